@@ -1,0 +1,1 @@
+"""roundoff: which precision do I ship?"""

@@ -1,0 +1,118 @@
+"""What a backend is: it builds a graph into an artifact, and loads an artifact into a runner."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roundoff.dataset.base import Images
+from roundoff.precision.base import Grid, Precision
+
+Logits = NDArray[np.float32]
+Milliseconds = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What one cell is built from: the graph in its precision, the Keras model, and calibration images."""
+
+    name: str
+    precision: Precision
+    graph: Path
+    keras: Path
+    calibration: Images
+
+
+class Backend(ABC):
+    """An inference runtime. A subclass is a frozen dataclass whose fields are its YAML's keys."""
+
+    grid: ClassVar[Grid] = Grid()
+    takes_onnx: ClassVar[bool] = True
+
+    @abstractmethod
+    def refusal(self, precision: Precision) -> str | None:
+        """Why this backend cannot build the precision on this machine, in words for its row; None if it can."""
+
+    @abstractmethod
+    def build(self, source: Source, directory: Path) -> dict[str, Any]:
+        """Write the artifact's files into `directory` and return facts about it for the metrics.
+
+        Raises Unavailable (a row with its reason) or BuildError (stops the pipeline).
+        """
+
+    @abstractmethod
+    def load(self, directory: Path) -> Runner:
+        """Load what `build` wrote; raises Unavailable where this machine cannot run it."""
+
+
+class Runner(ABC):
+    """A loaded engine. A context manager; `close` frees everything it holds."""
+
+    device: str  # the timing lock's key: "cpu", or a GPU's UUID
+
+    @abstractmethod
+    def infer(self, images: Images) -> Logits:
+        """Logits float32 [n, classes] of uint8 images [n, H, W, C]; any n, split as the engine needs."""
+
+    @abstractmethod
+    def bind(self, batches: Sequence[Images]) -> Bound:
+        """Fix the batch size and lay out the inputs; timed runs rotate over `batches` (all of one size)."""
+
+    def memory_mb(self) -> float | None:
+        """Device memory held, in MB (10^6 bytes); None where the runtime does not tell."""
+        return None
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free all resources; closing twice is harmless."""
+
+    def __enter__(self) -> Runner:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Bound(ABC):
+    """An engine at one batch size with inputs and outputs in place: what gets timed. A context manager."""
+
+    batch_size: int
+
+    @abstractmethod
+    def device_only(self, runs: int) -> Milliseconds:
+        """Milliseconds of each of `runs` inferences without transfers (CUDA events; on a CPU the call itself)."""
+
+    @abstractmethod
+    def end_to_end(self, runs: int) -> Milliseconds:
+        """Milliseconds of each of `runs` inferences, host clock, from host input to host output."""
+
+    @abstractmethod
+    def stream(self, runs: int) -> float:
+        """Seconds of host wall time for `runs` inferences back to back, transfers overlapped with compute."""
+
+    @abstractmethod
+    def poison(self) -> None:
+        """Fill the outputs with NaN, so that an output that was never written shows."""
+
+    @abstractmethod
+    def outputs(self) -> list[Logits]:
+        """For each rotating input, logits [batch, classes] computed in the timed mode; copies."""
+
+    def facts(self) -> dict[str, Any]:
+        """What the metrics should say of this binding, such as the use of a CUDA graph."""
+        return {}
+
+    def close(self) -> None:  # noqa: B027 - nothing to free by default
+        """Free what `bind` took."""
+
+    def __enter__(self) -> Bound:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,72 @@
+"""What a dataset is: a labelled train and test split of uint8 images, prepared once into memory-mapped arrays."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roundoff.artifact import read_json
+
+SplitName = Literal["train", "test"]
+Images = NDArray[np.uint8]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images uint8 [N, H, W, C] (memory-mapped) and labels int64 [N]."""
+
+    images: Images
+    labels: Labels
+
+
+class Dataset(ABC):
+    """A source of images. A subclass is a frozen dataclass whose fields are its YAML's keys."""
+
+    @abstractmethod
+    def open(self) -> OpenDataset:
+        """Check the source (paths, hashes, classes) and return it ready to be read; raises DataError."""
+
+
+class OpenDataset(ABC):
+    """A checked source: its classes, its size, and its images in a fixed order."""
+
+    classes: tuple[str, ...]
+    shape: tuple[int, int, int]
+
+    @abstractmethod
+    def count(self, split: SplitName) -> int:
+        """Number of images in the split."""
+
+    @abstractmethod
+    def read(self, split: SplitName) -> Iterator[tuple[Images, int]]:
+        """Images uint8 [H, W, C] with their labels, one at a time, always in the same order."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A prepared dataset on disk: four .npy files and manifest.json in one directory."""
+
+    directory: Path
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Classes, counts, channel statistics, hashes, seed and calibration indices."""
+        manifest: dict[str, Any] = read_json(self.directory / "manifest.json")
+        return manifest
+
+    def split(self, name: SplitName) -> Split:
+        """One split, images memory-mapped read-only."""
+        images = np.load(self.directory / f"{name}_images.npy", mmap_mode="r", allow_pickle=False)
+        labels = np.load(self.directory / f"{name}_labels.npy", allow_pickle=False)
+        return Split(images, labels)
+
+    def calibration_indices(self, count: int) -> NDArray[np.int64]:
+        """The first `count` of the manifest's stratified, seeded indices into the training split."""
+        return np.asarray(self.manifest["calibration_indices"][:count], dtype=np.int64)

@@ -1,0 +1,43 @@
+"""What a precision is: a rewrite of the FP32 ONNX graph, so that an engine builder never branches on it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import onnx
+
+if TYPE_CHECKING:
+    from roundoff.calibration.base import CalibrationTable
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The integer grid a backend's kernels want for activations; weights are int8, symmetric, per output channel.
+
+    With `symmetric` the zero point is 0 (int8) or 128 (uint8); without, it is fitted to the range.
+    """
+
+    activation: Literal["int8", "uint8"] = "int8"
+    symmetric: bool = True
+
+
+class Precision(ABC):
+    """A precision. A subclass is a frozen dataclass whose fields are its YAML's keys.
+
+    Class attributes state what the precision is, for backends that do not take ONNX graphs:
+    `weights` and `activations` are NumPy/ml_dtypes type names (`tf32` for TensorFloat-32).
+    """
+
+    weights: ClassVar[str]
+    activations: ClassVar[str]
+    needs_calibration: ClassVar[bool] = False
+    allows_tf32: ClassVar[bool] = False
+
+    @abstractmethod
+    def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
+        """A new graph in this precision; inputs and outputs keep names and types (image uint8, logits float32).
+
+        `table` is given exactly when `needs_calibration`. Raises BuildError or CalibrationError.
+        """

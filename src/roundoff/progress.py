@@ -1,0 +1,50 @@
+"""Progress bars on standard error: shown on a terminal, silent elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Protocol, TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+T = TypeVar("T")
+
+
+class Bar(Protocol):
+    """One running progress bar."""
+
+    def advance(self, steps: float = 1, note: str = "") -> None: ...
+
+
+@contextmanager
+def progress_bar(description: str, total: float | None) -> Iterator[Bar]:
+    """A bar over `total` steps (None: unknown); `advance(steps, note)` moves it."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task(description, total=total, note="")
+
+        class _Bar:
+            def advance(self, steps: float = 1, note: str = "") -> None:
+                progress.update(task, advance=steps, **({"note": note} if note else {}))
+
+        yield _Bar()
+
+
+def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
+    """Yield `items` under a bar; `total` defaults to their length where they have one."""
+    length = total if total is not None else (len(items) if hasattr(items, "__len__") else None)
+    with progress_bar(description, length) as bar:
+        for item in items:
+            yield item
+            bar.advance()
