@@ -14,9 +14,9 @@ from typing import Any
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it into place on success, delete it on failure."""
+    """Yield a temporary path beside `path`, same suffix; rename it into place on success, delete it on failure."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".partial.{path.name}")
     try:
         yield partial
         with partial.open("rb") as written:
@@ -30,7 +30,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 def whole_directory(path: Path) -> Iterator[Path]:
     """Yield a temporary directory beside `path`; on success it replaces `path`, on failure it is deleted."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f".partial.{path.name}")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
