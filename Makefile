@@ -1,0 +1,37 @@
+# Two commands: `make repro` runs the pipeline, `make test` the checks; both set up .venv/ first.
+PYTHON ?= $(firstword $(foreach p,python3.12 python3.11 python3.13 python3,$(if $(shell $(p) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo ok),$(p))))
+VENV := .venv
+READY := $(VENV)/ready
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.PHONY: repro test params lock lint contract
+
+repro: $(READY)
+	dvc repro
+
+test: $(READY) lint
+	pytest
+
+lint: $(READY)
+	ruff check .
+	ruff format --check .
+	mypy
+
+params: $(READY)
+	python -m roundoff.params
+
+contract: $(READY)
+	python tests/contract/environments.py
+
+# Versions and hashes only; run after a change of pyproject.toml's dependencies.
+lock: $(READY)
+	uv pip compile --quiet pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
+	  --no-annotate --no-header --output-file requirements.lock
+
+$(READY): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo 'error: no Python from 3.11 to 3.13 found; install one or set PYTHON=/path/to/python' >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.5,<1"
+	uv pip install --quiet --require-hashes --python $(VENV)/bin/python --requirement requirements.lock
+	uv pip install --quiet --no-deps --python $(VENV)/bin/python --editable .
+	touch $@

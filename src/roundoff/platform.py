@@ -1,0 +1,114 @@
+"""The fingerprint of the machine: what an engine's validity and a measurement's meaning depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform as host
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+LIBRARIES = (
+    "ai-edge-litert",
+    "cuda-python",
+    "keras",
+    "jax",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "tensorflow",
+    "tensorrt",
+    "tensorrt-rtx",
+    "tensorrt-rtx-cu13",
+    "tf2onnx",
+)
+
+
+def fingerprint() -> dict[str, Any]:
+    """The machine's parts, and `id`: the first 12 hexadecimal digits of their SHA-256.
+
+    Parts: `system`, `python`, `cpu` (model, cores usable by this process), `memory_gb` (10^9 bytes),
+    `gpus` (name, uuid, compute capability `sm`, memory_mb), `driver`, `cuda` (newest version that the driver
+    supports), `libraries`. Without an NVIDIA driver the GPU parts are empty and None.
+    """
+    parts = {
+        "system": f"{host.system()} {host.machine()}",
+        "python": host.python_version(),
+        "cpu": {"model": _cpu_model(), "cores": _cores()},
+        "memory_gb": _memory_gb(),
+        **_gpu_parts(),
+        "libraries": _libraries(),
+    }
+    return {"id": fingerprint_id(parts), **parts}
+
+
+def fingerprint_id(parts: dict[str, Any]) -> str:
+    """The short hash of a fingerprint's parts (without its `id`)."""
+    content = {key: value for key, value in parts.items() if key != "id"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _cpu_model() -> str:
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return host.processor() or host.machine()
+
+
+def _cores() -> int:
+    usable = getattr(os, "sched_getaffinity", None)
+    return len(usable(0)) if usable else os.cpu_count() or 1
+
+
+def _memory_gb() -> int:
+    import psutil
+
+    return round(psutil.virtual_memory().total / 1e9)
+
+
+def _libraries() -> dict[str, str]:
+    versions = {}
+    for name in LIBRARIES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def _gpu_parts() -> dict[str, Any]:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return {"gpus": [], "driver": None, "cuda": None}
+    try:
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+        cuda = pynvml.nvmlSystemGetCudaDriverVersion()
+        return {
+            "gpus": [_gpu(pynvml, handle) for handle in handles],
+            "driver": _text(pynvml.nvmlSystemGetDriverVersion()),
+            "cuda": f"{cuda // 1000}.{cuda % 1000 // 10}",
+        }
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _gpu(pynvml: Any, handle: Any) -> dict[str, Any]:
+    major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
+    return {
+        "name": _text(pynvml.nvmlDeviceGetName(handle)),
+        "uuid": _text(pynvml.nvmlDeviceGetUUID(handle)),
+        "sm": f"{major}.{minor}",
+        "memory_mb": round(pynvml.nvmlDeviceGetMemoryInfo(handle).total / 1e6),
+    }
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value

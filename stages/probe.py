@@ -1,0 +1,18 @@
+"""Writes the fingerprint of this machine."""
+
+import hydra
+from omegaconf import DictConfig
+
+from roundoff.artifact import write_json
+from roundoff.platform import fingerprint
+from roundoff.stage import Workspace, stage
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
+@stage
+def main(cfg: DictConfig, workspace: Workspace) -> None:
+    write_json(workspace.output(cfg.paths.platform), fingerprint())
+
+
+if __name__ == "__main__":
+    main()
