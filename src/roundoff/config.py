@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, TypeVar, cast
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar
 
 from hydra.errors import InstantiationException
 from hydra.utils import get_class, instantiate
@@ -17,7 +18,7 @@ T = TypeVar("T")
 
 def check(cfg: DictConfig) -> None:
     """Refuse the configuration unless every component in it can be made from its values; raises ConfigError."""
-    for key, node in _components(cfg):
+    for key, node in _component_nodes(cfg, ""):
         _check_component(key, node)
 
 
@@ -26,8 +27,8 @@ def component(node: DictConfig, kind: type[T]) -> T:
     made = instantiate(node)
     if not isinstance(made, kind):
         raise ConfigError(
-            f"{node._target_} is not a {kind.__name__}",
-            received=type(made).__mro__[1].__name__,
+            f"{node['_target_']!s} is not a {kind.__name__}",
+            received=type(made).__name__,
             expected=f"a subclass of {kind.__module__}.{kind.__name__}",
             fix="name a fitting class in _target_",
         )
@@ -39,67 +40,84 @@ def components(nodes: DictConfig, kind: type[T]) -> dict[str, T]:
     return {str(name): component(node, kind) for name, node in nodes.items()}
 
 
-def _components(cfg: DictConfig, prefix: str = "") -> Iterator[tuple[str, DictConfig]]:
+def _component_nodes(cfg: DictConfig, prefix: str) -> Iterator[tuple[str, DictConfig]]:
     for name in cfg:
-        node = cfg._get_node(name)
-        if not isinstance(node, DictConfig) or node._is_none():
+        if OmegaConf.is_missing(cfg, name):
             continue
-        key = f"{prefix}{name}"
-        if "_target_" in node:
-            yield key, node
-        else:
-            yield from _components(node, f"{key}.")
+        node = cfg[name]
+        if isinstance(node, DictConfig):
+            key = f"{prefix}{name}"
+            if "_target_" in node:
+                yield key, node
+            else:
+                yield from _component_nodes(node, f"{key}.")
 
 
 def _check_component(key: str, node: DictConfig) -> None:
+    target = _target(key, node)
+    types = {field.name: str(field.type) for field in fields(target) if field.init}
+    schema = OmegaConf.structured(target)
+    OmegaConf.set_readonly(schema, False)
+    for name in node:
+        if name != "_target_":
+            _check_value(f"{key}.{name}", schema, types, node, str(name))
+    _check_ranges(key, node)
+
+
+def _target(key: str, node: DictConfig) -> Any:
     try:
-        target = get_class(node._target_)
-        schema = OmegaConf.structured(target)
-        OmegaConf.set_readonly(schema, False)
-        values = {name: node._get_node(name) for name in node if name != "_target_"}
-        for name, value in values.items():
-            _check_value(key, schema, str(name), value)
-        instantiate(node)
-    except OmegaConfBaseException as error:
-        raise _refusal(key, node, error) from None
+        target = get_class(node["_target_"])
     except (ImportError, ValueError) as error:
-        raise _refusal(f"{key}._target_", node, error) from None
-    except InstantiationException as error:
-        if isinstance(error.__cause__, ConfigError):
-            raise error.__cause__ from None
-        raise _refusal(key, node, error) from None
-
-
-def _check_value(key: str, schema: DictConfig, name: str, value: Any) -> None:
-    if name not in schema:
         raise ConfigError(
-            f"unknown key {key}.{name}",
+            f"{key}._target_ names no class",
+            received=f"{node['_target_']!s} ({error})",
+            expected="the dotted path of an importable class",
+            fix=f"correct {key}._target_, or install the package that holds it",
+        ) from None
+    if not is_dataclass(target):
+        raise ConfigError(
+            f"{key}._target_ is not a dataclass",
+            received=node["_target_"],
+            expected="a dataclass, whose fields are the schema of its YAML",
+            fix=f"decorate {target.__name__} with @dataclass(frozen=True)",
+        )
+    return target
+
+
+def _check_value(key: str, schema: DictConfig, types: dict[str, str], node: DictConfig, name: str) -> None:
+    if name not in types:
+        raise ConfigError(
+            f"unknown key {key}",
             received=name,
-            expected=f"one of {', '.join(map(str, schema))}",
-            fix=f"correct the spelling or remove {key}.{name}",
+            expected=f"one of {', '.join(types)}",
+            fix=f"correct the spelling or remove {key}",
         )
-    if OmegaConf.is_missing(cast(Any, value._get_parent()), name):
-        raise ConfigError(
-            f"{key}.{name} has no value",
-            received="???",
-            expected=str(schema._get_node(name)._metadata.ref_type.__name__),
-            fix=f"set {key}.{name}=VALUE",
-        )
+    if OmegaConf.is_missing(node, name):
+        raise ConfigError(f"{key} has no value", received="???", expected="a value", fix=f"set {key}=VALUE")
     try:
-        OmegaConf.update(schema, name, value, merge=True)
+        OmegaConf.update(schema, name, node[name])
     except OmegaConfBaseException as error:
         raise ConfigError(
-            f"wrong type of {key}.{name}",
-            received=repr(value._value()) if not OmegaConf.is_config(value) else OmegaConf.to_container(value),
-            expected=str(error).splitlines()[0],
-            fix=f"correct {key}.{name}",
+            f"wrong type of {key}",
+            received=repr(node[name]),
+            expected=types[name],
+            fix=f"correct {key} ({str(error).splitlines()[0]})",
         ) from None
 
 
-def _refusal(key: str, node: DictConfig, error: Exception) -> ConfigError:
-    return ConfigError(
-        f"the configuration of {key} cannot be used",
-        received=OmegaConf.to_container(node),
-        expected=str(error).splitlines()[0],
-        fix=f"correct {key}, or the file in conf/ that it comes from",
-    )
+def _check_ranges(key: str, node: DictConfig) -> None:
+    try:
+        instantiate(node)
+    except InstantiationException as error:
+        if isinstance(error.__cause__, ConfigError):
+            raise _named(key, error.__cause__) from None
+        raise ConfigError(
+            f"{key} cannot be made",
+            received=OmegaConf.to_container(node),
+            expected=str(error.__cause__ or error).splitlines()[0],
+            fix=f"correct {key}, or the file in conf/ that it comes from",
+        ) from None
+
+
+def _named(key: str, error: Any) -> ConfigError:
+    return ConfigError(f"{key}: {error.what}", received=error.received, expected=error.expected, fix=error.fix)

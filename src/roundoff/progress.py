@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
@@ -36,14 +36,16 @@ def progress_bar(description: str, total: float | None) -> Iterator[Bar]:
 
         class _Bar:
             def advance(self, steps: float = 1, note: str = "") -> None:
-                progress.update(task, advance=steps, **({"note": note} if note else {}))
+                progress.advance(task, steps)
+                if note:
+                    progress.update(task, note=note)
 
         yield _Bar()
 
 
 def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
     """Yield `items` under a bar; `total` defaults to their length where they have one."""
-    length = total if total is not None else (len(items) if hasattr(items, "__len__") else None)
+    length = len(items) if total is None and isinstance(items, Sized) else total
     with progress_bar(description, length) as bar:
         for item in items:
             yield item
