@@ -1,0 +1,33 @@
+"""BF16: weights and activations in bfloat16."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import onnx
+
+from roundoff.precision.base import Grid, Precision
+from roundoff.precision.cast import BFLOAT16, at_least_opset, lower
+
+if TYPE_CHECKING:
+    from roundoff.calibration.base import CalibrationTable
+
+FIRST_OPSET = 22  # the first in which ONNX defines Conv and the poolings for bfloat16
+
+
+@dataclass(frozen=True)
+class Bf16(Precision):
+    """bfloat16: float32's 8 exponent bits with 7 fraction bits.
+
+    `keep` names nodes or operators that stay in float32.
+    """
+
+    weights: ClassVar[str] = "bfloat16"
+    activations: ClassVar[str] = "bfloat16"
+
+    keep: tuple[str, ...] = ()
+
+    def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
+        """The graph in bfloat16, at operator set 22 or newer."""
+        return lower(at_least_opset(model, FIRST_OPSET), BFLOAT16, self.keep)

@@ -1,0 +1,261 @@
+"""Lowers a float32 ONNX graph to a 16-bit float type, node by node, with casts only where types meet."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, MutableSequence
+from dataclasses import dataclass, field
+
+import ml_dtypes
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from roundoff.errors import BuildError
+
+log = logging.getLogger(__name__)
+
+MULTIPLIERS = {"Conv", "ConvTranspose", "Gemm", "MatMul", "Einsum"}
+
+
+@dataclass(frozen=True)
+class Half:
+    """A 16-bit float type: its ONNX code, its name in ONNX's operator schemas, and its limits."""
+
+    code: int
+    schema_name: str
+    dtype: np.dtype
+    largest: float
+    smallest_normal: float
+    smallest: float
+
+
+FLOAT16 = Half(TensorProto.FLOAT16, "tensor(float16)", np.dtype(np.float16), 65504.0, 2.0**-14, 2.0**-24)
+BFLOAT16 = Half(
+    TensorProto.BFLOAT16,
+    "tensor(bfloat16)",
+    np.dtype(ml_dtypes.bfloat16),
+    (2.0 - 2.0**-7) * 2.0**127,
+    2.0**-126,
+    2.0**-133,
+)
+
+
+def lower(model: onnx.ModelProto, half: Half, keep: Iterable[str] = ()) -> onnx.ModelProto:
+    """A copy of `model` that computes in `half`; graph inputs and outputs keep their types.
+
+    The nodes between a graph input and the first multiplication or quantization (pixel scaling) stay in
+    float32, since subtracting a mean in 16 bits loses what the network is about to look at. So do nodes whose
+    name or operator is in `keep`, and operators that ONNX does not define for `half`. The result is type-checked.
+    Raises BuildError for a weight beyond `half`'s range or a graph with control flow.
+    """
+    lowered = onnx.ModelProto()
+    lowered.CopyFrom(model)
+    _refuse_control_flow(lowered)
+    _constants_to_initializers(lowered.graph)
+    _Lowering(lowered, half, frozenset(keep)).run()
+    del lowered.graph.value_info[:]
+    onnx.checker.check_model(lowered, full_check=True)
+    return lowered
+
+
+def at_least_opset(model: onnx.ModelProto, version: int) -> onnx.ModelProto:
+    """`model`, raised to the default domain's operator set `version` where it is older."""
+    current = opset_of(model)
+    return model if current >= version else onnx.version_converter.convert_version(model, version)
+
+
+def opset_of(model: onnx.ModelProto) -> int:
+    """The version of ONNX's default operator set that the model uses."""
+    versions = {entry.domain: int(entry.version) for entry in model.opset_import}
+    return versions.get("", versions.get("ai.onnx", 1))
+
+
+def _refuse_control_flow(model: onnx.ModelProto) -> None:
+    nested = [n for n in model.graph.node if any(a.type in (a.GRAPH, a.GRAPHS) for a in n.attribute)]
+    if nested or model.functions:
+        raise BuildError(
+            "the graph cannot be lowered to 16 bits",
+            received=", ".join(n.op_type for n in nested) or "local functions",
+            expected="one flat graph",
+            fix="export the model for inference only, or inline it with onnx.inliner and fold its conditions",
+        )
+
+
+def _constants_to_initializers(graph: onnx.GraphProto) -> None:
+    constants = [n for n in graph.node if n.op_type == "Constant" and n.attribute[0].name == "value"]
+    for node in constants:
+        graph.initializer.add().CopyFrom(node.attribute[0].t)
+        graph.initializer[-1].name = node.output[0]
+        graph.node.remove(node)
+
+
+@dataclass
+class _Weights:
+    """Counts of what rounding to 16 bits did to the weights."""
+
+    total: int = 0
+    subnormal: int = 0
+    zeroed: int = 0
+    too_large: dict[str, float] = field(default_factory=dict)
+
+    def round(self, name: str, values: NDArray[np.float32], half: Half) -> NDArray[np.generic]:
+        """`values` rounded to the nearest of `half`, counted."""
+        size = np.abs(values)
+        finite = size[np.isfinite(size)]
+        self.total += values.size
+        self.subnormal += int(((size > 0) & (size < half.smallest_normal)).sum())
+        self.zeroed += int(((size > 0) & (size <= half.smallest / 2)).sum())
+        if finite.size and finite.max() > half.largest:
+            self.too_large[name] = float(finite.max())
+        with np.errstate(over="ignore"):
+            return values.astype(half.dtype)
+
+
+class _Lowering:
+    """One pass over a topologically sorted graph."""
+
+    def __init__(self, model: onnx.ModelProto, half: Half, keep: frozenset[str]) -> None:
+        self.model, self.graph, self.half, self.keep = model, model.graph, half, keep
+        self.opset = opset_of(model)
+        self.floats = _float_tensors(model)
+        self.initializers = {i.name: i for i in self.graph.initializer}
+        self.lowered: set[str] = set()
+        self.preprocessing = {i.name for i in self.graph.input}
+        self.available: dict[tuple[str, int], str] = {}
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights = _Weights()
+
+    def run(self) -> None:
+        for node in list(self.graph.node):
+            self._place(node)
+        self._restore_outputs()
+        del self.graph.node[:]
+        self.graph.node.extend(self.nodes)
+        self._drop_unused_initializers()
+        self._report()
+
+    def _place(self, node: onnx.NodeProto) -> None:
+        schema = self._schema(node)
+        if self._is_preprocessing(node) or schema is None or not self._computes_in_half(node, schema):
+            self._connect(node, [TensorProto.FLOAT] * len(node.input))
+        else:
+            self._connect(node, [self._input_type(schema, i) for i in range(len(node.input))])
+            self._lower_attributes(node)
+            self.lowered.update(
+                name for i, name in enumerate(node.output) if name in self.floats and self._allows(schema.outputs, i)
+            )
+        self.nodes.append(node)
+
+    def _is_preprocessing(self, node: onnx.NodeProto) -> bool:
+        moving = [name for name in node.input if name and name not in self.initializers]
+        if node.op_type in MULTIPLIERS | {"QuantizeLinear"} or not moving or not self.preprocessing.issuperset(moving):
+            return False
+        self.preprocessing.update(node.output)
+        return True
+
+    def _computes_in_half(self, node: onnx.NodeProto, schema: onnx.defs.OpSchema) -> bool:
+        if self.keep & {node.name, node.op_type}:
+            return False
+        floats_in = [i for i, name in enumerate(node.input) if name in self.floats]
+        floats_out = [i for i, name in enumerate(node.output) if name in self.floats]
+        return all(self._allows(schema.outputs, i) for i in floats_out) and (
+            not floats_in or any(self._allows(schema.inputs, i) for i in floats_in)
+        )
+
+    def _schema(self, node: onnx.NodeProto) -> onnx.defs.OpSchema | None:
+        known = onnx.defs.has(node.op_type, self.opset, node.domain)
+        return onnx.defs.get_schema(node.op_type, self.opset, node.domain) if known else None
+
+    def _allows(self, formals: Iterable[onnx.defs.OpSchema.FormalParameter], index: int) -> bool:
+        formals = list(formals)
+        # the last formal parameter of a variadic operator (Concat, Sum) stands for all that follow
+        return bool(formals) and self.half.schema_name in formals[min(index, len(formals) - 1)].types
+
+    def _input_type(self, schema: onnx.defs.OpSchema, index: int) -> int:
+        return self.half.code if self._allows(schema.inputs, index) else TensorProto.FLOAT
+
+    def _connect(self, node: onnx.NodeProto, wanted: list[int]) -> None:
+        for index, (name, code) in enumerate(zip(node.input, wanted, strict=True)):
+            if name in self.floats:
+                node.input[index] = self._as_type(name, code)
+
+    def _as_type(self, name: str, code: int) -> str:
+        """The name under which float tensor `name` can be had in type `code`."""
+        if code == (self.half.code if name in self.lowered else TensorProto.FLOAT):
+            return name
+        if (name, code) not in self.available:
+            suffix = helper.tensor_dtype_to_np_dtype(code).name
+            self.available[name, code] = converted = f"{name}_{suffix}"
+            if name in self.initializers:
+                self._round_initializer(name, converted)
+            else:
+                self.nodes.append(helper.make_node("Cast", [name], [converted], name=f"cast_{converted}", to=code))
+        return self.available[name, code]
+
+    def _round_initializer(self, name: str, converted: str) -> None:
+        values = numpy_helper.to_array(self.initializers[name])
+        rounded = self.weights.round(name, values, self.half)
+        self.graph.initializer.append(numpy_helper.from_array(rounded, converted))
+
+    def _lower_attributes(self, node: onnx.NodeProto) -> None:
+        for attribute in node.attribute:
+            if node.op_type == "Cast" and attribute.name == "to" and attribute.i == TensorProto.FLOAT:
+                attribute.i = self.half.code
+            elif attribute.type == attribute.TENSOR and attribute.t.data_type == TensorProto.FLOAT:
+                values = self.weights.round(node.name, numpy_helper.to_array(attribute.t), self.half)
+                attribute.t.CopyFrom(numpy_helper.from_array(values, attribute.t.name))
+
+    def _restore_outputs(self) -> None:
+        for output in self.graph.output:
+            if output.name not in self.lowered:
+                continue
+            inner = f"{output.name}_{self.half.dtype.name}"
+            for node in self.nodes:
+                _rename(node.input, output.name, inner)
+                _rename(node.output, output.name, inner)
+            cast = helper.make_node("Cast", [inner], [output.name], name=f"cast_{output.name}", to=TensorProto.FLOAT)
+            self.nodes.append(cast)
+
+    def _drop_unused_initializers(self) -> None:
+        used = {name for node in self.nodes for name in node.input} | {o.name for o in self.graph.output}
+        kept = [i for i in self.graph.initializer if i.name in used]
+        del self.graph.initializer[:]
+        self.graph.initializer.extend(kept)
+
+    def _report(self) -> None:
+        weights, half = self.weights, self.half
+        if weights.too_large:
+            name, largest = max(weights.too_large.items(), key=lambda item: item[1])
+            raise BuildError(
+                f"{len(weights.too_large)} weight tensors do not fit {half.dtype.name}",
+                received=f"{name} reaches {largest:g}",
+                expected=f"at most {half.largest:g}",
+                fix="name its node under `keep` of this precision, or use one with a wider range (bf16)",
+            )
+        props = {
+            "weights": weights.total,
+            "subnormal_weights": weights.subnormal,
+            "zeroed_weights": weights.zeroed,
+        }
+        for key, value in props.items():
+            self.model.metadata_props.add(key=f"roundoff.{key}", value=str(value))
+        if weights.subnormal:
+            log.warning(
+                "%d of %d weights are subnormal in %s (below %.3g); %d of them become 0",
+                *(weights.subnormal, weights.total, half.dtype.name, half.smallest_normal, weights.zeroed),
+            )
+
+
+def _rename(names: MutableSequence[str], old: str, new: str) -> None:
+    for index, name in enumerate(names):
+        if name == old:
+            names[index] = new
+
+
+def _float_tensors(model: onnx.ModelProto) -> set[str]:
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    values = [*graph.input, *graph.value_info, *graph.output]
+    typed = {v.name for v in values if v.type.tensor_type.elem_type == TensorProto.FLOAT}
+    return typed | {i.name for i in graph.initializer if i.data_type == TensorProto.FLOAT}

@@ -1,0 +1,31 @@
+"""FP16: weights and activations in IEEE half precision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import onnx
+
+from roundoff.precision.base import Grid, Precision
+from roundoff.precision.cast import FLOAT16, lower
+
+if TYPE_CHECKING:
+    from roundoff.calibration.base import CalibrationTable
+
+
+@dataclass(frozen=True)
+class Fp16(Precision):
+    """IEEE half precision: 5 exponent and 10 fraction bits, largest value 65504, smallest normal 6.1e-5.
+
+    `keep` names nodes or operators that stay in float32.
+    """
+
+    weights: ClassVar[str] = "float16"
+    activations: ClassVar[str] = "float16"
+
+    keep: tuple[str, ...] = ()
+
+    def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
+        """The graph in float16; raises BuildError where a weight exceeds 65504."""
+        return lower(model, FLOAT16, self.keep)

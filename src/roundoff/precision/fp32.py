@@ -1,0 +1,27 @@
+"""FP32: the exported graph as it is, TensorFloat-32 not allowed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import onnx
+
+from roundoff.precision.base import Grid, Precision
+
+if TYPE_CHECKING:
+    from roundoff.calibration.base import CalibrationTable
+
+
+@dataclass(frozen=True)
+class Fp32(Precision):
+    """IEEE single precision: 8 exponent and 23 fraction bits."""
+
+    weights: ClassVar[str] = "float32"
+    activations: ClassVar[str] = "float32"
+
+    def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
+        """A copy of `model`, which computes in float32 already."""
+        copy = onnx.ModelProto()
+        copy.CopyFrom(model)
+        return copy
