@@ -1,0 +1,264 @@
+"""Training with Keras 3 alone, so that any of its backends can run it (KERAS_BACKEND)."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roundoff.artifact import whole_file
+from roundoff.dataset.base import Images, Labels, Prepared, Split
+from roundoff.errors import ConfigError, DataError, GateError
+from roundoff.model.base import Model
+from roundoff.progress import Bar, progress_bar
+
+if TYPE_CHECKING:
+    import keras
+
+Indices = NDArray[np.int64]
+Batch = tuple[Images, NDArray[np.float32]]
+CURVES = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
+
+
+@dataclass(frozen=True)
+class Training:
+    """SGD with Nesterov momentum; linear warm-up over `warmup_epochs`, then cosine decay to 0.
+
+    `weight_decay` is decoupled (Loshchilov & Hutter, arXiv:1711.05101) and spares biases and batch norm.
+    `validation_fraction` of the training split, per class, is held out for the curves; the test split is never read.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    warmup_epochs: float
+    momentum: float
+    weight_decay: float
+    label_smoothing: float
+    flip: bool
+    shift_pixels: int
+    validation_fraction: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        checks = {
+            "epochs": (self.epochs >= 1, "at least 1"),
+            "batch_size": (self.batch_size >= 1, "at least 1"),
+            "learning_rate": (0 < self.learning_rate < math.inf, "a finite number above 0"),
+            "warmup_epochs": (0 <= self.warmup_epochs < self.epochs, "at least 0 and below train.epochs"),
+            "momentum": (0 <= self.momentum < 1, "a number in [0, 1)"),
+            "weight_decay": (0 <= self.weight_decay < math.inf, "a finite number, at least 0"),
+            "label_smoothing": (0 <= self.label_smoothing < 1, "a number in [0, 1)"),
+            "shift_pixels": (self.shift_pixels >= 0, "at least 0"),
+            "validation_fraction": (0 < self.validation_fraction < 1, "a number between 0 and 1"),
+            "seed": (0 <= self.seed < 2**32, "an integer in [0, 2^32)"),
+        }
+        for key, (holds, expected) in checks.items():
+            if not holds:
+                raise ConfigError(
+                    f"train.{key} is out of range",
+                    received=getattr(self, key),
+                    expected=expected,
+                    fix=f"set train.{key} accordingly",
+                )
+
+    def fit(self, model: Model, prepared: Prepared, output: Path, curves: Path) -> dict[str, Any]:
+        """Train `model` on the prepared training split; write the .keras file and the curves (CSV), both atomically.
+
+        Returns the last epoch's losses and accuracies (fractions) and the counts behind them. Raises DataError for a
+        split that cannot be trained on, and GateError when the loss stops being finite.
+        """
+        keras = quiet_keras()
+        manifest, data = prepared.manifest, prepared.split("train")
+        classes, shape = len(manifest["classes"]), data.images.shape[1:]
+        self._check(shape)
+        held_out = holdout(data.labels, self.validation_fraction, self.seed)
+        kept = np.setdiff1d(np.arange(len(data.labels)), held_out)
+        keras.utils.set_random_seed(self.seed)
+        network = model.build(shape, classes, manifest["channel_mean"], manifest["channel_std"])
+        rows = self._run(network, data, kept, held_out, classes, curves)
+        save(network, output)
+        last = {key: value for key, value in rows[-1].items() if key not in ("epoch", "learning_rate")}
+        return {
+            **last,
+            "epochs": len(rows),
+            "parameters": network.count_params(),
+            "train_images": len(kept),
+            "validation_images": len(held_out),
+            "keras_backend": keras.backend.backend(),
+        }
+
+    def _check(self, shape: tuple[int, ...]) -> None:
+        if self.shift_pixels >= min(shape[:2]):
+            raise ConfigError(
+                "train.shift_pixels moves images out of their frame",
+                received=self.shift_pixels,
+                expected=f"less than {min(shape[:2])}, for images of shape {shape}",
+                fix="lower train.shift_pixels",
+            )
+
+    def _run(
+        self, network: keras.Model, data: Split, kept: Indices, held_out: Indices, classes: int, curves: Path
+    ) -> list[dict[str, float]]:
+        steps = max(1, len(kept) // self.batch_size)
+        schedule = self._compile(network, steps)
+        rows: list[dict[str, float]] = []
+
+        def record(epoch: int, logs: dict[str, float]) -> None:
+            rate = float(schedule(steps * (epoch + 1) - 1))
+            rows.append(curve_row(epoch + 1, logs, rate))
+            write_curves(curves, rows)
+
+        with progress_bar("train", steps * self.epochs) as bar:
+            network.fit(
+                self._training_batches(data, kept, classes),
+                steps_per_epoch=steps,
+                epochs=self.epochs,
+                validation_data=self._validation_batches(data, held_out, classes),
+                validation_steps=math.ceil(len(held_out) / self.batch_size),
+                callbacks=[callback(record, bar)],
+                verbose=0,
+            )
+        return rows
+
+    def _compile(self, network: keras.Model, steps: int) -> Any:
+        import keras
+
+        warmup = round(self.warmup_epochs * steps)
+        schedule = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0 if warmup else self.learning_rate,
+            decay_steps=steps * self.epochs - warmup,
+            warmup_target=self.learning_rate if warmup else None,
+            warmup_steps=warmup,
+        )
+        optimizer = keras.optimizers.SGD(
+            schedule, momentum=self.momentum, nesterov=self.momentum > 0, weight_decay=self.weight_decay or None
+        )
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=self.label_smoothing)
+        network.compile(optimizer, loss, metrics=["accuracy"])
+        return schedule
+
+    def _training_batches(self, data: Split, kept: Indices, classes: int) -> Iterator[Batch]:
+        """Endless: every epoch in its own seeded order, in full batches only, so that a step is compiled once."""
+        random = np.random.default_rng(self.seed)
+        size = min(self.batch_size, len(kept))
+        while True:
+            order = random.permutation(kept)
+            for start in range(0, len(order) - size + 1, size):
+                chosen = order[start : start + size]
+                images = augmented(data.images, chosen, self.shift_pixels, self.flip, random)
+                yield images, one_hot(data.labels[chosen], classes)
+
+    def _validation_batches(self, data: Split, held_out: Indices, classes: int) -> Iterator[Batch]:
+        while True:
+            for start in range(0, len(held_out), self.batch_size):
+                chosen = held_out[start : start + self.batch_size]
+                yield data.images[chosen], one_hot(data.labels[chosen], classes)
+
+
+def quiet_keras() -> Any:
+    """Keras, imported so that TensorFlow, where it is the backend, is quiet and its operations deterministic."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
+    import keras
+
+    return keras
+
+
+def holdout(labels: Labels, fraction: float, seed: int) -> Indices:
+    """Sorted indices of `fraction` of every class, at least one image each, drawn with `seed`.
+
+    Raises DataError for a class that would keep no image to train on.
+    """
+    order = np.random.default_rng(seed).permutation(len(labels))
+    chosen = []
+    for label, count in zip(*np.unique(labels, return_counts=True), strict=True):
+        size = max(1, round(fraction * int(count)))
+        if size >= count:
+            raise DataError(
+                f"Class {label} is too small to be split into training and validation images",
+                received=f"{count} images, train.validation_fraction={fraction}",
+                expected="at least one image on either side",
+                fix="add images to the class, or lower train.validation_fraction",
+            )
+        chosen.append(order[labels[order] == label][:size])
+    return np.sort(np.concatenate(chosen)).astype(np.int64)
+
+
+def augmented(images: Images, chosen: Indices, shift: int, flip: bool, random: np.random.Generator) -> Images:
+    """Copies uint8 [n, H, W, C] of the chosen images, each moved by up to `shift` pixels both ways, half of them mirrored.
+
+    What moves in from outside the frame is the image's reflection.
+    """
+    count, (height, width) = len(chosen), images.shape[1:3]
+    rows = reflected(np.arange(height) + random.integers(-shift, shift + 1, (count, 1)), height)
+    columns = reflected(np.arange(width) + random.integers(-shift, shift + 1, (count, 1)), width)
+    if flip:
+        columns = np.where(random.random((count, 1)) < 0.5, width - 1 - columns, columns)
+    return images[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def reflected(positions: Indices, size: int) -> Indices:
+    """Positions up to `size` − 1 outside 0 … `size` − 1, mirrored at the border pixels back into that range."""
+    last = size - 1
+    return last - np.abs(last - np.abs(positions))
+
+
+def one_hot(labels: Labels, classes: int) -> NDArray[np.float32]:
+    """Labels int64 [n] as float32 [n, classes]."""
+    return np.eye(classes, dtype=np.float32)[labels]
+
+
+def callback(record: Any, bar: Bar) -> Any:
+    """A Keras callback that moves `bar` by batches, refuses a loss that is not finite, and records epochs."""
+    import keras
+
+    def end_epoch(epoch: int, logs: dict[str, float]) -> None:
+        loss = float(logs["loss"])
+        if not math.isfinite(loss):
+            raise GateError(
+                f"The training loss is not finite in epoch {epoch + 1}",
+                received=loss,
+                expected="a finite number",
+                fix="lower train.learning_rate, or raise train.warmup_epochs",
+            )
+        record(epoch, logs)
+        bar.advance(0, f"loss {loss:.3f}, validation accuracy {float(logs['val_accuracy']):.3f}")
+
+    return keras.callbacks.LambdaCallback(
+        on_epoch_end=end_epoch, on_train_batch_end=lambda batch, logs: bar.advance()
+    )
+
+
+def curve_row(epoch: int, logs: dict[str, float], learning_rate: float) -> dict[str, float]:
+    """One row of the curves: Keras' figures of an epoch, and the learning rate of its last step."""
+    figures = {key: float(logs[key]) for key in CURVES[1:-1]}
+    return {"epoch": epoch, **figures, "learning_rate": learning_rate}
+
+
+def write_curves(path: Path, rows: list[dict[str, float]]) -> None:
+    """Write the rows seen so far as CSV, atomically."""
+    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, CURVES, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def save(network: keras.Model, path: Path) -> None:
+    """Write a .keras file, atomically."""
+    with whole_file(path) as partial:
+        # Keras refuses to write a name that does not end in .keras.
+        saved = partial.with_name(f"{partial.name}.keras")
+        try:
+            network.save(saved)
+            saved.replace(partial)
+        finally:
+            saved.unlink(missing_ok=True)
