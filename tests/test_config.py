@@ -48,5 +48,5 @@ def test_bad_value_is_named(values, message):
 
 
 def test_component_of_another_kind_is_refused():
-    with pytest.raises(ConfigError, match="is not a str"):
+    with pytest.raises(ConfigError, match="the _target_ is not a str"):
         component(config().parts.widget, str)

@@ -27,8 +27,8 @@ def component(node: DictConfig, kind: type[T]) -> T:
     made = instantiate(node)
     if not isinstance(made, kind):
         raise ConfigError(
-            f"{node['_target_']!s} is not a {kind.__name__}",
-            received=type(made).__name__,
+            f"the _target_ is not a {kind.__name__}",
+            received=f"{type(made).__module__}.{type(made).__name__}",
             expected=f"a subclass of {kind.__module__}.{kind.__name__}",
             fix="name a fitting class in _target_",
         )
@@ -46,7 +46,7 @@ def _component_nodes(cfg: DictConfig, prefix: str) -> Iterator[tuple[str, DictCo
             continue
         node = cfg[name]
         if isinstance(node, DictConfig):
-            key = f"{prefix}{name}"
+            key = f"{prefix}{name!s}"
             if "_target_" in node:
                 yield key, node
             else:
@@ -60,24 +60,25 @@ def _check_component(key: str, node: DictConfig) -> None:
     OmegaConf.set_readonly(schema, False)
     for name in node:
         if name != "_target_":
-            _check_value(f"{key}.{name}", schema, types, node, str(name))
+            _check_value(f"{key}.{name!s}", schema, types, node, str(name))
     _check_ranges(key, node)
 
 
 def _target(key: str, node: DictConfig) -> Any:
+    name = str(node["_target_"])
     try:
-        target = get_class(node["_target_"])
+        target = get_class(name)
     except (ImportError, ValueError) as error:
         raise ConfigError(
             f"{key}._target_ names no class",
-            received=f"{node['_target_']!s} ({error})",
+            received=f"{name} ({error})",
             expected="the dotted path of an importable class",
             fix=f"correct {key}._target_, or install the package that holds it",
         ) from None
     if not is_dataclass(target):
         raise ConfigError(
             f"{key}._target_ is not a dataclass",
-            received=node["_target_"],
+            received=name,
             expected="a dataclass, whose fields are the schema of its YAML",
             fix=f"decorate {target.__name__} with @dataclass(frozen=True)",
         )

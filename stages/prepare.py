@@ -1,0 +1,20 @@
+"""Reads the dataset once into memory-mapped arrays."""
+
+import hydra
+from omegaconf import DictConfig
+
+from roundoff.config import component
+from roundoff.dataset.base import Dataset
+from roundoff.dataset.prepare import Preparation
+from roundoff.stage import Workspace, stage
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
+@stage
+def main(cfg: DictConfig, workspace: Workspace) -> None:
+    dataset = component(cfg.dataset, Dataset)
+    component(cfg.prepare, Preparation).run(dataset, workspace.output(cfg.paths.prepared))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""Trains the Keras model."""
+
+import hydra
+from omegaconf import DictConfig
+
+from roundoff.artifact import write_json
+from roundoff.config import component
+from roundoff.dataset.base import Prepared
+from roundoff.model.base import Model
+from roundoff.stage import Workspace, stage
+from roundoff.training import Training
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
+@stage
+def main(cfg: DictConfig, workspace: Workspace) -> None:
+    metrics = component(cfg.train, Training).fit(
+        component(cfg.model, Model),
+        Prepared(workspace.input(cfg.paths.prepared)),
+        workspace.output(cfg.paths.keras),
+        workspace.output(cfg.paths.curves),
+    )
+    write_json(workspace.output(cfg.paths.metrics) / "train.json", metrics)
+
+
+if __name__ == "__main__":
+    main()
