@@ -30,8 +30,14 @@ class Source:
 
 
 class Backend(ABC):
-    """An inference runtime. A subclass is a frozen dataclass whose fields are its YAML's keys."""
+    """An inference runtime. A subclass is a frozen dataclass whose fields are its YAML's keys.
 
+    `artifact` names the file of a cell that is shipped, so whose size counts. `bound_to` lists the dotted keys of the
+    fingerprint that the artifact was made for: where one of them differs, it is not loaded.
+    """
+
+    artifact: ClassVar[str]
+    bound_to: ClassVar[tuple[str, ...]] = ()
     grid: ClassVar[Grid] = Grid()
     takes_onnx: ClassVar[bool] = True
 
