@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import csv
 import math
-import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from roundoff.artifact import whole_file
-from roundoff.dataset.base import Images, Labels, Prepared, Split
-from roundoff.errors import ConfigError, DataError, GateError
+from roundoff.batches import TrainingBatches, ValidationBatches, holdout, py_dataset
+from roundoff.dataset.base import Prepared, Split
+from roundoff.errors import ConfigError, GateError
+from roundoff.framework import quiet_keras
 from roundoff.model.base import Model
 from roundoff.progress import Bar, progress_bar
 
 if TYPE_CHECKING:
     import keras
 
-Indices = NDArray[np.int64]
-Batch = tuple[Images, NDArray[np.float32]]
 CURVES = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 
 
@@ -79,19 +77,18 @@ class Training:
         manifest, data = prepared.manifest, prepared.split("train")
         classes, shape = len(manifest["classes"]), data.images.shape[1:]
         self._check(shape)
-        held_out = holdout(data.labels, self.validation_fraction, self.seed)
-        kept = np.setdiff1d(np.arange(len(data.labels)), held_out)
+        training, validation = self._batches(data, classes)
         keras.utils.set_random_seed(self.seed)
         network = model.build(shape, classes, manifest["channel_mean"], manifest["channel_std"])
-        rows = self._run(network, data, kept, held_out, classes, curves)
+        rows = self._run(network, training, validation, curves)
         save(network, output)
         last = {key: value for key, value in rows[-1].items() if key not in ("epoch", "learning_rate")}
         return {
             **last,
             "epochs": len(rows),
             "parameters": network.count_params(),
-            "train_images": len(kept),
-            "validation_images": len(held_out),
+            "train_images": len(training.chosen),
+            "validation_images": len(validation.chosen),
             "keras_backend": keras.backend.backend(),
         }
 
@@ -104,10 +101,17 @@ class Training:
                 fix="lower train.shift_pixels",
             )
 
+    def _batches(self, data: Split, classes: int) -> tuple[TrainingBatches, ValidationBatches]:
+        held_out = holdout(data.labels, self.validation_fraction, self.seed)
+        kept = np.setdiff1d(np.arange(len(data.labels)), held_out)
+        size = min(self.batch_size, len(kept))
+        training = TrainingBatches(data, kept, classes, size, self.epochs, self.shift_pixels, self.flip, self.seed)
+        return training, ValidationBatches(data, held_out, classes, self.batch_size)
+
     def _run(
-        self, network: keras.Model, data: Split, kept: Indices, held_out: Indices, classes: int, curves: Path
+        self, network: keras.Model, training: TrainingBatches, validation: ValidationBatches, curves: Path
     ) -> list[dict[str, float]]:
-        steps = max(1, len(kept) // self.batch_size)
+        steps = training.per_epoch
         schedule = self._compile(network, steps)
         rows: list[dict[str, float]] = []
 
@@ -116,14 +120,14 @@ class Training:
             rows.append(curve_row(epoch + 1, logs, rate))
             write_curves(curves, rows)
 
-        with progress_bar("train", steps * self.epochs) as bar:
+        with progress_bar("train", len(training)) as bar:
             network.fit(
-                self._training_batches(data, kept, classes),
+                py_dataset(training),
                 steps_per_epoch=steps,
                 epochs=self.epochs,
-                validation_data=self._validation_batches(data, held_out, classes),
-                validation_steps=math.ceil(len(held_out) / self.batch_size),
+                validation_data=py_dataset(validation),
                 callbacks=[callback(record, bar)],
+                shuffle=False,
                 verbose=0,
             )
         return rows
@@ -146,78 +150,8 @@ class Training:
         network.compile(optimizer, loss, metrics=["accuracy"])
         return schedule
 
-    def _training_batches(self, data: Split, kept: Indices, classes: int) -> Iterator[Batch]:
-        """Endless: every epoch in its own seeded order, in full batches only, so that a step is compiled once."""
-        random = np.random.default_rng(self.seed)
-        size = min(self.batch_size, len(kept))
-        while True:
-            order = random.permutation(kept)
-            for start in range(0, len(order) - size + 1, size):
-                chosen = order[start : start + size]
-                images = augmented(data.images, chosen, self.shift_pixels, self.flip, random)
-                yield images, one_hot(data.labels[chosen], classes)
 
-    def _validation_batches(self, data: Split, held_out: Indices, classes: int) -> Iterator[Batch]:
-        while True:
-            for start in range(0, len(held_out), self.batch_size):
-                chosen = held_out[start : start + self.batch_size]
-                yield data.images[chosen], one_hot(data.labels[chosen], classes)
-
-
-def quiet_keras() -> Any:
-    """Keras, imported so that TensorFlow, where it is the backend, is quiet and its operations deterministic."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")
-    import keras
-
-    return keras
-
-
-def holdout(labels: Labels, fraction: float, seed: int) -> Indices:
-    """Sorted indices of `fraction` of every class, at least one image each, drawn with `seed`.
-
-    Raises DataError for a class that would keep no image to train on.
-    """
-    order = np.random.default_rng(seed).permutation(len(labels))
-    chosen = []
-    for label, count in zip(*np.unique(labels, return_counts=True), strict=True):
-        size = max(1, round(fraction * int(count)))
-        if size >= count:
-            raise DataError(
-                f"Class {label} is too small to be split into training and validation images",
-                received=f"{count} images, train.validation_fraction={fraction}",
-                expected="at least one image on either side",
-                fix="add images to the class, or lower train.validation_fraction",
-            )
-        chosen.append(order[labels[order] == label][:size])
-    return np.sort(np.concatenate(chosen)).astype(np.int64)
-
-
-def augmented(images: Images, chosen: Indices, shift: int, flip: bool, random: np.random.Generator) -> Images:
-    """Copies uint8 [n, H, W, C] of the chosen images, each moved by up to `shift` pixels both ways, half of them mirrored.
-
-    What moves in from outside the frame is the image's reflection.
-    """
-    count, (height, width) = len(chosen), images.shape[1:3]
-    rows = reflected(np.arange(height) + random.integers(-shift, shift + 1, (count, 1)), height)
-    columns = reflected(np.arange(width) + random.integers(-shift, shift + 1, (count, 1)), width)
-    if flip:
-        columns = np.where(random.random((count, 1)) < 0.5, width - 1 - columns, columns)
-    return images[chosen[:, None, None], rows[:, :, None], columns[:, None, :]]
-
-
-def reflected(positions: Indices, size: int) -> Indices:
-    """Positions up to `size` − 1 outside 0 … `size` − 1, mirrored at the border pixels back into that range."""
-    last = size - 1
-    return last - np.abs(last - np.abs(positions))
-
-
-def one_hot(labels: Labels, classes: int) -> NDArray[np.float32]:
-    """Labels int64 [n] as float32 [n, classes]."""
-    return np.eye(classes, dtype=np.float32)[labels]
-
-
-def callback(record: Any, bar: Bar) -> Any:
+def callback(record: Callable[[int, dict[str, float]], None], bar: Bar) -> Any:
     """A Keras callback that moves `bar` by batches, refuses a loss that is not finite, and records epochs."""
     import keras
 
@@ -233,9 +167,7 @@ def callback(record: Any, bar: Bar) -> Any:
         record(epoch, logs)
         bar.advance(0, f"loss {loss:.3f}, validation accuracy {float(logs['val_accuracy']):.3f}")
 
-    return keras.callbacks.LambdaCallback(
-        on_epoch_end=end_epoch, on_train_batch_end=lambda batch, logs: bar.advance()
-    )
+    return keras.callbacks.LambdaCallback(on_epoch_end=end_epoch, on_train_batch_end=lambda batch, logs: bar.advance())
 
 
 def curve_row(epoch: int, logs: dict[str, float], learning_rate: float) -> dict[str, float]:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ResNet(Model):
-    """6 · blocks + 2 layers: `blocks` residual blocks in each of 3 stages of `width`, 2 · `width`, 4 · `width` channels.
+    """6 · blocks + 2 layers: `blocks` residual blocks in each of three stages.
 
-    As in MLPerf Tiny, a 1×1 convolution carries the shortcut wherever the shape changes.
+    The stages have `width`, 2 · `width` and 4 · `width` channels. As in MLPerf Tiny, a 1×1 convolution carries the shortcut wherever the shape changes.
     """
 
     blocks: int
