@@ -1,0 +1,134 @@
+"""TensorRT and TensorRT-RTX: the same code, over either Python module."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from roundoff.artifact import whole_file, write_json
+from roundoff.backend import cuda
+from roundoff.backend.base import Backend, Runner, Source
+from roundoff.backend.trt_build import Settings, build_engine, builds_ahead_of_time
+from roundoff.backend.trt_library import INSTALL, import_tensorrt
+from roundoff.errors import BuildError, ConfigError, Unavailable
+from roundoff.precision.base import Grid, Precision
+
+ENGINE, FACTS, LOG, TIMING_CACHE = "model.engine", "engine.json", "build.log", "timing.cache"
+LEVELS = range(6)
+FIRST_CAPABILITY = {"bfloat16": (8, 0), "tf32": (8, 0), "float8_e4m3fn": (8, 9)}
+
+
+@dataclass(frozen=True)
+class Tensorrt(Backend):
+    """An NVIDIA GPU through `module` (tensorrt or tensorrt_rtx).
+
+    `profiles` are batch sizes as [min, opt, max]; `workspace_mb` (10^6 bytes) bounds a layer's scratch memory, None
+    leaves it to TensorRT. `compute_capabilities` (SM75, SM89, …, CURRENT) narrows what a TensorRT-RTX engine runs on;
+    empty means every GPU from Ampere on. Timing and runtime caches, which outlive engines, are kept in `cache`; null
+    means roundoff/ in the user's cache directory.
+    """
+
+    grid: ClassVar[Grid] = Grid(activation="int8", symmetric=True)
+
+    module: str = "tensorrt_rtx"
+    profiles: list[list[int]] = field(default_factory=lambda: [[1, 16, 32]])
+    workspace_mb: int | None = None
+    optimization_level: int = 3
+    compute_capabilities: tuple[str, ...] = ()
+    hardware_compatibility: str = "NONE"
+    version_compatible: bool = False
+    cuda_graphs: bool = True
+    streams: int = 3
+    cache: str | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.module in INSTALL, "module", self.module, f"one of {', '.join(INSTALL)}")
+        _require(len(self.profiles) > 0, "profiles", self.profiles, "at least one [min, opt, max]")
+        for sizes in self.profiles:
+            rising = len(sizes) == 3 and 1 <= sizes[0] <= sizes[1] <= sizes[2]
+            _require(rising, "profiles", list(sizes), "batch sizes [min, opt, max] with 1 <= min <= opt <= max")
+        positive = self.workspace_mb is None or self.workspace_mb > 0
+        _require(positive, "workspace_mb", self.workspace_mb, "null or a positive number of MB")
+        _require(self.optimization_level in LEVELS, "optimization_level", self.optimization_level, "0 to 5")
+        _require(self.streams >= 2, "streams", self.streams, "at least 2, so that copies overlap compute")
+
+    def refusal(self, precision: Precision) -> str | None:
+        """A library that builds only on its GPU, without one; a precision that the GPU has no units for."""
+        try:
+            trt = import_tensorrt(self.module)
+        except BuildError:
+            return None  # `build` raises it: what was asked for must be installed
+        missing = cuda.absence()
+        if missing:
+            return None if builds_ahead_of_time(trt) else f"{self.module} builds on the GPU it will run on; {missing}"
+        return _beyond_this_gpu(precision)
+
+    def build(self, source: Source, directory: Path) -> dict[str, Any]:
+        """Write model.engine, build.log, engine.json and (TensorRT) timing.cache."""
+        trt = import_tensorrt(self.module)
+        kept = self._timing_cache_file(trt)
+        cache = kept.read_bytes() if kept.exists() else b""
+        built = build_engine(trt, source.graph, self._settings(source.precision), directory / LOG, cache)
+        (directory / ENGINE).write_bytes(built.engine)
+        if built.timing_cache:
+            (directory / TIMING_CACHE).write_bytes(built.timing_cache)
+            with whole_file(kept) as partial:
+                partial.write_bytes(built.timing_cache)
+        facts = self._facts(trt, source.precision, built.warnings)
+        write_json(directory / FACTS, facts)
+        return facts
+
+    def load(self, directory: Path) -> Runner:
+        """The engine on the first visible GPU; Unavailable where there is none or it does not fit."""
+        missing = cuda.absence()
+        if missing:
+            raise Unavailable(missing)
+        raise Unavailable("not there yet")
+
+    def _settings(self, precision: Precision) -> Settings:
+        return Settings(
+            profiles=[tuple(sizes) for sizes in self.profiles],
+            allow_tf32=precision.allows_tf32,
+            workspace_mb=self.workspace_mb,
+            optimization_level=self.optimization_level,
+            compute_capabilities=tuple(self.compute_capabilities),
+            hardware_compatibility=self.hardware_compatibility,
+            version_compatible=self.version_compatible,
+        )
+
+    def _facts(self, trt: Any, precision: Precision, warnings: Sequence[str]) -> dict[str, Any]:
+        return {
+            "module": self.module,
+            "version": trt.__version__,
+            "weights": precision.weights,
+            "activations": precision.activations,
+            "tf32_allowed": precision.allows_tf32,
+            "profiles": [list(sizes) for sizes in self.profiles],
+            "build_warnings": len(warnings),
+        }
+
+    def _cache_directory(self) -> Path:
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        return Path(self.cache) if self.cache else Path(home) / "roundoff"
+
+    def _timing_cache_file(self, trt: Any) -> Path:
+        return self._cache_directory() / f"{self.module}-{trt.__version__}-timing.cache"
+
+
+def _beyond_this_gpu(precision: Precision) -> str | None:
+    have = cuda.compute_capability()
+    for kind in (precision.weights, precision.activations):
+        need = FIRST_CAPABILITY.get(kind, (0, 0))
+        if have < need:
+            return f"{kind} needs a GPU of compute capability {need[0]}.{need[1]}; this one has {have[0]}.{have[1]}"
+    return None
+
+
+def _require(holds: bool, field: str, received: object, expected: str) -> None:
+    if not holds:
+        raise ConfigError(
+            f"{field} of the TensorRT backend is wrong", received=received, expected=expected, fix=f"correct {field}"
+        )

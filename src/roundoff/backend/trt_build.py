@@ -1,0 +1,177 @@
+"""Building a TensorRT engine from a strongly typed ONNX graph: one path for TensorRT 10, 11 and TensorRT-RTX."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from roundoff.backend.trt_library import make_log
+from roundoff.backend.trt_progress import make_monitor
+from roundoff.errors import BuildError, Unavailable
+from roundoff.progress import progress_bar
+
+UNSUPPORTED = re.compile(r"not support|unsupported|no implementation|any implementation|not available", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a build may vary; sizes in MB (10^6 bytes), batch sizes as (min, opt, max)."""
+
+    profiles: Sequence[Sequence[int]]
+    allow_tf32: bool
+    workspace_mb: int | None
+    optimization_level: int
+    compute_capabilities: Sequence[str]
+    hardware_compatibility: str
+    version_compatible: bool
+
+
+@dataclass(frozen=True)
+class Built:
+    """A serialized engine, the timing cache that the build leaves (empty if none), and TensorRT's warnings."""
+
+    engine: bytes
+    timing_cache: bytes
+    warnings: tuple[str, ...]
+
+
+def build_engine(trt: Any, graph: Path, settings: Settings, log_file: Path, timing_cache: bytes = b"") -> Built:
+    """Parse `graph` and build it; raises Unavailable in TensorRT's own words, or BuildError."""
+    log = make_log(trt, log_file)
+    builder = _builder(trt, log)
+    network = builder.create_network(_strongly_typed(trt))
+    _parse(trt, network, graph, log)
+    config = _config(trt, builder, network, settings, log)
+    cache = _attach_timing_cache(config, timing_cache)
+    with progress_bar(f"building {graph.parent.name} with {trt.__name__}", 100) as bar:
+        monitor = make_monitor(trt, bar)
+        config.progress_monitor = monitor
+        plan = builder.build_serialized_network(network, config)
+    if monitor.interrupted:
+        raise KeyboardInterrupt
+    if plan is None:
+        raise _build_failure(trt, log, log_file)
+    return Built(bytes(plan), bytes(cache.serialize()) if cache else b"", tuple(log.warnings))
+
+
+def builds_ahead_of_time(trt: Any) -> bool:
+    """Whether this library builds engines on a machine without a GPU (TensorRT-RTX does)."""
+    return hasattr(trt.IBuilderConfig, "set_compute_capability")
+
+
+def _builder(trt: Any, log: Any) -> Any:
+    try:
+        return trt.Builder(log)
+    except TypeError as error:  # pybind11's words for a null pointer: TensorRT found no usable CUDA driver
+        raise Unavailable(f"{trt.__name__} cannot build on this machine: {log.errors[:1] or error}") from None
+
+
+def _strongly_typed(trt: Any) -> int:
+    # TensorRT 11 always types strongly and may drop the flag; TensorRT 10 needs it
+    flag = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)
+    return 0 if flag is None else 1 << int(flag)
+
+
+def _parse(trt: Any, network: Any, graph: Path, log: Any) -> None:
+    parser = trt.OnnxParser(network, log)
+    if parser.parse_from_file(str(graph)):
+        return
+    errors = [parser.get_error(i) for i in range(parser.num_errors)]
+    if not errors:
+        raise _parse_failure(graph, log.reason(), "", "")
+    first = errors[0]
+    if "UNSUPPORTED" in str(first.code()):
+        raise Unavailable(
+            f"{trt.__name__} does not support node {first.node_name()!r} ({first.node_operator()}): {first.desc()}"
+        )
+    raise _parse_failure(graph, first.desc(), first.node_name(), first.node_operator())
+
+
+def _parse_failure(graph: Path, words: str, node: str, operator: str) -> BuildError:
+    where = f"node {node!r}, operator {operator}" if operator else "the file as a whole"
+    return BuildError(
+        f"TensorRT cannot parse {graph.name}: {where}",
+        received=words,
+        expected="an ONNX graph of operators and types that TensorRT supports",
+        fix=f"keep {operator or 'the offending node'} in float32 (`keep` of the precision), replace it in the model, "
+        "or leave this precision or backend out",
+    )
+
+
+def _config(trt: Any, builder: Any, network: Any, settings: Settings, log: Any) -> Any:
+    config = builder.create_builder_config()
+    config.builder_optimization_level = settings.optimization_level
+    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
+    if settings.workspace_mb is not None:
+        config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, settings.workspace_mb * 10**6)
+    _set_flag(config, trt.BuilderFlag.TF32, settings.allow_tf32)
+    _set_flag(config, trt.BuilderFlag.VERSION_COMPATIBLE, settings.version_compatible)
+    if settings.hardware_compatibility != "NONE":
+        config.hardware_compatibility_level = getattr(trt.HardwareCompatibilityLevel, settings.hardware_compatibility)
+    _set_compute_capabilities(trt, config, settings.compute_capabilities, log)
+    for sizes in settings.profiles:
+        config.add_optimization_profile(_profile(builder, network, sizes))
+    return config
+
+
+def _set_flag(config: Any, flag: Any, wanted: bool) -> None:
+    if wanted:
+        config.set_flag(flag)
+    else:
+        config.clear_flag(flag)
+
+
+def _set_compute_capabilities(trt: Any, config: Any, names: Sequence[str], log: Any) -> None:
+    if not names:
+        return
+    known = getattr(trt, "ComputeCapability", None)
+    missing = [name for name in names if not hasattr(known, name)]
+    if missing:
+        raise Unavailable(f"{trt.__name__} {trt.__version__} does not build for {', '.join(missing)}")
+    config.num_compute_capabilities = len(names)
+    for index, name in enumerate(names):
+        if not config.set_compute_capability(getattr(known, name), index):
+            raise Unavailable(f"{trt.__name__} refuses compute capability {name}: {log.reason()}")
+
+
+def _profile(builder: Any, network: Any, sizes: Sequence[int]) -> Any:
+    profile = builder.create_optimization_profile()
+    for index in range(network.num_inputs):
+        tensor = network.get_input(index)
+        shape = tuple(tensor.shape)
+        if shape[:1] != (-1,) or -1 in shape[1:]:
+            raise BuildError(
+                f"input {tensor.name} does not have just its batch dimension free",
+                received=shape,
+                expected="(-1, height, width, channels)",
+                fix="export the model with a dynamic batch dimension and a fixed image size",
+            )
+        profile.set_shape(tensor.name, *((size, *shape[1:]) for size in sizes))
+    return profile
+
+
+def _attach_timing_cache(config: Any, blob: bytes) -> Any:
+    """A timing cache that starts from `blob`, or None where the library times nothing (it builds ahead of time)."""
+    if hasattr(config, "set_compute_capability"):
+        return None
+    cache = config.create_timing_cache(blob)
+    # a cache from another GPU or version is refused: start an empty one then
+    if not config.set_timing_cache(cache, False):
+        cache = config.create_timing_cache(b"")
+        config.set_timing_cache(cache, False)
+    return cache
+
+
+def _build_failure(trt: Any, log: Any, log_file: Path) -> Exception:
+    unsupported = next((words for words in log.errors if UNSUPPORTED.search(words)), None)
+    if unsupported:
+        return Unavailable(f"{trt.__name__} {trt.__version__}: {unsupported}")
+    return BuildError(
+        f"{trt.__name__} {trt.__version__} built no engine",
+        received=log.reason(),
+        expected="a serialized engine",
+        fix=f"read {log_file.name} beside the engine; a smaller profile or another optimization_level may help",
+    )

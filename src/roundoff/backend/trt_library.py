@@ -1,0 +1,56 @@
+"""Finding TensorRT: which package, whether its libraries load, and where its log goes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from roundoff.errors import BuildError
+
+INSTALL = {
+    "tensorrt": "pip install 'roundoff[tensorrt]'",
+    "tensorrt_rtx": "pip install tensorrt-rtx",
+}
+LETTERS = "FEWIV"  # a severity's letter in the log: internal error (fatal), error, warning, info, verbose
+
+
+def import_tensorrt(module: str) -> Any:
+    """The Python module `tensorrt` or `tensorrt_rtx`; BuildError names the package and the command if it fails."""
+    command = INSTALL.get(module, f"pip install {module.replace('_', '-')}")
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        problem, fix = f"Python module {module} is not installed", command
+        received = f"no module named {error.name} in {sys.prefix}"
+    except (ImportError, OSError) as error:
+        problem, fix = f"the libraries of Python module {module} do not load", f"{command} --force-reinstall"
+        received = str(error).splitlines()[0]
+    raise BuildError(problem, received=received, expected=f"an importable {module}", fix=fix)
+
+
+def make_log(trt: Any, path: Path | None = None) -> Any:
+    """A TensorRT logger: messages up to INFO go to `path`; `counts`, `errors` and `warnings` hold what came."""
+
+    class Log(trt.ILogger):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+            self.errors: list[str] = []
+            self.warnings: list[str] = []
+
+        def log(self, severity: Any, message: str) -> None:
+            level = int(severity)
+            if level <= int(trt.ILogger.Severity.ERROR):
+                self.errors.append(message.strip())
+            elif level == int(trt.ILogger.Severity.WARNING):
+                self.warnings.append(message.strip())
+            if path is not None and level <= int(trt.ILogger.Severity.INFO):
+                with path.open("a", encoding="utf-8") as file:
+                    file.write(f"{LETTERS[level]} {message}\n")
+
+        def reason(self) -> str:
+            """TensorRT's own words for its first error, or that it gave none."""
+            return self.errors[0] if self.errors else "TensorRT logged no error"
+
+    return Log()

@@ -1,0 +1,64 @@
+"""TensorRT's nested build phases as one progress bar, in percent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from roundoff.progress import Bar
+
+
+class PhaseProgress:
+    """The share of a build that is done, from phases that nest: a step of a phase is split among its children."""
+
+    def __init__(self) -> None:
+        self.shares: dict[str, tuple[float, float]] = {}  # phase → (fraction done before it, its share of the whole)
+        self.steps: dict[str, tuple[int, int]] = {}  # phase → (steps done, steps in all)
+        self.fraction = 0.0
+
+    def start(self, phase: str, parent: str | None, steps: int) -> None:
+        """A phase of `steps` begins inside the current step of `parent`."""
+        before, share = self.shares.get(parent or "", (0.0, 1.0))
+        done, total = self.steps.get(parent or "", (0, 1))
+        self.shares[phase] = (before + share * done / total, share / total)
+        self.steps[phase] = (0, max(steps, 1))
+
+    def step(self, phase: str, step: int) -> None:
+        """Step number `step` (from 0) of the phase is complete."""
+        _, total = self.steps[phase]
+        before, share = self.shares[phase]
+        self.steps[phase] = (min(step + 1, total), total)
+        self.fraction = max(self.fraction, before + share * min(step + 1, total) / total)
+
+
+def make_monitor(trt: Any, bar: Bar) -> Any:
+    """An IProgressMonitor that moves `bar` (0 to 100); `interrupted` says that Ctrl-C stopped the build."""
+
+    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.IProgressMonitor.__init__(self)
+            self.progress = PhaseProgress()
+            self.interrupted = False
+
+        # An exception that leaves one of these would end the process inside TensorRT's C++.
+        def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
+            self._guard(lambda: self.progress.start(phase_name, parent_phase, num_steps))
+
+        def phase_finish(self, phase_name: str) -> None:
+            pass
+
+        def step_complete(self, phase_name: str, step: int) -> bool:
+            self._guard(lambda: self._advance(phase_name, step))
+            return not self.interrupted
+
+        def _advance(self, phase: str, step: int) -> None:
+            before = self.progress.fraction
+            self.progress.step(phase, step)
+            bar.advance(100 * (self.progress.fraction - before), note=phase)
+
+        def _guard(self, move: Any) -> None:
+            try:
+                move()
+            except KeyboardInterrupt:
+                self.interrupted = True
+
+    return Monitor()
