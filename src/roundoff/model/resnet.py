@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class ResNet(Model):
     """6 · blocks + 2 layers: `blocks` residual blocks in each of three stages.
 
-    The stages have `width`, 2 · `width` and 4 · `width` channels. As in MLPerf Tiny, a 1×1 convolution carries the shortcut wherever the shape changes.
+    The stages have `width`, 2 · `width` and 4 · `width` channels. As in MLPerf Tiny, a 1×1 convolution carries the
+    shortcut wherever the shape changes.
     """
 
     blocks: int
