@@ -6,12 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roundoff.artifact import read_json
+from roundoff.errors import DataError
 
 SplitName = Literal["train", "test"]
 Images = NDArray[np.uint8]
@@ -35,10 +36,15 @@ class Dataset(ABC):
 
 
 class OpenDataset(ABC):
-    """A checked source: its classes, its size, and its images in a fixed order."""
+    """A checked source: its classes, its size, and its images in a fixed order. A context manager.
+
+    `source` says what was read (name, hash, options) without any absolute path, so that the same images give
+    the same manifest on every machine.
+    """
 
     classes: tuple[str, ...]
     shape: tuple[int, int, int]
+    source: dict[str, Any]
 
     @abstractmethod
     def count(self, split: SplitName) -> int:
@@ -46,7 +52,16 @@ class OpenDataset(ABC):
 
     @abstractmethod
     def read(self, split: SplitName) -> Iterator[tuple[Images, int]]:
-        """Images uint8 [H, W, C] with their labels, one at a time, always in the same order."""
+        """Images uint8 [H, W, C] with their labels, one at a time, always in the same order; raises DataError."""
+
+    def close(self) -> None:  # noqa: B027 - nothing to free by default
+        """Free what `open` took; closing twice is harmless."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 @dataclass(frozen=True)
@@ -68,5 +83,16 @@ class Prepared:
         return Split(images, labels)
 
     def calibration_indices(self, count: int) -> NDArray[np.int64]:
-        """The first `count` of the manifest's stratified, seeded indices into the training split."""
-        return np.asarray(self.manifest["calibration_indices"][:count], dtype=np.int64)
+        """The first `count` of the manifest's stratified, seeded indices into the training split.
+
+        Raises DataError if the manifest's pool is smaller.
+        """
+        pool = self.manifest["calibration_indices"]
+        if count > len(pool):
+            raise DataError(
+                f"{self.directory} holds too few calibration images",
+                received=f"a request for {count}",
+                expected=f"at most {len(pool)}",
+                fix="ask for fewer, or raise prepare.calibration_pool if the training split has more",
+            )
+        return np.asarray(pool[:count], dtype=np.int64)

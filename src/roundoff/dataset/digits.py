@@ -1,0 +1,87 @@
+"""scikit-learn's handwritten digits: real images that need no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from roundoff.dataset.base import Dataset, Images, Labels, OpenDataset, Split, SplitName
+from roundoff.errors import ConfigError
+
+BRIGHTEST = 16  # load_digits counts the set pixels of 4×4 blocks
+NATIVE_SIZE = 8
+
+
+@dataclass(frozen=True)
+class Digits(Dataset):
+    """1,797 digits of 8×8 pixels in 16 greys, resized (bilinear) to size×size RGB, in a stratified, seeded split."""
+
+    size: int = 32
+    test_fraction: float = 0.2
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.size < NATIVE_SIZE:
+            raise ConfigError(
+                "dataset.size is smaller than the digits themselves",
+                received=self.size,
+                expected=f"at least {NATIVE_SIZE} pixels",
+                fix="set dataset.size=32",
+            )
+        if not 0.05 <= self.test_fraction <= 0.5:
+            raise ConfigError(
+                "dataset.test_fraction leaves too few images on one side",
+                received=self.test_fraction,
+                expected="0.05 to 0.5",
+                fix="set dataset.test_fraction=0.2",
+            )
+        if self.seed < 0:
+            raise ConfigError("dataset.seed is negative", received=self.seed, expected="0 or more", fix="set seed=0")
+
+    def open(self) -> OpenDataset:
+        """Load, resize and split the digits; they fit into memory (5.5 MB at 32×32)."""
+        from sklearn.datasets import load_digits
+        from sklearn.model_selection import train_test_split
+
+        digits = load_digits()
+        chosen = train_test_split(
+            np.arange(len(digits.target)),
+            test_size=self.test_fraction,
+            stratify=digits.target,
+            random_state=self.seed,
+        )
+        images, labels = _resized(digits.images, self.size), digits.target.astype(np.int64)
+        train, test = (Split(images[indices], labels[indices]) for indices in chosen)
+        source = {
+            "dataset": "scikit-learn load_digits",
+            "size": self.size,
+            "test_fraction": self.test_fraction,
+            "seed": self.seed,
+        }
+        return _OpenDigits({"train": train, "test": test}, tuple(map(str, digits.target_names)), source)
+
+
+class _OpenDigits(OpenDataset):
+    def __init__(self, splits: dict[SplitName, Split], classes: tuple[str, ...], source: dict[str, Any]) -> None:
+        self._splits, self.classes, self.source = splits, classes, source
+        height, width, channels = splits["train"].images.shape[1:]
+        self.shape = (height, width, channels)
+
+    def count(self, split: SplitName) -> int:
+        return len(self._splits[split].labels)
+
+    def read(self, split: SplitName) -> Iterator[tuple[Images, int]]:
+        labels: Labels = self._splits[split].labels
+        yield from zip(self._splits[split].images, labels.tolist(), strict=True)
+
+
+def _resized(greys: np.ndarray[Any, np.dtype[np.float64]], size: int) -> Images:
+    """RGB uint8 [N, size, size, 3] of greys [N, 8, 8] in 0..16."""
+    from PIL import Image
+
+    pixels = np.rint(greys * (255 / BRIGHTEST)).astype(np.uint8)
+    resized = [Image.fromarray(each).resize((size, size), Image.Resampling.BILINEAR) for each in pixels]
+    return np.stack([np.asarray(each.convert("RGB")) for each in resized])
