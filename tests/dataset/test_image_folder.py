@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import io
+import stat
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from roundoff.dataset import tree
+from roundoff.dataset.image_folder import ImageFolder
+from roundoff.errors import ConfigError, DataError
+
+
+def _png(grey: int, size: int = 8, mode: str = "RGB") -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (size, size), (grey, 0, 255 - grey)).convert(mode).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _deep_png() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("I;16", (8, 8), 900).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _files() -> dict[str, bytes]:
+    """Two classes, three training and two test images each; the grey tells the order."""
+    names = [
+        f"{split}/{name}/{index}.png"
+        for split, count in (("train", 3), ("test", 2))
+        for name in ("cat", "ant")
+        for index in range(count)
+    ]
+    return {name: _png(10 * position) for position, name in enumerate(names)}
+
+
+def _directory(root: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if name.endswith("/"):
+            path.mkdir(exist_ok=True)
+        else:
+            path.write_bytes(content)
+    return root
+
+
+def _zip(root: Path, files: dict[str, bytes]) -> Path:
+    path = root / "images.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+@pytest.fixture(params=[_directory, _zip], ids=["directory", "zip"])
+def make(request, tmp_path):
+    return lambda files: request.param(tmp_path, files)
+
+
+def _open(path: Path, size: int = 8):
+    return ImageFolder(str(path), size).open()
+
+
+def test_images_come_class_by_class_sorted_by_name(make):
+    with _open(make(_files())) as opened:
+        assert opened.classes == ("ant", "cat")
+        assert (opened.count("train"), opened.count("test"), opened.shape) == (6, 4, (8, 8, 3))
+        read = [(int(image[0, 0, 0]), label) for image, label in opened.read("train")]
+        again = [(int(image[0, 0, 0]), label) for image, label in opened.read("train")]
+    assert read == again == [(30, 0), (40, 0), (50, 0), (0, 1), (10, 1), (20, 1)]
+
+
+def test_directory_and_zip_read_the_same(tmp_path):
+    with _open(_directory(tmp_path / "folder", _files())) as folder, _open(_zip(tmp_path, _files())) as archive:
+        assert folder.source["names_sha256"] == archive.source["names_sha256"]
+        assert len(archive.source["sha256"]) == 64
+        for (one, _), (other, _) in zip(folder.read("test"), archive.read("test"), strict=True):
+            assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "1"])
+def test_any_8_bit_image_becomes_rgb(make, mode):
+    with _open(make(_files() | {"test/ant/0.png": _png(255, mode=mode)})) as opened:
+        image, _ = next(opened.read("test"))
+    assert image.shape == (8, 8, 3)
+    assert image.dtype == np.uint8
+
+
+def test_only_images_of_another_size_are_resized(make):
+    noise = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(noise).save(buffer, "PNG")
+    with _open(make(_files() | {"test/ant/0.png": buffer.getvalue(), "test/ant/1.png": _png(90, size=31)})) as opened:
+        kept, resized = (image for image, label in opened.read("test") if label == 0)
+    assert np.array_equal(kept, noise)
+    assert np.array_equal(resized, np.full((8, 8, 3), (90, 0, 165)))
+
+
+def test_hidden_files_and_other_folders_are_skipped(make):
+    extra = {
+        "train/ant/.DS_Store": b"",
+        "test/.hidden/0.png": b"",
+        "train/cat/Thumbs.db": b"",
+        "README.md": b"",
+        "val/x": b"",
+    }
+    with _open(make(_files() | extra)) as opened:
+        assert (opened.count("train"), opened.count("test")) == (6, 4)
+
+
+def test_a_missing_path_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"dataset.path .*nowhere does not exist"):
+        _open(tmp_path / "nowhere")
+
+
+def test_a_file_that_is_no_zip_is_refused(tmp_path):
+    path = tmp_path / "images.zip"
+    path.write_bytes(b"PK, but no zip")
+    with pytest.raises(DataError, match=r"images.zip is neither a directory nor a zip"):
+        _open(path)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, r"has no images: no class folder in train/ and test/\n  received: at the top: nothing"),
+        ({"data/train/ant/0.png": b""}, r"no class folder in train/ and test/\n  received: at the top: data"),
+        (
+            {"train/ant/0.png": b"", "val/ant/0.png": b""},
+            r"no class folder in test/\n  received: at the top: train, val",
+        ),
+        ({"train/ant/0.png": b"", "test/ant/0.png": b""}, r"has a single class\n  received: ant"),
+        (
+            {"train/ant/0.png": b"", "train/cat/0.png": b"", "test/ant/0.png": b"", "test/dog/0.png": b""},
+            r"different classes\n  received: only in train: cat; only in test: dog",
+        ),
+        (_files() | {"train/bee/": b"", "test/bee/0.png": b""}, r"train/bee is an empty class"),
+        (_files() | {"test/bee/": b"", "train/bee/0.png": b""}, r"test/bee is an empty class"),
+        (_files() | {"train/0.png": b""}, r"train/0.png has no place in the layout"),
+        (_files() | {"train/ant/labels.csv": b""}, r"train/ant/labels.csv has no place in the layout"),
+        (_files() | {"test/ant/more/0.png": b""}, r"test/ant/more.* has no place in the layout"),
+    ],
+)
+def test_a_layout_that_is_not_understood_is_refused(make, files, message):
+    with pytest.raises(DataError, match=message):
+        _open(make(files))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"no image at all", r"test/cat/1.png is broken\n  received: UnidentifiedImageError"),
+        (_png(9, size=64)[:120], r"test/cat/1.png is broken\n  received: \w+"),
+        (b"", r"test/cat/1.png is broken\n  received: UnidentifiedImageError"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n", r"test/cat/1.png is broken"),
+        (_deep_png(), r"test/cat/1.png is broken\n  received: ValueError: its pixels are not 8-bit"),
+    ],
+)
+def test_a_broken_image_is_named(make, content, message):
+    with _open(make(_files() | {"test/cat/1.png": content})) as opened, pytest.raises(DataError, match=message):
+        list(opened.read("test"))
+
+
+def test_an_image_of_too_many_pixels_is_refused(make, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with (
+        _open(make(_files() | {"test/cat/1.png": _png(9, size=64)})) as opened,
+        pytest.raises(DataError, match=r"test/cat/1.png is broken\n  received: DecompressionBombError"),
+    ):
+        list(opened.read("test"))
+
+
+def test_a_file_that_vanishes_is_named(tmp_path):
+    with _open(_directory(tmp_path, _files() | {"train/ant/9.png": b""})) as opened:
+        (tmp_path / "train/ant/9.png").unlink()
+        (tmp_path / "train/ant/9.png").symlink_to("nowhere")
+        with pytest.raises(DataError, match=r"train/ant/9.png is broken\n  received: FileNotFoundError"):
+            list(opened.read("train"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "/etc/0.png",
+        "../0.png",
+        "train/../../0.png",
+        "train/ant/../cat/x.png",
+        "C:/0.png",
+        "train\\..\\..\\0.png",
+        "\\\\host\\share\\0.png",
+    ],
+)
+def test_a_zip_path_that_leaves_its_folder_is_refused(tmp_path, name):
+    with pytest.raises(
+        DataError, match=r"images.zip holds .*which is refused\n  received: a path that leaves its folder"
+    ):
+        _open(_zip(tmp_path, _files() | {name: _png(0)}))
+
+
+def _change_member(path: Path, name: str, **attributes: int) -> zipfile.ZipInfo:
+    with zipfile.ZipFile(path, "a") as archive:
+        member = zipfile.ZipInfo(name)
+        for key, value in attributes.items():
+            setattr(member, key, value)
+        archive.writestr(member, _png(0))
+    return member
+
+
+def test_a_symbolic_link_in_a_zip_is_refused(tmp_path):
+    path = _zip(tmp_path, _files())
+    _change_member(path, "train/ant/link.png", create_system=3, external_attr=(stat.S_IFLNK | 0o777) << 16)
+    with pytest.raises(DataError, match=r"holds 'train/ant/link.png', which is refused\n  received: a symbolic link"):
+        _open(path)
+
+
+def test_a_name_that_a_zip_holds_twice_is_refused(tmp_path):
+    path = _zip(tmp_path, _files())
+    with pytest.warns(UserWarning, match="Duplicate name"):
+        _change_member(path, "train/ant/0.png")
+    with pytest.raises(DataError, match=r"'train/ant/0.png', which is refused\n  received: a second member"):
+        _open(path)
+
+
+def test_an_encrypted_zip_is_refused(tmp_path):
+    path = _zip(tmp_path, _files())
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1  # the flags of the central directory's first entry
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"which is refused\n  received: an encrypted member"):
+        _open(path)
+
+
+def test_a_member_too_large_for_an_image_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(tree, "LARGEST_FILE", 1000)
+    path = _zip(tmp_path, _files() | {"train/ant/0.png": bytes(1001)})
+    with pytest.raises(DataError, match=r"'train/ant/0.png', which is refused\n  received: a member of 1001 bytes"):
+        _open(path)
+
+
+def test_a_member_whose_checksum_is_wrong_is_named(tmp_path):
+    path = _zip(tmp_path, _files())
+    content = bytearray(path.read_bytes())
+    content[content.index(b"IEND") - 6] ^= 1
+    path.write_bytes(content)
+    with _open(path) as opened, pytest.raises(DataError, match=r"train/cat/0.png is broken\n  received: BadZipFile"):
+        list(opened.read("train"))
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [({"path": ""}, "dataset.path is empty"), ({"path": "x", "size": 0}, "dataset.size is not a size")],
+)
+def test_bad_values_are_refused(values, message):
+    with pytest.raises(ConfigError, match=message):
+        ImageFolder(**values)
