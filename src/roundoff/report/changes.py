@@ -1,0 +1,122 @@
+"""What quantization changed: images whose answer flipped, and confusion matrices."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roundoff.report.decision import Decision
+from roundoff.report.document import Details, Figure, Gallery, Heading, Page, Paragraph, Picture, Table, row
+from roundoff.report.evidence import Cell, Evidence
+from roundoff.report.figures import confusion_figure, flips_figure
+from roundoff.report.messages import Words
+
+Classes = NDArray[np.int64]
+MOST_PAIRS = 20
+
+
+def changes_section(page: Page, evidence: Evidence, words: Words, examples: int) -> None:
+    """Flips and confusion of the INT8 cell that one would ship, against the reference."""
+    page.add(Heading(2, words("changed_heading"), "changes"))
+    cell, reference = quantized_cell(evidence), evidence.cell(evidence.reference)
+    before = evidence.guesses(reference) if reference else None
+    after = evidence.guesses(cell) if cell else None
+    if cell is None or reference is None or before is None or after is None:
+        page.add(Paragraph(words("changed_none")))
+        return
+    _flips(page, evidence, words, cell, before, after, examples)
+    _confusion(page, evidence, words, cell, before, after)
+
+
+def quantized_cell(evidence: Evidence) -> Cell | None:
+    """The recommended cell if it is an INT8 one, else the measured INT8 cell that flips most answers."""
+    cells = [cell for cell in evidence.measured if cell.precision.startswith("int8")]
+    recommended = [choice.cell for choice in Decision(evidence.verdict).recommendations]
+    shipped = [cell for cell in cells if cell.key in recommended]
+    most_changed = sorted(cells, key=lambda cell: cell.accuracy.get("agreement") or 0.0)
+    return next(iter(shipped + most_changed), None)
+
+
+def _flips(
+    page: Page, evidence: Evidence, words: Words, cell: Cell, before: Classes, after: Classes, examples: int
+) -> None:
+    labels, reference = evidence.labels, evidence.reference
+    changed = np.flatnonzero(before != after)
+    if not changed.size:
+        page.add(Paragraph(words("flips_same", cell=cell.key, reference=reference, samples=len(labels))))
+        return
+    lost, gained = (before == labels)[changed], (after == labels)[changed]
+    counts = {"changed": changed.size, "lost": int(lost.sum()), "gained": int(gained.sum())}
+    other = int((~lost & ~gained).sum())
+    page.add(
+        Paragraph(
+            words("flips_summary", cell=cell.key, reference=reference, samples=len(labels), other=other, **counts)
+        )
+    )
+    shown = changed[np.argsort(~lost, kind="stable")][:examples]
+    if shown.size:
+        page.add(Paragraph(words("flips_shown", shown=shown.size)))
+        _gallery(page, evidence, words, cell, shown, before, after)
+
+
+def _gallery(
+    page: Page, evidence: Evidence, words: Words, cell: Cell, shown: Classes, before: Classes, after: Classes
+) -> None:
+    images = [np.asarray(evidence.test_images[index]) for index in shown]
+    answers = [tuple(evidence.class_name(guess[i]) for guess in (evidence.labels, before, after)) for i in shown]
+    captions = [
+        words("flip_caption", index=index, true=true, before=wide, after=narrow)
+        for index, (true, wide, narrow) in zip(shown, answers, strict=True)
+    ]
+    pictures = tuple(
+        Picture(_png(image), true, caption)
+        for image, (true, _, _), caption in zip(images, answers, captions, strict=True)
+    )
+    sheet = flips_figure(images, [f"#{i} {t}\n{w} → {n}" for i, (t, w, n) in zip(shown, answers, strict=True)])
+    if sheet is not None:
+        page.drawings["flips"] = sheet
+    page.add(Gallery("flips", words("flips_alt", cell=cell.key), pictures))
+
+
+def _png(image: NDArray[np.uint8]) -> bytes:
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(image.squeeze()).save(buffer, format="png")
+    return buffer.getvalue()
+
+
+def _confusion(page: Page, evidence: Evidence, words: Words, cell: Cell, before: Classes, after: Classes) -> None:
+    matrices = [(name, confusion(evidence, guesses)) for name, guesses in _named(evidence, cell, before, after)]
+    figure = Figure("confusion", words("confusion_alt", cell=cell.key), words("confusion_caption"))
+    page.plot(confusion_figure(matrices, evidence.classes), figure)
+    pairs = _confused(matrices[-1][1])
+    if pairs:
+        names = evidence.classes
+        columns = tuple(words(f"col_{name}") for name in ("true", "guessed", "count"))
+        rows = tuple(row(names[true], names[guessed], str(count)) for true, guessed, count in pairs)
+        caption = words("confusion_table", cell=cell.key)
+        page.add(Details(caption, (Table(caption, columns, rows, labels=2),)))
+
+
+def _named(evidence: Evidence, cell: Cell, before: Classes, after: Classes) -> list[tuple[str, Classes]]:
+    both = [(str(evidence.reference), before), (cell.key, after)]
+    return both[1:] if cell.key == evidence.reference else both
+
+
+def confusion(evidence: Evidence, guesses: Classes) -> NDArray[np.int64]:
+    """Counts int64 [classes, classes]: true class by guessed class; answers that are not finite are left out."""
+    size = len(evidence.classes)
+    finite = guesses >= 0
+    flat = np.bincount(evidence.labels[finite] * size + guesses[finite], minlength=size * size)
+    return flat.reshape(size, size).astype(np.int64)
+
+
+def _confused(matrix: NDArray[np.int64]) -> list[tuple[int, int, int]]:
+    wrong = matrix.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_PAIRS]
+    pairs = [(int(true), int(guessed)) for true, guessed in zip(*np.unravel_index(order, wrong.shape), strict=True)]
+    return [(true, guessed, int(wrong[true, guessed])) for true, guessed in pairs if wrong[true, guessed]]

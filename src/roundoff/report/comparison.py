@@ -1,0 +1,131 @@
+"""The tables that come first: precisions, frameworks, size, load time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from roundoff.report.decision import TONES, Decision
+from roundoff.report.document import Field, Heading, Page, Paragraph, Table, row
+from roundoff.report.evidence import Cell, Evidence
+from roundoff.report.messages import Words
+from roundoff.report.numbers import MISSING, percent, percent_with_interval, plain, times_with_interval
+
+
+def precision_section(page: Page, evidence: Evidence, words: Words) -> None:
+    """Every cell with time, throughput, accuracy, size, load time and its ratio to FP32; a table a batch size."""
+    page.add(Heading(2, words("precision_heading"), "precision"), Paragraph(words("precision_intro")))
+    for batch in evidence.batch_sizes:
+        page.add(_precision_table(evidence, batch, words))
+    if not evidence.platform.get("gpus"):
+        page.add(Paragraph(words("cpu_note"), "note"))
+
+
+def _precision_table(evidence: Evidence, batch: int, words: Words) -> Table:
+    names = ("backend", "precision", "device", "end_to_end", "throughput", "accuracy", "size", "load", "speedup")
+    columns = (*(words(f"col_{name}") for name in names), words("col_verdict"))
+    decision = Decision(evidence.verdict)
+    rows = (_precision_row(cell, batch, decision, words) for cell in evidence.cells)
+    return Table(words("precision_caption", batch=batch), columns, tuple(rows), labels=2)
+
+
+def _precision_row(cell: Cell, batch: int, decision: Decision, words: Words) -> tuple[Field, ...]:
+    if not cell.measured:
+        return row(cell.backend, precision_name(cell, words), unavailable_field(cell, words, span=8))
+    timing = cell.batches.get(batch, {})
+    return row(
+        cell.backend,
+        precision_name(cell, words),
+        plain(timing.get("device_p50_ms")),
+        plain(timing.get("end_to_end_p50_ms")),
+        plain(timing.get("throughput_per_s")),
+        percent_with_interval(cell.accuracy, "top1"),
+        plain(cell.facts.get("size_mb")),
+        plain(cell.facts.get("load_ms")),
+        times_with_interval(timing, "speedup"),
+        verdict_field(decision.verdict(cell.key), words),
+    )
+
+
+def framework_section(page: Page, evidence: Evidence, words: Words) -> None:
+    """Precisions down, backends across, one table a batch size."""
+    page.add(Heading(2, words("framework_heading"), "frameworks"), Paragraph(words("framework_intro")))
+    backends, precisions = _names(evidence.cells)
+    for batch in evidence.batch_sizes:
+        rows = tuple(
+            row(name, *(_framework_text(evidence.cell(f"{name}/{backend}"), batch, words) for backend in backends))
+            for name in precisions
+        )
+        caption = words("framework_caption", batch=batch)
+        page.add(Table(caption, (words("col_precision"), *backends), rows))
+
+
+def _framework_text(cell: Cell | None, batch: int, words: Words) -> Field:
+    if cell is None:
+        return Field(MISSING)
+    if not cell.measured:
+        return Field(words("not_run"), "muted")
+    timing = cell.batches.get(batch, {})
+    time, throughput = plain(timing.get("device_p50_ms")), plain(timing.get("throughput_per_s"))
+    return Field(words("framework_cell", time=time, throughput=throughput))
+
+
+def size_section(page: Page, evidence: Evidence, words: Words) -> None:
+    """Size of every artifact that was built, run or not, with its share of the same backend's FP32."""
+    backends, precisions = _names(evidence.cells)
+    rows = tuple(
+        row(name, *(_size_text(evidence, name, backend, words) for backend in backends)) for name in precisions
+    )
+    page.add(
+        Heading(2, words("size_heading"), "size"),
+        Table(words("size_caption"), (words("col_precision"), *backends), rows),
+    )
+
+
+def _size_text(evidence: Evidence, precision: str, backend: str, words: Words) -> str:
+    cell, wide = evidence.cell(f"{precision}/{backend}"), evidence.cell(f"fp32/{backend}")
+    size = cell.facts.get("size_mb") if cell else None
+    whole = wide.facts.get("size_mb") if wide else None
+    if size is None or not whole:
+        return plain(size)
+    return words("size_cell", size=plain(size), share=percent(size / whole, 0))
+
+
+def load_section(page: Page, evidence: Evidence, words: Words) -> None:
+    """Load time, build time and memory of every cell."""
+    columns = tuple(words(f"col_{name}") for name in ("backend", "precision", "load", "build", "memory"))
+    rows = tuple(
+        row(
+            cell.backend,
+            precision_name(cell, words),
+            *(plain(cell.facts.get(key)) for key in ("load_ms", "build_s", "memory_mb")),
+        )
+        for cell in evidence.cells
+        if cell.measured or cell.facts.get("build_s") is not None
+    )
+    page.add(Heading(2, words("load_heading"), "load"), Table(words("load_caption"), columns, rows, labels=2))
+
+
+def precision_name(cell: Cell, words: Words) -> str:
+    """The precision asked for, and the one computed in where that differs."""
+    if cell.label == cell.precision:
+        return cell.precision
+    return words("computes_as", precision=cell.precision, label=cell.label)
+
+
+def unavailable_field(cell: Cell, words: Words, span: int) -> Field:
+    """The reason why a cell has no figures, over `span` columns."""
+    return Field(words("unavailable", reason=cell.facts.get("reason") or MISSING), "muted", span)
+
+
+def verdict_field(verdict: str | None, words: Words) -> Field:
+    """The verdict as a coloured word."""
+    if verdict is None:
+        return Field(MISSING)
+    return Field(words(f"verdict_{verdict}"), TONES[verdict])
+
+
+def _names(cells: Iterable[Cell]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Backends and precisions, each once, in the order of the cells."""
+    backends = dict.fromkeys(cell.backend for cell in cells)
+    precisions = dict.fromkeys(cell.precision for cell in cells)
+    return tuple(backends), tuple(precisions)

@@ -1,0 +1,68 @@
+"""How plots look: one style, colours that colour-blind readers can tell apart, drawn for paper, light and dark."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from roundoff.report.document import Drawing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Draw = Callable[["Figure"], None]
+
+# Okabe and Ito's palette without its black and its yellow, which vanish on dark and on white pages.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+_STYLE: dict[str, Any] = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.linewidth": 0.6,
+    "grid.alpha": 0.5,
+    "legend.frameon": False,
+    "svg.hashsalt": "roundoff",
+    "savefig.bbox": "tight",
+}
+
+
+def draw(plot: Draw, width: float, height: float) -> Drawing:
+    """Draw `plot` on a figure of `width` × `height` inches three times; the same input gives the same bytes."""
+    return Drawing(
+        png=_render(plot, width, height, ink="#222222", paper="white", kind="png"),
+        light=_render(plot, width, height, ink="#222222", paper="none", kind="svg"),
+        dark=_render(plot, width, height, ink="#e4e4e4", paper="none", kind="svg"),
+    )
+
+
+def _render(plot: Draw, width: float, height: float, *, ink: str, paper: str, kind: str) -> bytes:
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    colours = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), ink)
+    grid = {"grid.color": "#9a9a9a"}
+    with mpl.rc_context({**_STYLE, **colours, **grid, "axes.facecolor": "none"}):
+        figure = Figure(figsize=(width, height), layout="constrained", facecolor=paper)
+        FigureCanvasAgg(figure)
+        plot(figure)
+        buffer = io.BytesIO()
+        metadata = {"Date": None} if kind == "svg" else {"Software": None}
+        figure.savefig(buffer, format=kind, dpi=110, metadata=metadata, transparent=paper == "none")
+    return buffer.getvalue()
+
+
+def colour_of(name: str, names: tuple[str, ...]) -> str:
+    """The colour of the `name` among all `names` of a plot."""
+    return PALETTE[names.index(name) % len(PALETTE)]
+
+
+def marker_of(name: str, names: tuple[str, ...]) -> str:
+    """The marker of the `name` among all `names` of a plot."""
+    return MARKERS[names.index(name) % len(MARKERS)]

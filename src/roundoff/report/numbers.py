@@ -1,0 +1,64 @@
+"""Numbers as a report prints them; a missing one is a dash."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+MISSING = "–"
+
+
+def plain(value: float | None, digits: int = 3) -> str:
+    """`value` with `digits` significant digits, thousands separated, never in exponent form."""
+    if value is None:
+        return MISSING
+    if value == 0:
+        return "0"
+    magnitude = f"{abs(value):.{digits - 1}e}"
+    exponent = int(magnitude.split("e")[1])
+    return f"{value:,.{max(0, digits - 1 - exponent)}f}"
+
+
+def scientific(value: float | None) -> str:
+    """A small ratio such as a relative error, two significant digits."""
+    if value is None:
+        return MISSING
+    return "0" if value == 0 else f"{value:.1e}"
+
+
+def percent(value: float | None, digits: int = 2) -> str:
+    """A fraction of 1 in percent."""
+    return MISSING if value is None else f"{100 * value:.{digits}f} %"
+
+
+def points(value: float | None, digits: int = 2) -> str:
+    """A difference of fractions in percentage points, without its unit and always signed."""
+    return MISSING if value is None else f"{100 * value:+.{digits}f}".replace("-", "−")
+
+
+def interval(facts: Mapping[str, Any], key: str) -> tuple[float, float] | None:
+    """The pair (`key`_low, `key`_high), or None where either is missing."""
+    low, high = facts.get(f"{key}_low"), facts.get(f"{key}_high")
+    return None if low is None or high is None else (float(low), float(high))
+
+
+def percent_with_interval(facts: Mapping[str, Any], key: str) -> str:
+    """For example `97.22 % (95.0 to 98.5)`, with a dash between the bounds."""
+    bounds = interval(facts, key)
+    value = percent(facts.get(key))
+    return value if bounds is None else f"{value} ({100 * bounds[0]:.1f}–{100 * bounds[1]:.1f})"
+
+
+def points_with_interval(facts: Mapping[str, Any], key: str) -> str:
+    """For example `+0.28 (−0.83 … +1.39)`, in percentage points."""
+    bounds = interval(facts, key)
+    value = points(facts.get(key))
+    return value if bounds is None else f"{value} ({points(bounds[0])} … {points(bounds[1])})"
+
+
+def times_with_interval(facts: Mapping[str, Any], key: str) -> str:
+    """A ratio with its interval, for example `1.40× (1.38–1.42)`."""
+    value, bounds = facts.get(key), interval(facts, key)
+    if value is None:
+        return MISSING
+    return f"{value:.2f}×" if bounds is None else f"{value:.2f}× ({bounds[0]:.2f}–{bounds[1]:.2f})"

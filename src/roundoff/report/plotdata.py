@@ -1,0 +1,71 @@
+"""The data behind the plots as CSV, for `dvc plots show` and `dvc plots diff`."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from roundoff.report.changes import quantized_cell
+from roundoff.report.decision import Decision
+from roundoff.report.evidence import Evidence
+
+SPEED_COLUMNS = (
+    "cell",
+    "precision",
+    "backend",
+    "batch",
+    "device_p50_ms",
+    "device_p50_low_ms",
+    "device_p50_high_ms",
+    "end_to_end_p50_ms",
+    "throughput_per_s",
+    "speedup",
+    "speedup_low",
+    "speedup_high",
+    "top1",
+    "top1_low",
+    "top1_high",
+    "size_mb",
+    "on_front",
+)
+
+
+def csv_files(evidence: Evidence) -> dict[str, str]:
+    """File name → text: a row per measured cell and batch size; a row per test image for the confusion matrix."""
+    files = {"speed.csv": _csv(SPEED_COLUMNS, speed_rows(evidence))}
+    cell = quantized_cell(evidence)
+    guesses = evidence.guesses(cell) if cell else None
+    if guesses is not None:
+        names = (
+            (evidence.class_name(true), evidence.class_name(guess)) for true, guess in zip(evidence.labels, guesses)
+        )
+        files["confusion.csv"] = _csv(("actual", "predicted"), names)
+    return files
+
+
+def speed_rows(evidence: Evidence) -> Iterable[tuple[Any, ...]]:
+    """A row in the order of SPEED_COLUMNS for each measured cell and batch size; None is an empty field."""
+    front = Decision(evidence.verdict).front
+    for cell in evidence.measured:
+        for batch, timing in cell.batches.items():
+            facts = {
+                **{name: timing.get(name) for name in SPEED_COLUMNS},
+                **{name: cell.accuracy.get(name) for name in ("top1", "top1_low", "top1_high")},
+                "cell": cell.key,
+                "precision": cell.precision,
+                "backend": cell.backend,
+                "batch": batch,
+                "size_mb": cell.facts.get("size_mb"),
+                "on_front": cell.key in front,
+            }
+            yield tuple(facts[name] for name in SPEED_COLUMNS)
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return text.getvalue()

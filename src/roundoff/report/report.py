@@ -1,0 +1,79 @@
+"""The report: one document from the files of a run, as Markdown, as HTML, and as plots."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from roundoff.artifact import whole_directory, whole_file
+from roundoff.errors import ConfigError
+from roundoff.report.changes import changes_section
+from roundoff.report.comparison import framework_section, load_section, precision_section, size_section
+from roundoff.report.document import Heading, Page
+from roundoff.report.evidence import Evidence, Sources, read_evidence
+from roundoff.report.judgement import answer_section, verdict_section
+from roundoff.report.machine import machine_section
+from roundoff.report.markdown import markdown_from_blocks
+from roundoff.report.messages import Words
+from roundoff.report.method import method_section
+from roundoff.report.page import html_from_blocks
+from roundoff.report.plotdata import csv_files
+from roundoff.report.speed import latency_section
+from roundoff.report.training import curves_section, noise_section
+
+MOST_EXAMPLES = 200
+
+
+@dataclass(frozen=True)
+class Report:
+    """The language of the report (`en` or `ja`), and how many images that INT8 changed it shows at most."""
+
+    language: str = "en"
+    flip_examples: int = 12
+
+    def __post_init__(self) -> None:
+        Words(self.language)
+        if not 0 <= self.flip_examples <= MOST_EXAMPLES:
+            raise ConfigError(
+                "report.flip_examples is out of range",
+                received=self.flip_examples,
+                expected=f"0 to {MOST_EXAMPLES}",
+                fix="set report.flip_examples accordingly",
+            )
+
+    def run(self, sources: Sources, verdict: Mapping[str, Any], output: Path, plots: Path) -> None:
+        """Write OUTPUT/report.md, OUTPUT/report.html and the folder `plots` (PNG, and CSV for `dvc plots`).
+
+        `verdict` is the content of verdict.json. Raises DataError where there are no cells to report.
+        """
+        evidence = read_evidence(sources, verdict)
+        page = self.page(evidence)
+        with whole_directory(plots) as partial:
+            for name, drawing in page.drawings.items():
+                (partial / f"{name}.png").write_bytes(drawing.png)
+            for name, text in csv_files(evidence).items():
+                (partial / name).write_text(text, encoding="utf-8")
+        _write(output / "report.md", markdown_from_blocks(page.blocks, os.path.relpath(plots, output)))
+        _write(output / "report.html", html_from_blocks(page.blocks, self.language, page.drawings))
+
+    def page(self, evidence: Evidence) -> Page:
+        """The document: the answer, the tables, then what they rest on."""
+        page, words = Page(), Words(self.language)
+        page.add(Heading(1, words("title"), "top"))
+        answer_section(page, evidence, words)
+        for section in (precision_section, framework_section, size_section, load_section):
+            section(page, evidence, words)
+        verdict_section(page, evidence, words)
+        latency_section(page, evidence, words)
+        changes_section(page, evidence, words, self.flip_examples)
+        for section in (noise_section, curves_section, method_section, machine_section):
+            section(page, evidence, words)
+        return page
+
+
+def _write(path: Path, text: str) -> None:
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")

@@ -1,0 +1,50 @@
+"""Latency distributions and percentiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from roundoff.report.comparison import precision_name
+from roundoff.report.document import Details, Field, Figure, Heading, Page, Table, row
+from roundoff.report.evidence import Cell, Evidence
+from roundoff.report.figures import latency_figure
+from roundoff.report.messages import Words
+from roundoff.report.numbers import percent, plain
+
+PERCENTILES = {"p50": "p50", "p90": "p90", "p95": "p95", "p99": "p99", "p999": "p99.9"}
+CLOCKS = ("device", "end_to_end")
+
+
+def latency_section(page: Page, evidence: Evidence, words: Words) -> None:
+    """A plot a batch size, then all percentiles in one table that folds away."""
+    page.add(Heading(2, words("latency_heading"), "latency"))
+    for batch in evidence.batch_sizes:
+        name = f"latency_batch_{batch}"
+        caption = words("latency_caption", batch=batch)
+        page.plot(latency_figure(evidence, batch), Figure(name, words("latency_alt", batch=batch), caption))
+    page.add(Details(words("percentiles_caption"), (_percentiles(evidence, words),)))
+
+
+def _percentiles(evidence: Evidence, words: Words) -> Table:
+    labels = tuple(words(f"col_{name}") for name in ("backend", "precision", "batch", "clock"))
+    tail = (words("col_variation"), words("col_runs"))
+    rows = tuple(
+        _percentile_row(cell, batch, timing, clock, words)
+        for cell in evidence.measured
+        for batch, timing in cell.batches.items()
+        for clock in CLOCKS
+    )
+    return Table(words("percentiles_caption"), (*labels, *PERCENTILES.values(), *tail), rows, labels=4)
+
+
+def _percentile_row(cell: Cell, batch: int, timing: Mapping[str, Any], clock: str, words: Words) -> tuple[Field, ...]:
+    return row(
+        cell.backend,
+        precision_name(cell, words),
+        str(batch),
+        words(f"clock_{clock}"),
+        *(plain(timing.get(f"{clock}_{key}_ms")) for key in PERCENTILES),
+        percent(timing.get("variation"), 1),
+        plain(timing.get("runs"), 9),
+    )

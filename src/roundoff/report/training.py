@@ -1,0 +1,39 @@
+"""Quantization noise per tensor, and training curves."""
+
+from __future__ import annotations
+
+from roundoff.report.document import Details, Figure, Heading, Page, Paragraph, Table, row
+from roundoff.report.evidence import Evidence
+from roundoff.report.figures import curves_figure, noise_figure
+from roundoff.report.messages import Words
+from roundoff.report.numbers import plain
+
+
+def noise_section(page: Page, evidence: Evidence, words: Words) -> None:
+    """The worst tensors as a plot, all of them in a table that folds away."""
+    page.add(Heading(2, words("noise_heading"), "noise"))
+    if not evidence.noise:
+        page.add(Paragraph(words("noise_none")))
+        return
+    page.plot(noise_figure(evidence.noise), Figure("noise", words("noise_alt"), words("noise_caption")))
+    columns = tuple(words(f"col_{name}") for name in ("tensor", "kind", "sqnr", "range"))
+    rows = tuple(
+        row(
+            line["tensor"],
+            line["kind"],
+            plain(float(line["sqnr_db"])),
+            f"{plain(float(line['low']))} … {plain(float(line['high']))}",
+        )
+        for line in sorted(evidence.noise, key=lambda line: float(line["sqnr_db"]))
+    )
+    caption = words("noise_table", count=len(rows))
+    page.add(Details(caption, (Table(caption, columns, rows, labels=2),)))
+
+
+def curves_section(page: Page, evidence: Evidence, words: Words) -> None:
+    """Loss and accuracy over the epochs."""
+    page.add(Heading(2, words("curves_heading"), "training"))
+    drawing = curves_figure(evidence.curves)
+    if drawing is None:
+        page.add(Paragraph(words("curves_none")))
+    page.plot(drawing, Figure("curves", words("curves_alt"), words("curves_caption")))

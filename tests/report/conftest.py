@@ -1,0 +1,231 @@
+"""Runs as a report finds them, made by hand: real files in the schema of docs/architecture.md."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from roundoff.artifact import write_json
+from roundoff.measurement.accuracy import accuracy
+from roundoff.measurement.latency import batch_metrics
+from roundoff.measurement.timing import Timing
+from roundoff.report.evidence import Sources
+
+CLASSES = [str(digit) for digit in range(10)]
+NO_GPU = "the engine needs an NVIDIA GPU, and this machine has none"
+PLATFORM = {
+    "id": "0123456789ab",
+    "system": "Linux x86_64",
+    "python": "3.11.9",
+    "cpu": {"model": "Example CPU <v2> @ 2.50GHz", "cores": 2},
+    "memory_gb": 16,
+    "gpus": [],
+    "driver": None,
+    "cuda": None,
+    "libraries": {"onnxruntime": "1.32.0", "tensorrt-rtx": "1.7.1"},
+}
+SPEED = {"fp32": 0.10, "tf32": 0.10, "fp16": 0.13, "int8": 0.07}
+FLIPS = {"fp32": 0, "tf32": 1, "fp16": 2, "int8": 9}
+SIZE = {"fp32": 0.32, "tf32": 0.32, "fp16": 0.17, "int8": 0.10}
+BATCHES = (1, 32)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's files, and what was written into them."""
+
+    sources: Sources
+    verdict: dict[str, Any]
+    root: Path
+
+    def rewrite(self, name: str, change: Any) -> None:
+        """Pass the content of one metrics file to `change` and write it back."""
+        import json
+
+        path = self.sources.metrics / f"{name}.json"
+        content = json.loads(path.read_text())
+        change(content)
+        write_json(path, content)
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Any:
+    """A factory: `make_run(samples=360, wrong=12)` writes a run of onnxruntime, litert and an absent tensorrt_rtx."""
+
+    def factory(samples: int = 360, wrong: int = 12) -> Run:
+        return write_run(tmp_path / "run", samples, wrong)
+
+    return factory
+
+
+@pytest.fixture
+def run(make_run: Any) -> Run:
+    """One run with all that a report shows."""
+    made: Run = make_run()
+    return made
+
+
+def write_run(root: Path, samples: int, wrong: int) -> Run:
+    sources = Sources(
+        metrics=root / "metrics",
+        predictions=root / "data/predictions",
+        timings=root / "data/timings",
+        prepared=root / "data/prepared",
+        curves=root / "metrics/curves.csv",
+        noise=root / "metrics/noise.csv",
+    )
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 10, samples)
+    _prepared(sources.prepared, labels, random)
+    sources.predictions.mkdir(parents=True)
+    np.save(sources.predictions / "labels.npy", labels)
+    reference = _logits(labels, wrong, random)
+    _cells(sources, labels, reference, random)
+    _tables(sources)
+    verdict = make_verdict()
+    write_json(sources.metrics / "verdict.json", verdict)
+    return Run(sources, verdict, root)
+
+
+def _prepared(directory: Path, labels: Any, random: Any) -> None:
+    directory.mkdir(parents=True)
+    images = (random.random((len(labels), 16, 16, 3)) * 60).astype(np.uint8)
+    images[:, 3:13, 3:13] += (labels * 18)[:, None, None, None].astype(np.uint8)
+    np.save(directory / "test_images.npy", images)
+    np.save(directory / "test_labels.npy", labels)
+    write_json(directory / "manifest.json", {"classes": CLASSES, "counts": {"train": 1437, "test": len(labels)}})
+
+
+def _logits(labels: Any, wrong: int, random: Any) -> Any:
+    guesses = labels.copy()
+    moved = random.choice(len(labels), wrong, replace=False)
+    guesses[moved] = (guesses[moved] + 1) % 10
+    return np.eye(10, dtype=np.float32)[guesses] * 8 + random.normal(0, 0.1, (len(labels), 10)).astype(np.float32)
+
+
+def _flipped(logits: Any, count: int, random: Any) -> Any:
+    moved = logits.copy()
+    chosen = random.choice(len(logits), count, replace=False)
+    moved[chosen] = np.roll(moved[chosen], 3, axis=1)
+    return moved
+
+
+def _timing(ms: float, random: Any, rounds: int = 12, runs: int = 60) -> Timing:
+    timing = Timing()
+    for number in range(rounds):
+        drift = 1 + 0.01 * np.sin(number)
+        timing.device.append(ms * drift * random.lognormal(0, 0.012, runs))
+        timing.end_to_end.append(ms * 1.05 * drift * random.lognormal(0, 0.015, runs))
+        timing.round_number.append(number)
+        timing.round_stream_s.append(runs * ms * 1.02e-3)
+        timing.stream_runs += runs
+        timing.seconds += 3 * runs * ms / 1e3
+    timing.stopped = "target"
+    return timing
+
+
+def _cells(sources: Sources, labels: Any, reference: Any, random: Any) -> None:
+    head = {"platform": PLATFORM, "reference": "fp32/onnxruntime", "method": _method()}
+    files: dict[str, dict[str, Any]] = {name: copy.deepcopy(head) for name in ("fp32", "fp16", "int8", "more")}
+    files["more"]["tf32"] = {}
+    wide: dict[tuple[str, int], Timing] = {}
+    for precision in SPEED:
+        target = files["more"]["tf32"] if precision == "tf32" else files[precision]
+        target["tensorrt_rtx"] = {"status": "unavailable", "reason": NO_GPU, "size_mb": SIZE[precision], "build_s": 4.2}
+        for backend, factor in (("onnxruntime", 1.0), ("litert", 1.6)):
+            if precision == "tf32":
+                reason = f"{backend} has no TF32 on a CPU"
+                target[backend] = {"status": "unavailable", "reason": reason}
+                continue
+            logits = reference if precision == "fp32" else _flipped(reference, FLIPS[precision], random)
+            target[backend] = _cell(sources, precision, backend, factor, logits, labels, reference, wide, random)
+    for name, content in files.items():
+        write_json(sources.metrics / f"{name}.json", content)
+
+
+def _cell(
+    sources: Sources,
+    precision: str,
+    backend: str,
+    factor: float,
+    logits: Any,
+    labels: Any,
+    reference: Any,
+    wide: dict[tuple[str, int], Timing],
+    random: Any,
+) -> dict[str, Any]:
+    predictions = sources.predictions / precision / f"{backend}.npy"
+    predictions.parent.mkdir(parents=True, exist_ok=True)
+    np.save(predictions, logits)
+    cell: dict[str, Any] = {
+        "status": "measured",
+        "reason": None,
+        "label": precision,
+        "size_mb": SIZE[precision] * factor,
+        "build_s": 1.2,
+        "load_ms": 9.1,
+        "memory_mb": None,
+        "numerics": {"relative_error": {"fp32": 1.2e-7, "fp16": 9e-4, "int8": 3e-2}[precision], "layer_types": None},
+        "accuracy": accuracy(logits, labels, reference),
+        "energy": {"mj_per_image": None, "reason": "the counter is not readable"},
+    }
+    for batch in BATCHES:
+        timing = _timing(SPEED[precision] * factor * batch**0.9, random)
+        facts = {"enqueue_ms": 0.12} if (precision, batch, backend) == ("int8", 1, "litert") else {}
+        if precision == "fp32":
+            wide[backend, batch] = timing
+        cell[f"batch_{batch}"] = batch_metrics(timing, wide.get((backend, batch)), batch, facts)
+        raw = sources.timings / precision / backend / f"batch_{batch}.npz"
+        raw.parent.mkdir(parents=True, exist_ok=True)
+        np.savez(raw, device_ms=timing.device_ms, end_to_end_ms=timing.end_to_end_ms, round_ms=timing.round_ms)
+    return cell
+
+
+def _method() -> dict[str, Any]:
+    batch = {"speedup": 1.001, "speedup_low": 0.998, "speedup_high": 1.003}
+    control = {"cell": "fp32/onnxruntime", **{f"batch_{size}": batch for size in BATCHES}}
+    cpu = {"rounds": 12, "repeated_rounds": 0, "waited_s": 0.0, "conditions": None, "control": control}
+    return {"evaluate": {"batch_sizes": list(BATCHES)}, "chance": 0.125, "devices": {"cpu": cpu}}
+
+
+def _tables(sources: Sources) -> None:
+    curves = ["epoch,loss,accuracy,val_loss,val_accuracy,learning_rate"]
+    curves += [f"{n},{2.3 / n},{1 - 0.8 / n},{2.4 / n},{0.98 - 0.8 / n},0.1" for n in range(1, 11)]
+    sources.curves.write_text("\n".join(curves) + "\n")
+    noise = ["tensor,kind,sqnr_db,low,high"]
+    noise += [f"resnet8/stack_{n}/conv2d_{n}/Conv2D:0,activation,{18 + n},-0.5,{3 + n}" for n in range(14)]
+    noise += [f"resnet8/stack_{n}/conv2d_{n}/kernel,weight,{36 + n},-0.2,0.3" for n in range(14)]
+    sources.noise.write_text("\n".join(noise) + "\n")
+    write_json(sources.metrics / "calibrate.json", {"method": "entropy", "images": 320, "held_out": 64, "tensors": 14})
+
+
+def make_verdict() -> dict[str, Any]:
+    """A verdict in which each value occurs."""
+    return {
+        "target_words": "keep 99 % of FP32's accuracy",
+        "cells": {
+            "fp32/onnxruntime": {"verdict": "pass", "reasons": ["it is the reference"]},
+            "fp32/litert": {"verdict": "pass", "reasons": ["keeps 100 % (99.0 to 101 %)"]},
+            "fp16/onnxruntime": {
+                "verdict": "undecided",
+                "reasons": ["keeps 99.4 % (98.0 to 100.5 %): 1,240 samples would decide"],
+            },
+            "fp16/litert": {"verdict": "fail", "reasons": ["latency 0.21 ms is over the budget of 0.2 ms"]},
+            "int8/onnxruntime": {
+                "verdict": "undecided",
+                "reasons": ["keeps 97.6 % (95.7 to 99.1 %): 3,890 samples would decide"],
+            },
+            "int8/litert": {"verdict": "fail", "reasons": ["keeps 97.4 % (95.4 to 98.9 %), below 99 %"]},
+        },
+        "front": ["fp32/onnxruntime", "int8/onnxruntime"],
+        "recommendations": {
+            "balanced": {"cell": "fp32/onnxruntime", "reason": "the fastest cell that passes"},
+            "fastest": {"cell": None, "reason": "no faster cell passes"},
+            "reference": {"cell": "fp32/onnxruntime", "reason": "the reference"},
+        },
+    }
