@@ -1,0 +1,121 @@
+"""Accuracy: top-1, the paired comparison with the reference, and the gate against models at chance level."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roundoff.dataset.base import Labels
+from roundoff.errors import GateError
+from roundoff.measurement.statistics import mcnemar_exact, paired_drop, paired_kept, wilson
+
+Logits = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Top-1 with its Wilson interval, and against the reference: agreement, drop and kept share, p-value, flips.
+
+    A sample whose logits are not all finite counts as wrong and as disagreeing. Fields that compare are None
+    where there is no reference.
+    """
+
+    top1: float
+    top1_low: float
+    top1_high: float
+    samples: int
+    correct: int
+    nonfinite: int
+    agreement: float | None = None
+    agreement_low: float | None = None
+    agreement_high: float | None = None
+    drop: float | None = None
+    drop_low: float | None = None
+    drop_high: float | None = None
+    kept: float | None = None
+    kept_low: float | None = None
+    kept_high: float | None = None
+    mcnemar_p: float | None = None
+    lost: int | None = None
+    gained: int | None = None
+
+
+def accuracy(logits: Logits, labels: Labels, reference: Logits | None) -> dict[str, Any]:
+    """The fields of `Accuracy` for logits float32 [N, classes] and labels int64 [N]; `reference` as `logits`."""
+    predicted = predictions(logits)
+    correct = predicted == labels
+    top1 = wilson(int(correct.sum()), len(labels))
+    found = Accuracy(
+        top1=top1.value,
+        top1_low=top1.low,
+        top1_high=top1.high,
+        samples=len(labels),
+        correct=int(correct.sum()),
+        nonfinite=int((predicted < 0).sum()),
+    )
+    compared = {} if reference is None else _compared(predicted, predictions(reference), labels)
+    return asdict(found) | compared
+
+
+def predictions(logits: Logits) -> NDArray[np.int64]:
+    """The class of each row's largest logit; -1 where a logit is not finite."""
+    finite = np.isfinite(logits).all(axis=1)
+    return np.where(finite, np.argmax(logits, axis=1), -1).astype(np.int64)
+
+
+def _compared(predicted: NDArray[np.int64], reference: NDArray[np.int64], labels: Labels) -> dict[str, Any]:
+    correct, was_correct = predicted == labels, reference == labels
+    lost, gained = int((was_correct & ~correct).sum()), int((correct & ~was_correct).sum())
+    agreement = wilson(int(((predicted == reference) & (predicted >= 0)).sum()), len(labels))
+    drop = paired_drop(lost, gained, len(labels))
+    kept = paired_kept(int((correct & was_correct).sum()), lost, gained, len(labels))
+    return {
+        "agreement": agreement.value,
+        "agreement_low": agreement.low,
+        "agreement_high": agreement.high,
+        "drop": drop.value,
+        "drop_low": drop.low,
+        "drop_high": drop.high,
+        "kept": kept.value if kept else None,
+        "kept_low": kept.low if kept else None,
+        "kept_high": kept.high if kept else None,
+        "mcnemar_p": mcnemar_exact(lost, gained),
+        "lost": lost,
+        "gained": gained,
+    }
+
+
+def relative_error(logits: Logits, reference: Logits) -> float | None:
+    """Root mean square of the difference over the reference's, on rows where both are finite; None where none is."""
+    rows = np.isfinite(logits).all(axis=1) & np.isfinite(reference).all(axis=1)
+    exact = reference[rows].astype(np.float64)
+    scale = float(np.linalg.norm(exact))
+    return float(np.linalg.norm(logits[rows] - exact)) / scale if scale > 0 else None
+
+
+def chance_level(labels: Labels, classes: int) -> float:
+    """Accuracy of the best constant answer: 1 ÷ classes, or the largest class's share if that is more."""
+    return max(1 / classes, float(np.bincount(labels, minlength=classes).max()) / len(labels))
+
+
+def beats_chance(top1_low: float, chance: float, margin: float) -> bool:
+    """Whether the lower bound of an accuracy lies above chance by `margin`, a share of the way from chance to 1."""
+    return top1_low > chance + margin * (1 - chance)
+
+
+def refuse_chance_level(cell: str, found: dict[str, Any], chance: float, margin: float) -> None:
+    """Raise GateError unless the accuracy that `accuracy` returned is clearly above chance."""
+    if beats_chance(found["top1_low"], chance, margin):
+        return
+    raise GateError(
+        f"{cell} answers no better than chance, so no precision can be judged by it: any other precision of this model "
+        "would show 'no degradation' too",
+        received=f"{found['correct']} of {found['samples']} right, top-1 {found['top1']:.4f} "
+        f"(95 % interval {found['top1_low']:.4f} to {found['top1_high']:.4f})",
+        expected=f"a lower bound above {chance + margin * (1 - chance):.4f} (chance is {chance:.4f})",
+        fix="check that the model is trained and fed uint8 pixels as it was in training; test on more images; "
+        "a task that is truly this hard needs a smaller evaluate.chance_margin",
+    )

@@ -1,0 +1,91 @@
+"""The metrics of one engine at one batch size, from its raw timing: figures, their validity, warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from roundoff.backend.base import Milliseconds
+from roundoff.measurement.statistics import Interval, median_interval, samples_for_percentile
+from roundoff.measurement.timing import Timing, coefficient_of_variation, paired_speedup
+
+PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
+NOISY = 0.025
+HOST_BOUND = 0.8
+GRAPH_MATTERS = 0.05
+
+
+def batch_metrics(
+    timing: Timing, reference: Timing | None, batch_size: int, facts: Mapping[str, Any], repeated_rounds: int = 0
+) -> dict[str, Any]:
+    """The object `batch_N` of a cell. `reference` is the same backend's fp32 at this batch size, if there is one.
+
+    Latencies are milliseconds, throughput images per second of host wall time. `facts` is what the runner says of
+    itself; the keys `enqueue_ms`, `copy_ms`, `device_ms` and `enqueued_device_ms` are understood where given.
+    """
+    median = median_interval(timing.round_ms)
+    return {
+        "reason": None,
+        **_percentiles("device", timing.device_ms),
+        **_percentiles("end_to_end", timing.end_to_end_ms),
+        "throughput_per_s": batch_size * timing.stream_runs / sum(timing.round_stream_s),
+        "device_p50_low_ms": median.low,
+        "device_p50_high_ms": median.high,
+        **_speedup("speedup", None if reference is None else paired_speedup(reference, timing)),
+        **_speedup("end_to_end_speedup", None if reference is None else paired_speedup(reference, timing, True)),
+        "variation": coefficient_of_variation(timing.device_ms),
+        "runs": len(timing.device_ms),
+        "rounds": timing.rounds,
+        "seconds": timing.seconds,
+        "stopped": timing.stopped,
+        "warnings": warnings(timing, facts, repeated_rounds),
+        "facts": dict(facts),
+    }
+
+
+def batch_unavailable(reason: str) -> dict[str, Any]:
+    """The object `batch_N` of a cell that cannot run this batch size: the same keys, null, and the reason."""
+    percentiles = [f"{mode}_{name}_ms" for mode in ("device", "end_to_end") for name in PERCENTILES]
+    speedups = [f"{mode}{bound}" for mode in ("speedup", "end_to_end_speedup") for bound in ("", "_low", "_high")]
+    others = ["throughput_per_s", "device_p50_low_ms", "device_p50_high_ms", "variation", "seconds", "stopped"]
+    empty: dict[str, Any] = dict.fromkeys([*percentiles, *speedups, *others])
+    return {"reason": reason, **empty, "runs": 0, "rounds": 0, "warnings": [], "facts": {}}
+
+
+def _percentiles(mode: str, samples: Milliseconds) -> dict[str, float | None]:
+    return {
+        f"{mode}_{name}_ms": float(np.quantile(samples, share)) if supported(share, len(samples)) else None
+        for name, share in PERCENTILES.items()
+    }
+
+
+def supported(percentile: float, samples: int) -> bool:
+    """Whether `samples` are enough for this percentile; the median stands on its own interval."""
+    return percentile == PERCENTILES["p50"] or samples >= samples_for_percentile(percentile)
+
+
+def _speedup(name: str, found: Interval | None) -> dict[str, float | None]:
+    values = (None, None, None) if found is None else (found.value, found.low, found.high)
+    return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
+
+
+def warnings(timing: Timing, facts: Mapping[str, Any], repeated_rounds: int) -> list[str]:
+    """What a reader must know before believing the figures, in words with numbers."""
+    device_ms = float(np.median(timing.device_ms))
+    found = []
+    if (variation := coefficient_of_variation(timing.device_ms)) > NOISY:
+        found.append(
+            f"noisy: single runs vary by {variation:.1%} (standard deviation over mean; steady is 2.5 % or less)"
+        )
+    if (enqueue := facts.get("enqueue_ms")) and enqueue > HOST_BOUND * device_ms:
+        found.append(f"host-bound: enqueueing takes {enqueue:.4g} ms, the device {device_ms:.4g} ms")
+    if (copy := facts.get("copy_ms")) and copy > device_ms:
+        found.append(f"copy-bound: copies take {copy:.4g} ms, computing {device_ms:.4g} ms")
+    enqueued = facts.get("enqueued_device_ms")
+    if enqueued and abs(enqueued / device_ms - 1) > GRAPH_MATTERS:
+        found.append(f"CUDA graph: {device_ms:.4g} ms by graph replay, {enqueued:.4g} ms enqueued one by one")
+    if repeated_rounds:
+        found.append(f"throttled: {repeated_rounds} rounds were repeated since the reasons for throttling changed")
+    return found

@@ -1,0 +1,51 @@
+"""One timed region at a time on a device: jobs in parallel wait for each other instead of spoiling the figures."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import logging
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def device_lock(device: str) -> Iterator[float]:
+    """Hold the lock of `device` ("cpu", or a GPU's UUID) on this machine; yields the seconds spent waiting for it.
+
+    The kernel releases the lock when its process ends, however it ends.
+    """
+    path = lock_path(device)
+    descriptor = _open(path)
+    try:
+        started = time.monotonic()
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning("another job is timing on %s: waiting for it (lock %s)", device, path)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield time.monotonic() - started
+    finally:
+        os.close(descriptor)
+
+
+def lock_path(device: str) -> Path:
+    """The lock's file in the temporary directory: the same for every job and user on this machine."""
+    readable = re.sub(r"[^A-Za-z0-9-]", "_", device)[:60]
+    unique = hashlib.sha256(device.encode()).hexdigest()[:8]
+    return Path(tempfile.gettempdir()) / f"roundoff-{readable}-{unique}.lock"
+
+
+def _open(path: Path) -> int:
+    # Linux refuses O_CREAT on another user's file in a sticky directory (fs.protected_regular), hence the two steps.
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644)

@@ -1,0 +1,234 @@
+"""Speed of the cells of one device: load time, latency, throughput and energy, under the device's lock."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roundoff.backend.base import Bound, Runner
+from roundoff.dataset.base import Images
+from roundoff.errors import GateError, Unavailable
+from roundoff.measurement.accuracy import Logits, relative_error
+from roundoff.measurement.cell import REFERENCE_PRECISION, Cell
+from roundoff.measurement.energy import energy_per_image, meter_for, monitor_for, no_energy
+from roundoff.measurement.latency import batch_metrics, batch_unavailable
+from roundoff.measurement.lock import device_lock
+from roundoff.measurement.timing import Interleaved, Schedule, Timing
+from roundoff.progress import progress_bar
+
+CONTROL = "control"
+SAME_OUTPUT = 1e-5
+
+
+@dataclass(frozen=True)
+class SpeedPlan:
+    """What to time: batch sizes, input buffers (`rotate`), loads per cell, seconds of energy, and the control."""
+
+    schedule: Schedule
+    batch_sizes: list[int]
+    rotate: int
+    loads: int
+    energy_seconds: float
+    control: bool
+    seed: int
+
+
+@dataclass(frozen=True)
+class DeviceSpeed:
+    """What was found: additions to the cells' rows by cell name, raw samples by entry name, facts on the device."""
+
+    rows: dict[str, dict[str, Any]]
+    timings: dict[str, Timing]
+    report: dict[str, Any]
+
+
+def measure_device(device: str, cells: list[Cell], plan: SpeedPlan, images: Images) -> DeviceSpeed:
+    """Time `cells` (whose logits are known) on one device; images uint8 [N, H, W, C] are the test set.
+
+    Raises GateError where the timed mode computes something else than the accuracy run did.
+    """
+    with device_lock(device) as waited, ExitStack() as stack:
+        bench = _Bench(cells, plan, images, stack)
+        bench.load()
+        bench.check_outputs()
+        monitor = monitor_for(device)
+        loop = Interleaved(bench.bounds, bench.references(), plan.schedule, monitor, plan.seed)
+        with _timing_bar(device, loop) as show:
+            loop.run(show)
+        bench.check_outputs()
+        bench.fill_rows(loop)
+        bench.measure_energy(device)
+    timings = {name: timing for name, timing in loop.timings.items() if not name.startswith(f"{CONTROL}/")}
+    report = {
+        "cells": [cell.name for cell in cells],
+        "rounds": loop.rounds,
+        "repeated_rounds": loop.repeated_rounds,
+        "waited_s": waited,
+        "conditions": monitor.conditions(),
+        "conditions_reason": monitor.reason,
+        "control": bench.control(loop),
+    }
+    return DeviceSpeed(bench.rows, timings, report)
+
+
+def entry_name(cell: str, batch_size: int) -> str:
+    """What a cell at a batch size is called in the timing loop, and its file of raw samples."""
+    return f"{cell}/batch_{batch_size}"
+
+
+@dataclass
+class _Bench:
+    """Cells of one device, loaded and bound to their inputs."""
+
+    cells: list[Cell]
+    plan: SpeedPlan
+    images: Images
+    stack: ExitStack
+    bounds: dict[str, Bound] = field(default_factory=dict)
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.inputs = {size: self._indices(size) for size in self.plan.batch_sizes}
+        fp32 = [cell for cell in self.cells if cell.precision == REFERENCE_PRECISION]
+        self.twin = fp32[0] if fp32 and self.plan.control else None
+
+    def _indices(self, batch_size: int) -> NDArray[np.int64]:
+        """Indices [rotate, batch] of the test images that are the timed inputs, in ascending order per buffer."""
+        count, wanted = len(self.images), self.plan.rotate * batch_size
+        random = np.random.default_rng((self.plan.seed, batch_size))
+        chosen = random.choice(count, size=wanted, replace=wanted > count).reshape(self.plan.rotate, batch_size)
+        return np.sort(chosen, axis=1).astype(np.int64)
+
+    def load(self) -> None:
+        """Load every cell as often as asked for, keep the last, and bind it at every batch size that it takes."""
+        for cell in self.cells:
+            self.rows[cell.name] = {}
+            runner = self._load(cell)
+            self._bind(cell.name, runner)
+            self.rows[cell.name]["memory_mb"] = runner.memory_mb()
+        if self.twin is not None:
+            self._bind(CONTROL, self.stack.enter_context(self.twin.loader.load(self.twin.directory)))
+
+    def _load(self, cell: Cell) -> Runner:
+        times = []
+        for count in range(self.plan.loads):
+            started = time.perf_counter()
+            runner = cell.loader.load(cell.directory)
+            times.append(1e3 * (time.perf_counter() - started))
+            if count < self.plan.loads - 1:
+                runner.close()
+        self.rows[cell.name]["load_ms"] = statistics.median(times)
+        return self.stack.enter_context(runner)
+
+    def _bind(self, name: str, runner: Runner) -> None:
+        for size, indices in self.inputs.items():
+            try:
+                bound = runner.bind([np.ascontiguousarray(self.images[row]) for row in indices])
+            except Unavailable as missing:
+                if name != CONTROL:
+                    self.rows[name][f"batch_{size}"] = batch_unavailable(str(missing))
+                continue
+            self.bounds[entry_name(name, size)] = self.stack.enter_context(bound)
+
+    def references(self) -> dict[str, str]:
+        """For each entry, the fp32 entry of the same backend and batch size; for the control, its twin."""
+        pairs = [(cell.name, f"{REFERENCE_PRECISION}/{cell.backend}") for cell in self.cells]
+        if self.twin is not None:
+            pairs.append((CONTROL, self.twin.name))
+        wanted = {entry_name(a, size): entry_name(b, size) for a, b in pairs if a != b for size in self.inputs}
+        return {name: reference for name, reference in wanted.items() if {name, reference} <= self.bounds.keys()}
+
+    def check_outputs(self) -> None:
+        """Compare every binding's outputs in the timed mode with the accuracy run; raises GateError."""
+        for cell in self.cells:
+            assert cell.logits is not None
+            for size, indices in self.inputs.items():
+                if bound := self.bounds.get(entry_name(cell.name, size)):
+                    expected = np.concatenate([cell.logits[row] for row in indices])
+                    check_outputs(cell.name, bound, expected, tolerance(cell.row["numerics"]["relative_error"]))
+
+    def fill_rows(self, loop: Interleaved) -> None:
+        """Turn raw samples into each row's `batch_N`."""
+        for cell in self.cells:
+            for size in self.inputs:
+                entry = entry_name(cell.name, size)
+                if entry in self.bounds:
+                    # fp32 is its own reference: exactly 1, so that a table has no hole there.
+                    base = entry if cell.precision == REFERENCE_PRECISION else loop.references.get(entry)
+                    reference = loop.timings[base] if base else None
+                    self.rows[cell.name][f"batch_{size}"] = batch_metrics(
+                        loop.timings[entry], reference, size, self.bounds[entry].facts(), loop.repeated_rounds
+                    )
+
+    def measure_energy(self, device: str) -> None:
+        """Fill each row's `energy`, at the largest batch size that the cell takes."""
+        try:
+            meter = meter_for(device)
+        except Unavailable as missing:
+            for row in self.rows.values():
+                row["energy"] = no_energy(str(missing))
+            return
+        for name, row in self.rows.items():
+            bounds = [self.bounds[entry] for size in self.inputs if (entry := entry_name(name, size)) in self.bounds]
+            largest = max(bounds, key=lambda bound: bound.batch_size, default=None)
+            row["energy"] = (
+                energy_per_image(largest, meter, self.plan.energy_seconds)
+                if largest
+                else no_energy("none of the batch sizes runs")
+            )
+
+    def control(self, loop: Interleaved) -> dict[str, Any] | None:
+        """What the same engine, loaded twice, differs by."""
+        if self.twin is None:
+            return None
+        found: dict[str, Any] = {"cell": self.twin.name}
+        for size in self.inputs:
+            entry = entry_name(CONTROL, size)
+            if entry in loop.references:
+                measured = batch_metrics(loop.timings[entry], loop.timings[loop.references[entry]], size, {})
+                found[f"batch_{size}"] = {key: measured[key] for key in ("speedup", "speedup_low", "speedup_high")}
+        return found
+
+
+@contextmanager
+def _timing_bar(device: str, loop: Interleaved) -> Iterator[Callable[[float], None]]:
+    with progress_bar(f"timing on {device}", 100) as bar:
+        shown = 0.0
+
+        def show(share: float) -> None:
+            nonlocal shown
+            now = min(100.0, 100 * share)
+            bar.advance(now - shown, f"round {loop.rounds}")
+            shown = now
+
+        yield show
+
+
+def tolerance(own_error: float | None) -> float:
+    """Half of a precision's own relative error, which another precision's engine in its place would exceed."""
+    return max(SAME_OUTPUT, (own_error or 0.0) / 2)
+
+
+def check_outputs(cell: str, bound: Bound, expected: Logits, most: float) -> None:
+    """Poison the outputs, run in the timed mode, and compare with `expected`, logits [rotate × batch, classes].
+
+    Not bit for bit: another batch size may take another kernel, which adds in another order. Raises GateError.
+    """
+    bound.poison()
+    found = np.concatenate(bound.outputs())
+    unwritten = int((np.isnan(found) & ~np.isnan(expected)).any(axis=1).sum())
+    error = relative_error(found, expected)
+    if unwritten or (error is not None and error > most):
+        raise GateError(
+            f"{cell} at batch size {bound.batch_size}: the timed mode does not compute what the accuracy run computed",
+            received=f"{unwritten} outputs never written, relative error {error}",
+            expected=f"every output written, relative error at most {most:.1e}",
+            fix="the backend's binding or the runtime is at fault: the timings would be of something else",
+        )

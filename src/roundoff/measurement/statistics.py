@@ -1,0 +1,209 @@
+"""Intervals and tests for proportions, paired proportions and medians; 95 % and two-sided unless said otherwise.
+
+Counts of a paired comparison: of n samples, `both` are right under the reference and the candidate, `lost` under the
+reference only, `gained` under the candidate only. They may be fractional, for asking what n samples would show.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, special, stats
+
+CONFIDENCE = 0.95
+Z = float(special.ndtri(0.5 + CONFIDENCE / 2))
+Z_POWER_80 = Z + float(special.ndtri(0.8))
+FEWEST_FOR_MEDIAN_INTERVAL = 6
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and its interval [low, high], in the estimate's unit."""
+
+    value: float
+    low: float
+    high: float
+
+    def excludes(self, value: float) -> bool:
+        """Whether `value` lies outside [low, high]."""
+        return not self.low <= value <= self.high
+
+
+def wilson(successes: int, trials: int) -> Interval:
+    """A proportion with Wilson's score interval (JASA 22, 1927)."""
+    interval = stats.binomtest(successes, trials).proportion_ci(CONFIDENCE, method="wilson")
+    return Interval(successes / trials, float(interval.low), float(interval.high))
+
+
+def mcnemar_exact(lost: int, gained: int) -> float:
+    """Two-sided p-value of McNemar's exact test (Psychometrika 12, 1947): are `lost` and `gained` equally likely?"""
+    if lost + gained == 0:
+        return 1.0
+    return float(stats.binomtest(lost, lost + gained, 0.5).pvalue)
+
+
+def paired_drop(lost: float, gained: float, samples: float, z: float = Z) -> Interval:
+    """Accuracy of the reference minus the candidate's, with Tango's score interval (Stat. Med. 17, 1998, 891-908)."""
+    drop = (lost - gained) / samples
+
+    def excess(at: float) -> float:
+        return lost - gained - samples * at
+
+    def deviation(at: float) -> float:
+        linear = -lost - gained + (2 * samples - lost + gained) * at
+        constant = -gained * at * (1 - at)
+        root = math.sqrt(max(linear**2 - 8 * samples * constant, 0.0))
+        gained_share = (root - linear) / (4 * samples)
+        return math.sqrt(max(samples * (2 * gained_share + at * (1 - at)), 0.0))
+
+    return _score_interval(drop, (-1.0, 1.0), excess, deviation, z)
+
+
+def paired_kept(both: float, lost: float, gained: float, samples: float, z: float = Z) -> Interval | None:
+    """Accuracy of the candidate over the reference's, with the score interval for a ratio of paired proportions.
+
+    Nam and Blackwelder, Stat. Med. 21 (2002), 689-699; Tang, Tang and Chan, Stat. Med. 22 (2003), 1217-1233. Samples
+    wrong under both carry no information on the ratio, so the result does not depend on their number. None where the
+    reference is never right, since nothing can be kept.
+    """
+    if both + lost <= 0:
+        return None
+    seen = both + lost + gained
+    kept = (both + gained) / (both + lost)
+
+    def excess(at: float) -> float:
+        return both + gained - at * (both + lost)
+
+    def deviation(at: float) -> float:
+        gained_share = _gained_share(both, lost, gained, at)
+        return math.sqrt(max(at * seen * ((1 + at) * gained_share + 1 - at), 0.0))
+
+    highest = 2 * max(kept, 1.0)
+    while excess(highest) + z * deviation(highest) > 0:
+        highest *= 2
+    return _score_interval(kept, (0.0, highest), excess, deviation, z)
+
+
+def _gained_share(both: float, lost: float, gained: float, ratio: float) -> float:
+    """Maximum-likelihood share of `gained` among samples right at least once, given the ratio of the accuracies."""
+    a = ratio * (1 + ratio) * (both + lost + gained)
+    b = both * (1 - ratio**2) - gained * (2 * ratio**2 - 1) - lost * ratio**2
+    c = -gained * ratio * (1 - ratio)
+    if a == 0:
+        return 0.0
+    return (-b + math.sqrt(max(b**2 - 4 * a * c, 0.0))) / (2 * a)
+
+
+def _score_interval(
+    estimate: float,
+    bounds: tuple[float, float],
+    excess: Callable[[float], float],
+    deviation: Callable[[float], float],
+    z: float,
+) -> Interval:
+    """The values at which the score statistic excess/deviation is within ±z; excess falls from + to - at `estimate`."""
+    lowest, highest = bounds
+    step = 1e-12
+
+    def at_low(value: float) -> float:
+        return excess(value) - z * deviation(value)
+
+    def at_high(value: float) -> float:
+        return excess(value) + z * deviation(value)
+
+    inner_low, inner_high = estimate - step, estimate + step
+    low, high = lowest, highest
+    if inner_low > lowest and at_low(lowest) > 0 > at_low(inner_low):
+        low = float(optimize.brentq(at_low, lowest, inner_low, xtol=1e-13))
+    if inner_high < highest and at_high(highest) < 0 < at_high(inner_high):
+        high = float(optimize.brentq(at_high, inner_high, highest, xtol=1e-13))
+    return Interval(estimate, min(low, estimate), max(high, estimate))
+
+
+def median_interval(values: Values) -> Interval:
+    """A median with the interpolated sign interval of Hettmansperger and Sheather (Stat. Prob. Lett. 4, 1986, 75-79).
+
+    It assumes no distribution: order statistics bound the median with binomial probability, and interpolating between
+    two of them takes the coverage to 95 %. Raises ValueError below six values, where no 95 % interval exists.
+    """
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    count = len(ordered)
+    if count < FEWEST_FOR_MEDIAN_INTERVAL:
+        raise ValueError(f"{count} values: an interval of the median needs {FEWEST_FOR_MEDIAN_INTERVAL}")
+    coverage = 1 - 2 * stats.binom.cdf(np.arange(count // 2 + 1) - 1, count, 0.5)
+    depth = int(np.flatnonzero(coverage >= CONFIDENCE)[-1])
+    wider, narrower = float(coverage[depth]), float(coverage[depth + 1])
+    gap = (wider - CONFIDENCE) / (wider - narrower)
+    inward = (count - depth) * gap / (depth + (count - 2 * depth) * gap)
+    low = (1 - inward) * ordered[depth - 1] + inward * ordered[depth]
+    high = (1 - inward) * ordered[count - depth] + inward * ordered[count - depth - 1]
+    return Interval(float(np.median(ordered)), float(low), float(high))
+
+
+def bootstrap_median(values: Values, seed: int, resamples: int = 9999) -> Interval:
+    """A median with the percentile bootstrap's interval; it covers less than 95 % below some 30 values."""
+    found = stats.bootstrap(
+        (np.asarray(values, dtype=np.float64),),
+        np.median,
+        n_resamples=resamples,
+        confidence_level=CONFIDENCE,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return Interval(float(np.median(values)), float(found.low), float(found.high))
+
+
+def speedup(reference_ms: Values, candidate_ms: Values) -> Interval:
+    """Median of the per-round ratios reference ÷ candidate (one value per round each); above 1: faster."""
+    return median_interval(np.asarray(reference_ms) / np.asarray(candidate_ms))
+
+
+def samples_for_percentile(percentile: float, confidence: float = 0.99) -> int:
+    """Fewest samples that support a percentile (0 to 1): MLPerf LoadGen's early-stopping bound at tolerance 0.
+
+    One sample may exceed the estimate, so n is the smallest with P(Binomial(n, 1 - percentile) <= 1) <= 1 - confidence,
+    the binomial's tail being the regularised incomplete beta function.
+    """
+
+    def passes(count: int) -> bool:
+        return float(special.betainc(count - 1, 2, percentile)) <= 1 - confidence
+
+    return smallest_passing(passes, start=2)
+
+
+def smallest_passing(passes: Callable[[int], bool], start: int, limit: int = 2**40) -> int:
+    """The smallest integer from `start` on that passes a monotone test; ValueError if none up to `limit` does."""
+    high = start
+    while not passes(high):
+        high *= 2
+        if high > limit:
+            raise ValueError(f"no number of samples up to {limit} is enough")
+    low = max(start - 1, high // 2) if high > start else start - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if passes(middle) else (middle, high)
+    return high
+
+
+def samples_to_decide(
+    interval_at: Callable[[float, float], Interval | None], target: float, samples: int, most: int = 10**9
+) -> int | None:
+    """How many samples would probably (4 times in 5) put `target` outside the 95 % interval, at the rates seen so far.
+
+    `interval_at(scale, z)` gives the interval from `scale` times the counts at hand, with ±z in place of ±1.96; a power
+    of 80 % is asked for by z = 1.96 + 0.84. None where more than `most` would be needed.
+    """
+
+    def decided(count: int) -> bool:
+        interval = interval_at(count / samples, Z_POWER_80)
+        return interval is not None and interval.excludes(target)
+
+    try:
+        return smallest_passing(decided, start=1, limit=most)
+    except ValueError:
+        return None

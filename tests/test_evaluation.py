@@ -1,0 +1,304 @@
+"""The evaluate stage's body on real engines: a small convolutional network on ONNX Runtime, in three precisions."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from roundoff.artifact import write_json
+from roundoff.backend.base import Backend
+from roundoff.backend.onnxrt import OnnxRuntime, OnnxRuntimeBound, OnnxRuntimeRunner
+from roundoff.dataset.base import Prepared
+from roundoff.engine import Inputs, build_cell
+from roundoff.errors import ConfigError, GateError, Unavailable
+from roundoff.evaluation import Evaluation
+from roundoff.precision.base import Precision
+from roundoff.precision.fp32 import Fp32
+
+QUICK = Evaluation(
+    batch_sizes=[1, 4],
+    warmup_ms=1,
+    warmup_runs=2,
+    min_seconds=0.02,
+    min_rounds=6,
+    budget_seconds=0.3,
+    loads=2,
+    rotate=2,
+)
+CLASSES, SIDE, COUNT = 4, 8, 200
+
+
+@dataclass(frozen=True)
+class HalfWeights(Precision):
+    """Weights rounded to half precision; computing stays in float32."""
+
+    weights = "float16"
+    activations = "float32"
+
+    def convert(self, model, grid, table):
+        converted = onnx.ModelProto()
+        converted.CopyFrom(model)
+        for tensor in converted.graph.initializer:
+            values = numpy_helper.to_array(tensor)
+            if values.dtype == np.float32:
+                rounded = values.astype(np.float16).astype(np.float32)
+                tensor.CopyFrom(numpy_helper.from_array(rounded, tensor.name))
+        return converted
+
+
+@dataclass(frozen=True)
+class Nowhere(Backend):
+    """A backend whose engines cannot run on this machine."""
+
+    artifact = "model.onnx"
+
+    def refusal(self, precision):
+        return None
+
+    def build(self, source, directory):
+        (directory / self.artifact).write_bytes(b"engine")
+        return {}
+
+    def load(self, directory):
+        raise Unavailable("no such device here")
+
+
+def images_and_labels(seed):
+    """A bright quadrant in noise: the quadrant is the class."""
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, CLASSES, COUNT)
+    images = random.integers(0, 130, (COUNT, SIDE, SIDE, 3), dtype=np.uint8)
+    half = SIDE // 2
+    for image, label in zip(images, labels, strict=True):
+        row, column = divmod(int(label), 2)
+        image[row * half : (row + 1) * half, column * half : (column + 1) * half] += 50
+    return images, labels.astype(np.int64)
+
+
+def network(trained):
+    """uint8 NHWC → convolution, ReLU, mean per quadrant → logits; weights fit by least squares, or left random."""
+    random = np.random.default_rng(0)
+    kernel = random.normal(size=(6, 3, 3, 3)).astype(np.float32) / 255
+    images, labels = images_and_labels(1)
+    weights = random.normal(size=(6 * 4, CLASSES)).astype(np.float32)
+    model = graph(kernel, weights)
+    if trained:
+        import onnxruntime as ort
+
+        session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        (features,) = session.run(["features"], {"image": images})
+        weights = np.linalg.lstsq(features, np.eye(CLASSES)[labels], rcond=None)[0].astype(np.float32)
+        model = graph(kernel, weights)
+    else:
+        model = graph(kernel, np.zeros_like(weights) + np.array([1, 0, 0, 0], np.float32))
+    return model
+
+
+def graph(kernel, weights):
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Transpose", ["float"], ["nchw"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["nchw", "kernel"], ["conv"], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["conv"], ["relu"]),
+        helper.make_node("AveragePool", ["relu"], ["pool"], kernel_shape=[SIDE // 2] * 2, strides=[SIDE // 2] * 2),
+        helper.make_node("Flatten", ["pool"], ["features"]),
+        helper.make_node("MatMul", ["features", "weights"], ["logits"]),
+    ]
+    inputs = [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", SIDE, SIDE, 3])]
+    outputs = [
+        helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", CLASSES]),
+        helper.make_tensor_value_info("features", TensorProto.FLOAT, ["N", 24]),
+    ]
+    tensors = [numpy_helper.from_array(kernel, "kernel"), numpy_helper.from_array(weights, "weights")]
+    made = helper.make_graph(nodes, "quadrants", inputs, outputs, tensors)
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+BACKENDS = {"onnxruntime": OnnxRuntime(threads=1), "nowhere": Nowhere()}
+PRECISIONS = {"fp32": Fp32(), "fp16": HalfWeights(), "half": HalfWeights()}
+PLATFORM = {"id": "test", "libraries": {"onnxruntime": "any"}}
+
+
+def prepare(directory):
+    images, labels = images_and_labels(2)
+    directory.mkdir()
+    np.save(directory / "test_images.npy", images)
+    np.save(directory / "test_labels.npy", labels)
+    write_json(directory / "manifest.json", {"classes": [str(name) for name in range(CLASSES)]})
+    return Prepared(directory)
+
+
+def build(root, trained=True):
+    source = root / "model.onnx"
+    onnx.save(network(trained), source)
+    inputs = Inputs(source, source, None, np.zeros((1, SIDE, SIDE, 3), np.uint8), PLATFORM)
+    for precision, rewrite in PRECISIONS.items():
+        for name, backend in BACKENDS.items():
+            build_cell(name, backend, precision, rewrite, inputs, root / "engines" / precision / name)
+
+
+def run(root: Path, evaluation=QUICK, backends=BACKENDS):
+    return evaluation.run(
+        engines=root / "engines",
+        backends=backends,
+        prepared=Prepared(root / "data"),
+        platform=PLATFORM,
+        metrics=root / "metrics",
+        predictions=root / "predictions",
+        timings=root / "timings",
+    )
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    root = tmp_path_factory.mktemp("measured")
+    prepare(root / "data")
+    build(root)
+    return root, run(root)
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    prepare(tmp_path / "data")
+    build(tmp_path)
+    return tmp_path
+
+
+def test_every_cell_has_a_row_and_the_right_file(measured):
+    root, rows = measured
+    assert set(rows) == {f"{p}/{b}" for p in PRECISIONS for b in BACKENDS}
+    fp16 = json.loads((root / "metrics/fp16.json").read_text())
+    assert fp16["onnxruntime"] == rows["fp16/onnxruntime"]
+    assert fp16["reference"] == "fp32/onnxruntime"
+    assert fp16["platform"] == PLATFORM
+    more = json.loads((root / "metrics/more.json").read_text())
+    assert more["half"]["nowhere"] == rows["half/nowhere"]
+    assert json.loads((root / "metrics/int8.json").read_text()).keys() == {"platform", "reference", "method"}
+
+
+def test_accuracy_is_what_the_saved_predictions_say(measured):
+    root, rows = measured
+    logits = np.load(root / "predictions/fp16/onnxruntime.npy", allow_pickle=False)
+    labels = np.load(root / "predictions/labels.npy", allow_pickle=False)
+    found = rows["fp16/onnxruntime"]["accuracy"]
+    assert found["correct"] == int((logits.argmax(1) == labels).sum())
+    assert found["samples"] == COUNT
+    assert 1e-5 < rows["fp16/onnxruntime"]["numerics"]["relative_error"] < 1e-2
+
+
+def test_speed_is_measured_at_every_batch_size_with_raw_samples(measured):
+    root, rows = measured
+    for size in (1, 4):
+        found = rows["fp16/onnxruntime"][f"batch_{size}"]
+        assert found["speedup_low"] <= found["speedup"] <= found["speedup_high"]
+        assert found["throughput_per_s"] > 0
+        raw = np.load(root / f"timings/fp16/onnxruntime/batch_{size}.npz", allow_pickle=False)
+        assert len(raw["device_ms"]) == found["runs"]
+        assert len(raw["round_ms"]) == found["rounds"] >= QUICK.min_rounds
+    assert rows["fp32/onnxruntime"]["batch_1"]["speedup"] == 1
+    assert rows["fp32/onnxruntime"]["load_ms"] > 0
+
+
+def test_the_same_engine_is_timed_twice_as_a_control(measured):
+    root, _ = measured
+    method = json.loads((root / "metrics/fp32.json").read_text())["method"]
+    control = method["devices"]["cpu"]["control"]
+    assert control["cell"] == "fp32/onnxruntime"
+    assert 0.5 < control["batch_1"]["speedup"] < 2
+    assert method["evaluate"]["batch_sizes"] == [1, 4]
+
+
+def test_a_cell_that_cannot_run_here_is_a_row_with_its_reason(measured):
+    _, rows = measured
+    row = rows["fp32/nowhere"]
+    assert (row["status"], row["reason"]) == ("unavailable", "no such device here")
+    assert row["size_mb"] == 6e-6
+
+
+def test_a_cell_that_was_not_built_is_a_row(fresh):
+    rows = run(fresh, backends={**BACKENDS, "later": OnnxRuntime(threads=1)})
+    assert "not built" in rows["fp32/later"]["reason"]
+
+
+def test_without_fp32_nothing_is_compared(fresh):
+    rows = run(fresh, backends={"nowhere": Nowhere()})
+    assert {row["status"] for row in rows.values()} == {"unavailable"}
+    assert json.loads((fresh / "metrics/fp32.json").read_text())["reference"] is None
+
+
+def test_an_untrained_model_is_refused(tmp_path):
+    prepare(tmp_path / "data")
+    build(tmp_path, trained=False)
+    with pytest.raises(GateError, match="no better than chance"):
+        run(tmp_path)
+    assert not (tmp_path / "metrics").exists()
+
+
+def test_outputs_that_are_never_written_are_refused(fresh, monkeypatch):
+    monkeypatch.setattr(OnnxRuntimeBound, "compute", lambda self, index: None)
+    with pytest.raises(GateError, match=r"[28] outputs never written"):
+        run(fresh)
+
+
+def test_a_timed_mode_that_computes_something_else_is_refused(fresh, monkeypatch):
+    true_answer = OnnxRuntimeBound.answer
+    monkeypatch.setattr(OnnxRuntimeBound, "answer", lambda self, index: 1.1 * true_answer(self, index))
+    with pytest.raises(GateError, match=r"timed mode does not compute(.|\n)*relative error 0\.(1|09)"):
+        run(fresh)
+
+
+def test_a_cell_that_should_work_and_fails_stops_the_run(fresh, monkeypatch):
+    def broken(self, images):
+        raise RuntimeError("kernel launch failed")
+
+    monkeypatch.setattr(OnnxRuntimeRunner, "infer", broken)
+    with pytest.raises(RuntimeError, match="kernel launch failed"):
+        run(fresh)
+
+
+def test_a_batch_size_that_does_not_fit_is_a_row_and_the_others_stand(fresh, monkeypatch):
+    bind = OnnxRuntimeRunner.bind
+
+    def limited(self, batches):
+        if len(batches[0]) == 4:
+            raise Unavailable("out of memory at batch size 4")
+        return bind(self, batches)
+
+    monkeypatch.setattr(OnnxRuntimeRunner, "bind", limited)
+    row = run(fresh)["fp16/onnxruntime"]
+    assert row["batch_4"]["reason"] == "out of memory at batch size 4"
+    assert row["batch_4"].keys() == row["batch_1"].keys()
+    assert row["batch_4"]["device_p50_ms"] is None
+    assert row["batch_1"]["device_p50_ms"] > 0
+
+
+def test_a_batch_larger_than_the_test_set_repeats_images(fresh):
+    row = run(fresh, replace(QUICK, batch_sizes=[2 * COUNT]))["fp16/onnxruntime"]
+    assert row[f"batch_{2 * COUNT}"]["throughput_per_s"] > 0
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("batch_sizes", []),
+        ("batch_sizes", [1, -32]),
+        ("batch_sizes", [8, 8]),
+        ("accuracy_batch", 0),
+        ("warmup_ms", -1.0),
+        ("warmup_runs", 0),
+        ("min_seconds", 0.0),
+        ("budget_seconds", float("inf")),
+        ("min_rounds", 5),
+        ("interval_target", 0.0),
+        ("chance_margin", 1.0),
+        ("rotate", 0),
+        ("loads", 0),
+    ],
+)
+def test_a_bad_setting_is_refused(key, value):
+    with pytest.raises(ConfigError, match=f"bad {key}"):
+        replace(QUICK, **{key: value})
