@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from roundoff.artifact import read_json, write_json
+from roundoff.calibration.histogram import Histogram
+from roundoff.errors import CalibrationError, ConfigError
 
 FORMAT_VERSION = 1
 
@@ -37,7 +40,66 @@ class CalibrationTable:
 
     @classmethod
     def load(cls, path: Path) -> CalibrationTable:
-        """Read a table that `save` wrote."""
-        raw = read_json(path)
-        ranges = {name: TensorRange(**values) for name, values in raw["ranges"].items()}
-        return cls(ranges=ranges, provenance=raw["provenance"])
+        """Read a table that `save` wrote; raises CalibrationError for another format or a damaged file."""
+        try:
+            raw = read_json(path)
+            version = raw["format"]
+            ranges = {name: TensorRange(**values) for name, values in raw["ranges"].items()}
+            provenance = raw["provenance"]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise CalibrationError(
+                f"cannot read the calibration table {path}",
+                received=f"{type(error).__name__}: {error}",
+                expected=f"a JSON table of format {FORMAT_VERSION}",
+                fix="run the calibrate stage again",
+            ) from error
+        if version != FORMAT_VERSION:
+            raise CalibrationError(
+                f"{path} is a calibration table of another format",
+                received=version,
+                expected=FORMAT_VERSION,
+                fix="run the calibrate stage again",
+            )
+        return cls(ranges=ranges, provenance=provenance)
+
+
+@dataclass(frozen=True)
+class Calibrator(ABC):
+    """A way to choose ranges from histograms. A subclass is a frozen dataclass whose fields are its YAML's keys.
+
+    `images` training images are observed, read `batch_size` at a time; neither the batch size nor the place where
+    batches are cut changes a threshold. `held_out` further training images measure the noise of the chosen ranges.
+    `max_clipped_percent` is the share of a tensor's nonzero values that may lie outside its range before a guard warns.
+    """
+
+    name: ClassVar[str]
+
+    images: int = 320
+    batch_size: int = 32
+    held_out: int = 128
+    max_clipped_percent: float = 1.0
+
+    def __post_init__(self) -> None:
+        for key in ("images", "batch_size", "held_out"):
+            _require(getattr(self, key) >= 1, key, getattr(self, key), "a whole number from 1 up")
+        _require(
+            0 < self.max_clipped_percent <= 100, "max_clipped_percent", self.max_clipped_percent, "above 0, at most 100"
+        )
+
+    @abstractmethod
+    def threshold(self, seen: Histogram) -> float:
+        """The magnitude T at which this method clips a tensor with the histogram `seen`; 0 for a tensor of zeros."""
+
+    def choose(self, seen: Histogram, held_out: Histogram) -> tuple[float, str]:
+        """The threshold and the name of the method behind it; `held_out` is the same tensor on other images."""
+        return self.threshold(seen), self.name
+
+
+def _require(holds: bool, key: str, received: object, expected: str) -> None:
+    if not holds:
+        raise ConfigError(
+            f"calibrate.{key} is out of range",
+            received=received,
+            expected=expected,
+            fix=f"set calibrate.{key} in conf/calibrate/ or with -S calibrate.{key}=…",
+        )

@@ -1,0 +1,43 @@
+"""Per tensor, whichever method quantizes held-out images with the smallest error."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from roundoff.calibration.base import Calibrator, _require
+from roundoff.calibration.entropy import Entropy
+from roundoff.calibration.histogram import Histogram
+from roundoff.calibration.minmax import MinMax
+from roundoff.calibration.mse import MeanSquaredError, squared_error
+from roundoff.calibration.percentile import Percentile
+
+
+@dataclass(frozen=True)
+class Best(Calibrator):
+    """Tries minmax, percentile, entropy and mse on each tensor."""
+
+    name: ClassVar[str] = "best"
+
+    percentile: float = 99.99
+    candidates: int = 256
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require(0 < self.percentile <= 100, "percentile", self.percentile, "above 0, at most 100")
+        _require(self.candidates >= 2, "candidates", self.candidates, "2 or more thresholds to choose from")
+
+    def threshold(self, seen: Histogram) -> float:
+        """The best threshold judged on the histogram it was chosen from."""
+        return self.choose(seen, seen)[0]
+
+    def choose(self, seen: Histogram, held_out: Histogram) -> tuple[float, str]:
+        """The threshold with the smallest squared error on `held_out`, and its method; the first of equals."""
+        methods: tuple[Calibrator, ...] = (
+            MinMax(),
+            Percentile(percentile=self.percentile),
+            Entropy(candidates=self.candidates),
+            MeanSquaredError(candidates=self.candidates),
+        )
+        chosen = [(method.threshold(seen), method.name) for method in methods]
+        return min(chosen, key=lambda one: squared_error(held_out, one[0]))

@@ -1,0 +1,123 @@
+"""What calibration reads from an ONNX graph: its hash, its constants, and the activations worth observing."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import numpy_helper
+
+from roundoff.errors import CalibrationError
+
+WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+"""Operators whose second input may be a weight; what feeds them is quantized."""
+
+COMPUTING = (*WEIGHTED, "Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool", "MaxPool", "ReduceMean")
+"""Operators that a precision may hand quantized inputs; only their float inputs are observed."""
+
+
+def model_hash(model: onnx.ModelProto) -> str:
+    """SHA-256, in hexadecimal, of the model's deterministic serialization: equal for a file and its loaded proto."""
+    return hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
+
+
+def constants(model: onnx.ModelProto) -> dict[str, NDArray[np.generic]]:
+    """Initializers and Constant nodes' outputs by name."""
+    found = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
+            found[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+    return found
+
+
+def activations(model: onnx.ModelProto) -> set[str]:
+    """Names of the tensors that depend on the graph's inputs."""
+    fixed = {tensor.name for tensor in model.graph.initializer}
+    moving = {value.name for value in model.graph.input} - fixed
+    for node in model.graph.node:
+        if moving.intersection(node.input):
+            moving.update(node.output)
+    return moving
+
+
+def preprocessing(model: onnx.ModelProto) -> list[str]:
+    """The nodes between the input and the first operator with a weight, with their constants, in words."""
+    known, words = constants(model), []
+    moving = {value.name for value in model.graph.input}
+    for node in model.graph.node:
+        if node.op_type in WEIGHTED:
+            break
+        if moving.intersection(node.input):
+            moving.update(node.output)
+            fixed = [known[name].ravel().tolist() for name in node.input if name in known]
+            words.append(f"{node.op_type}({', '.join(map(str, fixed))})" if fixed else node.op_type)
+    return words
+
+
+def observed_tensors(model: onnx.ModelProto) -> list[str]:
+    """Names, in graph order, of the float32 activations that some computing operator takes.
+
+    What a Conv hands to its own ReLU is not among them: engines fuse the two, and no grid ever applies in between.
+    """
+    types = _element_types(model)
+    moving = activations(model)
+    first_after_input = _preprocessed(model)
+    names: dict[str, None] = {}
+    for node in model.graph.node:
+        if node.op_type not in COMPUTING or node.output[0] in first_after_input:
+            continue
+        for name in node.input:
+            if name in moving and types.get(name, onnx.TensorProto.FLOAT) == onnx.TensorProto.FLOAT:
+                names[name] = None
+    return list(names)
+
+
+def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
+    """A copy of the model whose outputs are `names`, in that order."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    del copy.graph.output[:]
+    copy.graph.output.extend(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names)
+    return copy
+
+
+def image_input(model: onnx.ModelProto) -> onnx.ValueInfoProto:
+    """The graph's one input; raises CalibrationError unless it is a uint8 tensor of rank 4."""
+    fixed = {tensor.name for tensor in model.graph.initializer}
+    inputs: list[onnx.ValueInfoProto] = [value for value in model.graph.input if value.name not in fixed]
+    tensor = inputs[0].type.tensor_type if len(inputs) == 1 else None
+    if tensor is None or tensor.elem_type != onnx.TensorProto.UINT8 or len(tensor.shape.dim) != 4:
+        raise CalibrationError(
+            "the model does not take images as roundoff feeds them",
+            received=[onnx.helper.printable_value_info(value) for value in inputs],
+            expected="one uint8 input [N, H, W, C] of raw pixels 0 to 255, rescaled inside the graph",
+            fix="export the model with its preprocessing in the graph",
+        )
+    return inputs[0]
+
+
+def bytes_per_image(model: onnx.ModelProto, names: Sequence[str]) -> int:
+    """Bytes that the float32 tensors `names` take for one image, counting unknown dimensions as 1."""
+    inferred = onnx.shape_inference.infer_shapes(model)
+    shapes = {value.name: value.type.tensor_type.shape.dim for value in inferred.graph.value_info}
+    return sum(4 * math.prod(max(dim.dim_value, 1) for dim in list(shapes.get(name, ()))[1:]) for name in names)
+
+
+def _element_types(model: onnx.ModelProto) -> dict[str, int]:
+    inferred = onnx.shape_inference.infer_shapes(model)
+    return {value.name: value.type.tensor_type.elem_type for value in inferred.graph.value_info}
+
+
+def _preprocessed(model: onnx.ModelProto) -> set[str]:
+    """Tensors between the input and the first weighted operator."""
+    moving = {value.name for value in model.graph.input}
+    for node in model.graph.node:
+        if node.op_type in WEIGHTED:
+            break
+        if moving.intersection(node.input):
+            moving.update(node.output)
+    return moving

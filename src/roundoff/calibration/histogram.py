@@ -1,0 +1,122 @@
+"""An exact histogram of a stream: one pass, constant memory, the same counts however the stream is cut.
+
+Bins are 2^exponent wide. When a value outgrows them, the exponent rises and bins merge in pairs. Scaling a float by a
+power of two is exact and truncation composes, trunc(trunc(x / w) / 2) = trunc(x / 2w), so the merged counts are those
+that the final width would have given from the start.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+BINS = 4096
+"""Bins on each side of zero; at least half of them are in use between 0 and the largest magnitude."""
+
+_SMALLEST_EXPONENT = -120
+_BLOCK = 1 << 17
+
+Counts = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+
+@dataclass
+class Histogram:
+    """Counts of float32 values in bins of one width, exact zeros apart.
+
+    `counts[BINS + i]` counts the nonzero values that truncate to i bin widths, for -BINS < i < BINS.
+    """
+
+    low: float = math.inf
+    high: float = -math.inf
+    total: int = 0
+    zeros: int = 0
+    exponent: int = _SMALLEST_EXPONENT
+    counts: Counts = field(default_factory=lambda: np.zeros(2 * BINS, np.int64))
+
+    @property
+    def width(self) -> float:
+        """The width of one bin."""
+        return math.ldexp(1.0, self.exponent)
+
+    @property
+    def peak(self) -> float:
+        """The largest magnitude seen; 0 before any value."""
+        return max(abs(self.low), abs(self.high)) if self.low <= self.high else 0.0
+
+    def add(self, values: Floats) -> None:
+        """Count the values of a float32 array of any shape; raises ValueError for NaN or infinity."""
+        flat = values.reshape(-1)
+        if not flat.size:
+            return
+        low, high = float(flat.min()), float(flat.max())
+        if not math.isfinite(low) or not math.isfinite(high):
+            raise ValueError(f"values from {low} to {high}")
+        self.low, self.high = min(self.low, low), max(self.high, high)
+        self._widen(_exponent_for(self.peak))
+        for start in range(0, flat.size, _BLOCK):
+            self._count(flat[start : start + _BLOCK], signed=low < 0)
+
+    def merge(self, other: Histogram) -> None:
+        """Add the counts of another histogram, as if its values had been added here."""
+        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
+        self._widen(other.exponent)
+        self.counts += _rebinned(other.counts, self.exponent - other.exponent)
+        self.total, self.zeros = self.total + other.total, self.zeros + other.zeros
+
+    def magnitudes(self) -> Counts:
+        """Counts of |x| for the nonzero values, up to and including the bin of the largest magnitude."""
+        sides = self.counts[BINS:].copy()
+        sides[1:] += self.counts[BINS - 1 : 0 : -1]
+        return sides[: int(self.peak / self.width) + 1]
+
+    def clipped(self, threshold: float) -> float:
+        """The share of the nonzero values whose bin lies beyond `threshold`, 0 to 1."""
+        counts = self.magnitudes()
+        inside = counts[: math.ceil(threshold / self.width)].sum()
+        return float(1 - inside / counts.sum()) if counts.any() else 0.0
+
+    def summary(self, bars: int = 32) -> dict[str, Any]:
+        """A coarse picture for reports: `bars` counts over equal parts of [low, high], and the exact zeros."""
+        if not self.total or self.low == self.high:
+            return {"bars": [self.total], "zeros": self.zeros, "total": self.total}
+        used = np.flatnonzero(self.counts)
+        centers = (used - BINS + np.where(used > BINS, 0.5, np.where(used < BINS, -0.5, 0.0))) * self.width
+        place = ((centers - self.low) / (self.high - self.low) * bars).astype(np.int64).clip(0, bars - 1)
+        heights = np.bincount(place, weights=self.counts[used], minlength=bars)
+        return {"bars": [int(n) for n in heights], "zeros": self.zeros, "total": self.total}
+
+    def _count(self, values: Floats, signed: bool) -> None:
+        indices = np.multiply(values, np.float32(2.0**-self.exponent)).astype(np.int32)
+        if signed:
+            indices += BINS
+            found = np.bincount(indices, minlength=2 * BINS)
+        else:
+            found = np.bincount(indices, minlength=BINS)
+        zeros = values.size - int(np.count_nonzero(values))
+        found[BINS if signed else 0] -= zeros
+        self.counts[0 if signed else BINS :] += found
+        self.zeros += zeros
+        self.total += values.size
+
+    def _widen(self, exponent: int) -> None:
+        if exponent > self.exponent:
+            self.counts = _rebinned(self.counts, exponent - self.exponent)
+            self.exponent = exponent
+
+
+def _exponent_for(peak: float) -> int:
+    """The smallest exponent e with peak < BINS * 2^e, but no smaller than float32 can scale by."""
+    return max(math.frexp(peak)[1] - (BINS.bit_length() - 1), _SMALLEST_EXPONENT) if peak else _SMALLEST_EXPONENT
+
+
+def _rebinned(counts: Counts, doublings: int) -> Counts:
+    used = np.flatnonzero(counts)
+    index = used - BINS
+    merged = np.zeros_like(counts)
+    np.add.at(merged, np.sign(index) * (np.abs(index) >> min(doublings, 31)) + BINS, counts[used])
+    return merged

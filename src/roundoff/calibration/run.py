@@ -1,0 +1,99 @@
+"""Calibrate a model: observe training images, choose a range per tensor, measure the noise on held-out images.
+
+outcome = calibrate(calibrator, Path("models/onnx/model.onnx"), Prepared(Path("data/prepared")))
+outcome.table.save(Path("models/calibration/table.json"))
+cache_from_table(outcome.table)     # calibration.cache.cache_from_table: TensorRT's cache as text
+outcome.metrics                     # a dict for metrics/calibrate.json
+outcome.noise                       # list[dict] for metrics/noise.csv: tensor, kind, sqnr_db, low, high; worst first
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from roundoff.calibration.base import CalibrationTable, Calibrator, TensorRange
+from roundoff.calibration.graph import model_hash, observed_tensors, preprocessing
+from roundoff.calibration.histogram import Histogram
+from roundoff.calibration.noise import measure_noise
+from roundoff.calibration.observe import histograms, in_batches
+from roundoff.dataset.base import Images, Prepared
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The table, the metrics, and the noise report's rows, worst first."""
+
+    table: CalibrationTable
+    metrics: dict[str, Any]
+    noise: list[dict[str, Any]]
+
+
+def calibrate(calibrator: Calibrator, onnx_path: Path, prepared: Prepared) -> Calibration:
+    """Calibrate the model at `onnx_path` on images of the prepared training split; raises CalibrationError."""
+    model = onnx.load(onnx_path)
+    images = prepared.split("train").images
+    indices, held_out = _indices(calibrator, prepared, len(images))
+    names = observed_tensors(model)
+    size = calibrator.batch_size
+    seen = histograms(model, names, in_batches(images, indices, size))
+    spare = histograms(model, names, in_batches(images, held_out, size))
+    ranges = {name: choose_range(calibrator, seen[name], spare[name]) for name in names}
+    noise = measure_noise(model, ranges, in_batches(images, held_out, size))
+    provenance = _provenance(calibrator, model, images, indices, prepared)
+    rows = [asdict(one) for one in noise]
+    metrics = {
+        "method": calibrator.name,
+        "images": len(indices),
+        "held_out": len(held_out),
+        "tensors": len(ranges),
+        "worst": rows[:5],
+    }
+    return Calibration(CalibrationTable(ranges, provenance), metrics, rows)
+
+
+def choose_range(calibrator: Calibrator, seen: Histogram, held_out: Histogram) -> TensorRange:
+    """The calibrator's range for one tensor: its threshold on both sides, within the extremes that were seen."""
+    threshold, method = calibrator.choose(seen, held_out)
+    return TensorRange(
+        low=max(-threshold, seen.low),
+        high=min(threshold, seen.high),
+        seen_low=seen.low,
+        seen_high=seen.high,
+        method=method,
+        clipped_fraction=seen.clipped(threshold),
+        histogram=seen.summary(),
+    )
+
+
+def _indices(calibrator: Calibrator, prepared: Prepared, total: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices of the calibration images, and of held-out ones spread evenly over the rest of the training split."""
+    chosen = prepared.calibration_indices(calibrator.images)
+    rest = np.setdiff1d(np.arange(total), chosen)
+    spread = np.linspace(0, len(rest), min(calibrator.held_out, len(rest)), endpoint=False).astype(np.int64)
+    return chosen, rest[spread]
+
+
+def _provenance(
+    calibrator: Calibrator, model: onnx.ModelProto, images: Images, indices: NDArray[np.int64], prepared: Prepared
+) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    for batch in in_batches(images, indices, calibrator.batch_size):
+        digest.update(batch.tobytes())
+    return {
+        "method": calibrator.name,
+        "settings": asdict(calibrator),
+        "model_sha256": model_hash(model),
+        "images_sha256": digest.hexdigest(),
+        "image_indices": indices.tolist(),
+        "preprocessing": preprocessing(model),
+        "seed": prepared.manifest.get("seed"),
+        "versions": {name: version(name) for name in ("roundoff", "onnx", "onnxruntime", "numpy")},
+    }

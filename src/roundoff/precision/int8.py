@@ -1,0 +1,65 @@
+"""INT8: 8-bit weights and activations, by Q/DQ pairs in the graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import onnx
+
+from roundoff.calibration.base import CalibrationTable, TensorRange
+from roundoff.calibration.integers import along, grid_for, weight_scales
+from roundoff.errors import CalibrationError
+from roundoff.precision.base import Grid, Precision
+from roundoff.precision.placement import Placement
+from roundoff.precision.qdq import Codec, Codes, Floats, quantize
+
+
+@dataclass(frozen=True)
+class Int8(Precision):
+    """Weights int8 symmetric per output channel, activations on the backend's grid; the placement rules' switches.
+
+    `exclude_nodes` are names of nodes to leave in FP32 (* and ? stand for any characters), `exclude_types` operators.
+    """
+
+    weights: ClassVar[str] = "int8"
+    activations: ClassVar[str] = "int8"
+    needs_calibration: ClassVar[bool] = True
+
+    first_layer: bool = True
+    last_layer: bool = False
+    residual: bool = True
+    exclude_nodes: list[str] = field(default_factory=list)
+    exclude_types: list[str] = field(default_factory=list)
+
+    def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
+        """Insert the pairs; raises CalibrationError without a table of this very model."""
+        if table is None:
+            raise CalibrationError(
+                "INT8 needs a calibration table", received=None, expected="a table", fix="run the calibrate stage first"
+            )
+        placement = Placement(
+            self.first_layer, self.last_layer, self.residual, tuple(self.exclude_nodes), tuple(self.exclude_types)
+        )
+        return quantize(model, table, IntegerCodec(grid), placement)
+
+
+class IntegerCodec(Codec):
+    """Activations on a grid of 256 codes; weights int8, symmetric."""
+
+    weight_type = onnx.TensorProto.INT8
+
+    def __init__(self, grid: Grid) -> None:
+        self.grid = grid
+        self.activation_type = onnx.TensorProto.INT8 if grid.activation == "int8" else onnx.TensorProto.UINT8
+
+    def activation(self, seen: TensorRange) -> tuple[np.float32, float]:
+        """Scale and zero point that cover the range."""
+        return grid_for(seen.low, seen.high, self.grid.activation, self.grid.symmetric)
+
+    def weight(self, values: Floats, axis: int | None) -> tuple[Floats, Codes]:
+        """Scales from each channel's largest magnitude, codes -127 to 127."""
+        scales = weight_scales(values, axis)
+        codes = np.rint(values / along(scales, values.ndim, axis))
+        return scales, np.clip(codes, -127, 127).astype(np.int8)

@@ -1,0 +1,113 @@
+"""Where quantize/dequantize pairs stand: rules over the FP32 graph. docs/calibration.md says what each gains.
+
+1. What feeds a Conv, ConvTranspose, Gemm or MatMul with a constant weight is quantized, and the weight: these are the
+   operators with 8-bit kernels, and nearly all of the arithmetic.
+2. Of a residual Add's inputs, the branch that does not come straight from a Conv is quantized: then TensorRT fuses
+   Conv, Add and ReLU into one kernel that reads the skip connection in 8 bits. A pair behind the Conv would split it.
+3. Nothing else: not pooling, Softmax or element-wise arithmetic, whose 8-bit versions lose accuracy and gain no time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import onnx
+
+from roundoff.calibration.graph import WEIGHTED, activations, constants
+from roundoff.errors import BuildError
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The switches of the rules. `exclude_nodes` are node names (with * and ?), `exclude_types` operator types."""
+
+    first_layer: bool = True
+    last_layer: bool = False
+    residual: bool = True
+    exclude_nodes: Sequence[str] = ()
+    exclude_types: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Site:
+    """The input number `slot` of the node at `node` in the graph's node list: a place for a pair."""
+
+    node: int
+    slot: int
+    tensor: str
+
+
+def sites(model: onnx.ModelProto, placement: Placement) -> tuple[list[Site], list[Site]]:
+    """The places of activation pairs and of weights; raises BuildError for an exclusion that names nothing."""
+    weighted = _weighted(model)
+    excluded = _excluded(model, placement)
+    if not placement.first_layer:
+        excluded |= set(weighted[:1])
+    if not placement.last_layer:
+        excluded |= set(weighted[-1:])
+    nodes = model.graph.node
+    kept = [index for index in weighted if index not in excluded]
+    inputs = [Site(index, 0, nodes[index].input[0]) for index in kept]
+    weights = [Site(index, 1, nodes[index].input[1]) for index in kept]
+    if placement.residual:
+        inputs += [site for site in _residual(model) if site.node not in excluded]
+    return inputs, weights
+
+
+def _weighted(model: onnx.ModelProto) -> list[int]:
+    known, moving = constants(model), activations(model)
+    return [
+        index
+        for index, node in enumerate(model.graph.node)
+        if node.op_type in WEIGHTED and node.input[0] in moving and node.input[1] in known
+    ]
+
+
+def _residual(model: onnx.ModelProto) -> list[Site]:
+    moving = activations(model)
+    producers = {name: node for node in model.graph.node for name in node.output}
+    uses = Counter(name for node in model.graph.node for name in node.input)
+    found = []
+    for index, node in enumerate(model.graph.node):
+        if node.op_type == "Add" and len(set(node.input)) == 2 and moving.issuperset(node.input):
+            direct = [slot for slot in (0, 1) if _fusable(node.input[slot], producers, uses)]
+            fused = max(direct, key=lambda slot: _kernel(producers[node.input[slot]]), default=None)
+            found += [Site(index, slot, node.input[slot]) for slot in (0, 1) if slot != fused]
+    return found
+
+
+def _fusable(name: str, producers: dict[str, onnx.NodeProto], uses: Counter[str]) -> bool:
+    return uses[name] == 1 and name in producers and producers[name].op_type in WEIGHTED
+
+
+def _kernel(node: onnx.NodeProto) -> int:
+    """Kernel area: of two Convs that meet in an Add the larger one is fused, the 1x1 projection is the branch."""
+    shape = next((list(a.ints) for a in node.attribute if a.name == "kernel_shape"), [1])
+    return shape[0] * shape[-1]
+
+
+def _excluded(model: onnx.ModelProto, placement: Placement) -> set[int]:
+    nodes = list(enumerate(model.graph.node))
+    excluded: set[int] = set()
+    for pattern in placement.exclude_nodes:
+        excluded |= _matching(pattern, {i for i, node in nodes if fnmatchcase(node.name, pattern)}, model)
+    for op_type in placement.exclude_types:
+        excluded |= _matching(op_type, {i for i, node in nodes if node.op_type == op_type}, model)
+    return excluded
+
+
+def _matching(pattern: str, found: set[int], model: onnx.ModelProto) -> set[int]:
+    if not found:
+        names = sorted(
+            f"{node.name} ({node.op_type})" for node in model.graph.node if node.op_type in (*WEIGHTED, "Add")
+        )
+        raise BuildError(
+            "an exclusion matches no node of the graph",
+            received=pattern,
+            expected="a name, pattern or type of one of: " + ", ".join(names),
+            fix="correct exclude_nodes or exclude_types of the precision",
+        )
+    return found

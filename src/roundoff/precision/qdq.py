@@ -1,0 +1,167 @@
+"""Insert QuantizeLinear/DequantizeLinear pairs: the one way in which any 8-bit precision enters a graph.
+
+    quantize(model, table, codec, Placement(...))
+
+`codec` knows the 8-bit type, this module the graph. Weights are stored in 8 bits behind a DequantizeLinear alone;
+biases stay float32, since TensorRT-RTX refuses 32-bit integer biases and every backend quantizes them itself.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import helper
+
+from roundoff.calibration.base import CalibrationTable, TensorRange
+from roundoff.calibration.graph import constants, model_hash
+from roundoff.calibration.integers import weight_axis
+from roundoff.errors import CalibrationError
+from roundoff.precision.placement import Placement, Site, sites
+
+Codes = NDArray[Any]
+Floats = NDArray[np.float32]
+
+
+class Codec(ABC):
+    """An 8-bit type as QuantizeLinear uses it; `activation_type` and `weight_type` are onnx.TensorProto numbers."""
+
+    activation_type: int
+    weight_type: int
+
+    @abstractmethod
+    def activation(self, seen: TensorRange) -> tuple[np.float32, float]:
+        """Scale and zero point for a tensor with that range."""
+
+    @abstractmethod
+    def weight(self, values: Floats, axis: int | None) -> tuple[Floats, Codes]:
+        """Scales, float32 [channels] along `axis` (or []), and codes of `values`' shape; the zero point is 0."""
+
+
+def quantize(model: onnx.ModelProto, table: CalibrationTable, codec: Codec, placement: Placement) -> onnx.ModelProto:
+    """A copy of the FP32 model with pairs where `placement` says; raises CalibrationError for another model's table."""
+    require_same_model(model, table)
+    inputs, weights = sites(model, placement)
+    editor = _Editor(model, codec)
+    for site in inputs:
+        editor.quantize_activation(site, _range_of(table, site))
+    for site in weights:
+        editor.quantize_weight(site)
+    return editor.finish()
+
+
+def require_same_model(model: onnx.ModelProto, table: CalibrationTable) -> None:
+    """Raise CalibrationError, with both hashes, unless the table was made from this very model."""
+    received, expected = table.provenance.get("model_sha256"), model_hash(model)
+    if received != expected:
+        raise CalibrationError(
+            "the calibration table was made from another model",
+            received=f"a table of model {received}",
+            expected=f"a table of model {expected}",
+            fix="run the calibrate stage again on this model",
+        )
+
+
+def _range_of(table: CalibrationTable, site: Site) -> TensorRange:
+    if site.tensor not in table.ranges:
+        raise CalibrationError(
+            "the calibration table lacks a tensor that is to be quantized",
+            received=f"{len(table.ranges)} tensors without {site.tensor}",
+            expected="a range for every input of Conv, ConvTranspose, Gemm, MatMul and residual Add",
+            fix="run the calibrate stage again on this model",
+        )
+    return table.ranges[site.tensor]
+
+
+@dataclass
+class _Editor:
+    """Collects a graph's changes, then writes them in topological order."""
+
+    source: onnx.ModelProto
+    codec: Codec
+
+    def __post_init__(self) -> None:
+        self.model = onnx.ModelProto()
+        self.model.CopyFrom(self.source)
+        self.known: Mapping[str, NDArray[np.generic]] = constants(self.source)
+        self.pairs: dict[str, list[onnx.NodeProto]] = {}
+        self.weights: dict[tuple[str, int | None], str] = {}
+        self.front: list[onnx.NodeProto] = []
+
+    def quantize_activation(self, site: Site, seen: TensorRange) -> None:
+        """Let the site read its tensor through a pair; one pair serves all sites of a tensor."""
+        name = site.tensor
+        if name not in self.pairs:
+            scale, zero = self.codec.activation(seen)
+            self._constant(f"{name}/scale", onnx.TensorProto.FLOAT, np.array(scale, np.float32))
+            self._constant(f"{name}/zero_point", self.codec.activation_type, _number(self.codec.activation_type, zero))
+            grid = [f"{name}/scale", f"{name}/zero_point"]
+            self.pairs[name] = [
+                helper.make_node("QuantizeLinear", [name, *grid], [f"{name}/codes"], f"{name}/quantize"),
+                helper.make_node(
+                    "DequantizeLinear", [f"{name}/codes", *grid], [f"{name}/quantized"], f"{name}/dequantize"
+                ),
+            ]
+        self.model.graph.node[site.node].input[site.slot] = f"{name}/quantized"
+
+    def quantize_weight(self, site: Site) -> None:
+        """Store the site's weight in 8 bits, per output channel where the operator has one."""
+        node = self.model.graph.node[site.node]
+        axis = _axis(node, self.known[site.tensor].ndim)
+        key = (site.tensor, axis)
+        if key not in self.weights:
+            self.weights[key] = self._weight(site.tensor, axis)
+        node.input[site.slot] = self.weights[key]
+
+    def finish(self) -> onnx.ModelProto:
+        """The changed model, without the constants that nothing reads any more."""
+        graph = self.model.graph
+        nodes = [*self.front, *self.pairs_of(value.name for value in graph.input)]
+        for node in graph.node:
+            nodes += [node, *self.pairs_of(node.output)]
+        used = Counter(name for node in nodes for name in node.input)
+        used.update(value.name for value in graph.output)
+        nodes = [node for node in nodes if node.op_type != "Constant" or used[node.output[0]]]
+        kept = [tensor for tensor in graph.initializer if used[tensor.name]]
+        del graph.node[:], graph.initializer[:]
+        graph.node.extend(nodes)
+        graph.initializer.extend(kept)
+        onnx.checker.check_model(self.model)
+        return self.model
+
+    def pairs_of(self, names: Any) -> list[onnx.NodeProto]:
+        """The pair nodes of those tensors that have one."""
+        return [node for name in names for node in self.pairs.get(name, [])]
+
+    def _weight(self, name: str, axis: int | None) -> str:
+        base = name if axis in (None, 0) or (name, 0) not in self.weights else f"{name}/axis{axis}"
+        scales, codes = self.codec.weight(self.known[name].astype(np.float32), axis)
+        self._constant(f"{base}/scale", onnx.TensorProto.FLOAT, scales)
+        self._constant(f"{base}/codes", self.codec.weight_type, codes)
+        self._constant(f"{base}/zero_point", self.codec.weight_type, np.zeros_like(codes, shape=scales.shape))
+        inputs = [f"{base}/codes", f"{base}/scale", f"{base}/zero_point"]
+        node = helper.make_node("DequantizeLinear", inputs, [f"{base}/quantized"], f"{base}/dequantize")
+        if axis is not None:
+            node.attribute.append(helper.make_attribute("axis", axis))
+        self.front.append(node)
+        return f"{base}/quantized"
+
+    def _constant(self, name: str, element_type: int, values: Codes) -> None:
+        tensor = onnx.TensorProto(name=name, data_type=element_type, dims=values.shape, raw_data=values.tobytes())
+        self.model.graph.initializer.append(tensor)
+
+
+def _axis(node: onnx.NodeProto, rank: int) -> int | None:
+    attributes = {attribute.name: attribute.i for attribute in node.attribute}
+    return weight_axis(node.op_type, rank, bool(attributes.get("transB", 0)), attributes.get("group", 1) or 1)
+
+
+def _number(element_type: int, value: float) -> Codes:
+    to_numpy: Callable[[int], np.dtype[Any]] = helper.tensor_dtype_to_np_dtype
+    return np.array(value, to_numpy(element_type))
