@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from roundoff.artifact import whole_file, write_json
+import onnx
+
+from roundoff.artifact import read_json, whole_file, write_json
 from roundoff.backend import cuda
 from roundoff.backend.base import Backend, Runner, Source
 from roundoff.backend.trt_build import Settings, build_engine, builds_ahead_of_time
-from roundoff.backend.trt_library import INSTALL, import_tensorrt
+from roundoff.backend.trt_fit import made_for, refuse_foreign
+from roundoff.backend.trt_inspect import multiplications
+from roundoff.backend.trt_library import INSTALL, import_tensorrt, make_log
+from roundoff.backend.trt_runner import TensorrtRunner
 from roundoff.errors import BuildError, ConfigError, Unavailable
 from roundoff.precision.base import Grid, Precision
 
-ENGINE, FACTS, LOG, TIMING_CACHE = "model.engine", "engine.json", "build.log", "timing.cache"
+FACTS, LOG, TIMING_CACHE = "engine.json", "build.log", "timing.cache"
 LEVELS = range(6)
 FIRST_CAPABILITY = {"bfloat16": (8, 0), "tf32": (8, 0), "float8_e4m3fn": (8, 9)}
 
@@ -53,6 +59,16 @@ class Tensorrt(Backend):
         positive = self.workspace_mb is None or self.workspace_mb > 0
         _require(positive, "workspace_mb", self.workspace_mb, "null or a positive number of MB")
         _require(self.optimization_level in LEVELS, "optimization_level", self.optimization_level, "0 to 5")
+        levels = ("NONE", "AMPERE_PLUS", "SAME_COMPUTE_CAPABILITY")
+        level = self.hardware_compatibility
+        _require(level in levels, "hardware_compatibility", level, f"one of {', '.join(levels)}")
+        if self.module == "tensorrt_rtx":
+            portable = level != "NONE" or self.version_compatible
+            expected = "neither: TensorRT-RTX has compute_capabilities instead"
+            _require(not portable, "hardware_compatibility or version_compatible", "set", expected)
+        else:
+            expected = "[]: TensorRT builds for the GPU of this machine"
+            _require(not self.compute_capabilities, "compute_capabilities", self.compute_capabilities, expected)
         _require(self.streams >= 2, "streams", self.streams, "at least 2, so that copies overlap compute")
 
     def refusal(self, precision: Precision) -> str | None:
@@ -62,31 +78,43 @@ class Tensorrt(Backend):
         except BuildError:
             return None  # `build` raises it: what was asked for must be installed
         missing = cuda.absence()
-        if missing:
-            return None if builds_ahead_of_time(trt) else f"{self.module} builds on the GPU it will run on; {missing}"
-        return _beyond_this_gpu(precision)
+        if missing is None:
+            return _beyond_this_gpu(precision)
+        if builds_ahead_of_time(trt) and "CURRENT" not in self.compute_capabilities:
+            return None
+        return f"{self.module} builds for the GPU of this machine; {missing}"
 
     def build(self, source: Source, directory: Path) -> dict[str, Any]:
         """Write model.engine, build.log, engine.json and (TensorRT) timing.cache."""
         trt = import_tensorrt(self.module)
+        if not builds_ahead_of_time(trt) and (missing := cuda.absence()):
+            raise Unavailable(f"{self.module} builds for the GPU of this machine; {missing}")
         kept = self._timing_cache_file(trt)
         cache = kept.read_bytes() if kept.exists() else b""
         built = build_engine(trt, source.graph, self._settings(source.precision), directory / LOG, cache)
-        (directory / ENGINE).write_bytes(built.engine)
+        (directory / self.artifact).write_bytes(built.engine)
         if built.timing_cache:
             (directory / TIMING_CACHE).write_bytes(built.timing_cache)
             with whole_file(kept) as partial:
                 partial.write_bytes(built.timing_cache)
         facts = self._facts(trt, source.precision, built.warnings)
-        write_json(directory / FACTS, facts)
+        write_json(directory / FACTS, facts | {"multiplications": multiplications(onnx.load(source.graph))})
         return facts
 
     def load(self, directory: Path) -> Runner:
-        """The engine on the first visible GPU; Unavailable where there is none or it does not fit."""
+        """The engine on the first visible GPU; Unavailable where there is none or it was made for another."""
         missing = cuda.absence()
         if missing:
             raise Unavailable(missing)
-        raise Unavailable("not there yet")
+        try:
+            trt = import_tensorrt(self.module)
+        except BuildError as error:
+            raise Unavailable(f"{error.what} ({error.received}): {error.fix}") from None
+        facts, plan = read_json(directory / FACTS), (directory / self.artifact).read_bytes()
+        log = make_log(trt)
+        refuse_foreign(trt, facts["made_for"], plan, log)
+        kernels = self._cache_directory() / f"{hashlib.sha256(plan).hexdigest()[:16]}-runtime.cache"
+        return TensorrtRunner(trt, plan, log, facts, kernels, self.streams, self.cuda_graphs)
 
     def _settings(self, precision: Precision) -> Settings:
         return Settings(
@@ -101,12 +129,12 @@ class Tensorrt(Backend):
 
     def _facts(self, trt: Any, precision: Precision, warnings: Sequence[str]) -> dict[str, Any]:
         return {
-            "module": self.module,
-            "version": trt.__version__,
+            "made_for": made_for(trt),
             "weights": precision.weights,
             "activations": precision.activations,
             "tf32_allowed": precision.allows_tf32,
             "profiles": [list(sizes) for sizes in self.profiles],
+            "version_compatible": self.version_compatible,
             "build_warnings": len(warnings),
         }
 

@@ -31,13 +31,14 @@ def import_tensorrt(module: str) -> Any:
 
 
 def make_log(trt: Any, path: Path | None = None) -> Any:
-    """A TensorRT logger: messages up to INFO go to `path`; `counts`, `errors` and `warnings` hold what came."""
+    """A TensorRT logger: messages up to INFO go to `path`; `errors` and `warnings` hold what came."""
 
     class Log(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
             self.errors: list[str] = []
             self.warnings: list[str] = []
+            self.told = 0
 
         def log(self, severity: Any, message: str) -> None:
             level = int(severity)
@@ -50,7 +51,8 @@ def make_log(trt: Any, path: Path | None = None) -> Any:
                     file.write(f"{LETTERS[level]} {message}\n")
 
         def reason(self) -> str:
-            """TensorRT's own words for its first error, or that it gave none."""
-            return self.errors[0] if self.errors else "TensorRT logged no error"
+            """TensorRT's own words: the first error since the last time somebody asked."""
+            new, self.told = self.errors[self.told :], len(self.errors)
+            return new[0] if new else "TensorRT logged no error"
 
     return Log()

@@ -1,0 +1,274 @@
+"""A TensorRT engine at one batch size: buffers, CUDA graphs, and the timed modes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from roundoff.backend.base import Bound, Logits, Milliseconds
+from roundoff.backend.cuda import (
+    CudaError,
+    DeviceMemory,
+    Event,
+    Graph,
+    Owner,
+    PinnedArray,
+    Stream,
+    copy_to_device,
+    copy_to_host,
+    fill_bytes,
+)
+from roundoff.backend.trt_context import SCRATCH, Context, Engine, freed_on_failure
+from roundoff.dataset.base import Images
+
+EVENTS = 256
+PROBES = 20
+NAN_BYTE = 255
+
+
+class Lane:
+    """One input with its own buffers, on one context: pinned host and device memory for images and logits."""
+
+    def __init__(self, owner: Owner, context: Context, images: Images, classes: int) -> None:
+        self.context, self.stream = context, context.stream
+        self.host_images: PinnedArray[np.uint8] = owner.own(PinnedArray(images.shape, np.uint8))
+        self.host_logits: PinnedArray[np.float32] = owner.own(PinnedArray((len(images), classes), np.float32))
+        self.images: DeviceMemory = owner.own(DeviceMemory(self.host_images.array.nbytes))
+        self.logits: DeviceMemory = owner.own(DeviceMemory(self.host_logits.array.nbytes))
+        self.compute_graph: Graph | None = None
+        self.round_trip_graph: Graph | None = None
+        self.lay_in(images)
+
+    @property
+    def bytes(self) -> int:
+        """Device memory of the lane's buffers."""
+        return self.images.size + self.logits.size
+
+    def lay_in(self, images: Images) -> None:
+        """Put images into host and device memory."""
+        self.host_images.array[...] = images
+        copy_to_device(self.images, self.host_images, self.stream)
+        self.stream.synchronize()
+
+    def enqueue_compute(self) -> None:
+        """One inference, from device memory to device memory."""
+        self.context.set_addresses(self.images.handle, self.logits.handle)
+        self.context.enqueue()
+
+    def enqueue_round_trip(self) -> None:
+        """Copy in, one inference, copy out."""
+        copy_to_device(self.images, self.host_images, self.stream)
+        self.enqueue_compute()
+        copy_to_host(self.host_logits, self.logits, self.stream)
+
+    def capture(self, owner: Owner) -> None:
+        """Make both kinds of run launchable as a graph; what TensorRT defers to the first run happens before."""
+        self.enqueue_round_trip()
+        self.stream.synchronize()
+        self.compute_graph = owner.own(Graph(self.stream, self.enqueue_compute))
+        self.round_trip_graph = owner.own(Graph(self.stream, self.enqueue_round_trip))
+
+    def launch_compute(self, stream: Stream) -> None:
+        """`enqueue_compute`, by its graph if there is one (then on any stream)."""
+        if self.compute_graph is not None:
+            self.compute_graph.launch(stream)
+        else:
+            self.enqueue_compute()
+
+    def launch_round_trip(self) -> None:
+        """`enqueue_round_trip` on the lane's own stream, by its graph if there is one."""
+        if self.round_trip_graph is not None:
+            self.round_trip_graph.launch(self.stream)
+        else:
+            self.enqueue_round_trip()
+
+    def poison(self) -> None:
+        """NaN into both copies of the logits."""
+        fill_bytes(self.logits, NAN_BYTE, self.stream)
+        self.stream.synchronize()
+        self.host_logits.array.fill(np.nan)
+
+
+class TensorrtBound(Bound):
+    """Inputs lie in pinned host memory; input i is served by lane i, and lanes share the streams in turn.
+
+    There are at least as many lanes as streams, so that the throughput run keeps every stream busy even when all
+    timed runs are to see the same input.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        batches: Sequence[Images],
+        streams: int,
+        cuda_graphs: bool,
+        on_close: Callable[[TensorrtBound], None],
+    ) -> None:
+        self.batch_size, self.inputs = len(batches[0]), len(batches)
+        self.engine, self._on_close = engine, on_close
+        self._turn = 0
+        self.no_graph_reason = None if cuda_graphs else "switched off by cuda_graphs=false"
+        scratch = engine.scratch_bytes(self.batch_size)
+        with SCRATCH.running, freed_on_failure(f"batch size {self.batch_size}") as owner:
+            blocks = SCRATCH.take(scratch, streams)
+            owner.callback(SCRATCH.give_back, blocks)
+            self.streams: list[Stream] = [owner.own(Stream()) for _ in blocks]
+            contexts = [
+                owner.own(Context(engine, self.batch_size, stream, block))
+                for stream, block in zip(self.streams, blocks, strict=True)
+            ]
+            count = streams * -(-self.inputs // streams)
+            self.lanes = [
+                Lane(owner, contexts[i % streams], batches[i % self.inputs], engine.classes) for i in range(count)
+            ]
+            self.events: list[Event] = [owner.own(Event()) for _ in range(EVENTS + 1)]
+            if cuda_graphs:
+                self._capture(owner)
+            else:
+                self._warm_up()
+        self._owner: Owner | None = owner
+        self.device_bytes = scratch * streams + sum(lane.bytes for lane in self.lanes)
+
+    def _capture(self, owner: Owner) -> None:
+        try:
+            for lane in self.lanes:
+                lane.capture(owner)
+        except (CudaError, RuntimeError) as error:
+            if isinstance(error, CudaError) and error.is_out_of_memory:
+                raise
+            self.no_graph_reason = str(error)
+            for lane in self.lanes:
+                lane.compute_graph = lane.round_trip_graph = None
+            self._warm_up()
+
+    def _warm_up(self) -> None:
+        for lane in self.lanes:
+            lane.enqueue_round_trip()
+            lane.stream.synchronize()
+
+    def device_only(self, runs: int) -> Milliseconds:
+        """CUDA events around each run; runs follow each other on one stream, so none overlaps another."""
+        return self._device_ms(runs, lambda lane, stream: lane.launch_compute(stream))
+
+    def end_to_end(self, runs: int) -> Milliseconds:
+        """From pinned host memory to pinned host memory, one run at a time."""
+        seconds = np.empty(runs)
+        with SCRATCH.running:
+            for run in range(runs):
+                lane = self._next_lane()
+                start = time.perf_counter()
+                lane.launch_round_trip()
+                lane.stream.synchronize()
+                seconds[run] = time.perf_counter() - start
+        return seconds * 1e3
+
+    def stream(self, runs: int) -> float:
+        """All streams at work: while one computes, others copy."""
+        with SCRATCH.running:
+            start = time.perf_counter()
+            for _ in range(runs):
+                self._next_lane().launch_round_trip()
+            for stream in self.streams:
+                stream.synchronize()
+            return time.perf_counter() - start
+
+    def poison(self) -> None:
+        with SCRATCH.running:
+            for lane in self.lanes:
+                lane.poison()
+
+    def outputs(self) -> list[Logits]:
+        with SCRATCH.running:
+            for lane in self.lanes[: self.inputs]:
+                lane.launch_round_trip()
+                lane.stream.synchronize()
+            return [lane.host_logits.array.copy() for lane in self.lanes[: self.inputs]]
+
+    def facts(self) -> dict[str, Any]:
+        """How it runs, and three figures for warnings: `enqueue_ms`, `copy_ms` (the longer direction) and
+        `enqueued_device_ms` (device time without the graph)."""
+        profile = self.engine.profiles[self.engine.profile_for(self.batch_size)]
+        graph = self.no_graph_reason is None
+        return {
+            "cuda_graph": graph,
+            "no_cuda_graph_reason": self.no_graph_reason,
+            "streams": len(self.streams),
+            "profile": list(profile),
+            "host_memory": "pinned",
+            "runtime_cache_warm": self.engine.cache_was_warm,
+            "memory_mb": self.device_bytes / 1e6,
+            "enqueue_ms": self._enqueue_ms(),
+            "copy_ms": self._copy_ms(),
+            "enqueued_device_ms": self._enqueued_ms() if graph else None,
+        }
+
+    def close(self) -> None:
+        if self._owner is not None:
+            owner, self._owner = self._owner, None
+            with SCRATCH.running:
+                for stream in self.streams:
+                    stream.synchronize()
+                self.lanes.clear()
+                owner.close()
+            self._on_close(self)
+
+    def _next_lane(self) -> Lane:
+        lane = self.lanes[self._turn]
+        self._turn = (self._turn + 1) % len(self.lanes)
+        return lane
+
+    def _device_ms(self, runs: int, launch: Callable[[Lane, Stream], None]) -> Milliseconds:
+        found = np.empty(runs)
+        with SCRATCH.running:
+            for first in range(0, runs, EVENTS):
+                part = min(EVENTS, runs - first)
+                found[first : first + part] = self._between_events(part, launch)
+        return found
+
+    def _between_events(self, runs: int, launch: Callable[[Lane, Stream], None]) -> Milliseconds:
+        # Without graphs a lane computes on its own context's stream: take the lanes of the first stream alone then.
+        graphs = self.no_graph_reason is None
+        stream = self.streams[0]
+        launch(self.lanes[0], stream)  # keeps the device busy while the host gets ahead of it
+        self.events[0].record(stream)
+        for run in range(runs):
+            lane = self._next_lane() if graphs else self.lanes[(run * len(self.streams)) % len(self.lanes)]
+            launch(lane, stream)
+            self.events[run + 1].record(stream)
+        stream.synchronize()
+        return np.array([self.events[i + 1].ms_since(self.events[i]) for i in range(runs)])
+
+    def _enqueue_ms(self) -> float:
+        seconds = []
+        with SCRATCH.running:
+            for _ in range(PROBES):
+                lane = self.lanes[0]
+                start = time.perf_counter()
+                lane.launch_compute(lane.stream)
+                seconds.append(time.perf_counter() - start)
+                lane.stream.synchronize()
+        return float(np.median(seconds)) * 1e3
+
+    def _copy_ms(self) -> float:
+        lane = self.lanes[0]
+        inward = self._probe(lambda: copy_to_device(lane.images, lane.host_images, lane.stream))
+        outward = self._probe(lambda: copy_to_host(lane.host_logits, lane.logits, lane.stream))
+        return max(inward, outward)
+
+    def _enqueued_ms(self) -> float:
+        return self._probe(self.lanes[0].enqueue_compute)
+
+    def _probe(self, work: Callable[[], None]) -> float:
+        """Median device milliseconds of work on the first lane's stream."""
+        stream, found = self.lanes[0].stream, []
+        with SCRATCH.running:
+            for _ in range(PROBES):
+                self.events[0].record(stream)
+                work()
+                self.events[1].record(stream)
+                stream.synchronize()
+                found.append(self.events[1].ms_since(self.events[0]))
+        return float(np.median(found))

@@ -1,0 +1,49 @@
+"""Whether an engine fits the library and the GPU that are to run it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from roundoff.backend import cuda
+from roundoff.backend.trt_build import builds_ahead_of_time
+from roundoff.errors import BuildError, Unavailable
+
+
+def made_for(trt: Any) -> dict[str, Any]:
+    """What an engine built now can run on: the library's version and, if it was built for one, the GPU."""
+    library = {"library": f"{trt.__name__} {trt.__version__}"}
+    return library if builds_ahead_of_time(trt) else {**library, **cuda.device_identity()}
+
+
+def refuse_foreign(trt: Any, built_for: Mapping[str, Any], plan: bytes, log: Any) -> None:
+    """Unavailable, with both sides named, where the engine was made for another library or GPU than is here.
+
+    TensorRT-RTX judges for itself (getEngineValidity); raises BuildError for bytes that are no engine at all.
+    """
+    here = made_for(trt)
+    if dict(built_for) != here:
+        raise Unavailable(f"the engine was built for {_words(built_for)}, but here is {_words(here)}: build it again")
+    runtime = trt.Runtime(log)
+    if not hasattr(runtime, "get_engine_validity"):
+        return
+    validity, bits = runtime.get_engine_validity(plan)
+    if validity != trt.EngineValidity.INVALID:
+        return
+    reasons = [name for name, bit in trt.EngineInvalidityDiagnostics.__members__.items() if int(bits) & int(bit)]
+    if "MALFORMED_ENGINE" in reasons:
+        raise BuildError(
+            "this is no TensorRT-RTX engine",
+            received=log.reason(),
+            expected="what the build stage wrote",
+            fix="build it again",
+        )
+    gpu = cuda.device_identity()
+    words = ", ".join(reasons) or "no diagnosis"
+    raise Unavailable(
+        f"{here['library']} does not run this engine on {gpu['gpu']} (SM {gpu['sm']}): {words}; {log.reason()}"
+    )
+
+
+def _words(parts: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in parts.items())

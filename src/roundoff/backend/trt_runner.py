@@ -1,0 +1,135 @@
+"""A loaded TensorRT engine: inference over any number of images, and bindings for timing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from roundoff.artifact import whole_file
+from roundoff.backend import cuda
+from roundoff.backend.base import Bound, Logits, Runner
+from roundoff.backend.cuda import Owner, Stream
+from roundoff.backend.host import check_batches
+from roundoff.backend.trt_bound import Lane, TensorrtBound
+from roundoff.backend.trt_context import SCRATCH, Context, Engine, freed_on_failure
+from roundoff.backend.trt_inspect import summarize
+from roundoff.dataset.base import Images
+from roundoff.errors import GateError
+
+
+class TensorrtRunner(Runner):
+    """An engine on the first visible GPU, whose UUID is `device`.
+
+    `infer` runs in batches of the largest optimum among the profiles; the last one is filled up with zeros.
+    `cache_file` keeps the kernels that TensorRT-RTX compiles at load. `facts` is what the build wrote: the claimed
+    types and the multiply-adds of the graph's nodes.
+    """
+
+    def __init__(
+        self,
+        trt: Any,
+        plan: bytes,
+        log: Any,
+        facts: Mapping[str, Any],
+        cache_file: Path,
+        streams: int,
+        cuda_graphs: bool,
+    ) -> None:
+        self.device = cuda.use_first_device()
+        self._facts, self._cache_file = facts, cache_file
+        self._streams, self._cuda_graphs = streams, cuda_graphs
+        self._bounds: list[TensorrtBound] = []
+        self._largest_binding = 0
+        free = cuda.free_bytes()
+        compiled = cache_file.read_bytes() if cache_file.exists() else b""
+        with SCRATCH.running, freed_on_failure("the engine") as owner:
+            self._engine: Engine = owner.own(Engine(trt, plan, log, compiled, bool(facts.get("version_compatible"))))
+            self._chunk = max(best for _, best, _ in self._engine.profiles)
+            self._lane = self._inference_lane(owner)
+            self._loaded_bytes = max(0, free - cuda.free_bytes())
+            self._types = self._layer_types()
+            self._refuse_missing_int8()
+        self._owner: Owner | None = owner
+        self._keep_kernels(compiled)
+
+    def _inference_lane(self, owner: Owner) -> Lane:
+        block = SCRATCH.take(self._engine.scratch_bytes(self._chunk), 1)
+        owner.callback(SCRATCH.give_back, block)
+        stream = owner.own(Stream())
+        context = owner.own(Context(self._engine, self._chunk, stream, block[0]))
+        nothing = np.zeros((self._chunk, *self._engine.image_shape), np.uint8)
+        lane = Lane(owner, context, nothing, self._engine.classes)
+        lane.enqueue_round_trip()
+        stream.synchronize()
+        return lane
+
+    def infer(self, images: Images) -> Logits:
+        logits = np.empty((len(images), self._engine.classes), np.float32)
+        lane = self._lane
+        with SCRATCH.running:
+            for start in range(0, len(images), self._chunk):
+                part = images[start : start + self._chunk]
+                lane.host_images.array[: len(part)] = part
+                lane.host_images.array[len(part) :] = 0
+                lane.enqueue_round_trip()
+                lane.stream.synchronize()
+                logits[start : start + len(part)] = lane.host_logits.array[: len(part)]
+        return logits
+
+    def bind(self, batches: Sequence[Images]) -> Bound:
+        check_batches(batches)
+        bound = TensorrtBound(self._engine, batches, self._streams, self._cuda_graphs, self._bounds.remove)
+        self._bounds.append(bound)
+        self._largest_binding = max(self._largest_binding, bound.device_bytes)
+        self._keep_kernels(b"")
+        return bound
+
+    def memory_mb(self) -> float | None:
+        """What loading took (engine, kernels, one context) and the largest binding so far, in MB."""
+        return (self._loaded_bytes + self._largest_binding) / 1e6
+
+    def layer_types(self) -> dict[str, Any] | None:
+        """See trt_inspect.summarize."""
+        return self._types
+
+    def inspection(self) -> str:
+        """The engine inspector's JSON text, as TensorRT gives it; empty where the library has no inspector."""
+        trt = self._engine.trt
+        inspector = self._engine.engine.create_engine_inspector()
+        if inspector is None or not hasattr(trt, "LayerInformationFormat"):
+            return ""
+        inspector.execution_context = self._lane.context.context
+        return str(inspector.get_engine_information(trt.LayerInformationFormat.JSON))
+
+    def close(self) -> None:
+        if self._owner is not None:
+            owner, self._owner = self._owner, None
+            for bound in list(self._bounds):
+                bound.close()
+            with SCRATCH.running:
+                self._lane.stream.synchronize()
+                owner.close()
+
+    def _layer_types(self) -> dict[str, Any] | None:
+        information = self.inspection()
+        return summarize(information, self._facts.get("multiplications", {})) if information else None
+
+    def _refuse_missing_int8(self) -> None:
+        if self._types is None or "int8" not in (self._facts.get("weights"), self._facts.get("activations")):
+            return
+        if not self._types["multipliers"].get("int8"):
+            raise GateError(
+                "an engine that claims INT8 has no layer that multiplies in INT8",
+                received=self._types,
+                expected="at least one convolution or matrix product that reads int8",
+                fix="leave int8 out for this backend on this GPU: TensorRT dequantizes before it computes here",
+            )
+
+    def _keep_kernels(self, before: bytes) -> None:
+        compiled = self._engine.compiled_kernels()
+        if compiled and compiled != before:
+            with whole_file(self._cache_file) as partial:
+                partial.write_bytes(compiled)
