@@ -89,21 +89,20 @@ def _png(image: NDArray[np.uint8]) -> bytes:
 
 
 def _confusion(page: Page, evidence: Evidence, words: Words, cell: Cell, before: Classes, after: Classes) -> None:
-    matrices = [(name, confusion(evidence, guesses)) for name, guesses in _named(evidence, cell, before, after)]
-    figure = Figure("confusion", words("confusion_alt", cell=cell.key), words("confusion_caption"))
-    page.plot(confusion_figure(matrices, evidence.classes), figure)
-    pairs = _confused(matrices[-1][1])
+    after_matrix = confusion(evidence, after)
+    for name, kind, matrix in (
+        (str(evidence.reference), "reference", confusion(evidence, before)),
+        (cell.key, "int8", after_matrix),
+    ):
+        figure = Figure(f"confusion_{kind}", words("confusion_alt", cell=name), words("confusion_caption", cell=name))
+        page.plot(confusion_figure(name, matrix, evidence.classes), figure)
+    pairs = _confused(after_matrix)
     if pairs:
         names = evidence.classes
         columns = tuple(words(f"col_{name}") for name in ("true", "guessed", "count"))
         rows = tuple(row(names[true], names[guessed], str(count)) for true, guessed, count in pairs)
         caption = words("confusion_table", cell=cell.key)
         page.add(Details(caption, (Table(caption, columns, rows, labels=2),)))
-
-
-def _named(evidence: Evidence, cell: Cell, before: Classes, after: Classes) -> list[tuple[str, Classes]]:
-    both = [(str(evidence.reference), before), (cell.key, after)]
-    return both[1:] if cell.key == evidence.reference else both
 
 
 def confusion(evidence: Evidence, guesses: Classes) -> NDArray[np.int64]:

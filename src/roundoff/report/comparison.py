@@ -21,28 +21,41 @@ def precision_section(page: Page, evidence: Evidence, words: Words) -> None:
 
 
 def _precision_table(evidence: Evidence, batch: int, words: Words) -> Table:
-    names = ("backend", "precision", "device", "end_to_end", "throughput", "accuracy", "size", "load", "speedup")
-    columns = (*(words(f"col_{name}") for name in names), words("col_verdict"))
+    names = (
+        "backend",
+        "precision",
+        "verdict",
+        "device",
+        "end_to_end",
+        "throughput",
+        "accuracy",
+        "size",
+        "load",
+        "speedup",
+    )
     decision = Decision(evidence.verdict)
-    rows = (_precision_row(cell, batch, decision, words) for cell in evidence.cells)
-    return Table(words("precision_caption", batch=batch), columns, tuple(rows), labels=2)
+    rows = tuple(_precision_row(cell, batch, decision, words) for cell in evidence.measured)
+    absent = absent_rows(evidence, words, span=8)
+    columns = tuple(words(f"col_{name}") for name in names)
+    return Table(words("precision_caption", batch=batch), columns, rows + absent, labels=3)
 
 
 def _precision_row(cell: Cell, batch: int, decision: Decision, words: Words) -> tuple[Field, ...]:
-    if not cell.measured:
-        return row(cell.backend, precision_name(cell, words), unavailable_field(cell, words, span=8))
-    timing = cell.batches.get(batch, {})
+    timing, name = cell.batches.get(batch, {}), precision_name(cell, words)
+    if timing.get("reason"):
+        reason = Field(words("unavailable", reason=timing["reason"]), "muted", span=7)
+        return row(cell.backend, name, verdict_field(decision.verdict(cell.key), words), reason)
     return row(
         cell.backend,
-        precision_name(cell, words),
+        name,
+        verdict_field(decision.verdict(cell.key), words),
         plain(timing.get("device_p50_ms")),
         plain(timing.get("end_to_end_p50_ms")),
         plain(timing.get("throughput_per_s")),
         percent_with_interval(cell.accuracy, "top1"),
         plain(cell.facts.get("size_mb")),
         plain(cell.facts.get("load_ms")),
-        times_with_interval(timing, "speedup"),
-        verdict_field(decision.verdict(cell.key), words),
+        words("base") if cell.precision == "fp32" else times_with_interval(timing, "speedup"),
     )
 
 
@@ -62,9 +75,9 @@ def framework_section(page: Page, evidence: Evidence, words: Words) -> None:
 def _framework_text(cell: Cell | None, batch: int, words: Words) -> Field:
     if cell is None:
         return Field(MISSING)
-    if not cell.measured:
-        return Field(words("not_run"), "muted")
     timing = cell.batches.get(batch, {})
+    if timing.get("device_p50_ms") is None:
+        return Field(words("not_run"), "muted")
     time, throughput = plain(timing.get("device_p50_ms")), plain(timing.get("throughput_per_s"))
     return Field(words("framework_cell", time=time, throughput=throughput))
 
@@ -112,9 +125,22 @@ def precision_name(cell: Cell, words: Words) -> str:
     return words("computes_as", precision=cell.precision, label=cell.label)
 
 
-def unavailable_field(cell: Cell, words: Words, span: int) -> Field:
-    """The reason why a cell has no figures, over `span` columns."""
-    return Field(words("unavailable", reason=cell.facts.get("reason") or MISSING), "muted", span)
+def absent_groups(evidence: Evidence) -> dict[tuple[str, str], list[str]]:
+    """Precisions that were not run, by backend and reason."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for cell in evidence.cells:
+        if not cell.measured:
+            reason = str(cell.facts.get("reason") or MISSING)
+            groups.setdefault((cell.backend, reason), []).append(cell.precision)
+    return groups
+
+
+def absent_rows(evidence: Evidence, words: Words, span: int) -> tuple[tuple[Field, ...], ...]:
+    """A row for each backend and reason: the precisions that were not run, and why, over `span` columns."""
+    return tuple(
+        row(backend, words("list_separator").join(names), Field(words("unavailable", reason=reason), "muted", span))
+        for (backend, reason), names in absent_groups(evidence).items()
+    )
 
 
 def verdict_field(verdict: str | None, words: Words) -> Field:

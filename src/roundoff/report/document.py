@@ -54,7 +54,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Figure:
-    """The plot `name` (plots/NAME.png, and its SVG in light and dark) with what it shows in words."""
+    """The plot `name` (plots/NAME.png; inline in HTML) with what it shows in words."""
 
     name: str
     alt: str
@@ -97,11 +97,10 @@ def row(*values: str | Field) -> tuple[Field, ...]:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A drawn plot: a PNG on white, and SVGs without a background for light and dark pages."""
+    """A drawn plot: a PNG on white, and an SVG without a background for pages."""
 
     png: bytes
-    light: bytes
-    dark: bytes
+    svg: bytes
 
 
 class Page:

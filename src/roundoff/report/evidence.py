@@ -134,7 +134,7 @@ class Evidence:
         return loaded
 
     def samples(self, cell: Cell, batch: int) -> dict[str, NDArray[np.float64]]:
-        """Raw timings of a cell in ms by name (`device_ms`, `end_to_end_ms`, `round_ms`); empty where there are none."""
+        """Raw timings in ms by name (`device_ms`, `end_to_end_ms`, `round_ms`); empty where there are none."""
         path = self.sources.timings / cell.precision / cell.backend / f"batch_{batch}.npz"
         if not path.exists():
             return {}

@@ -15,9 +15,11 @@ from roundoff.report.evidence import Cell, Evidence
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+WIDTH = 6.2
 WORST_TENSORS = 20
 MOST_CLASSES = 20
 LOG_FROM_RATIO = 12.0
+_BELOW: Any = {"loc": "upper center", "bbox_to_anchor": (0.45, -0.16), "ncols": 4}
 
 
 def latency_figure(evidence: Evidence, batch: int) -> Drawing | None:
@@ -45,10 +47,10 @@ def latency_figure(evidence: Evidence, batch: int) -> Drawing | None:
         axes.grid(axis="y", visible=False)
         medians = [float(np.median(samples)) for _, samples in timed]
         _time_axis(axes, medians)
-        axes.set_xlabel(f"device latency of a batch of {batch} (ms; median, quartiles, 1 % to 99 %)")
-        axes.set_title(f"Latency, batch {batch}", loc="left")
+        axes.set_xlabel("device latency (ms)")
+        axes.set_title(f"Latency of a batch of {batch}: median, quartiles, 1 % to 99 %", loc="left")
 
-    return draw(plot, 8, 1.3 + 0.36 * len(timed))
+    return draw(plot, WIDTH, 1.3 + 0.34 * len(timed))
 
 
 def _colour_boxes(boxes: dict[str, Any], colours: Sequence[str]) -> None:
@@ -93,12 +95,12 @@ def pareto_figure(evidence: Evidence, batch: int, front: Sequence[str]) -> Drawi
             )
         _front_line(axes, [cell for cell in cells if cell.key in front], batch)
         _time_axis(axes, [cell.batches[batch]["device_p50_ms"] for cell in cells])
-        axes.set_xlabel(f"device latency of a batch of {batch}, median (ms) – faster to the left")
+        axes.set_xlabel("← faster: median device latency (ms)")
         axes.set_ylabel("top-1 accuracy (%), 95 % interval")
         axes.set_title(f"Accuracy against speed, batch {batch}", loc="left")
         _legend(axes, precisions, backends)
 
-    return draw(plot, 8, 4.6)
+    return draw(plot, WIDTH, 4.2)
 
 
 def _time_error(timing: Mapping[str, Any]) -> NDArray[np.float64] | None:
@@ -135,7 +137,7 @@ def _legend(axes: Any, precisions: tuple[str, ...], backends: tuple[str, ...]) -
     shapes = [
         Line2D([], [], marker=marker_of(name, backends), linestyle="", color="#888888", label=name) for name in backends
     ]
-    axes.legend(handles=colours + shapes, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    axes.legend(handles=colours + shapes, **_BELOW)
 
 
 def curves_figure(rows: Sequence[dict[str, str]]) -> Drawing | None:
@@ -150,7 +152,7 @@ def curves_figure(rows: Sequence[dict[str, str]]) -> Drawing | None:
     def plot(figure: Figure) -> None:
         from matplotlib.ticker import MaxNLocator
 
-        for axes, name in zip(np.ravel(figure.subplots(1, len(panels))), panels, strict=True):
+        for axes, name in zip(np.ravel(figure.subplots(len(panels), 1, squeeze=False)), panels, strict=True):
             for column, colour, label in ((name, PALETTE[0], "training"), (f"val_{name}", PALETTE[1], "validation")):
                 if column in rows[0]:
                     axes.plot(epochs, [float(row[column]) for row in rows], color=colour, label=label)
@@ -159,7 +161,7 @@ def curves_figure(rows: Sequence[dict[str, str]]) -> Drawing | None:
             axes.set_title({"loss": "Loss (cross-entropy)", "accuracy": "Accuracy (fraction)"}[name], loc="left")
             axes.legend()
 
-    return draw(plot, 8, 3.2)
+    return draw(plot, WIDTH, 2.5 * len(panels))
 
 
 def noise_figure(rows: Sequence[dict[str, str]]) -> Drawing | None:
@@ -183,28 +185,27 @@ def noise_figure(rows: Sequence[dict[str, str]]) -> Drawing | None:
         axes.set_yticks(range(len(worst)), [_short(row["tensor"]) for _, row in worst], fontsize=8)
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel("signal-to-quantization-noise ratio (dB) – more is better")
-        axes.set_title(f"INT8 quantization noise, the {len(worst)} worst of {len(ranked)} tensors", loc="left")
-        axes.legend(handles=[Patch(color=colour_of(kind, kinds), label=kind) for kind in kinds], loc="lower right")
+        axes.set_xlabel("signal-to-quantization-noise ratio (dB), more is better")
+        axes.set_title(f"Quantization noise: the {len(worst)} worst of {len(ranked)} tensors", loc="left")
+        axes.legend(handles=[Patch(color=colour_of(kind, kinds), label=kind) for kind in kinds], **_BELOW)
 
-    return draw(plot, 8, 1.3 + 0.24 * len(worst))
+    return draw(plot, WIDTH, 1.3 + 0.22 * len(worst))
 
 
-def confusion_figure(matrices: Sequence[tuple[str, NDArray[np.int64]]], classes: Sequence[str]) -> Drawing | None:
-    """Confusion matrices int64 [classes, classes] (true by guessed) side by side, as shares of the true class."""
-    if not matrices or len(classes) > MOST_CLASSES:
+def confusion_figure(name: str, matrix: NDArray[np.int64], classes: Sequence[str]) -> Drawing | None:
+    """A confusion matrix int64 [classes, classes] (true by guessed), coloured by the share of the true class."""
+    if len(classes) > MOST_CLASSES:
         return None
 
     def plot(figure: Figure) -> None:
-        panels = np.ravel(figure.subplots(1, len(matrices), squeeze=False))
-        for axes, (name, matrix) in zip(panels, matrices, strict=True):
-            _matrix(axes, matrix, classes)
-            axes.set_title(name, loc="left")
-            axes.set_xlabel("guessed class")
-        panels[0].set_ylabel("true class")
+        axes = figure.add_subplot()
+        _matrix(axes, matrix, classes)
+        axes.set_title(f"Confusion, {name}", loc="left")
+        axes.set_xlabel("guessed class")
+        axes.set_ylabel("true class")
 
-    side = max(3.6, 0.36 * len(classes))
-    return draw(plot, (side + 0.6) * len(matrices), side + 0.9)
+    side = max(4.2, 0.4 * len(classes))
+    return draw(plot, side, side + 0.2)
 
 
 def _matrix(axes: Any, matrix: NDArray[np.int64], classes: Sequence[str]) -> None:
@@ -214,9 +215,9 @@ def _matrix(axes: Any, matrix: NDArray[np.int64], classes: Sequence[str]) -> Non
     for (true, guessed), count in np.ndenumerate(matrix):
         if count:
             ink = "white" if shares[true, guessed] > 0.3 else "#222222"
-            axes.text(guessed, true, str(count), ha="center", va="center", fontsize=7, color=ink)
-    axes.set_xticks(range(len(classes)), [_short(name, 12) for name in classes], rotation=90, fontsize=8)
-    axes.set_yticks(range(len(classes)), [_short(name, 12) for name in classes], fontsize=8)
+            axes.text(guessed, true, str(count), ha="center", va="center", fontsize=8, color=ink)
+    axes.set_xticks(range(len(classes)), [_short(name, 12) for name in classes], rotation=90, fontsize=9)
+    axes.set_yticks(range(len(classes)), [_short(name, 12) for name in classes], fontsize=9)
 
 
 def flips_figure(images: Sequence[NDArray[np.uint8]], captions: Sequence[str]) -> Drawing | None:
@@ -238,7 +239,7 @@ def flips_figure(images: Sequence[NDArray[np.uint8]], captions: Sequence[str]) -
 
 
 def _precisions(evidence: Evidence) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(cell.precision for cell in sorted(evidence.measured, key=lambda c: c.key)))
+    return tuple(dict.fromkeys(cell.precision for cell in evidence.measured))
 
 
 def _name(cell: Cell) -> str:
@@ -246,7 +247,7 @@ def _name(cell: Cell) -> str:
     return f"{cell.backend} {cell.precision}{computed}"
 
 
-def _short(name: str, length: int = 44) -> str:
+def _short(name: str, length: int = 36) -> str:
     return name if len(name) <= length else "…" + name[1 - length :]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from roundoff.report.comparison import precision_name, unavailable_field, verdict_field
+from roundoff.report.comparison import absent_groups, absent_rows, precision_name, verdict_field
 from roundoff.report.decision import Decision, Recommendation
 from roundoff.report.document import Bullets, Details, Field, Figure, Heading, Page, Paragraph, Table, row
 from roundoff.report.evidence import Cell, Evidence
@@ -51,7 +51,8 @@ def answer_section(page: Page, evidence: Evidence, words: Words) -> None:
 def _support(cell: Cell, evidence: Evidence, words: Words) -> Iterator[str]:
     batch, timing = next(iter(cell.batches.items()), (None, {}))
     if timing:
-        key = "answer_speed" if timing.get("speedup") is not None else "answer_speed_plain"
+        compared = cell.precision != "fp32" and timing.get("speedup") is not None
+        key = "answer_speed" if compared else "answer_speed_plain"
         speedup, time = times_with_interval(timing, "speedup"), plain(timing.get("device_p50_ms"))
         yield words(key, batch=batch, time=time, speedup=speedup)
     drop = drop_words(cell, evidence, words)
@@ -63,9 +64,13 @@ def _scope(evidence: Evidence, words: Words) -> Iterator[str]:
     target = Decision(evidence.verdict).target
     if target:
         yield words("answer_target", target=target)
-    absent = [cell_name(cell, words) for cell in evidence.cells if not cell.measured]
+    separator = words("list_separator")
+    absent = [
+        words("absent_group", backend=backend, precisions=separator.join(names))
+        for (backend, _), names in absent_groups(evidence).items()
+    ]
     if absent:
-        yield words("answer_unavailable", cells=", ".join(absent))
+        yield words("answer_unavailable", cells="; ".join(absent))
     yield words("answer_holds", id=evidence.platform.get("id"))
 
 
@@ -148,18 +153,16 @@ def _recommendation_row(choice: Recommendation, evidence: Evidence, words: Words
 
 def _verdicts(decision: Decision, evidence: Evidence, words: Words) -> Table:
     names = ("backend", "precision", "verdict", "reasons", "drop", "agreement", "flips", "mcnemar", "error")
-    rows = tuple(_verdict_row(cell, decision, words) for cell in evidence.cells)
-    return Table(words("verdict_caption"), tuple(words(f"col_{name}") for name in names), rows, labels=4)
+    rows = tuple(_verdict_row(cell, decision, words) for cell in evidence.measured)
+    absent = absent_rows(evidence, words, span=len(names) - 2)
+    return Table(words("verdict_caption"), tuple(words(f"col_{name}") for name in names), rows + absent, labels=4)
 
 
 def _verdict_row(cell: Cell, decision: Decision, words: Words) -> tuple[Field, ...]:
-    name = precision_name(cell, words)
-    if not cell.measured:
-        return row(cell.backend, name, verdict_field("unavailable", words), unavailable_field(cell, words, span=6))
     accuracy = cell.accuracy
     return row(
         cell.backend,
-        name,
+        precision_name(cell, words),
         verdict_field(decision.verdict(cell.key), words),
         "; ".join(decision.reasons(cell.key)) or MISSING,
         points_with_interval(accuracy, "drop"),

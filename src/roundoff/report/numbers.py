@@ -28,7 +28,7 @@ def scientific(value: float | None) -> str:
 
 def percent(value: float | None, digits: int = 2) -> str:
     """A fraction of 1 in percent."""
-    return MISSING if value is None else f"{100 * value:.{digits}f} %"
+    return MISSING if value is None else f"{100 * value:.{digits}f}\u00a0%"
 
 
 def points(value: float | None, digits: int = 2) -> str:

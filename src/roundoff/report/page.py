@@ -23,8 +23,8 @@ from roundoff.report.document import (
     Table,
 )
 
-
 Drawings = Mapping[str, Drawing]
+LONG_TEXT = 28
 
 
 def html_from_blocks(blocks: Sequence[Block], language: str, drawings: Drawings) -> str:
@@ -109,15 +109,19 @@ def _table(block: Table) -> Element:
 def _row(line: Element, fields: Sequence[Field], table: Table) -> None:
     index = 0
     for field in fields:
-        names = [name for name in (field.tone, "number" if index >= table.labels else "") if name]
-        if field.span > 1:
-            names = [name for name in names if name != "number"] + ["wide"]
-        attributes = {"class": " ".join(names)} if names else {}
+        names = [field.tone, "" if index < table.labels or field.span > 1 else "number", _wrapping(field)]
+        attributes = {"class": " ".join(filter(None, names))} if any(names) else {}
         if field.span > 1:
             attributes["colspan"] = str(field.span)
-        head = index == 0
-        line.append(_text("th" if head else "td", field.text, **attributes, **({"scope": "row"} if head else {})))
+        if index == 0:
+            attributes["scope"] = "row"
+        line.append(_text("th" if index == 0 else "td", field.text, **attributes))
         index += field.span
+
+
+def _wrapping(field: Field) -> str:
+    """Long texts may wrap; short ones would only be torn apart."""
+    return "prose" if len(field.text) > LONG_TEXT else ""
 
 
 def _alignment(index: int, table: Table) -> dict[str, str]:
@@ -126,11 +130,7 @@ def _alignment(index: int, table: Table) -> dict[str, str]:
 
 def _figure(block: Figure, drawings: Drawings) -> Element:
     figure = Element("figure", {"class": "plot"})
-    picture = SubElement(figure, "picture")
-    drawing = drawings[block.name]
-    dark, light = _data_uri("svg+xml", drawing.dark), _data_uri("svg+xml", drawing.light)
-    SubElement(picture, "source", srcset=dark, media="screen and (prefers-color-scheme: dark)")
-    SubElement(picture, "img", src=light, alt=block.alt)
+    SubElement(figure, "img", src=_data_uri("svg+xml", drawings[block.name].svg), alt=block.alt)
     SubElement(figure, "figcaption").text = block.caption
     return figure
 
@@ -148,6 +148,6 @@ def _gallery(block: Gallery) -> Element:
 
 def _picture(picture: Picture) -> Element:
     figure = Element("figure")
-    SubElement(figure, "img", src=_data_uri("png", picture.png), alt=picture.alt, **{"class": "pixels"})
+    SubElement(figure, "img", src=_data_uri("png", picture.png), alt=picture.alt)
     SubElement(figure, "figcaption").text = picture.caption
     return figure

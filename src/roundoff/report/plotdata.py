@@ -38,9 +38,8 @@ def csv_files(evidence: Evidence) -> dict[str, str]:
     cell = quantized_cell(evidence)
     guesses = evidence.guesses(cell) if cell else None
     if guesses is not None:
-        names = (
-            (evidence.class_name(true), evidence.class_name(guess)) for true, guess in zip(evidence.labels, guesses)
-        )
+        pairs = zip(evidence.labels, guesses, strict=True)
+        names = ((evidence.class_name(true), evidence.class_name(guess)) for true, guess in pairs)
         files["confusion.csv"] = _csv(("actual", "predicted"), names)
     return files
 
