@@ -36,7 +36,7 @@ class Backend(ABC):
     fingerprint that the artifact was made for: where one of them differs, it is not loaded.
     """
 
-    artifact: ClassVar[str]
+    artifact: ClassVar[str] = "model.engine"
     bound_to: ClassVar[tuple[str, ...]] = ()
     grid: ClassVar[Grid] = Grid()
     takes_onnx: ClassVar[bool] = True

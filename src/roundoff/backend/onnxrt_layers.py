@@ -1,0 +1,55 @@
+"""In which types an optimised ONNX graph multiplies."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import onnx
+from onnx import helper
+
+from roundoff.precision.base import Precision
+
+# operator: the position of its weights among its inputs
+MULTIPLIERS = {
+    **dict.fromkeys(("Conv", "FusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul"), 1),
+    **dict.fromkeys(("ConvInteger", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul"), 1),
+    **dict.fromkeys(("QLinearConv", "QLinearMatMul", "QGemm"), 3),
+}
+
+
+def layer_types(model: onnx.ModelProto) -> dict[str, int]:
+    """How many convolutions and matrix products multiply in which type: that in which their weights arrive.
+
+    `unknown` counts products of two activations.
+    """
+    stored = {i.name: i.data_type for i in model.graph.initializer}
+    makers = {name: node for node in model.graph.node for name in node.output}
+
+    def arriving(name: str) -> str:
+        maker = makers.get(name)
+        if maker is not None and maker.op_type == "Cast":
+            return dtype_name(next(a.i for a in maker.attribute if a.name == "to"))
+        if maker is not None and maker.op_type == "DequantizeLinear":
+            return arriving(maker.input[1])
+        return dtype_name(stored[name]) if name in stored else "unknown"
+
+    layers = [node for node in model.graph.node if node.op_type in MULTIPLIERS]
+    return dict(Counter(arriving(node.input[MULTIPLIERS[node.op_type]]) for node in layers))
+
+
+def dtype_name(code: int) -> str:
+    """NumPy's or ml_dtypes' name of an ONNX element type."""
+    return str(helper.tensor_dtype_to_np_dtype(code))
+
+
+def note(precision: Precision, types: dict[str, int]) -> str | None:
+    """What a reader must know where not all layers compute in the precision's own type; None where they do."""
+    # int8 weights may become uint8 ones, shifted by 128, where a CPU's instructions need that
+    others = {name: count for name, count in types.items() if name.removeprefix("u") != precision.weights}
+    if not others:
+        return None
+    counts = ", ".join(f"{count} in {name}" for name, count in sorted(others.items()))
+    return (
+        f"of {sum(types.values())} convolutions and matrix products, {counts} instead of {precision.weights}: "
+        "values rounded to the precision, multiplied in another type"
+    )
