@@ -1,0 +1,224 @@
+"""LiteRT built from a small Keras model, and run without TensorFlow."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from roundoff.backend import litert_convert
+from roundoff.backend.base import Source
+from roundoff.backend.litert import LiteRT, open_sized
+from roundoff.errors import BuildError, ConfigError, Unavailable
+from roundoff.precision.base import Precision
+from roundoff.precision.bf16 import Bf16
+from roundoff.precision.fp16 import Fp16
+from roundoff.precision.fp32 import Fp32
+from roundoff.precision.tf32 import Tf32
+
+CLASSES, SIZE = 5, 8
+
+
+@dataclass(frozen=True)
+class Int8(Precision):
+    weights: ClassVar[str] = "int8"
+    activations: ClassVar[str] = "int8"
+    needs_calibration: ClassVar[bool] = True
+
+    def convert(self, model, grid, table):
+        raise AssertionError("LiteRT converts by itself")
+
+
+@dataclass(frozen=True)
+class WeightsOnly(Int8):
+    activations: ClassVar[str] = "float32"
+
+
+PRECISIONS = {"fp32": Fp32(), "fp16": Fp16(), "int8": Int8()}
+
+
+def pictures(count, seed=1):
+    return np.random.default_rng(seed).integers(0, 256, (count, SIZE, SIZE, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def network():
+    import keras
+
+    keras.utils.set_random_seed(0)
+    image = keras.Input((SIZE, SIZE, 3), dtype="uint8", name="image")
+    x = keras.layers.Rescaling([1 / 60, 1 / 61, 1 / 62], [-2.0, -2.1, -1.9])(image)
+    x = keras.layers.Conv2D(64, 3, padding="same", use_bias=False)(x)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.ReLU()(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    logits = keras.layers.Dense(CLASSES, bias_initializer="random_normal", name="logits")(x)
+    return keras.Model(image, logits)
+
+
+@pytest.fixture(scope="module")
+def keras_file(network, tmp_path_factory):
+    path = tmp_path_factory.mktemp("keras") / "model.keras"
+    network.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def built(keras_file, tmp_path_factory):
+    """Directory and facts of each precision."""
+    made = {}
+    for name, precision in PRECISIONS.items():
+        directory = tmp_path_factory.mktemp(name)
+        source = Source(name, precision, directory / "unused.onnx", keras_file, pictures(16))
+        made[name] = directory, LiteRT(threads=1).build(source, directory)
+    return made
+
+
+@pytest.fixture
+def runner(built):
+    with LiteRT(threads=1).load(built["fp32"][0]) as loaded:
+        yield loaded
+
+
+@pytest.mark.parametrize(("name", "low", "high"), [("fp32", 0, 1e-5), ("fp16", 1e-6, 5e-3), ("int8", 1e-4, 5e-2)])
+def test_logits_agree_with_keras_as_the_precision_allows(network, built, name, low, high):
+    images = pictures(20)
+    reference = network(images, training=False).numpy()
+    with LiteRT(threads=1).load(built[name][0]) as loaded:
+        logits = loaded.infer(images)
+    assert logits.dtype == np.float32
+    assert low <= np.abs(logits - reference).max() / np.abs(reference).max() < high
+
+
+def test_facts_say_what_layers_compute_in(built):
+    facts = {name: made[1] for name, made in built.items()}
+    assert facts["fp32"] == {"layer_types": {"float32": 2}, "note": None}
+    assert facts["fp16"]["layer_types"] == {"float32": 2}
+    assert "the arithmetic is float32's" in facts["fp16"]["note"]
+    assert facts["int8"]["layer_types"] == {"int8": 2}
+    assert "the converter's own" in facts["int8"]["note"]
+
+
+def test_smaller_types_make_smaller_files(built):
+    size = {name: (made[0] / "model.tflite").stat().st_size for name, made in built.items()}
+    assert size["fp16"] < size["fp32"]
+
+
+def test_running_imports_no_tensorflow(built):
+    code = (
+        "import sys, numpy as np; from pathlib import Path; from roundoff.backend.litert import LiteRT\n"
+        f"runner = LiteRT(threads=1).load(Path({str(built['int8'][0])!r}))\n"
+        f"assert runner.infer(np.zeros((3, {SIZE}, {SIZE}, 3), np.uint8)).shape == (3, {CLASSES})\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_any_number_of_images_is_inferred(runner, count):
+    images = pictures(count)
+    logits = runner.infer(images)
+    assert logits.shape == (count, CLASSES)
+    for row, image in zip(logits, images, strict=True):
+        np.testing.assert_allclose(row, runner.infer(image[None])[0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS.values(), ids=PRECISIONS)
+def test_precisions_that_the_converter_makes_are_not_refused(precision):
+    assert LiteRT().refusal(precision) is None
+
+
+@pytest.mark.parametrize("precision", [Bf16(), Tf32(), WeightsOnly()], ids=["bf16", "tf32", "weights-only"])
+def test_other_precisions_are_refused_with_their_types(precision):
+    assert f"{precision.weights} weights and {precision.activations} activations" in LiteRT().refusal(precision)
+
+
+def test_without_tensorflow_the_cell_is_unavailable(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    assert "pip install tensorflow" in LiteRT().refusal(Fp32())
+
+
+def test_without_litert_a_built_cell_is_unavailable(built, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    with pytest.raises(Unavailable, match="pip install ai-edge-litert"):
+        LiteRT().load(built["fp32"][0])
+
+
+def test_keras_on_another_backend_is_an_error_that_names_it(monkeypatch):
+    import keras
+
+    monkeypatch.setattr(keras, "backend", SimpleNamespace(backend=lambda: "jax"))
+    with pytest.raises(BuildError, match="KERAS_BACKEND=tensorflow") as caught:
+        litert_convert.keras_on_tensorflow()
+    assert caught.value.received == "Keras on jax"
+
+
+def test_a_layer_without_a_kernel_is_a_build_error_that_names_it(tmp_path):
+    import keras
+
+    image = keras.Input((3, SIZE, SIZE), dtype="uint8", name="image")
+    keras.Model(image, keras.ops.cholesky(keras.layers.Rescaling(1.0)(image))).save(tmp_path / "model.keras")
+    source = Source("fp32", Fp32(), tmp_path / "unused.onnx", tmp_path / "model.keras", pictures(1))
+    with pytest.raises(BuildError, match="Cholesky"):
+        LiteRT().build(source, tmp_path)
+
+
+def test_a_model_without_uint8_input_is_refused(tmp_path):
+    import keras
+    import tensorflow as tf
+
+    image = keras.Input((SIZE, SIZE, 3))
+    model = keras.Model(image, keras.layers.GlobalAveragePooling2D()(image))
+    (tmp_path / "model.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(model).convert())
+    with pytest.raises(BuildError, match="float32 in"):
+        open_sized(tmp_path / "model.tflite", 1, 2)
+
+
+def test_no_threads_are_refused():
+    with pytest.raises(ConfigError, match="threads=0"):
+        LiteRT(threads=0)
+
+
+@pytest.mark.parametrize("name", PRECISIONS)
+def test_bound_outputs_equal_inference_for_every_rotating_input(built, name):
+    batches = [pictures(4, seed) for seed in range(3)]
+    with LiteRT(threads=1).load(built[name][0]) as loaded, loaded.bind(batches) as bound:
+        bound.poison()
+        for batch, logits in zip(batches, bound.outputs(), strict=True):
+            np.testing.assert_array_equal(logits, loaded.infer(batch))
+
+
+def test_bindings_of_different_batch_sizes_live_side_by_side(runner):
+    with runner.bind([pictures(1)]) as one, runner.bind([pictures(4)]) as four:
+        assert one.outputs()[0].shape == (1, CLASSES)
+        assert four.outputs()[0].shape == (4, CLASSES)
+        np.testing.assert_allclose(one.outputs()[0], runner.infer(pictures(1)), rtol=1e-5, atol=1e-6)
+
+
+def test_poison_shows_until_the_engine_writes(runner):
+    with runner.bind([pictures(2)]) as bound:
+        bound.outputs()
+        bound.poison()
+        assert np.isnan(bound.answer(0)).all()
+        bound.device_only(1)
+        assert np.isfinite(bound.answer(0)).all()
+
+
+def test_timed_modes_return_a_positive_time_per_run(runner):
+    with runner.bind([pictures(2, 0), pictures(2, 1)]) as bound:
+        for milliseconds in (bound.device_only(5), bound.end_to_end(5)):
+            assert milliseconds.shape == (5,)
+            assert (milliseconds > 0).all()
+        assert bound.stream(5) > 0
+        assert bound.facts() == {"threads": 1}
+
+
+def test_a_closed_binding_says_so(runner):
+    bound = runner.bind([pictures(2)])
+    bound.close()
+    bound.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        bound.device_only(1)
