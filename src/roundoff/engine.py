@@ -1,0 +1,195 @@
+"""One cell on disk: a precision's graph, a backend's artifact, and the sidecar that says what they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from roundoff.artifact import read_json, sha256_of, whole_directory, write_json
+from roundoff.backend.base import Backend, Runner, Source
+from roundoff.calibration.base import CalibrationTable
+from roundoff.dataset.base import Images
+from roundoff.errors import BuildError, Unavailable
+from roundoff.precision.base import Precision
+
+FORMAT_VERSION = 1
+GRAPH = "graph.onnx"
+SIDECAR = "cell.json"
+REBUILD = "run the build stage again: dvc repro"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What every cell is built from.
+
+    `onnx` is the FP32 graph, `table` the calibration table's file, `calibration` images uint8 [N, H, W, C],
+    `fingerprint` the machine's (platform.json).
+    """
+
+    onnx: Path
+    keras: Path
+    table: Path | None
+    calibration: Images
+    fingerprint: dict[str, Any]
+
+
+class CellPath(NamedTuple):
+    """Where a cell lies."""
+
+    precision: str
+    backend: str
+    directory: Path
+
+
+def build_cell(
+    backend_name: str,
+    backend: Backend,
+    precision_name: str,
+    precision: Precision,
+    inputs: Inputs,
+    directory: Path,
+) -> dict[str, Any]:
+    """Build one cell into `directory`, whole or not at all, and return its sidecar.
+
+    Where this machine cannot build it the directory holds the sidecar alone, with the reason. `build_s` is the
+    backend's build in seconds, `size_mb` its artifact in MB (10^6 bytes).
+    Raises BuildError or CalibrationError for a cell that should have been built.
+    """
+    with whole_directory(directory) as partial:
+        sidecar = _described(backend_name, backend, precision_name, precision, inputs)
+        try:
+            built = _built(backend, precision_name, precision, inputs, partial)
+        except Unavailable as reason:
+            _empty(partial)
+            sidecar |= {"status": "unavailable", "reason": str(reason)}
+        else:
+            sidecar |= {"status": "built", "reason": None, **built}
+        write_json(partial / SIDECAR, sidecar)
+    return sidecar
+
+
+def read_cell(directory: Path) -> dict[str, Any]:
+    """A cell's sidecar; raises BuildError where there is none, or one of another format."""
+    path = directory / SIDECAR
+    try:
+        sidecar: dict[str, Any] = read_json(path)
+        version = sidecar.get("format")
+    except (OSError, ValueError, AttributeError) as error:
+        raise _unusable(directory, f"{path}: {error}", "the sidecar that the build stage wrote") from error
+    if version != FORMAT_VERSION:
+        raise _unusable(directory, f"{path} of format {version}", f"format {FORMAT_VERSION}")
+    return sidecar
+
+
+def open_cell(backend: Backend, directory: Path, fingerprint: dict[str, Any]) -> Runner:
+    """Load a cell on the machine with `fingerprint`, after checking its files against the sidecar's hashes.
+
+    Raises Unavailable for a cell that could not be built, that was built for another machine, or that this one
+    cannot run; BuildError for files that are missing or altered.
+    """
+    sidecar = read_cell(directory)
+    if sidecar["status"] != "built":
+        raise Unavailable(sidecar["reason"])
+    _check_files(directory, sidecar["files"])
+    _check_machine(backend, sidecar["fingerprint"], fingerprint)
+    return backend.load(directory)
+
+
+def cells(root: Path) -> list[CellPath]:
+    """The cells under `root`, laid out as PRECISION/BACKEND/, in alphabetical order."""
+    found = sorted(path.parent for path in root.glob(f"*/*/{SIDECAR}") if not path.parent.name.startswith("."))
+    return [CellPath(directory.parent.name, directory.name, directory) for directory in found]
+
+
+def _described(
+    backend_name: str, backend: Backend, precision_name: str, precision: Precision, inputs: Inputs
+) -> dict[str, Any]:
+    return {
+        "format": FORMAT_VERSION,
+        "backend": {"name": backend_name, **_settings(backend)},
+        "precision": {"name": precision_name, **_settings(precision)},
+        "sources": _source_hashes(backend, precision, inputs),
+        "fingerprint": inputs.fingerprint,
+    }
+
+
+def _settings(component: Any) -> dict[str, Any]:
+    kind = type(component)
+    # lists that come from a configuration are OmegaConf's, which JSON does not know
+    config = json.loads(json.dumps(asdict(component), default=list))
+    return {"class": f"{kind.__module__}.{kind.__qualname__}", "config": config}
+
+
+def _source_hashes(backend: Backend, precision: Precision, inputs: Inputs) -> dict[str, str]:
+    if not backend.takes_onnx:
+        images = hashlib.sha256(inputs.calibration.tobytes()).hexdigest()
+        return {"keras": sha256_of(inputs.keras)} | ({"images": images} if precision.needs_calibration else {})
+    table = {"calibration": sha256_of(inputs.table)} if precision.needs_calibration and inputs.table else {}
+    return {"onnx": sha256_of(inputs.onnx)} | table
+
+
+def _built(backend: Backend, name: str, precision: Precision, inputs: Inputs, directory: Path) -> dict[str, Any]:
+    refusal = backend.refusal(precision)
+    if refusal is not None:
+        raise Unavailable(refusal)
+    graph = _converted(backend, precision, inputs, directory / GRAPH) if backend.takes_onnx else inputs.onnx
+    start = time.perf_counter()
+    facts = backend.build(Source(name, precision, graph, inputs.keras, inputs.calibration), directory)
+    build_s = time.perf_counter() - start
+    files = {
+        path.relative_to(directory).as_posix(): {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
+    size_mb = (directory / backend.artifact).stat().st_size / 1e6
+    return {"files": files, "size_mb": size_mb, "build_s": build_s, "facts": facts}
+
+
+def _converted(backend: Backend, precision: Precision, inputs: Inputs, path: Path) -> Path:
+    import onnx
+
+    table = CalibrationTable.load(inputs.table) if precision.needs_calibration and inputs.table else None
+    onnx.save(precision.convert(onnx.load(inputs.onnx), backend.grid, table), path)
+    return path
+
+
+def _empty(directory: Path) -> None:
+    for path in sorted(directory.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+
+
+def _check_files(directory: Path, files: dict[str, dict[str, Any]]) -> None:
+    for name, known in files.items():
+        path = directory / name
+        if not path.is_file():
+            raise _unusable(directory, f"no {name}", f"{name}, {known['bytes']} bytes")
+        size = path.stat().st_size
+        if size != known["bytes"]:
+            raise _unusable(directory, f"{name}, {size} bytes", f"{known['bytes']} bytes")
+        found = sha256_of(path)
+        if found != known["sha256"]:
+            raise _unusable(directory, f"{name} with SHA-256 {found}", f"SHA-256 {known['sha256']}")
+
+
+def _check_machine(backend: Backend, built_on: dict[str, Any], here: dict[str, Any]) -> None:
+    for key in backend.bound_to:
+        there, now = _part(built_on, key), _part(here, key)
+        if there != now:
+            raise Unavailable(
+                f"built where {key} was {there} (fingerprint {built_on.get('id')}), but here it is {now} "
+                f"(fingerprint {here.get('id')}); {REBUILD}"
+            )
+
+
+def _part(fingerprint: Any, key: str) -> Any:
+    for name in key.split("."):
+        fingerprint = fingerprint.get(name) if isinstance(fingerprint, dict) else None
+    return fingerprint
+
+
+def _unusable(directory: Path, received: str, expected: str) -> BuildError:
+    return BuildError(f"{directory} must not be used as it is", received=received, expected=expected, fix=REBUILD)

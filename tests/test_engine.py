@@ -1,0 +1,236 @@
+"""Cells on disk: what is written, what is refused."""
+
+import json
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import onnx
+import pytest
+from omegaconf import OmegaConf
+from onnx import TensorProto, helper
+
+from roundoff.artifact import sha256_of
+from roundoff.backend.base import Backend
+from roundoff.calibration.base import CalibrationTable, TensorRange
+from roundoff.engine import Inputs, build_cell, cells, open_cell, read_cell
+from roundoff.errors import BuildError, Unavailable
+from roundoff.precision.base import Precision
+
+MACHINE = {"id": "abc", "cpu": {"model": "Z80", "cores": 1}, "libraries": {"fake": "1.0"}, "gpus": []}
+
+
+@dataclass(frozen=True)
+class Copying(Backend):
+    """Ships the graph as it is, and remembers nothing."""
+
+    artifact: ClassVar[str] = "model.bin"
+    bound_to: ClassVar[tuple[str, ...]] = ("cpu.model", "libraries.fake")
+
+    threads: int = 1
+    refuses: str | None = None
+    fails: bool = False
+    sizes: list[int] = field(default_factory=list)
+
+    def refusal(self, precision):
+        return self.refuses
+
+    def build(self, source, directory):
+        (directory / "build.log").write_text("x" * 1000)
+        if self.fails:
+            raise Unavailable("no such unit")
+        (directory / self.artifact).write_bytes(source.graph.read_bytes())
+        return {"layers": 1}
+
+    def load(self, directory):
+        return (directory / self.artifact).read_bytes()
+
+
+@dataclass(frozen=True)
+class FromKeras(Copying):
+    takes_onnx: ClassVar[bool] = False
+
+    def build(self, source, directory):
+        (directory / self.artifact).write_bytes(source.keras.read_bytes())
+        return {}
+
+
+@dataclass(frozen=True)
+class Renamed(Precision):
+    """A conversion that shows: the graph gets the name of the table's method."""
+
+    weights: ClassVar[str] = "float32"
+    activations: ClassVar[str] = "float32"
+
+    def convert(self, model, grid, table):
+        converted = onnx.ModelProto()
+        converted.CopyFrom(model)
+        converted.graph.name = f"{grid.activation} {table.provenance['method'] if table else None}"
+        return converted
+
+
+@dataclass(frozen=True)
+class Calibrated(Renamed):
+    needs_calibration: ClassVar[bool] = True
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    value = helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", 2, 2, 3])
+    result = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 2, 2, 3])
+    node = helper.make_node("Cast", ["image"], ["logits"], to=TensorProto.FLOAT)
+    onnx.save(helper.make_model(helper.make_graph([node], "original", [value], [result])), tmp_path / "model.onnx")
+    (tmp_path / "model.keras").write_bytes(b"keras")
+    ranges = {"logits": TensorRange(0.0, 1.0, 0.0, 1.0, "minmax", 0.0)}
+    CalibrationTable(ranges, {"method": "minmax"}).save(tmp_path / "table.json")
+    images = np.zeros((2, 2, 2, 3), np.uint8)
+    return Inputs(tmp_path / "model.onnx", tmp_path / "model.keras", tmp_path / "table.json", images, MACHINE)
+
+
+@pytest.fixture
+def directory(tmp_path):
+    return tmp_path / "engines" / "fp32" / "copying"
+
+
+def build(inputs, directory, backend=None, precision=None):
+    return build_cell("copying", backend or Copying(), "fp32", precision or Renamed(), inputs, directory)
+
+
+def test_sidecar_says_what_was_built_from_what(inputs, directory):
+    sidecar = build(inputs, directory, Copying(threads=3))
+    assert sidecar == read_cell(directory)
+    assert (sidecar["status"], sidecar["reason"], sidecar["facts"]) == ("built", None, {"layers": 1})
+    assert sidecar["backend"]["name"] == "copying"
+    assert sidecar["backend"]["config"] == {"threads": 3, "refuses": None, "fails": False, "sizes": []}
+    assert sidecar["precision"]["class"].endswith("Renamed")
+    assert sidecar["sources"] == {"onnx": sha256_of(inputs.onnx)}
+    assert sidecar["fingerprint"] == MACHINE
+    assert set(sidecar["files"]) == {"graph.onnx", "model.bin", "build.log"}
+    assert sidecar["build_s"] > 0
+
+
+def test_size_is_that_of_the_artifact_alone(inputs, directory):
+    sidecar = build(inputs, directory)
+    assert sidecar["size_mb"] == (directory / "model.bin").stat().st_size / 1e6
+
+
+def test_lists_of_a_configuration_are_recorded(inputs, directory):
+    assert build(inputs, directory, Copying(sizes=OmegaConf.create([1, 2])))["backend"]["config"]["sizes"] == [1, 2]
+
+
+def test_a_table_reaches_only_the_precision_that_needs_it(inputs, directory):
+    sidecar = build(inputs, directory, precision=Calibrated())
+    assert onnx.load(directory / "graph.onnx").graph.name == "int8 minmax"
+    assert sidecar["sources"]["calibration"] == sha256_of(inputs.table)
+    assert "calibration" not in build(inputs, directory)["sources"]
+    assert onnx.load(directory / "graph.onnx").graph.name == "int8 None"
+
+
+def test_a_backend_that_takes_keras_gets_no_graph(inputs, directory):
+    sidecar = build(inputs, directory, FromKeras(), Calibrated())
+    assert set(sidecar["files"]) == {"model.bin"}
+    assert set(sidecar["sources"]) == {"keras", "images"}
+
+
+def test_a_refusal_leaves_the_sidecar_alone(inputs, directory):
+    sidecar = build(inputs, directory, Copying(refuses="no kernels"))
+    assert (sidecar["status"], sidecar["reason"]) == ("unavailable", "no kernels")
+    assert [path.name for path in directory.iterdir()] == ["cell.json"]
+
+
+def test_a_build_that_finds_itself_unavailable_leaves_the_sidecar_alone(inputs, directory):
+    build(inputs, directory)
+    assert build(inputs, directory, Copying(fails=True))["reason"] == "no such unit"
+    assert [path.name for path in directory.iterdir()] == ["cell.json"]
+
+
+def test_a_failed_build_leaves_the_previous_cell(inputs, directory):
+    before = build(inputs, directory)
+    (inputs.onnx).write_bytes(b"not a graph")
+    with pytest.raises(Exception, match="Error parsing message"):
+        build(inputs, directory)
+    assert read_cell(directory) == before
+    assert [path.name for path in directory.parent.iterdir()] == ["copying"]
+
+
+def test_opening_loads_the_artifact(inputs, directory):
+    build(inputs, directory)
+    assert open_cell(Copying(), directory, MACHINE) == (directory / "graph.onnx").read_bytes()
+
+
+def test_opening_an_unavailable_cell_repeats_its_reason(inputs, directory):
+    build(inputs, directory, Copying(refuses="no kernels"))
+    with pytest.raises(Unavailable, match="no kernels"):
+        open_cell(Copying(), directory, MACHINE)
+
+
+def test_an_altered_artifact_is_refused_by_hash(inputs, directory):
+    known = build(inputs, directory)["files"]["model.bin"]["sha256"]
+    content = bytearray((directory / "model.bin").read_bytes())
+    content[-1] ^= 1
+    (directory / "model.bin").write_bytes(content)
+    with pytest.raises(BuildError, match=known):
+        open_cell(Copying(), directory, MACHINE)
+
+
+def test_a_truncated_artifact_is_refused_with_both_sizes(inputs, directory):
+    size = build(inputs, directory)["files"]["model.bin"]["bytes"]
+    (directory / "model.bin").write_bytes((directory / "model.bin").read_bytes()[:-3])
+    with pytest.raises(BuildError, match=rf"{size - 3} bytes\n.*{size} bytes"):
+        open_cell(Copying(), directory, MACHINE)
+
+
+def test_a_missing_artifact_is_refused(inputs, directory):
+    build(inputs, directory)
+    (directory / "model.bin").unlink()
+    with pytest.raises(BuildError, match=r"no model\.bin"):
+        open_cell(Copying(), directory, MACHINE)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"cpu": {"model": "6502", "cores": 1}}, r"cpu\.model was Z80 .*abc.* 6502 .*def"),
+        ({"libraries": {"fake": "2.0"}}, r"libraries\.fake was 1\.0 .* 2\.0"),
+        ({"libraries": {}}, r"libraries\.fake was 1\.0 .* None"),
+    ],
+)
+def test_another_machine_is_refused_with_both_fingerprints(inputs, directory, change, words):
+    build(inputs, directory)
+    with pytest.raises(Unavailable, match=words):
+        open_cell(Copying(), directory, {**MACHINE, **change, "id": "def"})
+
+
+def test_a_change_that_the_artifact_does_not_depend_on_is_accepted(inputs, directory):
+    build(inputs, directory)
+    assert open_cell(Copying(), directory, {**MACHINE, "gpus": [{"sm": "9.0"}], "id": "def"})
+
+
+def test_a_folder_without_a_sidecar_is_refused(tmp_path):
+    with pytest.raises(BuildError, match=r"cell\.json"):
+        read_cell(tmp_path)
+
+
+@pytest.mark.parametrize("content", ['{"format": 1', "[]", '{"format": 99}'])
+def test_a_broken_or_foreign_sidecar_is_refused(tmp_path, content):
+    (tmp_path / "cell.json").write_text(content)
+    with pytest.raises(BuildError, match=r"cell\.json"):
+        read_cell(tmp_path)
+
+
+def test_cells_are_listed_in_order_without_unfinished_ones(inputs, tmp_path):
+    root = tmp_path / "engines"
+    for place in ("int8/b", "fp32/b", "fp32/a"):
+        build(inputs, root / place)
+    shutil.copytree(root / "fp32/a", root / "fp32/.partial.c")
+    (root / "fp32" / "empty").mkdir()
+    assert [(cell.precision, cell.backend) for cell in cells(root)] == [("fp32", "a"), ("fp32", "b"), ("int8", "b")]
+    assert cells(root)[0].directory == root / "fp32/a"
+    assert cells(tmp_path / "nowhere") == []
+
+
+def test_sidecar_is_plain_json(inputs, directory):
+    build(inputs, directory)
+    assert json.loads(Path(directory, "cell.json").read_text())["format"] == 1
