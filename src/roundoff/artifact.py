@@ -35,8 +35,12 @@ def whole_directory(path: Path) -> Iterator[Path]:
     partial.mkdir()
     try:
         yield partial
-        shutil.rmtree(path, ignore_errors=True)
+        former = path.with_name(f".partial.former.{path.name}")
+        shutil.rmtree(former, ignore_errors=True)
+        if path.exists():
+            path.replace(former)
         partial.replace(path)
+        shutil.rmtree(former, ignore_errors=True)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -47,11 +51,15 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8."""
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
 def write_json(path: Path, value: object) -> None:
     """Write `value` as indented JSON; NaN and infinities are refused, since JSON has none."""
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
-    with whole_file(path) as partial:
-        partial.write_text(text + "\n", encoding="utf-8")
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any:

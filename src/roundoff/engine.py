@@ -72,6 +72,14 @@ def build_cell(
     return sidecar
 
 
+def build_metrics(sidecar: dict[str, Any]) -> dict[str, Any]:
+    """What a metrics file says of a build: status, reason, and for a built cell its size, build time and hashes."""
+    if sidecar["status"] != "built":
+        return {key: sidecar[key] for key in ("status", "reason")}
+    hashes = {name: file["sha256"] for name, file in sidecar["files"].items()}
+    return {key: sidecar[key] for key in ("status", "size_mb", "build_s", "facts")} | {"sha256": hashes}
+
+
 def read_cell(directory: Path) -> dict[str, Any]:
     """A cell's sidecar; raises BuildError where there is none, or one of another format."""
     path = directory / SIDECAR

@@ -96,3 +96,7 @@ class Prepared:
                 fix="ask for fewer, or raise prepare.calibration_pool if the training split has more",
             )
         return np.asarray(pool[:count], dtype=np.int64)
+
+    def calibration_images(self, count: int) -> Images:
+        """Images uint8 [count, H, W, C] at `calibration_indices(count)`, in memory."""
+        return self.split("train").images[self.calibration_indices(count)]

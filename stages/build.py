@@ -1,0 +1,39 @@
+"""Converts the graph to one precision and builds it for every configured backend."""
+
+import hydra
+from omegaconf import DictConfig
+
+from roundoff.artifact import read_json, write_json
+from roundoff.backend.base import Backend
+from roundoff.config import component, components
+from roundoff.dataset.base import Prepared
+from roundoff.engine import Inputs, build_cell, build_metrics
+from roundoff.precision.base import Precision
+from roundoff.progress import track
+from roundoff.stage import Workspace, stage
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
+@stage
+def main(cfg: DictConfig, workspace: Workspace) -> None:
+    name = cfg.build.precision
+    precision = component(cfg.precisions[name], Precision)
+    prepared = Prepared(workspace.input(cfg.paths.prepared))
+    inputs = Inputs(
+        onnx=workspace.input(cfg.paths.onnx),
+        keras=workspace.input(cfg.paths.keras),
+        table=workspace.input(cfg.paths.calibration) if precision.needs_calibration else None,
+        calibration=prepared.calibration_images(cfg.calibrate.images),
+        fingerprint=read_json(workspace.input(cfg.paths.platform)),
+    )
+    engines = workspace.output(cfg.paths.engines) / name
+    cells = {
+        backend_name: build_cell(backend_name, backend, name, precision, inputs, engines / backend_name)
+        for backend_name, backend in track(components(cfg.backends, Backend).items(), f"build {name}")
+    }
+    metrics = {backend_name: build_metrics(cell) for backend_name, cell in cells.items()}
+    write_json(workspace.output(cfg.paths.metrics) / f"build-{name}.json", metrics)
+
+
+if __name__ == "__main__":
+    main()

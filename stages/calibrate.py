@@ -1,0 +1,31 @@
+"""Chooses a range for every activation tensor from training images."""
+
+import hydra
+import pandas as pd
+from omegaconf import DictConfig
+
+from roundoff.artifact import write_json, write_text
+from roundoff.calibration.base import Calibrator
+from roundoff.calibration.cache import cache_from_table
+from roundoff.calibration.run import calibrate
+from roundoff.config import component
+from roundoff.dataset.base import Prepared
+from roundoff.stage import Workspace, stage
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
+@stage
+def main(cfg: DictConfig, workspace: Workspace) -> None:
+    outcome = calibrate(
+        component(cfg.calibrate, Calibrator),
+        workspace.input(cfg.paths.onnx),
+        Prepared(workspace.input(cfg.paths.prepared)),
+    )
+    outcome.table.save(workspace.output(cfg.paths.calibration))
+    write_text(workspace.output(cfg.paths.calibration_cache), cache_from_table(outcome.table))
+    write_text(workspace.output(cfg.paths.noise), pd.DataFrame(outcome.noise).to_csv(index=False))
+    write_json(workspace.output(cfg.paths.metrics) / "calibrate.json", outcome.metrics)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""Measures every cell that runs on this machine, side by side."""
+
+import hydra
+from omegaconf import DictConfig
+
+from roundoff.artifact import read_json
+from roundoff.backend.base import Backend
+from roundoff.config import component, components
+from roundoff.dataset.base import Prepared
+from roundoff.evaluation import Evaluation
+from roundoff.stage import Workspace, stage
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
+@stage
+def main(cfg: DictConfig, workspace: Workspace) -> None:
+    component(cfg.evaluate, Evaluation).run(
+        engines=workspace.input(cfg.paths.engines),
+        backends=components(cfg.backends, Backend),
+        prepared=Prepared(workspace.input(cfg.paths.prepared)),
+        platform=read_json(workspace.input(cfg.paths.platform)),
+        metrics=workspace.output(cfg.paths.metrics),
+        predictions=workspace.output(cfg.paths.predictions),
+        timings=workspace.output(cfg.paths.timings),
+    )
+
+
+if __name__ == "__main__":
+    main()

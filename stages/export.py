@@ -1,0 +1,25 @@
+"""Exports the Keras model to ONNX and checks that both agree."""
+
+import hydra
+from omegaconf import DictConfig
+
+from roundoff.artifact import write_json
+from roundoff.config import component
+from roundoff.dataset.base import Prepared
+from roundoff.export import Export
+from roundoff.stage import Workspace, stage
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
+@stage
+def main(cfg: DictConfig, workspace: Workspace) -> None:
+    metrics = component(cfg.export, Export).onnx_from_keras(
+        workspace.input(cfg.paths.keras),
+        Prepared(workspace.input(cfg.paths.prepared)),
+        workspace.output(cfg.paths.onnx),
+    )
+    write_json(workspace.output(cfg.paths.metrics) / "export.json", metrics)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""Decides which precision passes, and writes the report."""
+
+import hydra
+from omegaconf import DictConfig
+from roundoff.verdict import Target, judge
+
+from roundoff.artifact import write_json
+from roundoff.config import component
+from roundoff.report.evidence import Sources
+from roundoff.report.report import Report
+from roundoff.stage import Workspace, stage
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
+@stage
+def main(cfg: DictConfig, workspace: Workspace) -> None:
+    sources = Sources(
+        metrics=workspace.input(cfg.paths.metrics),
+        predictions=workspace.input(cfg.paths.predictions),
+        timings=workspace.input(cfg.paths.timings),
+        prepared=workspace.input(cfg.paths.prepared),
+        curves=workspace.input(cfg.paths.curves),
+        noise=workspace.input(cfg.paths.noise),
+    )
+    verdict = judge(sources.metrics, component(cfg.verdict, Target))
+    metrics = workspace.output(cfg.paths.metrics)
+    write_json(metrics / "verdict.json", verdict)
+    component(cfg.report, Report).run(sources, verdict, metrics, workspace.output(cfg.paths.plots))
+
+
+if __name__ == "__main__":
+    main()

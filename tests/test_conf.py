@@ -1,0 +1,46 @@
+"""Every YAML of conf/ composes and passes the check; params.yaml is what conf/ composes to."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf, open_dict
+
+from roundoff.config import check
+from roundoff.params import write_params
+
+ROOT = Path(__file__).parents[1]
+GROUPS = ("dataset", "model", "train", "calibrate", "evaluate", "verdict", "report", "experiment")
+LISTS = ("precision", "backend")
+
+
+def options(group):
+    return sorted(path.stem for path in (ROOT / "conf" / group).glob("*.yaml"))
+
+
+CHOICES = [f"{group}={name}" for group in GROUPS for name in options(group)]
+CHOICES += [f"{group}=[{name}]" for group in LISTS for name in options(group)]
+
+
+def composed(*overrides):
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        cfg = compose("config", overrides=list(overrides))
+    if OmegaConf.is_missing(cfg.dataset, "path"):
+        with open_dict(cfg):
+            cfg.dataset.path = "images.zip"
+    return cfg
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_every_choice_composes_and_passes_the_check(choice):
+    check(composed(choice))
+
+
+def test_params_yaml_is_what_conf_composes_to(tmp_path):
+    (tmp_path / "conf").symlink_to(ROOT / "conf")
+    write_params(tmp_path / "params.yaml", [])
+    assert (ROOT / "params.yaml").read_text() == (tmp_path / "params.yaml").read_text(), "run `make params`"
+
+
+def test_params_hold_no_hydra_node():
+    assert "hydra" not in OmegaConf.load(ROOT / "params.yaml")
