@@ -37,6 +37,7 @@ class Tensorrt(Backend):
     means roundoff/ in the user's cache directory.
     """
 
+    artifact: ClassVar[str] = "model.engine"
     grid: ClassVar[Grid] = Grid(activation="int8", symmetric=True)
 
     module: str = "tensorrt_rtx"

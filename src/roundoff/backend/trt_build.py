@@ -13,7 +13,13 @@ from roundoff.backend.trt_progress import make_monitor
 from roundoff.errors import BuildError, Unavailable
 from roundoff.progress import progress_bar
 
-UNSUPPORTED = re.compile(r"not support|unsupported|no implementation|any implementation|not available", re.IGNORECASE)
+UNSUPPORTED = re.compile(
+    r"not support|unsupported|no implementation|any implementation|not available|plugin not found", re.IGNORECASE
+)
+PARSE_FIX = (
+    "replace the node in the model, keep it in float32 (`keep` or `exclude_nodes` of the precision), "
+    "or leave this backend or precision out"
+)
 
 
 @dataclass(frozen=True)
@@ -81,23 +87,21 @@ def _parse(trt: Any, network: Any, graph: Path, log: Any) -> None:
         return
     errors = [parser.get_error(i) for i in range(parser.num_errors)]
     if not errors:
-        raise _parse_failure(graph, log.reason(), "", "")
-    first = errors[0]
-    if "UNSUPPORTED" in str(first.code()):
-        raise Unavailable(
-            f"{trt.__name__} does not support node {first.node_name()!r} ({first.node_operator()}): {first.desc()}"
-        )
-    raise _parse_failure(graph, first.desc(), first.node_name(), first.node_operator())
+        raise _parse_failure(graph, "the file as a whole", log.reason())
+    node, operator = errors[0].node_name(), errors[0].node_operator()
+    where = f"node {node!r} ({operator})" if operator else "the file as a whole"
+    words = f"{errors[0].code()} {errors[0].desc()}"
+    if UNSUPPORTED.search(words):
+        raise Unavailable(f"{trt.__name__} {trt.__version__} does not support {where}: {words}; {PARSE_FIX}")
+    raise _parse_failure(graph, where, words)
 
 
-def _parse_failure(graph: Path, words: str, node: str, operator: str) -> BuildError:
-    where = f"node {node!r}, operator {operator}" if operator else "the file as a whole"
+def _parse_failure(graph: Path, where: str, words: str) -> BuildError:
     return BuildError(
         f"TensorRT cannot parse {graph.name}: {where}",
         received=words,
         expected="an ONNX graph of operators and types that TensorRT supports",
-        fix=f"keep {operator or 'the offending node'} in float32 (`keep` of the precision), replace it in the model, "
-        "or leave this precision or backend out",
+        fix=PARSE_FIX,
     )
 
 

@@ -19,11 +19,13 @@ from roundoff.backend.trt_inspect import summarize
 from roundoff.dataset.base import Images
 from roundoff.errors import GateError
 
+CHUNK = 256  # images: enough to be fast; a profile for thousands may not find the memory that it wants
+
 
 class TensorrtRunner(Runner):
     """An engine on the first visible GPU, whose UUID is `device`.
 
-    `infer` runs in batches of the largest optimum among the profiles; the last one is filled up with zeros.
+    `infer` runs in batches of a profile's optimum; the last one is filled up with zeros.
     `cache_file` keeps the kernels that TensorRT-RTX compiles at load. `facts` is what the build wrote: the claimed
     types and the multiply-adds of the graph's nodes.
     """
@@ -47,7 +49,7 @@ class TensorrtRunner(Runner):
         compiled = cache_file.read_bytes() if cache_file.exists() else b""
         with SCRATCH.running, freed_on_failure("the engine") as owner:
             self._engine: Engine = owner.own(Engine(trt, plan, log, compiled, bool(facts.get("version_compatible"))))
-            self._chunk = max(best for _, best, _ in self._engine.profiles)
+            self._chunk = _chunk([best for _, best, _ in self._engine.profiles])
             self._lane = self._inference_lane(owner)
             self._loaded_bytes = max(0, free - cuda.free_bytes())
             self._types = self._layer_types()
@@ -133,3 +135,7 @@ class TensorrtRunner(Runner):
         if compiled and compiled != before:
             with whole_file(self._cache_file) as partial:
                 partial.write_bytes(compiled)
+
+
+def _chunk(optima: Sequence[int]) -> int:
+    return max((size for size in optima if size <= CHUNK), default=min(optima))

@@ -1,0 +1,352 @@
+"""A GPU of host memory: CUDA's runtime and a TensorRT engine as far as the runner calls them.
+
+Work on a stream is done at once; between BeginCapture and EndCapture it is recorded, and GraphLaunch replays it. What
+is not given back is in `live`. test_trt_runner.py holds the names and parameters against the real libraries.
+"""
+
+# ruff: noqa: N802, N803, N815 - the names are CUDA's and TensorRT's
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import json
+from enum import IntEnum
+from types import SimpleNamespace
+
+import numpy as np
+
+IMAGE_SHAPE = (4, 4, 3)
+CLASSES = 5
+
+
+class Error(IntEnum):
+    cudaSuccess = 0
+    cudaErrorInvalidValue = 1
+    cudaErrorMemoryAllocation = 2
+    cudaErrorInsufficientDriver = 35
+    cudaErrorStreamCaptureUnsupported = 900
+
+
+OK = Error.cudaSuccess
+
+
+class FakeCuda:
+    """The functions of cuda.bindings.runtime; `capacity` bytes of device memory, `fail` maps a call to its error."""
+
+    cudaStreamNonBlocking = 1
+    cudaHostAllocDefault = 0
+    cudaMemcpyKind = SimpleNamespace(cudaMemcpyHostToDevice=1, cudaMemcpyDeviceToHost=2)
+    cudaStreamCaptureMode = SimpleNamespace(cudaStreamCaptureModeThreadLocal=1)
+    cudaDeviceAttr = SimpleNamespace(
+        cudaDevAttrComputeCapabilityMajor="major", cudaDevAttrComputeCapabilityMinor="minor"
+    )
+
+    def __init__(self, capacity: int = 10**7, capability: tuple[int, int] = (9, 0)) -> None:
+        self.capacity, self.capability, self.used = capacity, capability, 0
+        self.fail: dict[str, Error] = {}
+        self.live: dict[int, tuple[str, object]] = {}
+        self.numbers = itertools.count(1000)
+        self.clock = 0.0
+        self.recording: list | None = None
+        self.launches = 0
+
+    def _new(self, kind: str, value: object = None) -> int:
+        number = next(self.numbers)
+        self.live[number] = (kind, value)
+        return number
+
+    def _drop(self, number: int, kind: str) -> tuple[Error]:
+        found, _ = self.live.pop(int(number))
+        assert found == kind, f"{number} is a {found}, not a {kind}"
+        return (OK,)
+
+    def do(self, stream: int, work) -> None:
+        assert self.live[int(stream)][0] == "stream"
+        if self.recording is not None:
+            self.recording.append(work)
+        else:
+            work()
+
+    def _failure(self, name: str) -> Error:
+        return self.fail.get(name, OK)
+
+    def cudaGetDeviceCount(self):
+        error = self._failure("cudaGetDeviceCount")
+        return (error, None) if error else (OK, 1)
+
+    def cudaGetErrorString(self, error):
+        return OK, f"words for {Error(error).name}".encode()
+
+    def cudaGetLastError(self):
+        return (OK,)
+
+    def cudaSetDevice(self, device):
+        return (OK,)
+
+    def cudaGetDeviceProperties(self, device):
+        return OK, SimpleNamespace(name=b"Fake GPU\0\0", uuid=SimpleNamespace(bytes=bytes(range(16))))
+
+    def cudaDeviceGetAttribute(self, attr, device):
+        return OK, self.capability[0] if attr == "major" else self.capability[1]
+
+    def cudaDriverGetVersion(self):
+        return OK, 13000
+
+    def cudaMemGetInfo(self):
+        return OK, self.capacity - self.used, self.capacity
+
+    def cudaMalloc(self, size):
+        if self.used + size > self.capacity:
+            return Error.cudaErrorMemoryAllocation, None
+        self.used += size
+        buffer = (ctypes.c_uint8 * size)()
+        address = ctypes.addressof(buffer)
+        self.live[address] = ("device", buffer)
+        return OK, address
+
+    def cudaFree(self, devPtr):
+        if devPtr == 0:
+            return (OK,)
+        self.used -= ctypes.sizeof(self.live[devPtr][1])
+        return self._drop(devPtr, "device")
+
+    def cudaHostAlloc(self, size, flags):
+        buffer = (ctypes.c_uint8 * size)()
+        address = ctypes.addressof(buffer)
+        self.live[address] = ("pinned", buffer)
+        return OK, address
+
+    def cudaFreeHost(self, ptr):
+        return self._drop(ptr, "pinned")
+
+    def cudaStreamCreateWithFlags(self, flags):
+        return OK, self._new("stream")
+
+    def cudaStreamDestroy(self, stream):
+        return self._drop(stream, "stream")
+
+    def cudaStreamSynchronize(self, stream):
+        assert self.recording is None, "synchronized while capturing"
+        return (self._failure("cudaStreamSynchronize"),)
+
+    def cudaEventCreate(self):
+        return OK, self._new("event", [0.0])
+
+    def cudaEventDestroy(self, event):
+        return self._drop(event, "event")
+
+    def cudaEventRecord(self, event, stream):
+        self.clock += 0.25
+        self.live[event][1][0] = self.clock
+        return (OK,)
+
+    def cudaEventElapsedTime(self, start, end):
+        return OK, self.live[end][1][0] - self.live[start][1][0]
+
+    def cudaMemcpyAsync(self, dst, src, count, kind, stream):
+        self.do(stream, lambda: ctypes.memmove(dst, src, count))
+        return (OK,)
+
+    def cudaMemsetAsync(self, devPtr, value, count, stream):
+        self.do(stream, lambda: ctypes.memset(devPtr, value, count))
+        return (OK,)
+
+    def cudaStreamBeginCapture(self, stream, mode):
+        assert self.recording is None
+        self.recording = []
+        return (OK,)
+
+    def cudaStreamEndCapture(self, stream):
+        work, self.recording = self.recording, None
+        error = self._failure("cudaStreamEndCapture")
+        return (error, None) if error else (OK, self._new("graph", work))
+
+    def cudaGraphInstantiate(self, graph, flags):
+        return OK, self._new("executable", self.live[graph][1])
+
+    def cudaGraphDestroy(self, graph):
+        return self._drop(graph, "graph")
+
+    def cudaGraphExecDestroy(self, graphExec):
+        return self._drop(graphExec, "executable")
+
+    def cudaGraphLaunch(self, graphExec, stream):
+        self.launches += 1
+        for work in self.live[graphExec][1]:
+            self.do(stream, work)
+        return (OK,)
+
+
+class Severity(IntEnum):
+    INTERNAL_ERROR = 0
+    ERROR = 1
+    WARNING = 2
+    INFO = 3
+    VERBOSE = 4
+
+
+def logits_of(images: np.ndarray) -> np.ndarray:
+    """What the fake network computes: per image, its mean plus the class number."""
+    return (images.mean((1, 2, 3)).reshape(-1, 1) + np.arange(CLASSES)).astype(np.float32)
+
+
+class FakeTensorrt:
+    """The module: `TensorIOMode`, `Runtime`, …; `profiles` belong to every engine it deserializes."""
+
+    __name__ = "tensorrt_rtx"
+    __version__ = "0.0.1"
+
+    class ILogger:
+        Severity = Severity
+
+    class IBuilderConfig:
+        def set_compute_capability(self, capability, index): ...
+
+    class TensorIOMode(IntEnum):
+        INPUT = 1
+        OUTPUT = 2
+
+    class LayerInformationFormat(IntEnum):
+        JSON = 1
+
+    ExecutionContextAllocationStrategy = SimpleNamespace(USER_MANAGED="user")
+    DynamicShapesKernelSpecializationStrategy = SimpleNamespace(EAGER="eager")
+    CudaGraphStrategy = SimpleNamespace(DISABLED="disabled")
+
+    class EngineValidity(IntEnum):
+        VALID = 0
+        INVALID = 2
+
+    class EngineInvalidityDiagnostics(IntEnum):
+        VERSION_MISMATCH = 1
+        UNSUPPORTED_CC = 2
+        MALFORMED_ENGINE = 32
+
+    def __init__(self, cuda: FakeCuda, profiles=((1, 4, 8),), layers=(), scratch_per_image: int = 1000) -> None:
+        self.cuda, self.profiles, self.layers, self.scratch_per_image = cuda, profiles, layers, scratch_per_image
+        self.validity = (self.EngineValidity.VALID, 0)
+        self.compiled = 0
+
+    def Runtime(self, logger):
+        return Runtime(self, logger)
+
+
+class Runtime:
+    def __init__(self, trt: FakeTensorrt, logger) -> None:
+        self.trt, self.logger = trt, logger
+
+    def get_engine_validity(self, buffer):
+        return self.trt.validity
+
+    def deserialize_cuda_engine(self, serialized_engine):
+        if serialized_engine == b"broken":
+            self.logger.log(Severity.ERROR, "the plan is broken")
+            return None
+        return ICudaEngine(self.trt)
+
+
+class ICudaEngine:
+    num_io_tensors = 2
+
+    def __init__(self, trt: FakeTensorrt) -> None:
+        self.trt = trt
+        self.num_optimization_profiles = len(trt.profiles)
+
+    def get_tensor_name(self, index):
+        return ("image", "logits")[index]
+
+    def get_tensor_mode(self, name):
+        return self.trt.TensorIOMode.INPUT if name == "image" else self.trt.TensorIOMode.OUTPUT
+
+    def get_tensor_shape(self, name):
+        return (-1, *IMAGE_SHAPE) if name == "image" else (-1, CLASSES)
+
+    def get_tensor_profile_shape(self, name, profile_index):
+        return [(size, *IMAGE_SHAPE) for size in self.trt.profiles[profile_index]]
+
+    def get_device_memory_size_for_profile_v2(self, profile_index):
+        return self.trt.profiles[profile_index][2] * self.trt.scratch_per_image
+
+    def create_runtime_config(self):
+        return IRuntimeConfig(self.trt)
+
+    def create_execution_context(self, runtime_config):
+        assert runtime_config.strategy == "user"
+        assert runtime_config.dynamic_shapes_kernel_specialization_strategy == "eager"
+        return IExecutionContext(self.trt)
+
+    def create_engine_inspector(self):
+        return EngineInspector(self.trt)
+
+
+class EngineInspector:
+    def __init__(self, trt: FakeTensorrt) -> None:
+        self.trt = trt
+        self.execution_context = None
+
+    def get_engine_information(self, format):
+        return json.dumps({"Layers": list(self.trt.layers)})
+
+
+class IRuntimeCache:
+    def __init__(self, trt: FakeTensorrt) -> None:
+        self.trt = trt
+
+    def deserialize(self, blob):
+        return blob == b"kernels"
+
+    def serialize(self):
+        return b"kernels"
+
+
+class IRuntimeConfig:
+    def __init__(self, trt: FakeTensorrt) -> None:
+        self.trt, self.strategy = trt, None
+        self.dynamic_shapes_kernel_specialization_strategy = None
+        self.cuda_graph_strategy = None
+
+    def set_execution_context_allocation_strategy(self, strategy):
+        self.strategy = strategy
+
+    def create_runtime_cache(self):
+        return IRuntimeCache(self.trt)
+
+    def set_runtime_cache(self, cache):
+        return True
+
+
+class IExecutionContext:
+    def __init__(self, trt: FakeTensorrt) -> None:
+        self.trt, self.shape, self.scratch, self.profile = trt, None, 0, 0
+        self.addresses: dict[str, int] = {}
+
+    def set_optimization_profile_async(self, profile_index, stream_handle):
+        self.profile = profile_index
+        return True
+
+    def set_input_shape(self, name, shape):
+        low, _, high = self.trt.profiles[self.profile]
+        self.shape = shape
+        return low <= shape[0] <= high
+
+    def set_device_memory(self, memory, size):
+        assert size >= self.trt.profiles[self.profile][2] * self.trt.scratch_per_image
+        assert self.trt.cuda.live[memory][0] == "device"
+        self.scratch = memory
+
+    def set_tensor_address(self, name, memory):
+        self.addresses[name] = memory
+        return True
+
+    def execute_async_v3(self, stream_handle):
+        images, logits, shape = self.addresses["image"], self.addresses["logits"], self.shape
+        assert self.scratch in self.trt.cuda.live
+
+        def work() -> None:
+            source = np.ctypeslib.as_array((ctypes.c_uint8 * int(np.prod(shape))).from_address(images)).reshape(shape)
+            target = (ctypes.c_float * (shape[0] * CLASSES)).from_address(logits)
+            np.ctypeslib.as_array(target).reshape(shape[0], CLASSES)[...] = logits_of(source)
+
+        self.trt.cuda.do(stream_handle, work)
+        return True

@@ -1,0 +1,258 @@
+"""Real engines, built ahead of time: what the log and the facts say, and how failures are worded."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from roundoff.artifact import read_json
+from roundoff.backend import cuda
+from roundoff.backend.base import Source
+from roundoff.backend.trt import Tensorrt
+from roundoff.backend.trt_inspect import multiplications, summarize
+from roundoff.backend.trt_library import import_tensorrt
+from roundoff.backend.trt_progress import PhaseProgress, make_monitor
+from roundoff.errors import BuildError, ConfigError, Unavailable
+from roundoff.precision.base import Grid
+from roundoff.precision.bf16 import Bf16
+from roundoff.precision.fp16 import Fp16
+from roundoff.precision.fp32 import Fp32
+from roundoff.precision.tf32 import Tf32
+
+trt = pytest.importorskip("tensorrt_rtx")
+CALIBRATION = np.zeros((1, 8, 8, 3), np.uint8)
+
+
+def network(weight_scale: float = 1.0) -> onnx.ModelProto:
+    """Image uint8 [N, 8, 8, 3] → scaled → Conv, Relu, mean, Gemm → logits [N, 10]."""
+    random = np.random.default_rng(0)
+    weights = {
+        "scale": np.float32(1 / 127.5),
+        "offset": np.float32(-1),
+        "kernel": (weight_scale * random.normal(size=(16, 3, 3, 3))).astype(np.float32),
+        "bias": random.normal(size=16).astype(np.float32),
+        "dense": random.normal(size=(16, 10)).astype(np.float32),
+    }
+    nodes = [
+        helper.make_node("Cast", ["image"], ["pixels"], "cast", to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["pixels", "scale"], ["scaled"], "mul"),
+        helper.make_node("Add", ["scaled", "offset"], ["centred"], "add"),
+        helper.make_node("Transpose", ["centred"], ["planes"], "transpose", perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["planes", "kernel", "bias"], ["convolved"], "conv", pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["convolved"], ["rectified"], "relu"),
+        helper.make_node("GlobalAveragePool", ["rectified"], ["pooled"], "pool"),
+        helper.make_node("Flatten", ["pooled"], ["features"], "flatten"),
+        helper.make_node("MatMul", ["features", "dense"], ["logits"], "dense_layer"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "network",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", 8, 8, 3])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", 10])],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+
+def build(directory, precision, model=None, **fields):
+    graph = directory / "graph.onnx"
+    onnx.save(precision.convert(model or network(), Grid(), None), graph)
+    source = Source("test", precision, graph, directory / "none.keras", CALIBRATION)
+    return Tensorrt(**fields).build(source, directory)
+
+
+@pytest.mark.parametrize("precision", [Fp32(), Tf32(), Fp16(), Bf16()], ids=lambda p: type(p).__name__)
+def test_engines_build_without_a_gpu(tmp_path, precision):
+    facts = build(tmp_path, precision)
+    assert (tmp_path / "model.engine").stat().st_size > 1000
+    assert facts["tf32_allowed"] is precision.allows_tf32
+    assert facts["made_for"] == {"library": f"tensorrt_rtx {trt.__version__}"}
+    assert facts["weights"] == precision.weights
+    assert facts["build_warnings"] == 0
+    assert "Engine generation completed" in (tmp_path / "build.log").read_text()
+
+
+def test_what_load_needs_lies_beside_the_engine(tmp_path):
+    facts = build(tmp_path, Fp32())
+    stored = read_json(tmp_path / "engine.json")
+    assert stored == facts | {"multiplications": {"conv": 16 * 3 * 3 * 3 * 64, "dense_layer": 160}}
+
+
+def test_every_profile_is_in_the_engine(tmp_path):
+    one = build(tmp_path, Fp16())
+    size = (tmp_path / "model.engine").stat().st_size
+    three = build(tmp_path, Fp16(), profiles=[[1, 1, 1], [1, 16, 32], [64, 256, 1024]])
+    assert (one["profiles"], three["profiles"]) == ([[1, 16, 32]], [[1, 1, 1], [1, 16, 32], [64, 256, 1024]])
+    assert (tmp_path / "model.engine").stat().st_size > size
+
+
+def test_tf32_flag_changes_the_engine(tmp_path):
+    engines = []
+    for precision in (Fp32(), Fp32(), Tf32()):
+        build(tmp_path, precision)
+        engines.append((tmp_path / "model.engine").read_bytes())
+    assert engines[0] == engines[1] != engines[2]
+
+
+def test_workspace_that_is_too_small_is_a_build_error(tmp_path):
+    with pytest.raises(BuildError, match=r"built no engine\n  received: .*workspace limit"):
+        build(tmp_path, Fp32(), workspace_mb=1, profiles=[[1, 4096, 8192]])
+
+
+def bad(operator: str, domain: str = "") -> onnx.ModelProto:
+    model = network()
+    model.graph.node[5].op_type = operator
+    model.graph.node[5].domain = domain
+    if domain:
+        model.opset_import.append(helper.make_opsetid(domain, 1))
+    return model
+
+
+def test_an_unsupported_operator_is_named_with_its_node(tmp_path):
+    with pytest.raises(Unavailable, match=r"does not support node 'relu' \(Mish2\): .*; replace the node"):
+        build(tmp_path, Fp32(), bad("Mish2", "my.domain"))
+
+
+def test_a_file_that_is_no_graph_is_a_build_error(tmp_path):
+    graph = tmp_path / "graph.onnx"
+    graph.write_bytes(b"no graph")
+    source = Source("test", Fp32(), graph, tmp_path / "none.keras", CALIBRATION)
+    with pytest.raises(BuildError, match=r"cannot parse graph.onnx: the file as a whole"):
+        Tensorrt().build(source, tmp_path)
+
+
+def test_an_input_with_free_height_is_refused(tmp_path):
+    model = network()
+    model.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "H"
+    with pytest.raises(BuildError, match=r"does not have just its batch dimension free\n  received: \(-1, -1, 8, 3\)"):
+        build(tmp_path, Fp32(), model)
+
+
+def test_an_unknown_compute_capability_is_unavailable(tmp_path):
+    with pytest.raises(Unavailable, match=r"does not build for SM10"):
+        build(tmp_path, Fp32(), compute_capabilities=("SM10",))
+
+
+def test_compute_capabilities_are_set(tmp_path):
+    build(tmp_path, Fp16(), compute_capabilities=("SM86", "SM89"))
+    assert (tmp_path / "model.engine").exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"module": "torch"}, "module of the TensorRT backend is wrong\n  received: torch"),
+        ({"profiles": []}, "at least one"),
+        ({"profiles": [[2, 1, 3]]}, r"received: \[2, 1, 3\]"),
+        ({"profiles": [[0, 1, 3]]}, r"received: \[0, 1, 3\]"),
+        ({"profiles": [[1, 2]]}, r"received: \[1, 2\]"),
+        ({"workspace_mb": 0}, "positive number of MB"),
+        ({"optimization_level": 6}, "0 to 5"),
+        ({"streams": 1}, "at least 2"),
+        ({"hardware_compatibility": "ALL"}, "AMPERE_PLUS"),
+        ({"version_compatible": True}, "compute_capabilities instead"),
+        ({"module": "tensorrt", "compute_capabilities": ("SM89",)}, "GPU of this machine"),
+    ],
+)
+def test_wrong_settings_are_refused(fields, words):
+    with pytest.raises(ConfigError, match=words):
+        Tensorrt(**fields)
+
+
+def without_gpu() -> bool:
+    return cuda.absence() is not None
+
+
+@pytest.mark.skipif(not without_gpu(), reason="this machine has a GPU")
+def test_load_without_a_gpu_says_so_in_cudas_words(tmp_path):
+    build(tmp_path, Fp16())
+    with pytest.raises(Unavailable, match="no CUDA device: cudaGetDeviceCount: cudaError"):
+        Tensorrt().load(tmp_path)
+
+
+@pytest.mark.skipif(not without_gpu(), reason="this machine has a GPU")
+def test_a_build_for_the_current_gpu_is_refused_without_one():
+    assert Tensorrt().refusal(Fp32()) is None
+    assert "no CUDA device" in Tensorrt(compute_capabilities=("CURRENT",)).refusal(Fp32())
+
+
+def test_a_gpu_without_the_units_refuses(monkeypatch):
+    monkeypatch.setattr(cuda, "absence", lambda: None)
+    monkeypatch.setattr(cuda, "compute_capability", lambda: (7, 5))
+    assert Tensorrt().refusal(Bf16()) == "bfloat16 needs a GPU of compute capability 8.0; this one has 7.5"
+    assert Tensorrt().refusal(Fp16()) is None
+
+
+def test_a_missing_package_is_named_with_the_command():
+    with pytest.raises(
+        BuildError, match=r"tensorrt_nowhere is not installed.*\n.*\n.*\n  fix:      pip install tensorrt-n"
+    ):
+        import_tensorrt("tensorrt_nowhere")
+
+
+def test_libraries_that_do_not_load_are_an_error(tmp_path, monkeypatch):
+    (tmp_path / "tensorrt_broken.py").write_text("raise OSError('libnvinfer.so.11: cannot open shared object file')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(BuildError, match=r"do not load\n  received: libnvinfer\.so\.11: cannot open"):
+        import_tensorrt("tensorrt_broken")
+
+
+def test_nested_phases_add_up_to_the_whole():
+    progress = PhaseProgress()
+    progress.start("build", None, 2)
+    progress.step("build", 0)
+    assert progress.fraction == 0.5
+    progress.start("optimize", "build", 4)
+    for step in range(4):
+        progress.step("optimize", step)
+        assert progress.fraction == pytest.approx(0.5 + 0.125 * (step + 1))
+    progress.step("build", 1)
+    assert progress.fraction == 1.0
+
+
+def test_ctrl_c_during_a_build_asks_tensorrt_to_stop():
+    class Interrupted:
+        def advance(self, steps: float = 1, note: str = "") -> None:
+            raise KeyboardInterrupt
+
+    monitor = make_monitor(trt, Interrupted())
+    monitor.phase_start("build", None, 2)
+    assert monitor.step_complete("build", 0) is False
+    assert monitor.interrupted
+
+
+INSPECTION = {
+    "Layers": [
+        {"Name": "Reformat", "LayerType": "Reformat", "Inputs": [{"Format/Datatype": "Float"}]},
+        {
+            "Name": "__myl_ConvRelu_myl0_1",
+            "LayerType": "kgen",
+            "Inputs": [{"Format/Datatype": "Int8"}],
+            "TacticName": "sm80_xmma_fprop_implicit_gemm_interleaved_i8i8_i8i32_f32",
+            "Metadata": "[ONNX Layer: conv][ONNX Layer: relu]",
+        },
+        {"Name": "dense_layer", "LayerType": "gemm", "Inputs": [{"Format/Datatype": "Half"}], "TacticName": "x"},
+    ]
+}
+
+
+def test_inspection_shares_layers_and_compute_by_type():
+    found = summarize(json.dumps(INSPECTION), {"conv": 300, "dense_layer": 100})
+    assert found == {
+        "layers": {"float32": 1, "int8": 1, "float16": 1},
+        "multipliers": {"int8": 1, "float16": 1},
+        "compute_share": {"int8": 0.75, "float16": 0.25},
+    }
+
+
+def test_inspection_without_types_tells_nothing():
+    assert summarize('{"Layers": ["conv + relu", "dense"]}', {}) is None
+
+
+def test_multiplications_count_through_casts_and_padding():
+    half = Fp16().convert(network(), Grid(), None)
+    assert multiplications(half) == {"conv": 27648, "dense_layer": 160}

@@ -1,0 +1,268 @@
+"""The runner's logic on a fake GPU: what it computes, what it rotates over, what it frees, what it says."""
+
+from __future__ import annotations
+
+import json
+
+import fake_gpu
+import numpy as np
+import pytest
+from fake_gpu import CLASSES, IMAGE_SHAPE, Error, FakeCuda, FakeTensorrt, logits_of
+
+from roundoff.backend import cuda, trt_fit
+from roundoff.backend.trt_context import SCRATCH
+from roundoff.backend.trt_library import make_log
+from roundoff.backend.trt_runner import TensorrtRunner
+from roundoff.errors import BuildError, GateError, Unavailable
+
+random = np.random.default_rng(0)
+
+
+def images(count: int) -> np.ndarray:
+    return random.integers(0, 256, (count, *IMAGE_SHAPE), dtype=np.uint8)
+
+
+@pytest.fixture
+def gpu(monkeypatch) -> FakeCuda:
+    fake = FakeCuda()
+    monkeypatch.setattr(cuda, "runtime", lambda: fake)
+    return fake
+
+
+@pytest.fixture
+def load(gpu, tmp_path):
+    runners = []
+
+    def make(trt=None, plan=b"plan", facts=None, streams=3, cuda_graphs=True) -> TensorrtRunner:
+        trt = trt or FakeTensorrt(gpu)
+        runners.append(
+            TensorrtRunner(trt, plan, make_log(trt), facts or {}, tmp_path / "kernels", streams, cuda_graphs)
+        )
+        return runners[-1]
+
+    yield make
+    for runner in runners:
+        runner.close()
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 11])
+def test_infer_answers_any_number_of_images(load, count):
+    batch = images(count)
+    logits = load().infer(batch)
+    assert logits.dtype == np.float32
+    np.testing.assert_array_equal(logits, logits_of(batch).reshape(count, CLASSES))
+
+
+def test_device_is_the_uuid_as_nvidia_smi_writes_it(load):
+    assert load().device == "GPU-00010203-0405-0607-0809-0a0b0c0d0e0f"
+
+
+@pytest.mark.parametrize("cuda_graphs", [True, False])
+@pytest.mark.parametrize("inputs", [1, 2, 3, 4, 5])
+def test_every_timed_mode_leaves_each_inputs_logits(load, gpu, cuda_graphs, inputs):
+    batches = [images(8) for _ in range(inputs)]
+    with load(cuda_graphs=cuda_graphs).bind(batches) as bound:
+        for run in (bound.device_only, bound.end_to_end, bound.stream):
+            bound.poison()
+            assert all(np.isnan(lane.host_logits.array).all() for lane in bound.lanes)
+            run(2 * len(bound.lanes))
+            for found, batch in zip(bound.outputs(), batches, strict=True):
+                np.testing.assert_array_equal(found, logits_of(batch))
+        assert bound.facts()["cuda_graph"] is cuda_graphs
+
+
+def test_poisoned_device_memory_is_nan(load, gpu):
+    with load().bind([images(2)]) as bound:
+        bound.poison()
+        values = np.ctypeslib.as_array(gpu.live[bound.lanes[0].logits.handle][1])
+        assert np.isnan(values[: 2 * CLASSES * 4].view(np.float32)).all()
+
+
+def test_timed_runs_cover_all_inputs(load):
+    batches = [images(1) for _ in range(4)]
+    with load().bind(batches) as bound:
+        assert len(bound.lanes) == 6
+        bound.poison()
+        bound.stream(6)
+        for lane, batch in zip(bound.lanes, batches, strict=False):
+            np.testing.assert_array_equal(lane.host_logits.array, logits_of(batch))
+
+
+def test_device_only_times_each_run_by_events(load):
+    with load().bind([images(1)]) as bound:
+        np.testing.assert_allclose(bound.device_only(600), np.full(600, 0.25))
+
+
+def test_replay_runs_from_the_graph(load, gpu):
+    with load().bind([images(1)]) as bound:
+        before = gpu.launches
+        bound.stream(7)
+        assert gpu.launches - before == 7
+
+
+def test_a_context_that_cannot_be_captured_is_enqueued_and_says_why(load, gpu):
+    gpu.fail["cudaStreamEndCapture"] = Error.cudaErrorStreamCaptureUnsupported
+    batch = images(2)
+    with load().bind([batch]) as bound:
+        facts = bound.facts()
+        assert facts["cuda_graph"] is False
+        assert "cudaStreamEndCapture: cudaErrorStreamCaptureUnsupported" in facts["no_cuda_graph_reason"]
+        np.testing.assert_array_equal(bound.outputs()[0], logits_of(batch))
+
+
+def test_batch_outside_every_profile_is_unavailable(load):
+    with pytest.raises(Unavailable, match=r"batch size 9 lies in no optimization profile of the engine \(1 to 8\)"):
+        load().bind([images(9)])
+
+
+def test_the_profile_with_the_nearest_optimum_serves_a_batch(load, gpu):
+    runner = load(FakeTensorrt(gpu, profiles=((1, 1, 1), (1, 4, 8), (8, 64, 64))))
+    with runner.bind([images(1)]) as one, runner.bind([images(8)]) as eight:
+        assert one.facts()["profile"] == [1, 1, 1]
+        assert eight.facts()["profile"] == [1, 4, 8]
+
+
+def test_no_memory_for_a_batch_makes_that_batch_unavailable_and_spoils_nothing(load, gpu):
+    runner = load(FakeTensorrt(gpu, profiles=((1, 4, 8), (9, 1000, 10000))))
+    before = dict(gpu.live)
+    with pytest.raises(
+        Unavailable, match=r"no memory left for batch size 10000: cudaMalloc: cudaErrorMemoryAllocation"
+    ):
+        runner.bind([images(10000)])
+    assert gpu.live.keys() == before.keys()
+    batch = images(8)
+    np.testing.assert_array_equal(runner.infer(batch), logits_of(batch))
+
+
+def test_scratch_is_shared_between_bindings_and_between_engines(load, gpu):
+    first, second = load(), load()
+    with first.bind([images(8)]), second.bind([images(1)]):
+        assert len(SCRATCH.blocks) == 3
+    first.close()
+    second.close()
+    assert SCRATCH.blocks == []
+
+
+def test_memory_counts_the_engine_and_its_largest_binding(load):
+    runner = load()
+    loaded = runner.memory_mb()
+    with runner.bind([images(8)]) as bound:
+        assert runner.memory_mb() == pytest.approx(loaded + bound.device_bytes / 1e6)
+        assert bound.device_bytes >= 3 * 8000
+
+
+def test_a_hundred_cycles_leave_nothing(load, gpu):
+    for _ in range(100):
+        runner = load(streams=2)
+        runner.bind([images(1), images(1)])
+        runner.close()
+        assert not gpu.live
+    assert gpu.used == 0
+
+
+def test_closing_twice_is_harmless(load):
+    runner = load()
+    bound = runner.bind([images(1)])
+    runner.close()
+    runner.close()
+    bound.close()
+
+
+def test_a_failing_call_is_named_with_cudas_own_words(load, gpu):
+    with load().bind([images(1)]) as bound:
+        gpu.fail["cudaStreamSynchronize"] = Error.cudaErrorInvalidValue
+        with pytest.raises(cuda.CudaError, match=r"cudaStreamSynchronize: cudaErrorInvalidValue \(words for"):
+            bound.end_to_end(1)
+        gpu.fail.clear()
+
+
+def test_compiled_kernels_are_kept_and_reused(load, tmp_path):
+    with load().bind([images(1)]) as cold:
+        assert cold.facts()["runtime_cache_warm"] is False
+    assert (tmp_path / "kernels").read_bytes() == b"kernels"
+    with load().bind([images(1)]) as warm:
+        assert warm.facts()["runtime_cache_warm"] is True
+
+
+def test_an_engine_that_does_not_deserialize_is_unavailable_in_tensorrts_words(load, gpu):
+    with pytest.raises(Unavailable, match="refuses the engine: the plan is broken"):
+        load(plan=b"broken")
+    assert not gpu.live
+
+
+def layer(kind: str) -> dict:
+    return {"Name": "conv", "LayerType": "Convolution", "Inputs": [{"Name": "x", "Format/Datatype": kind}]}
+
+
+def test_int8_without_an_int8_convolution_fails(load, gpu):
+    with pytest.raises(GateError, match="claims INT8 has no layer that multiplies in INT8"):
+        load(FakeTensorrt(gpu, layers=[layer("Half")]), facts={"weights": "int8", "activations": "int8"})
+    assert not gpu.live
+
+
+def test_int8_with_an_int8_convolution_passes(load, gpu):
+    runner = load(FakeTensorrt(gpu, layers=[layer("Int8 NC/32HW32")]), facts={"weights": "int8"})
+    assert runner.layer_types()["multipliers"] == {"int8": 1}
+    assert json.loads(runner.inspection())["Layers"]
+
+
+def test_an_engine_for_another_library_is_refused_with_both_versions(gpu):
+    trt = FakeTensorrt(gpu)
+    with pytest.raises(
+        Unavailable, match=r"built for library tensorrt_rtx 9, but here is library tensorrt_rtx 0\.0\.1"
+    ):
+        trt_fit.refuse_foreign(trt, {"library": "tensorrt_rtx 9"}, b"plan", make_log(trt))
+
+
+def test_an_unsupported_gpu_is_named_with_the_diagnosis(gpu):
+    trt = FakeTensorrt(gpu)
+    trt.validity = (trt.EngineValidity.INVALID, 2)
+    with pytest.raises(Unavailable, match=r"does not run this engine on Fake GPU \(SM 9\.0\): UNSUPPORTED_CC"):
+        trt_fit.refuse_foreign(trt, trt_fit.made_for(trt), b"plan", make_log(trt))
+
+
+def test_bytes_that_are_no_engine_are_an_error(gpu):
+    trt = FakeTensorrt(gpu)
+    trt.validity = (trt.EngineValidity.INVALID, 32)
+    with pytest.raises(BuildError, match="no TensorRT-RTX engine"):
+        trt_fit.refuse_foreign(trt, trt_fit.made_for(trt), b"plan", make_log(trt))
+
+
+def test_a_gpu_bound_library_names_gpu_and_driver(gpu, monkeypatch):
+    monkeypatch.setattr(trt_fit, "builds_ahead_of_time", lambda trt: False)
+    assert trt_fit.made_for(FakeTensorrt(gpu)) == {
+        "library": "tensorrt_rtx 0.0.1",
+        "gpu": "Fake GPU",
+        "sm": "9.0",
+        "driver": "CUDA 13.0",
+    }
+
+
+def test_no_driver_is_said_in_cudas_words(gpu):
+    gpu.fail["cudaGetDeviceCount"] = Error.cudaErrorInsufficientDriver
+    assert cuda.absence() == (
+        "no CUDA device: cudaGetDeviceCount: cudaErrorInsufficientDriver (words for cudaErrorInsufficientDriver)"
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in vars(FakeCuda) if name.startswith("cuda")])
+def test_fake_cuda_has_the_real_names_and_parameters(name):
+    real = pytest.importorskip("cuda.bindings.runtime")
+    theirs, ours = getattr(real, name), getattr(FakeCuda, name)
+    if callable(ours):
+        signature = theirs.__doc__.split(")")[0].split("(", 1)[1]
+        count = len([part for part in signature.split(",") if part.strip()])
+        assert ours.__code__.co_argcount - 1 == count, theirs.__doc__.splitlines()[0]
+    else:
+        for member in vars(ours) if hasattr(ours, "__dict__") else ():
+            assert hasattr(theirs, member)
+
+
+@pytest.mark.parametrize(
+    "kind", ["Runtime", "ICudaEngine", "IExecutionContext", "IRuntimeConfig", "IRuntimeCache", "EngineInspector"]
+)
+def test_fake_tensorrt_has_the_real_names(kind):
+    trt = pytest.importorskip("tensorrt_rtx")
+    for name in vars(getattr(fake_gpu, kind)):
+        if not name.startswith("_"):
+            assert hasattr(getattr(trt, kind), name), f"{kind}.{name}"
