@@ -145,7 +145,7 @@ class Evidence:
 def read_evidence(sources: Sources, verdict: Mapping[str, Any]) -> Evidence:
     """Collect the cells of every metrics file that `evaluate` wrote; raises DataError where there is none."""
     contents = {path.stem: read_json(path) for path in sorted(sources.metrics.glob("*.json"))}
-    files = {name: content for name, content in contents.items() if _has_cells(name, content)}
+    files = {name: content for name, content in contents.items() if has_cells(name, content)}
     if not files:
         raise DataError(
             "there is nothing to report",
@@ -179,7 +179,8 @@ def cells_of(name: str, content: Mapping[str, Any]) -> list[Cell]:
     return found
 
 
-def _has_cells(name: str, content: Any) -> bool:
+def has_cells(name: str, content: Any) -> bool:
+    """Whether NAME.json is one that `evaluate` wrote."""
     return name != "verdict" and isinstance(content, dict) and "platform" in content and "reference" in content
 
 

@@ -41,8 +41,8 @@ def answer_section(page: Page, evidence: Evidence, words: Words) -> None:
         page.add(Paragraph(words("answer_none", machine=machine, reason=reason.rstrip(".。")), "lead"))
     else:
         page.add(Paragraph(words("answer_ship", cell=cell_name(cell, words), machine=machine), "lead"))
-        page.add(Paragraph(" ".join(_support(cell, evidence, words))))
-    page.add(Paragraph(" ".join(_scope(evidence, words))))
+        page.add(Paragraph(words("sentence_separator").join(_support(cell, evidence, words))))
+    page.add(Paragraph(words("sentence_separator").join(_scope(evidence, words))))
     notes = (*_notes(evidence, words),)
     if notes:
         page.add(Heading(3, words("notes_heading"), "notes"), Bullets(notes))
@@ -70,7 +70,7 @@ def _scope(evidence: Evidence, words: Words) -> Iterator[str]:
         for (backend, _), names in absent_groups(evidence).items()
     ]
     if absent:
-        yield words("answer_unavailable", cells="; ".join(absent))
+        yield words("answer_unavailable", cells=words("group_separator").join(absent))
     yield words("answer_holds", id=evidence.platform.get("id"))
 
 
@@ -164,7 +164,7 @@ def _verdict_row(cell: Cell, decision: Decision, words: Words) -> tuple[Field, .
         cell.backend,
         precision_name(cell, words),
         verdict_field(decision.verdict(cell.key), words),
-        "; ".join(decision.reasons(cell.key)) or MISSING,
+        words("group_separator").join(decision.reasons(cell.key)) or MISSING,
         points_with_interval(accuracy, "drop"),
         percent_with_interval(accuracy, "agreement"),
         f"{accuracy.get('lost', MISSING)} / {accuracy.get('gained', MISSING)}",

@@ -24,7 +24,7 @@ from roundoff.report.document import (
 )
 
 Drawings = Mapping[str, Drawing]
-LONG_TEXT = 28
+WORD, SENTENCE = 14, 28
 
 
 def html_from_blocks(blocks: Sequence[Block], language: str, drawings: Drawings) -> str:
@@ -109,7 +109,11 @@ def _table(block: Table) -> Element:
 def _row(line: Element, fields: Sequence[Field], table: Table) -> None:
     index = 0
     for field in fields:
-        names = [field.tone, "" if index < table.labels or field.span > 1 else "number", _wrapping(field)]
+        names = [
+            field.tone,
+            "" if index < table.labels or field.span > 1 else "number",
+            _wrapping(field, index < table.labels),
+        ]
         attributes = {"class": " ".join(filter(None, names))} if any(names) else {}
         if field.span > 1:
             attributes["colspan"] = str(field.span)
@@ -119,9 +123,11 @@ def _row(line: Element, fields: Sequence[Field], table: Table) -> None:
         index += field.span
 
 
-def _wrapping(field: Field) -> str:
-    """Long texts may wrap; short ones would only be torn apart."""
-    return "prose" if len(field.text) > LONG_TEXT else ""
+def _wrapping(field: Field, label: bool) -> str:
+    """How a text may wrap: sentences in wide columns, names in narrow ones; numbers and short words not at all."""
+    if len(field.text) > SENTENCE:
+        return "prose"
+    return "names" if label and len(field.text) > WORD else ""
 
 
 def _alignment(index: int, table: Table) -> dict[str, str]:

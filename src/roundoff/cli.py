@@ -1,0 +1,148 @@
+"""The command `roundoff`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from roundoff.diff import SESSION_DRIFT, Change, compare, differing_parts
+from roundoff.errors import RoundoffError
+from roundoff.report.history import Snapshot, snapshot
+
+# Wide enough for the longest row when the output is a file or a pipe, which has no width of its own.
+PLAIN_WIDTH = 160
+MARKS = {
+    "better": ("+", "green"),
+    "worse": ("-", "bold red"),
+    "within noise": ("~", "dim"),
+    "unchanged": ("=", "dim"),
+    "noise unknown": ("?", "dim"),
+    "other machine": ("!", "yellow"),
+    "not comparable": ("!", "yellow"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status: 0, or 2 for what cannot be compared."""
+    given = _parser().parse_args(arguments)
+    try:
+        a = snapshot(given.project, given.metrics, given.a)
+        b = snapshot(given.project, given.metrics, given.b)
+    except RoundoffError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    changes = compare(a, b, given.drift)
+    if given.json:
+        print(json.dumps(_as_json(a, b, changes), indent=2, ensure_ascii=False))
+    else:
+        _show(a, b, changes, given.all)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="roundoff", description="Which precision do I ship?")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    diff = commands.add_parser(
+        "diff",
+        help="metrics of two revisions side by side",
+        description="Compare metrics of two git revisions or DVC experiments; what lies within the noise is grey.",
+    )
+    diff.add_argument("a", metavar="A", help="a git revision or the name of a DVC experiment")
+    diff.add_argument("b", metavar="B", nargs="?", help="another one; the workspace if left out")
+    diff.add_argument("--json", action="store_true", help="print JSON")
+    diff.add_argument("--all", action="store_true", help="show what is unchanged, too")
+    diff.add_argument(
+        "--drift",
+        type=_share,
+        default=SESSION_DRIFT,
+        metavar="SHARE",
+        help="change of an absolute time that means nothing between two sessions (default: %(default)s)",
+    )
+    diff.add_argument("--project", type=Path, default=Path(), metavar="PATH", help="the project (default: here)")
+    diff.add_argument("--metrics", default="metrics", metavar="FOLDER", help="folder of metrics (default: %(default)s)")
+    return parser
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a share of 0 or more and less than 1")
+    return value
+
+
+def _as_json(a: Snapshot, b: Snapshot, changes: Sequence[Change]) -> dict[str, object]:
+    sides = {
+        name: {"revision": side.revision, "commit": side.commit, "platform": side.platform}
+        for name, side in (("a", a), ("b", b))
+    }
+    same = a.platform.get("id") == b.platform.get("id")
+    return {**sides, "same_machine": same, "changes": [asdict(change) for change in changes]}
+
+
+def _show(a: Snapshot, b: Snapshot, changes: Sequence[Change], everything: bool) -> None:
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else PLAIN_WIDTH, highlight=False, soft_wrap=not terminal)
+    _show_machines(console, a, b)
+    shown = [change for change in changes if everything or change.judgement != "unchanged"]
+    if not shown:
+        console.print("no figure differs")
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("", "cell", "figure"):
+        table.add_column(name, no_wrap=bool(name != "figure"))
+    for name in (a.revision, b.revision, "change", "95 % interval"):
+        table.add_column(name, justify="right", overflow="fold")
+    table.add_column("")
+    for change in shown:
+        mark, style = MARKS[change.judgement]
+        table.add_row(mark, *map(Text, _texts(change)), change.judgement, style=style)
+    console.print(table)
+
+
+def _show_machines(console: Console, a: Snapshot, b: Snapshot) -> None:
+    parts = differing_parts(a.platform, b.platform)
+    if a.platform.get("id") == b.platform.get("id"):
+        console.print(Text(f"both measured on {a.platform.get('id')}"))
+        return
+    console.print(Text("measured on different machines: no difference is called better or worse", style="bold yellow"))
+    console.print(Text(f"  fingerprint: {a.platform.get('id')} → {b.platform.get('id')}"))
+    for name, (left, right) in parts.items():
+        console.print(Text(f"  {name}: {left} → {right}"))
+
+
+def _texts(change: Change) -> tuple[str, ...]:
+    return (
+        change.cell,
+        change.figure,
+        _value(change.a),
+        _value(change.b),
+        _amount(change.change, change.unit),
+        _interval(change),
+    )
+
+
+def _value(value: float | str | None) -> str:
+    return "–" if value is None else value if isinstance(value, str) else f"{value:,.4g}"
+
+
+def _amount(value: float | None, unit: str) -> str:
+    return "" if value is None else f"{100 * value:+.2f} {'points' if unit == 'points' else '%'}"
+
+
+def _interval(change: Change) -> str:
+    if change.low is None or change.high is None or change.low == change.high:
+        return ""
+    return f"{100 * change.low:+.2f} … {100 * change.high:+.2f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

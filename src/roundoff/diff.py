@@ -1,0 +1,168 @@
+"""Two sets of metrics side by side: what differs beyond the measured noise, and what must not be compared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from roundoff.report.evidence import Cell
+from roundoff.report.history import Snapshot
+
+Judgement = Literal["better", "worse", "within noise", "unchanged", "noise unknown", "other machine", "not comparable"]
+Kind = Literal["share", "ratio", "session", "exact"]
+
+# Two sessions are never interleaved: one model timed against itself in two of them read 0.88 to 1.0.
+SESSION_DRIFT = 0.12
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a cell: its key in the metrics, whether more is better, and what its noise is made of."""
+
+    key: str
+    more_is_better: bool
+    kind: Kind
+
+
+CELL_FIGURES = (
+    Figure("size_mb", False, "exact"),
+    Figure("load_ms", False, "session"),
+    Figure("memory_mb", False, "session"),
+)
+ACCURACY_FIGURES = (Figure("top1", True, "share"), Figure("agreement", True, "share"))
+BATCH_FIGURES = (
+    Figure("device_p50_ms", False, "session"),
+    Figure("end_to_end_p50_ms", False, "session"),
+    Figure("throughput_per_s", True, "session"),
+    Figure("speedup", True, "ratio"),
+)
+ENERGY_FIGURES = (Figure("mj_per_image", False, "session"),)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One figure of one cell in both snapshots.
+
+    `change` is b − a where `unit` is `points`, b ÷ a − 1 where it is `ratio`, None where that says nothing;
+    [`low`, `high`] is its 95 % interval, where there is one.
+    """
+
+    cell: str
+    figure: str
+    a: float | str | None
+    b: float | str | None
+    change: float | None
+    low: float | None
+    high: float | None
+    judgement: Judgement
+    unit: Literal["points", "ratio"] = "ratio"
+
+
+def compare(a: Snapshot, b: Snapshot, drift: float = SESSION_DRIFT) -> list[Change]:
+    """Every figure that either snapshot has; between different fingerprints nothing is called better or worse.
+
+    `drift` is the relative change that absolute times may show between two sessions on one machine.
+    """
+    same_machine = a.platform.get("id") == b.platform.get("id")
+    changes = []
+    for name in dict.fromkeys([*a.cells, *b.cells]):
+        for change in _cell_changes(name, a.cells.get(name), b.cells.get(name), drift):
+            changes.append(change if same_machine else _elsewhere(change))
+    return changes
+
+
+def differing_parts(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The parts of two fingerprints that differ, by dotted name."""
+    left, right = dict(_flat(a)), dict(_flat(b))
+    names = [name for name in dict.fromkeys([*left, *right]) if name != "id"]
+    return {name: (left.get(name), right.get(name)) for name in names if left.get(name) != right.get(name)}
+
+
+def _cell_changes(name: str, a: Cell | None, b: Cell | None, drift: float) -> Iterator[Change]:
+    states = [cell.facts.get("status") if cell else "absent" for cell in (a, b)]
+    if states[0] != states[1]:
+        yield Change(name, "status", states[0], states[1], None, None, None, "not comparable")
+    if a is None or b is None:
+        return
+    if a.measured and b.measured and a.label != b.label:
+        yield Change(name, "computes as", a.label, b.label, None, None, None, "not comparable")
+    for prefix, figures, left, right in _parts(a, b):
+        for figure in figures:
+            found = _change(name, prefix, figure, left, right, drift)
+            if found is not None:
+                yield found
+
+
+def _parts(a: Cell, b: Cell) -> Iterator[tuple[str, tuple[Figure, ...], Mapping[str, Any], Mapping[str, Any]]]:
+    yield "", ACCURACY_FIGURES, a.accuracy, b.accuracy
+    yield "", CELL_FIGURES, a.facts, b.facts
+    yield "", ENERGY_FIGURES, a.facts.get("energy") or {}, b.facts.get("energy") or {}
+    for batch in sorted({*a.batches, *b.batches}):
+        yield f"batch {batch}: ", BATCH_FIGURES, a.batches.get(batch, {}), b.batches.get(batch, {})
+
+
+def _change(
+    cell: str, prefix: str, figure: Figure, a: Mapping[str, Any], b: Mapping[str, Any], drift: float
+) -> Change | None:
+    before, after = a.get(figure.key), b.get(figure.key)
+    name = prefix + figure.key
+    if before is None and after is None:
+        return None
+    if before is None or after is None:
+        return Change(cell, name, before, after, None, None, None, "not comparable")
+    if before == after:
+        return Change(cell, name, before, after, 0.0, None, None, "unchanged")
+    change = after - before if figure.kind == "share" else after / before - 1
+    low, high = interval_of_change(figure, a, b, drift)
+    unit: Literal["points", "ratio"] = "points" if figure.kind == "share" else "ratio"
+    return Change(cell, name, before, after, change, low, high, _judgement(figure, change, low, high), unit)
+
+
+def interval_of_change(
+    figure: Figure, a: Mapping[str, Any], b: Mapping[str, Any], drift: float
+) -> tuple[float | None, float | None]:
+    """The 95 % interval of a change from the intervals of both figures (MOVER: Zou and Donner, Stat. Med. 27, 2008).
+
+    Shares by difference (for Wilson's intervals this is Newcombe's, Stat. Med. 17, 1998), ratios by their logarithms;
+    absolute figures of two sessions by `drift` alone, which is far wider than the interval of either median.
+    """
+    before, after = float(a[figure.key]), float(b[figure.key])
+    if figure.kind == "exact":
+        return after / before - 1, after / before - 1
+    if figure.kind == "session":
+        return after / before / (1 + drift) - 1, after / before * (1 + drift) - 1
+    known = [side.get(f"{figure.key}_{end}") for side in (a, b) for end in ("low", "high")]
+    bounds = [float(bound) for bound in known if bound is not None]
+    if len(bounds) < len(known):
+        return None, None
+    if figure.kind == "share":
+        return _difference(before, after, *bounds)
+    low, high = _difference(math.log(before), math.log(after), *(math.log(bound) for bound in bounds))
+    return math.expm1(low), math.expm1(high)
+
+
+def _difference(a: float, b: float, a_low: float, a_high: float, b_low: float, b_high: float) -> tuple[float, float]:
+    return b - a - math.hypot(b - b_low, a_high - a), b - a + math.hypot(b_high - b, a - a_low)
+
+
+def _judgement(figure: Figure, change: float, low: float | None, high: float | None) -> Judgement:
+    if low is None or high is None:
+        return "noise unknown"
+    if low <= 0 <= high:
+        return "within noise"
+    return "better" if (change > 0) == figure.more_is_better else "worse"
+
+
+def _elsewhere(change: Change) -> Change:
+    if change.judgement not in ("better", "worse"):
+        return change
+    return Change(**{**vars(change), "judgement": "other machine"})
+
+
+def _flat(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    children = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else None
+    if children is None:
+        return [(prefix, value)]
+    return [pair for key, child in children for pair in _flat(child, f"{prefix}.{key}" if prefix else str(key))]
