@@ -40,10 +40,12 @@ class LiteRT(Backend):
 
     def refusal(self, precision: Precision) -> str | None:
         """For a precision that it converts this imports TensorFlow, so that `build` is timed without the import."""
-        if precision.weights != precision.activations or precision.weights not in CONVERTED:
+        alike = precision.weights == precision.activations and precision.remainder == "float32"
+        if not alike or precision.weights not in CONVERTED:
             return (
-                f"LiteRT's converter makes {', '.join(CONVERTED)} models, with weights and activations alike; "
-                f"this precision has {precision.weights} weights and {precision.activations} activations"
+                f"LiteRT's converter makes {', '.join(CONVERTED)} models, with weights and activations alike; this "
+                f"precision has {precision.weights} weights and {precision.activations} activations, "
+                f"the rest in {precision.remainder}"
             )
         try:
             keras_on_tensorflow()

@@ -27,11 +27,13 @@ class Precision(ABC):
     """A precision. A subclass is a frozen dataclass whose fields are its YAML's keys.
 
     Class attributes state what the precision is, for backends that do not take ONNX graphs:
-    `weights` and `activations` are NumPy/ml_dtypes type names (`tf32` for TensorFloat-32).
+    `weights` and `activations` are NumPy/ml_dtypes type names (`tf32` for TensorFloat-32); `remainder` is the type of
+    what a quantized precision leaves unquantized.
     """
 
     weights: ClassVar[str]
     activations: ClassVar[str]
+    remainder: ClassVar[str] = "float32"
     needs_calibration: ClassVar[bool] = False
     allows_tf32: ClassVar[bool] = False
 
