@@ -19,7 +19,9 @@ LAYERS = (
     ("backend",),
     ("engine",),
     ("measurement",),
+    ("ranking",),
     ("evaluation", "verdict"),
+    ("revisions",),
     ("diff", "report"),
     ("config", "stage", "params", "sweep", "cli"),
 )

@@ -25,14 +25,20 @@ def batch_metrics(
     Latencies are milliseconds, throughput images per second of host wall time. `facts` is what the runner says of
     itself; the keys `enqueue_ms`, `copy_ms`, `device_ms` and `enqueued_device_ms` are understood where given.
     """
-    median = median_interval(timing.round_ms)
+    device, end_to_end = median_interval(timing.round_ms), median_interval(timing.round_end_to_end_ms)
+    images_per_round = batch_size * timing.stream_runs / timing.rounds
+    throughput = median_interval(images_per_round / np.array(timing.round_stream_s))
     return {
         "reason": None,
         **_percentiles("device", timing.device_ms),
         **_percentiles("end_to_end", timing.end_to_end_ms),
         "throughput_per_s": batch_size * timing.stream_runs / sum(timing.round_stream_s),
-        "device_p50_low_ms": median.low,
-        "device_p50_high_ms": median.high,
+        "throughput_low_per_s": throughput.low,
+        "throughput_high_per_s": throughput.high,
+        "device_p50_low_ms": device.low,
+        "device_p50_high_ms": device.high,
+        "end_to_end_p50_low_ms": end_to_end.low,
+        "end_to_end_p50_high_ms": end_to_end.high,
         **_speedup("speedup", None if reference is None else paired_speedup(reference, timing)),
         **_speedup("end_to_end_speedup", None if reference is None else paired_speedup(reference, timing, True)),
         "variation": coefficient_of_variation(timing.device_ms),
@@ -49,8 +55,10 @@ def batch_unavailable(reason: str) -> dict[str, Any]:
     """The object `batch_N` of a cell that cannot run this batch size: the same keys, null, and the reason."""
     percentiles = [f"{mode}_{name}_ms" for mode in ("device", "end_to_end") for name in PERCENTILES]
     speedups = [f"{mode}{bound}" for mode in ("speedup", "end_to_end_speedup") for bound in ("", "_low", "_high")]
-    others = ["throughput_per_s", "device_p50_low_ms", "device_p50_high_ms", "variation", "seconds", "stopped"]
-    empty: dict[str, Any] = dict.fromkeys([*percentiles, *speedups, *others])
+    bounds = [f"{mode}_p50_{bound}_ms" for mode in ("device", "end_to_end") for bound in ("low", "high")]
+    throughput = ["throughput_per_s", "throughput_low_per_s", "throughput_high_per_s"]
+    others = ["variation", "seconds", "stopped"]
+    empty: dict[str, Any] = dict.fromkeys([*percentiles, *throughput, *bounds, *speedups, *others])
     return {"reason": reason, **empty, "runs": 0, "rounds": 0, "warnings": [], "facts": {}}
 
 

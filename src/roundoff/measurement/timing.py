@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ Clock = Callable[[], float]
 MODES = 3
 CHECK_EVERY = 1.25
 MOST_REPEATS = 3
+WARMUP_BLOCKS = 3  # fewer say too little of how long a run takes
 
 
 @dataclass(frozen=True)
@@ -128,12 +130,13 @@ class Interleaved:
         """Run uncounted for long enough; returns how many runs fill one slice of a round."""
         bound.end_to_end(1)
         bound.stream(1)
-        started, latest = self.clock(), 0.0
-        while latest == 0 or self.clock() - started < self.schedule.warmup_ms / 1e3:
+        block = math.ceil(self.schedule.warmup_runs / WARMUP_BLOCKS)
+        started, block_s = self.clock(), list[float]()
+        while len(block_s) < WARMUP_BLOCKS or self.clock() - started < self.schedule.warmup_ms / 1e3:
             before = self.clock()
-            bound.device_only(self.schedule.warmup_runs)
-            latest = self.clock() - before
-        pace = max(latest / self.schedule.warmup_runs, 1e-9)
+            bound.device_only(block)
+            block_s.append(self.clock() - before)
+        pace = max(float(np.median(block_s)) / block, 1e-9)
         slice_s = self.schedule.min_seconds / self.schedule.min_rounds / MODES
         return max(1, round(slice_s / pace))
 
