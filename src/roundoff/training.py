@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +29,7 @@ CURVES = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rat
 
 @dataclass(frozen=True)
 class Training:
-    """SGD with Nesterov momentum; linear warm-up over `warmup_epochs`, then cosine decay to 0.
+    """SGD with Nesterov momentum; linear warm-up over `warmup_fraction` of all steps, then cosine decay to 0.
 
     `weight_decay` is decoupled (Loshchilov & Hutter, arXiv:1711.05101) and spares biases and batch norm.
     `validation_fraction` of the training split, per class, is held out for the curves; the test split is never read.
@@ -36,7 +38,7 @@ class Training:
     epochs: int
     batch_size: int
     learning_rate: float
-    warmup_epochs: float
+    warmup_fraction: float
     momentum: float
     weight_decay: float
     label_smoothing: float
@@ -50,7 +52,7 @@ class Training:
             "epochs": (self.epochs >= 1, "at least 1"),
             "batch_size": (self.batch_size >= 1, "at least 1"),
             "learning_rate": (0 < self.learning_rate < math.inf, "a finite number above 0"),
-            "warmup_epochs": (0 <= self.warmup_epochs < self.epochs, "at least 0 and below train.epochs"),
+            "warmup_fraction": (0 <= self.warmup_fraction < 1, "a number in [0, 1)"),
             "momentum": (0 <= self.momentum < 1, "a number in [0, 1)"),
             "weight_decay": (0 <= self.weight_decay < math.inf, "a finite number, at least 0"),
             "label_smoothing": (0 <= self.label_smoothing < 1, "a number in [0, 1)"),
@@ -112,7 +114,7 @@ class Training:
         self, network: keras.Model, training: TrainingBatches, validation: ValidationBatches, curves: Path
     ) -> list[dict[str, float]]:
         steps = training.per_epoch
-        schedule = self._compile(network, steps)
+        schedule = self._compile(network, len(training))
         rows: list[dict[str, float]] = []
 
         def record(epoch: int, logs: dict[str, float]) -> None:
@@ -135,10 +137,10 @@ class Training:
     def _compile(self, network: keras.Model, steps: int) -> Any:
         import keras
 
-        warmup = round(self.warmup_epochs * steps)
+        warmup = int(self.warmup_fraction * steps)
         schedule = keras.optimizers.schedules.CosineDecay(
             initial_learning_rate=0.0 if warmup else self.learning_rate,
-            decay_steps=steps * self.epochs - warmup,
+            decay_steps=steps - warmup,
             warmup_target=self.learning_rate if warmup else None,
             warmup_steps=warmup,
         )
@@ -162,7 +164,7 @@ def callback(record: Callable[[int, dict[str, float]], None], bar: Bar) -> Any:
                 f"The training loss is not finite in epoch {epoch + 1}",
                 received=loss,
                 expected="a finite number",
-                fix="lower train.learning_rate, or raise train.warmup_epochs",
+                fix="lower train.learning_rate, or raise train.warmup_fraction",
             )
         record(epoch, logs)
         bar.advance(0, f"loss {loss:.3f}, validation accuracy {float(logs['val_accuracy']):.3f}")
@@ -185,12 +187,22 @@ def write_curves(path: Path, rows: list[dict[str, float]]) -> None:
 
 
 def save(network: keras.Model, path: Path) -> None:
-    """Write a .keras file, atomically."""
+    """Write a .keras file for inference, without the optimizer, atomically; equal models give equal bytes."""
+    import keras
+
+    plain = keras.models.clone_model(network)
+    plain.set_weights(network.get_weights())
     with whole_file(path) as partial:
-        # Keras refuses to write a name that does not end in .keras.
-        saved = partial.with_name(f"{partial.name}.keras")
-        try:
-            network.save(saved)
-            saved.replace(partial)
-        finally:
-            saved.unlink(missing_ok=True)
+        plain.save(partial)
+        _forget_time(partial)
+
+
+def _forget_time(path: Path) -> None:
+    """Rewrite a .keras file without the moment it was saved at, so that DVC sees equal models as equal."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    metadata = json.loads(members["metadata.json"])
+    members["metadata.json"] = json.dumps({**metadata, "date_saved": "1980-01-01@00:00:00"}).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
