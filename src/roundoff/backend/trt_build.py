@@ -14,7 +14,9 @@ from roundoff.errors import BuildError, Unavailable
 from roundoff.progress import progress_bar
 
 UNSUPPORTED = re.compile(
-    r"not support|unsupported|no implementation|any implementation|not available|plugin not found", re.IGNORECASE
+    # the last: what TensorRT-RTX before 1.7 says of INT8 convolutions
+    r"not support|unsupported|no implementation|any implementation|not available|plugin not found|CHECK\(dtype",
+    re.IGNORECASE,
 )
 PARSE_FIX = (
     "replace the node in the model, keep it in float32 (`keep` or `exclude_nodes` of the precision), "

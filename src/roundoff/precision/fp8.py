@@ -1,0 +1,78 @@
+"""FP8: 8-bit float weights and activations (E4M3), by Q/DQ pairs in the graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+import ml_dtypes
+import numpy as np
+import onnx
+
+from roundoff.calibration.integers import along
+from roundoff.errors import CalibrationError
+from roundoff.precision.base import Grid, Precision
+from roundoff.precision.cast import FLOAT16, at_least_opset, lower
+from roundoff.precision.int8_fp16 import refuse_ranges_beyond_half
+from roundoff.precision.placement import Placement
+from roundoff.precision.qdq import Codec, Codes, Floats, quantize
+
+if TYPE_CHECKING:
+    from roundoff.calibration.base import CalibrationTable, TensorRange
+
+FIRST_OPSET = 19  # the first in which ONNX defines QuantizeLinear for 8-bit floats
+LARGEST = 448.0  # of E4M3 without infinities (Micikevicius et al., "FP8 Formats for Deep Learning", 2022)
+
+
+@dataclass(frozen=True)
+class Fp8(Precision):
+    """E4M3 (4 exponent and 3 fraction bits, largest value 448) with a float16 remainder.
+
+    Each tensor is scaled so that its range's end lies at 448; weights have a scale per output channel. The fields are
+    the placement rules' switches, as in INT8; `keep` names nodes or operators that stay in float32.
+    """
+
+    weights: ClassVar[str] = "float8_e4m3fn"
+    activations: ClassVar[str] = "float8_e4m3fn"
+    remainder: ClassVar[str] = "float16"
+    needs_calibration: ClassVar[bool] = True
+
+    first_layer: bool = True
+    last_layer: bool = False
+    residual: bool = True
+    exclude_nodes: list[str] = field(default_factory=list)
+    exclude_types: list[str] = field(default_factory=list)
+    keep: list[str] = field(default_factory=list)
+
+    def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
+        """Insert the pairs and lower the remainder; raises CalibrationError without a table of this model."""
+        if table is None:
+            raise CalibrationError(
+                "FP8 needs a calibration table", received=None, expected="a table", fix="run the calibrate stage first"
+            )
+        refuse_ranges_beyond_half(table)
+        placement = Placement(
+            self.first_layer, self.last_layer, self.residual, tuple(self.exclude_nodes), tuple(self.exclude_types)
+        )
+        codec = E4m3Codec()
+        # An 8-bit float is no type of the exported graph's operator set, but the table belongs to that very graph.
+        return lower(at_least_opset(quantize(model, table, codec, placement), FIRST_OPSET), FLOAT16, self.keep)
+
+
+class E4m3Codec(Codec):
+    """Symmetric scaling onto ±448; rounding is to nearest even, beyond the end it saturates."""
+
+    activation_type = onnx.TensorProto.FLOAT8E4M3FN
+    weight_type = onnx.TensorProto.FLOAT8E4M3FN
+
+    def activation(self, seen: TensorRange) -> tuple[np.float32, float]:
+        """The scale that puts the larger end of the range at 448, and 0."""
+        return np.float32(max(abs(seen.low), abs(seen.high)) / LARGEST or 1.0), 0.0
+
+    def weight(self, values: Floats, axis: int | None) -> tuple[Floats, Codes]:
+        """Scales from each channel's largest magnitude, float32 [channels] or []; codes float8_e4m3fn."""
+        others = None if axis is None else tuple(i for i in range(values.ndim) if i != axis % values.ndim)
+        scales = np.asarray(np.abs(values).max(axis=others) / LARGEST, dtype=np.float32)
+        scales[scales == 0] = 1
+        codes = np.clip(values / along(scales, values.ndim, axis), -LARGEST, LARGEST)
+        return scales, codes.astype(ml_dtypes.float8_e4m3fn)

@@ -1,0 +1,54 @@
+"""INT8 with an FP16 remainder: Q/DQ pairs as in INT8, and every other tensor in half precision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+import onnx
+
+from roundoff.errors import CalibrationError
+from roundoff.precision.base import Grid
+from roundoff.precision.cast import FLOAT16, at_least_opset, lower
+from roundoff.precision.int8 import Int8
+
+if TYPE_CHECKING:
+    from roundoff.calibration.base import CalibrationTable
+
+FIRST_OPSET = 19  # the first in which ONNX defines QuantizeLinear for float16
+
+
+@dataclass(frozen=True)
+class Int8Fp16(Int8):
+    """INT8's fields, and `keep`: names of nodes or operators that stay in float32."""
+
+    weights: ClassVar[str] = "int8"
+    activations: ClassVar[str] = "int8"
+    remainder: ClassVar[str] = "float16"
+
+    keep: list[str] = field(default_factory=list)
+
+    def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
+        """Insert the pairs, then lower what is float32 to float16, scales included.
+
+        Raises CalibrationError without a table of this model, or where a tensor's seen values or its scale leave
+        float16's range; BuildError where a weight does.
+        """
+        quantized = super().convert(model, grid, table)
+        assert table is not None
+        refuse_ranges_beyond_half(table)
+        return lower(at_least_opset(quantized, FIRST_OPSET), FLOAT16, self.keep)
+
+
+def refuse_ranges_beyond_half(table: CalibrationTable) -> None:
+    """Raise CalibrationError for an activation that float16 cannot hold: too large, or with a scale that becomes 0."""
+    for name, seen in table.ranges.items():
+        peak = max(abs(seen.seen_low), abs(seen.seen_high))
+        span = max(abs(seen.low), abs(seen.high))
+        if peak > FLOAT16.largest or 0 < span / 255 < FLOAT16.smallest:
+            raise CalibrationError(
+                f"activation {name} does not fit float16",
+                received=f"values up to {peak:g} in magnitude, a chosen range of {span:g}",
+                expected=f"values up to {FLOAT16.largest:g} and a scale of at least {FLOAT16.smallest:.2g}",
+                fix="use int8 (with a float32 remainder) for this model",
+            )

@@ -1,0 +1,102 @@
+"""FP8 (E4M3) and INT8 with a float16 remainder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import ml_dtypes
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from networks import pictures, relative_error, residual_network, run, table_of, types
+from onnx import TensorProto
+
+from roundoff.calibration.base import CalibrationTable, TensorRange
+from roundoff.errors import CalibrationError
+from roundoff.precision.base import Grid
+from roundoff.precision.fp8 import LARGEST, E4m3Codec, Fp8
+from roundoff.precision.int8 import Int8
+from roundoff.precision.int8_fp16 import Int8Fp16
+
+
+def quantized_type(model: onnx.ModelProto, convolution: str) -> set[int]:
+    """The types that the convolution's operands have before they are dequantized."""
+    found = types(model)
+    makers = {name: n for n in model.graph.node for name in n.output}
+    conv = next(n for n in model.graph.node if n.name == convolution)
+    return {found[makers[name].input[0]] for name in conv.input[:2]}
+
+
+@pytest.mark.parametrize(
+    ("precision", "code", "error"),
+    [(Fp8(), TensorProto.FLOAT8E4M3FN, 0.1), (Int8Fp16(), TensorProto.INT8, 0.02)],
+    ids=["fp8", "int8_fp16"],
+)
+def test_operands_are_eight_bits_and_the_rest_is_float16(precision, code, error):
+    model = residual_network()
+    converted = precision.convert(model, Grid(), table_of(model))
+    assert quantized_type(converted, "conv1") == quantized_type(converted, "conv2") == {code}
+    found = types(converted)
+    assert {found[name] for name in ("conv1", "relu1", "sum", "relu2", "features")} == {TensorProto.FLOAT16}
+    assert found["logits"] == TensorProto.FLOAT
+    images = pictures()
+    assert relative_error(run(converted, images)[0], run(model, images)[0]) < error
+
+
+def test_int8_fp16_has_int8s_pairs():
+    model = residual_network()
+    table = table_of(model)
+    count = [Counter(n.op_type for n in p.convert(model, Grid(), table).graph.node) for p in (Int8(), Int8Fp16())]
+    assert count[0]["QuantizeLinear"] == count[1]["QuantizeLinear"] > 0
+
+
+@pytest.mark.parametrize("precision", [Fp8(), Int8Fp16()], ids=["fp8", "int8_fp16"])
+def test_no_cast_stands_between_a_pair_and_its_convolution(precision):
+    model = residual_network()
+    converted = precision.convert(model, Grid(), table_of(model))
+    makers = {name: n.op_type for n in converted.graph.node for name in n.output}
+    for conv in (n for n in converted.graph.node if n.op_type == "Conv"):
+        assert [makers[name] for name in conv.input[:2]] == ["DequantizeLinear"] * 2
+
+
+@pytest.mark.parametrize("precision", [Fp8(), Int8Fp16()], ids=["fp8", "int8_fp16"])
+def test_a_table_is_required_and_must_be_of_this_model(precision):
+    with pytest.raises(CalibrationError, match="needs a calibration table"):
+        precision.convert(residual_network(), Grid(), None)
+    with pytest.raises(CalibrationError, match="made from another model"):
+        precision.convert(residual_network(), Grid(), table_of(residual_network(seed=1)))
+
+
+@pytest.mark.parametrize("change", [{"seen_high": 1e5}, {"low": 0.0, "high": 1e-6}])
+def test_ranges_that_float16_cannot_hold_are_refused(change):
+    model = residual_network()
+    table = table_of(model)
+    ranges = table.ranges | {"relu1": replace(table.ranges["relu1"], **change)}
+    with pytest.raises(CalibrationError, match="activation relu1 does not fit float16"):
+        Fp8().convert(model, Grid(), CalibrationTable(ranges, table.provenance))
+
+
+finite = st.floats(-1e4, 1e4, width=32)
+
+
+@given(hnp.arrays(np.float32, (4, 3), elements=finite))
+def test_weights_round_to_e4m3_within_half_a_step(values):
+    scales, codes = E4m3Codec().weight(values, 0)
+    assert codes.dtype == ml_dtypes.float8_e4m3fn
+    assert np.isfinite(codes.astype(np.float32)).all()
+    back = codes.astype(np.float32) * scales[:, None]
+    # three fraction bits: half a step is 1/16 of the value; below 2^-6 steps are 2^-9 of the scale
+    allowed = np.maximum(np.abs(values) / 16, scales[:, None] * 2.0**-10) * (1 + 1e-4)
+    assert (np.abs(back - values) <= allowed).all()
+
+
+@given(st.floats(0, 1e4, width=32), st.floats(0, 1e4, width=32))
+def test_an_activations_larger_end_lies_at_the_largest_code(low, high):
+    scale, zero = E4m3Codec().activation(TensorRange(-low, high, -low, high, "minmax", 0.0))
+    assert zero == 0
+    peak = max(low, high)
+    assert scale == np.float32(1) if peak == 0 else scale * LARGEST == pytest.approx(peak, rel=1e-6)
