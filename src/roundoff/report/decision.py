@@ -1,4 +1,4 @@
-"""The verdict as the report reads it from verdict.json."""
+"""The verdict as the report reads it from verdict.json, and its reasons in the report's language."""
 
 from __future__ import annotations
 
@@ -7,18 +7,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from roundoff.report.document import Tone
+from roundoff.report.messages import Words
+from roundoff.report.numbers import MISSING, percent, plain, rounded_up
 
-TONES: dict[str, Tone] = {"pass": "good", "fail": "bad", "undecided": "unsure", "unavailable": "muted"}
+TONES: dict[str, Tone] = {"pass": "good", "fail": "bad", "undecided": "unsure"}
 USES = ("balanced", "fastest", "reference")
+SHARES = ("keep", "chance")
+LIMITS = ("keep", "points", "latency_ms", "throughput_per_s", "size_mb", "memory_mb", "mj_per_image")
 
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The cell recommended for one use with the rule that led there, or why there is none."""
+    """The cell recommended for one use, or None.
+
+    `tied` are cells as fast as it, `waiting` faster ones on which the data do not decide.
+    """
 
     use: str
     cell: str | None
-    reason: str
+    tied: tuple[str, ...]
+    waiting: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -32,9 +40,15 @@ class Decision:
         found: str | None = self._cell(cell).get("verdict")
         return found
 
-    def reasons(self, cell: str) -> list[str]:
-        """Reasons in words."""
-        return [str(reason) for reason in self._cell(cell).get("reasons") or []]
+    def reasons(self, cell: str, words: Words) -> list[str]:
+        """What was found and what was asked for, a sentence for each question."""
+        return [_reason(check, words) for check in self._cell(cell).get("checks") or []]
+
+    def samples_needed(self, cell: str) -> str | None:
+        """About how many test images would decide an undecided cell, to two digits; None where none would."""
+        counts = [check.get("samples_needed") for check in self._cell(cell).get("checks") or []]
+        known = [count for count in counts if count]
+        return rounded_up(max(known)) if known else None
 
     @property
     def front(self) -> list[str]:
@@ -42,20 +56,56 @@ class Decision:
         return list(self.content.get("front") or [])
 
     @property
-    def target(self) -> str | None:
-        """The target in words."""
-        return self.content.get("target_words")
+    def batch_size(self) -> int | None:
+        """The batch size that cells are ranked at."""
+        found: int | None = (self.content.get("target") or {}).get("batch_size")
+        return found
 
     @property
     def recommendations(self) -> list[Recommendation]:
         """One for each use, the balanced one first."""
         given = self.content.get("recommendations") or {}
-        return [
-            Recommendation(use, given[use].get("cell"), str(given[use].get("reason") or ""))
-            for use in USES
-            if use in given
-        ]
+        return [_recommendation(use, given[use]) for use in USES if use in given]
+
+    @property
+    def shipped(self) -> Recommendation | None:
+        """What to ship: the balanced cell, else the fastest; never a cell that only serves as the reference."""
+        return next((choice for choice in self.recommendations if choice.cell and choice.use != "reference"), None)
+
+    def target(self, words: Words) -> str:
+        """The target in words."""
+        given = self.content.get("target") or {}
+        limits = {key: given.get(key) for key in LIMITS if given.get(key) is not None}
+        batch, percentile = given.get("batch_size"), given.get("latency_percentile")
+        return words("list_separator").join(
+            words(f"target_{key}", limit=_amount(key, limit), batch=batch, percentile=percentile)
+            for key, limit in limits.items()
+        )
 
     def _cell(self, name: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = (self.content.get("cells") or {}).get(name) or {}
         return found
+
+
+def _recommendation(use: str, given: Mapping[str, Any]) -> Recommendation:
+    tied, waiting = (tuple(given.get(key) or ()) for key in ("tied", "faster_if_decided"))
+    return Recommendation(use, given.get("cell"), tied, waiting)
+
+
+def _reason(check: Mapping[str, Any], words: Words) -> str:
+    """The check in the catalogue's words; a check that it does not know, or without a figure, in the check's own."""
+    name, found, low, high = (check[key] for key in ("name", "found", "low", "high"))
+    if not words.known(f"check_{name}") or found is None:
+        return str(check["reason"])
+    if name == "accuracy":
+        return words("check_accuracy")
+    bounds = "" if low is None or low == high else f" ({_amount(name, low)}–{_amount(name, high)})"
+    text = words(f"check_{name}", found=_amount(name, found) + bounds, limit=_amount(name, check["limit"]))
+    needed = check.get("samples_needed")
+    return text + (words("check_needed", count=rounded_up(needed)) if needed else "")
+
+
+def _amount(name: str, value: float | None) -> str:
+    if value is None:
+        return MISSING
+    return percent(value) if name in SHARES else plain(value)

@@ -86,6 +86,12 @@ class Evidence:
     def batch_sizes(self) -> tuple[int, ...]:
         return tuple(sorted({size for cell in self.cells for size in cell.batches}))
 
+    @property
+    def main_batch(self) -> int | None:
+        """The batch size that the verdict ranks cells at, else the smallest that was measured."""
+        ranked = (self.verdict.get("target") or {}).get("batch_size")
+        return int(ranked) if ranked in self.batch_sizes else next(iter(self.batch_sizes), None)
+
     def cell(self, key: str | None) -> Cell | None:
         """The cell named PRECISION/BACKEND."""
         return next((cell for cell in self.cells if cell.key == key), None)

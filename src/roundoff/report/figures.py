@@ -73,7 +73,7 @@ def _time_axis(axes: Any, values: Sequence[float]) -> None:
 def pareto_figure(evidence: Evidence, batch: int, front: Sequence[str]) -> Drawing | None:
     """Accuracy with its 95 % interval over median latency with its 95 % interval; the front is a line."""
     cells = [cell for cell in evidence.measured if batch in cell.batches and cell.accuracy.get("top1") is not None]
-    cells = [cell for cell in cells if cell.batches[batch].get("device_p50_ms")]
+    cells = [cell for cell in cells if cell.batches[batch].get("end_to_end_p50_ms")]
     if not cells:
         return None
     precisions, backends = _precisions(evidence), tuple(dict.fromkeys(cell.backend for cell in cells))
@@ -81,7 +81,7 @@ def pareto_figure(evidence: Evidence, batch: int, front: Sequence[str]) -> Drawi
     def plot(figure: Figure) -> None:
         axes = figure.add_subplot()
         for cell in cells:
-            time, accuracy = cell.batches[batch]["device_p50_ms"], 100 * cell.accuracy["top1"]
+            time, accuracy = cell.batches[batch]["end_to_end_p50_ms"], 100 * cell.accuracy["top1"]
             axes.errorbar(
                 time,
                 accuracy,
@@ -94,8 +94,8 @@ def pareto_figure(evidence: Evidence, batch: int, front: Sequence[str]) -> Drawi
                 linewidth=1.2,
             )
         _front_line(axes, [cell for cell in cells if cell.key in front], batch)
-        _time_axis(axes, [cell.batches[batch]["device_p50_ms"] for cell in cells])
-        axes.set_xlabel("← faster: median device latency (ms)")
+        _time_axis(axes, [cell.batches[batch]["end_to_end_p50_ms"] for cell in cells])
+        axes.set_xlabel("← faster: median latency end to end (ms)")
         axes.set_ylabel("top-1 accuracy (%), 95 % interval")
         axes.set_title(f"Accuracy against speed, batch {batch}", loc="left")
         _legend(axes, precisions, backends)
@@ -104,7 +104,7 @@ def pareto_figure(evidence: Evidence, batch: int, front: Sequence[str]) -> Drawi
 
 
 def _time_error(timing: Mapping[str, Any]) -> NDArray[np.float64] | None:
-    low, median, high = (timing.get(f"device_p50{bound}_ms") for bound in ("_low", "", "_high"))
+    low, median, high = (timing.get(f"end_to_end_p50{bound}_ms") for bound in ("_low", "", "_high"))
     if low is None or median is None or high is None:
         return None
     return np.array([[max(0.0, median - low)], [max(0.0, high - median)]])
@@ -120,10 +120,10 @@ def _accuracy_error(cell: Cell) -> NDArray[np.float64] | None:
 def _front_line(axes: Any, cells: Sequence[Cell], batch: int) -> None:
     """Steps through the front's members; ones that only size put there would make it run backwards."""
     best, line = -1.0, []
-    for cell in sorted(cells, key=lambda cell: cell.batches[batch]["device_p50_ms"]):
+    for cell in sorted(cells, key=lambda cell: cell.batches[batch]["end_to_end_p50_ms"]):
         if cell.accuracy["top1"] > best:
             best = cell.accuracy["top1"]
-            line.append((cell.batches[batch]["device_p50_ms"], 100 * best))
+            line.append((cell.batches[batch]["end_to_end_p50_ms"], 100 * best))
     if len(line) > 1:
         axes.step(*zip(*line, strict=True), where="post", color="#888888", linestyle="--", linewidth=1, zorder=0)
 

@@ -32,36 +32,61 @@ WARNING_KINDS = {
 
 def answer_section(page: Page, evidence: Evidence, words: Words) -> None:
     """Which precision to ship here, how sure that is, and on which machine it holds."""
-    machine = machine_name(evidence.platform, words)
-    choice = next(iter(Decision(evidence.verdict).recommendations), None)
+    machine, decision = machine_name(evidence.platform, words), Decision(evidence.verdict)
+    choice = decision.shipped
     cell = evidence.cell(choice.cell) if choice else None
     page.add(Heading(2, words("answer_heading"), "answer"))
-    if cell is None:
-        reason = choice.reason if choice else words("verdict_missing")
-        page.add(Paragraph(words("answer_none", machine=machine, reason=reason.rstrip(".。")), "lead"))
+    if choice is None or cell is None:
+        page.add(Paragraph(words("answer_none", machine=machine), "lead"))
     else:
         page.add(Paragraph(words("answer_ship", cell=cell_name(cell, words), machine=machine), "lead"))
-        page.add(Paragraph(words("sentence_separator").join(_support(cell, evidence, words))))
-    page.add(Paragraph(words("sentence_separator").join(_scope(evidence, words))))
-    notes = (*_notes(evidence, words),)
+        page.add(_paragraph(_support(cell, choice, evidence, words), words))
+    page.add(_paragraph(_scope(evidence, words), words))
+    notes = tuple(_notes(evidence, words))
     if notes:
         page.add(Heading(3, words("notes_heading"), "notes"), Bullets(notes))
 
 
-def _support(cell: Cell, evidence: Evidence, words: Words) -> Iterator[str]:
-    batch, timing = next(iter(cell.batches.items()), (None, {}))
-    if timing:
-        compared = cell.precision != "fp32" and timing.get("speedup") is not None
+def _paragraph(sentences: Iterator[str], words: Words) -> Paragraph:
+    return Paragraph(words("sentence_separator").join(sentences))
+
+
+def _support(cell: Cell, choice: Recommendation, evidence: Evidence, words: Words) -> Iterator[str]:
+    batch = evidence.main_batch
+    timing = cell.batches.get(batch, {}) if batch else {}
+    if timing.get("end_to_end_p50_ms") is not None:
+        compared = cell.precision != "fp32" and timing.get("end_to_end_speedup") is not None
         key = "answer_speed" if compared else "answer_speed_plain"
-        speedup, time = times_with_interval(timing, "speedup"), plain(timing.get("device_p50_ms"))
+        speedup, time = times_with_interval(timing, "end_to_end_speedup"), plain(timing["end_to_end_p50_ms"])
         yield words(key, batch=batch, time=time, speedup=speedup)
     drop = drop_words(cell, evidence, words)
     top1 = percent_with_interval(cell.accuracy, "top1")
     yield words("answer_accuracy", top1=top1, samples=cell.accuracy.get("samples"), drop=drop)
+    yield from _rivals(choice, evidence, words)
+
+
+def _rivals(choice: Recommendation, evidence: Evidence, words: Words) -> Iterator[str]:
+    """Cells that a reader may wonder about: as fast, faster but undecided, faster with a measurable loss."""
+    separator = words("list_separator")
+    if choice.tied:
+        yield words("answer_tied", cells=separator.join(choice.tied))
+    if choice.waiting:
+        yield _waiting(choice, evidence, words)
+    fastest = next((other for other in Decision(evidence.verdict).recommendations if other.use == "fastest"), None)
+    faster = evidence.cell(fastest.cell) if fastest else None
+    if faster is not None and faster.key != choice.cell:
+        yield words("answer_faster", cell=cell_name(faster, words), drop=drop_words(faster, evidence, words))
+
+
+def _waiting(choice: Recommendation, evidence: Evidence, words: Words) -> str:
+    """The faster cells that are undecided, each with the number of test images that would decide."""
+    needed = {cell: Decision(evidence.verdict).samples_needed(cell) for cell in choice.waiting}
+    names = [words("cell_needs", cell=cell, count=count) if count else cell for cell, count in needed.items()]
+    return words("answer_waiting", cells=words("list_separator").join(names))
 
 
 def _scope(evidence: Evidence, words: Words) -> Iterator[str]:
-    target = Decision(evidence.verdict).target
+    target = Decision(evidence.verdict).target(words)
     if target:
         yield words("answer_target", target=target)
     separator = words("list_separator")
@@ -112,11 +137,18 @@ def _cell_notes(cell: Cell, evidence: Evidence, words: Words) -> Iterator[str]:
 def warnings(evidence: Evidence, words: Words) -> tuple[str, ...]:
     """The timing's warnings, each with its cell and batch size."""
     return tuple(
-        words(WARNING_KINDS.get(str(text).split(":")[0], "warning_other"), cell=cell.key, batch=batch, text=text)
+        _warning(str(text), cell, batch, words)
         for cell in evidence.measured
         for batch, timing in cell.batches.items()
         for text in timing.get("warnings") or []
     )
+
+
+def _warning(text: str, cell: Cell, batch: int, words: Words) -> str:
+    kind, _, numbers = text.partition(": ")
+    known = kind in WARNING_KINDS
+    key = WARNING_KINDS[kind] if known else "warning_other"
+    return words(key, cell=cell.key, batch=batch, text=numbers if known else text)
 
 
 def verdict_section(page: Page, evidence: Evidence, words: Words) -> None:
@@ -135,8 +167,11 @@ def verdict_section(page: Page, evidence: Evidence, words: Words) -> None:
 
 
 def _pareto(page: Page, evidence: Evidence, decision: Decision, batch: int, words: Words) -> None:
-    alt, caption = words("pareto_alt", batch=batch), words("pareto_caption", batch=batch)
-    page.plot(pareto_figure(evidence, batch, decision.front), Figure(f"pareto_batch_{batch}", alt, caption))
+    """The front holds for the batch size that cells are ranked at, so it is drawn there alone."""
+    ranked = batch == evidence.main_batch
+    caption = words("pareto_caption", batch=batch) + (words("pareto_front") if ranked else "")
+    figure = Figure(f"pareto_batch_{batch}", words("pareto_alt", batch=batch), caption)
+    page.plot(pareto_figure(evidence, batch, decision.front if ranked else ()), figure)
 
 
 def _recommendations(decision: Decision, evidence: Evidence, words: Words) -> Table:
@@ -146,9 +181,14 @@ def _recommendations(decision: Decision, evidence: Evidence, words: Words) -> Ta
 
 
 def _recommendation_row(choice: Recommendation, evidence: Evidence, words: Words) -> tuple[Field, ...]:
-    cell = evidence.cell(choice.cell)
+    cell, separator = evidence.cell(choice.cell), words("list_separator")
+    reasons = [words(f"rule_{choice.use}" if cell else f"rule_{choice.use}_none")]
+    if choice.tied:
+        reasons.append(words("answer_tied", cells=separator.join(choice.tied)))
+    if choice.waiting:
+        reasons.append(_waiting(choice, evidence, words))
     name = cell_name(cell, words) if cell else Field(words("none"), "muted")
-    return row(words(f"use_{choice.use}"), name, choice.reason)
+    return row(words(f"use_{choice.use}"), name, words("sentence_separator").join(reasons))
 
 
 def _verdicts(decision: Decision, evidence: Evidence, words: Words) -> Table:
@@ -164,7 +204,7 @@ def _verdict_row(cell: Cell, decision: Decision, words: Words) -> tuple[Field, .
         cell.backend,
         precision_name(cell, words),
         verdict_field(decision.verdict(cell.key), words),
-        words("group_separator").join(decision.reasons(cell.key)) or MISSING,
+        words("group_separator").join(decision.reasons(cell.key, words)) or MISSING,
         points_with_interval(accuracy, "drop"),
         percent_with_interval(accuracy, "agreement"),
         f"{accuracy.get('lost', MISSING)} / {accuracy.get('gained', MISSING)}",

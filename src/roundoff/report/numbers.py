@@ -62,3 +62,9 @@ def times_with_interval(facts: Mapping[str, Any], key: str) -> str:
     if value is None:
         return MISSING
     return f"{value:.2f}×" if bounds is None else f"{value:.2f}× ({bounds[0]:.2f}–{bounds[1]:.2f})"
+
+
+def rounded_up(count: int) -> str:
+    """An estimated number with two significant digits, upwards, so that it looks like an estimate."""
+    unit = 10 ** max(0, len(str(count)) - 2)
+    return f"{-(-count // unit) * unit:,}"

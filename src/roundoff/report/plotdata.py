@@ -20,6 +20,8 @@ SPEED_COLUMNS = (
     "device_p50_low_ms",
     "device_p50_high_ms",
     "end_to_end_p50_ms",
+    "end_to_end_p50_low_ms",
+    "end_to_end_p50_high_ms",
     "throughput_per_s",
     "speedup",
     "speedup_low",
