@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 Cells = Mapping[str, Mapping[str, Any]]
 Verdicts = Mapping[str, Mapping[str, Any]]
+SpeedDifference = Literal["faster", "slower", "not told apart"]
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,21 @@ def ranked(cells: Cells, batch_size: int) -> list[Ranked]:
 def noise_floor(method: Mapping[str, Any], batch_size: int, margin: float) -> float:
     """The share below which latencies are not told apart: `margin`, or what a device's control differed by if more."""
     controls = [device.get("control") or {} for device in method.get("devices", {}).values()]
-    seen = [abs(c[f"batch_{batch_size}"]["speedup"] - 1) for c in controls if f"batch_{batch_size}" in c]
+    batches = [control[key] for control in controls if (key := f"batch_{batch_size}") in control]
+    seen = [abs(batch[kind] - 1) for batch in batches for kind in ("speedup", "end_to_end_speedup")]
     return float(max([margin, *seen]))
+
+
+def speed_difference(low: float | None, high: float | None, margin: float) -> SpeedDifference | None:
+    """What a speed-up's 95 % interval [low, high] allows one to say; None where there is no speed-up.
+
+    A difference must lie beyond 1 ± `margin` with its whole interval.
+    """
+    if low is None or high is None:
+        return None
+    if low > 1 + margin:
+        return "faster"
+    return "slower" if high < 1 / (1 + margin) else "not told apart"
 
 
 def front(cells: Cells, batch_size: int, margin: float) -> list[str]:

@@ -30,9 +30,10 @@ class Row:
 def compare(before: Metrics, after: Metrics) -> dict[str, Any]:
     """`rows` (as `Row`), `same_machine`, and `machine`: the parts of the fingerprints that differ, as [before, after].
 
-    Speed differs beyond the noise if the 95 % intervals are apart by more than what the controls of both runs differed
-    by; accuracy if Newcombe's interval of the difference (Stat. Med. 17, 1998, 873-890, method 10, which takes the runs
-    as unpaired and so errs towards noise) excludes 0. Across different machines no difference is judged.
+    Speed differs beyond the noise if the 95 % intervals are apart by more than the controls of both runs differed by and
+    the rounds of a run differ by; accuracy if Newcombe's interval of the difference (Stat. Med. 17, 1998, 873-890,
+    method 10, which takes the runs as unpaired and so errs towards noise) excludes 0. Across different machines no
+    difference is judged.
     """
     machine = differences(before.platform, after.platform)
     same_machine = before.platform.get("id") == after.platform.get("id")
@@ -71,7 +72,8 @@ def _cell_rows(name: str, before: Metrics, after: Metrics) -> list[Row]:
     sizes = [key for key in old if key.startswith("batch_") and key in new]
     for batch in sizes:
         size = int(batch.removeprefix("batch_"))
-        margin = max(noise_floor(run.method, size, SPEED_MARGIN) for run in (before, after))
+        floors = [noise_floor(run.method, size, SPEED_MARGIN) for run in (before, after)]
+        margin = max([*floors, *(cell[batch]["round_spread"] or 0.0 for cell in (old, new))])
         rows += [_speed_row(name, batch, figure, old, new, margin) for figure in SPEED_FIGURES]
     return rows
 

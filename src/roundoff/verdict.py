@@ -18,7 +18,7 @@ from roundoff.measurement.statistics import (
     samples_for_percentile,
     samples_to_decide,
 )
-from roundoff.ranking import front, noise_floor, recommendations
+from roundoff.ranking import SpeedDifference, front, noise_floor, recommendations, speed_difference
 
 Outcome = Literal["pass", "fail", "undecided"]
 Cells = dict[str, dict[str, Any]]
@@ -152,9 +152,9 @@ def decide(metrics: Metrics, target: Target) -> dict[str, Any]:
 
 
 def judge(name: str, cell: Mapping[str, Any], metrics: Metrics, target: Target) -> dict[str, Any]:
-    """One cell's `verdict` (None where it was not measured), `reasons` in words, and `checks` with their numbers."""
+    """One cell's `verdict` (None where it was not measured), `reasons` in words, `checks`, `speed`."""
     if cell["status"] != "measured":
-        return {"verdict": None, "reasons": [str(cell["reason"])], "checks": []}
+        return {"verdict": None, "reasons": [str(cell["reason"])], "checks": [], "speed": {}}
     checks = [*_accuracy_checks(name, cell, metrics, target), *_budget_checks(cell, target)]
     outcomes = [check.verdict for check in checks]
     verdict = next((worst for worst in ("fail", "undecided") if worst in outcomes), "pass")
@@ -162,7 +162,17 @@ def judge(name: str, cell: Mapping[str, Any], metrics: Metrics, target: Target) 
         "verdict": verdict,
         "reasons": [check.reason for check in checks],
         "checks": [asdict(check) for check in checks],
+        "speed": _speed(cell, metrics, target.speed_margin),
     }
+
+
+def _speed(cell: Mapping[str, Any], metrics: Metrics, margin: float) -> dict[str, SpeedDifference | None]:
+    """By batch size: is the cell faster or slower than its backend's FP32, device only?"""
+    found = {}
+    for key in (key for key in cell if key.startswith("batch_")):
+        floor = noise_floor(metrics.method, int(key.removeprefix("batch_")), margin)
+        found[key] = speed_difference(cell[key]["speedup_low"], cell[key]["speedup_high"], floor)
+    return found
 
 
 def _accuracy_checks(name: str, cell: Mapping[str, Any], metrics: Metrics, target: Target) -> list[Check]:

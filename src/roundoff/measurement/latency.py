@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from roundoff.backend.base import Milliseconds
-from roundoff.measurement.statistics import Interval, median_interval, samples_for_percentile
+from roundoff.measurement.statistics import Interval, bootstrap_rate, median_interval, samples_for_percentile
 from roundoff.measurement.timing import Timing, coefficient_of_variation, paired_speedup
 
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
@@ -26,13 +26,13 @@ def batch_metrics(
     itself; the keys `enqueue_ms`, `copy_ms`, `device_ms` and `enqueued_device_ms` are understood where given.
     """
     device, end_to_end = median_interval(timing.round_ms), median_interval(timing.round_end_to_end_ms)
-    images_per_round = batch_size * timing.stream_runs / timing.rounds
-    throughput = median_interval(images_per_round / np.array(timing.round_stream_s))
+    images_per_round = np.full(timing.rounds, batch_size * timing.stream_runs / timing.rounds)
+    throughput = bootstrap_rate(images_per_round, np.array(timing.round_stream_s), seed=0)
     return {
         "reason": None,
         **_percentiles("device", timing.device_ms),
         **_percentiles("end_to_end", timing.end_to_end_ms),
-        "throughput_per_s": batch_size * timing.stream_runs / sum(timing.round_stream_s),
+        "throughput_per_s": throughput.value,
         "throughput_low_per_s": throughput.low,
         "throughput_high_per_s": throughput.high,
         "device_p50_low_ms": device.low,
@@ -41,6 +41,7 @@ def batch_metrics(
         "end_to_end_p50_high_ms": end_to_end.high,
         **_speedup("speedup", None if reference is None else paired_speedup(reference, timing)),
         **_speedup("end_to_end_speedup", None if reference is None else paired_speedup(reference, timing, True)),
+        "round_spread": round_spread(timing.round_ms),
         "variation": coefficient_of_variation(timing.device_ms),
         "runs": len(timing.device_ms),
         "rounds": timing.rounds,
@@ -57,9 +58,15 @@ def batch_unavailable(reason: str) -> dict[str, Any]:
     speedups = [f"{mode}{bound}" for mode in ("speedup", "end_to_end_speedup") for bound in ("", "_low", "_high")]
     bounds = [f"{mode}_p50_{bound}_ms" for mode in ("device", "end_to_end") for bound in ("low", "high")]
     throughput = ["throughput_per_s", "throughput_low_per_s", "throughput_high_per_s"]
-    others = ["variation", "seconds", "stopped"]
+    others = ["round_spread", "variation", "seconds", "stopped"]
     empty: dict[str, Any] = dict.fromkeys([*percentiles, *throughput, *bounds, *speedups, *others])
     return {"reason": reason, **empty, "runs": 0, "rounds": 0, "warnings": [], "facts": {}}
+
+
+def round_spread(round_ms: Milliseconds) -> float:
+    """Half the width of the middle 95 % of the rounds' medians, over their median: noise over time."""
+    low, middle, high = np.quantile(round_ms, (0.025, 0.5, 0.975))
+    return float((high - low) / 2 / middle)
 
 
 def _percentiles(mode: str, samples: Milliseconds) -> dict[str, float | None]:

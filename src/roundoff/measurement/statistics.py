@@ -145,17 +145,24 @@ def median_interval(values: Values) -> Interval:
     return Interval(float(np.median(ordered)), float(low), float(high))
 
 
-def bootstrap_median(values: Values, seed: int, resamples: int = 9999) -> Interval:
-    """A median with the percentile bootstrap's interval; it covers less than 95 % below some 30 values."""
+def bootstrap_rate(amounts: Values, seconds: Values, seed: int, resamples: int = 2000) -> Interval:
+    """Sum of `amounts` over sum of `seconds` (one of each per round), with the percentile bootstrap's interval."""
+
+    def rate(amount: Values, time: Values, axis: int = -1) -> Values:
+        return np.asarray(amount.sum(axis=axis) / time.sum(axis=axis))
+
+    data = (np.asarray(amounts, dtype=np.float64), np.asarray(seconds, dtype=np.float64))
     found = stats.bootstrap(
-        (np.asarray(values, dtype=np.float64),),
-        np.median,
+        data,
+        rate,
+        paired=True,
+        vectorized=True,
         n_resamples=resamples,
         confidence_level=CONFIDENCE,
         method="percentile",
         rng=np.random.default_rng(seed),
     ).confidence_interval
-    return Interval(float(np.median(values)), float(found.low), float(found.high))
+    return Interval(float(rate(*data)), float(found.low), float(found.high))
 
 
 def speedup(reference_ms: Values, candidate_ms: Values) -> Interval:
