@@ -13,10 +13,10 @@ from roundoff.artifact import read_json
 from roundoff.backend import cuda
 from roundoff.backend.base import Source
 from roundoff.backend.trt import Tensorrt
-from roundoff.backend.trt_inspect import multiplications, summarize
+from roundoff.backend.trt_inspect import layers_from_inspector, multiplications, refuse_false_claim, summarize
 from roundoff.backend.trt_library import import_tensorrt
 from roundoff.backend.trt_progress import PhaseProgress, make_monitor
-from roundoff.errors import BuildError, ConfigError, Unavailable
+from roundoff.errors import BuildError, ConfigError, GateError, Unavailable
 from roundoff.precision.base import Grid
 from roundoff.precision.bf16 import Bf16
 from roundoff.precision.fp16 import Fp16
@@ -228,29 +228,53 @@ def test_ctrl_c_during_a_build_asks_tensorrt_to_stop():
 INSPECTION = {
     "Layers": [
         {"Name": "Reformat", "LayerType": "Reformat", "Inputs": [{"Format/Datatype": "Float"}]},
+        {"Name": "scaling", "LayerType": "kgen", "Inputs": [{"Datatype": "UInt8", "Format": "(Linear) Row major"}]},
         {
             "Name": "__myl_ConvRelu_myl0_1",
-            "LayerType": "kgen",
-            "Inputs": [{"Format/Datatype": "Int8"}],
-            "TacticName": "sm80_xmma_fprop_implicit_gemm_interleaved_i8i8_i8i32_f32",
+            "LayerType": "correlation",
+            "Inputs": [{"Datatype": "Int8"}, {"Datatype": "Half"}],
             "Metadata": "[ONNX Layer: conv][ONNX Layer: relu]",
         },
-        {"Name": "dense_layer", "LayerType": "gemm", "Inputs": [{"Format/Datatype": "Half"}], "TacticName": "x"},
+        {"Name": "dense_layer", "LayerType": "gemm", "Inputs": [{"Format/Datatype": "Row major linear FP16"}]},
+        {"Name": "done", "LayerType": "signal", "Inputs": []},
     ]
 }
 
 
 def test_inspection_shares_layers_and_compute_by_type():
-    found = summarize(json.dumps(INSPECTION), {"conv": 300, "dense_layer": 100})
-    assert found == {
-        "layers": {"float32": 1, "int8": 1, "float16": 1},
-        "multipliers": {"int8": 1, "float16": 1},
+    assert summarize(layers_from_inspector(json.dumps(INSPECTION)), {"conv": 300, "dense_layer": 100}) == {
+        "layer_types": {"int8": 1, "float16": 1},
+        "all_layer_types": {"float32": 1, "uint8": 1, "int8": 1, "float16": 1},
         "compute_share": {"int8": 0.75, "float16": 0.25},
+        "note": "convolutions and matrix products: 1 in int8, 1 in float16",
     }
 
 
-def test_inspection_without_types_tells_nothing():
-    assert summarize('{"Layers": ["conv + relu", "dense"]}', {}) is None
+def test_inspection_of_names_alone_tells_nothing():
+    assert layers_from_inspector('{"Layers": ["conv + relu", "dense"]}') == []
+
+
+@pytest.mark.parametrize(
+    ("precision", "kind"),
+    [(Fp32(), "float32"), (Fp16(), "float16"), (Bf16(), "bfloat16")],
+    ids=["fp32", "fp16", "bf16"],
+)
+def test_a_built_engine_says_what_it_computes_in(tmp_path, precision, kind):
+    facts = build(tmp_path, precision)
+    assert facts["layer_types"] == {kind: 2}
+    assert facts["compute_share"] == {kind: 1.0}
+    assert facts["note"] is None
+    assert facts["all_layer_types"]["uint8"] == 1
+
+
+def test_a_false_claim_is_refused():
+    summary = summarize(layers_from_inspector(json.dumps(INSPECTION)), {})
+    refuse_false_claim(["int8", "float16"], summary)
+    refuse_false_claim(["int8"], None)
+    with pytest.raises(
+        GateError, match=r"claims float8_e4m3fn has no layer that multiplies in it\n  received: {'int8': 1"
+    ):
+        refuse_false_claim(["float8_e4m3fn"], summary)
 
 
 def test_multiplications_count_through_casts_and_padding():

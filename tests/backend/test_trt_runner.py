@@ -195,14 +195,14 @@ def layer(kind: str) -> dict:
 
 
 def test_int8_without_an_int8_convolution_fails(load, gpu):
-    with pytest.raises(GateError, match="claims INT8 has no layer that multiplies in INT8"):
+    with pytest.raises(GateError, match="claims int8 has no layer that multiplies in it"):
         load(FakeTensorrt(gpu, layers=[layer("Half")]), facts={"weights": "int8", "activations": "int8"})
     assert not gpu.live
 
 
 def test_int8_with_an_int8_convolution_passes(load, gpu):
     runner = load(FakeTensorrt(gpu, layers=[layer("Int8 NC/32HW32")]), facts={"weights": "int8"})
-    assert runner.layer_types()["multipliers"] == {"int8": 1}
+    assert runner.layer_types()["layer_types"] == {"int8": 1}
     assert json.loads(runner.inspection())["Layers"]
 
 

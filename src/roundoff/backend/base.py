@@ -74,6 +74,10 @@ class Runner(ABC):
         """Device memory held, in MB (10^6 bytes); None where the runtime does not tell."""
         return None
 
+    def layer_types(self) -> dict[str, Any] | None:
+        """What the loaded engine computes in, by its runtime's own account; None where it gives none."""
+        return None
+
     @abstractmethod
     def close(self) -> None:
         """Free all resources; closing twice is harmless."""

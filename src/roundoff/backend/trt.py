@@ -16,7 +16,7 @@ from roundoff.backend import cuda
 from roundoff.backend.base import Backend, Runner, Source
 from roundoff.backend.trt_build import Settings, build_engine, builds_ahead_of_time
 from roundoff.backend.trt_fit import made_for, refuse_foreign
-from roundoff.backend.trt_inspect import multiplications
+from roundoff.backend.trt_inspect import multiplications, refuse_false_claim, summarize
 from roundoff.backend.trt_library import INSTALL, import_tensorrt, make_log
 from roundoff.backend.trt_runner import TensorrtRunner
 from roundoff.errors import BuildError, ConfigError, Unavailable
@@ -98,8 +98,11 @@ class Tensorrt(Backend):
             (directory / TIMING_CACHE).write_bytes(built.timing_cache)
             with whole_file(kept) as partial:
                 partial.write_bytes(built.timing_cache)
-        facts = self._facts(trt, source.precision, built.warnings)
-        write_json(directory / FACTS, facts | {"multiplications": multiplications(onnx.load(source.graph))})
+        macs = multiplications(onnx.load(source.graph))
+        summary = summarize(built.layers, macs)
+        refuse_false_claim((source.precision.weights, source.precision.activations), summary)
+        facts = self._facts(trt, source.precision, built.warnings) | summary
+        write_json(directory / FACTS, facts | {"multiplications": macs})
         return facts
 
     def load(self, directory: Path) -> Runner:

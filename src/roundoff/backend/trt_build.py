@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from roundoff.backend import cuda
+from roundoff.backend.trt_inspect import Layer, layers_from_inspector, layers_from_log
 from roundoff.backend.trt_library import make_log
 from roundoff.backend.trt_progress import make_monitor
 from roundoff.errors import BuildError, Unavailable
@@ -39,11 +41,12 @@ class Settings:
 
 @dataclass(frozen=True)
 class Built:
-    """A serialized engine, the timing cache that the build leaves (empty if none), and TensorRT's warnings."""
+    """A serialized engine, the timing cache that the build leaves (empty if none), TensorRT's warnings, the layers."""
 
     engine: bytes
     timing_cache: bytes
     warnings: tuple[str, ...]
+    layers: list[Layer]
 
 
 def build_engine(trt: Any, graph: Path, settings: Settings, log_file: Path, timing_cache: bytes = b"") -> Built:
@@ -62,7 +65,17 @@ def build_engine(trt: Any, graph: Path, settings: Settings, log_file: Path, timi
         raise KeyboardInterrupt
     if plan is None:
         raise _build_failure(trt, log, log_file)
-    return Built(bytes(plan), bytes(cache.serialize()) if cache else b"", tuple(log.warnings))
+    return Built(bytes(plan), bytes(cache.serialize()) if cache else b"", tuple(log.warnings), _layers(trt, plan, log))
+
+
+def _layers(trt: Any, plan: Any, log: Any) -> list[Layer]:
+    """As the log lists them, or as the inspector tells where the build is on the engine's own GPU."""
+    if log.layers or builds_ahead_of_time(trt):
+        return layers_from_log(log.layers)
+    runtime = trt.Runtime(log)
+    engine = runtime.deserialize_cuda_engine(plan)
+    inspector = engine.create_engine_inspector()
+    return layers_from_inspector(inspector.get_engine_information(trt.LayerInformationFormat.JSON))
 
 
 def builds_ahead_of_time(trt: Any) -> bool:
@@ -175,9 +188,12 @@ def _build_failure(trt: Any, log: Any, log_file: Path) -> Exception:
     unsupported = next((words for words in log.errors if UNSUPPORTED.search(words)), None)
     if unsupported:
         return Unavailable(f"{trt.__name__} {trt.__version__}: {unsupported}")
+    words = log.reason()
+    if "Cuda Runtime" in words and (missing := cuda.absence()):
+        return Unavailable(f"{trt.__name__} {trt.__version__} needs a GPU to build this graph ({missing}): {words}")
     return BuildError(
         f"{trt.__name__} {trt.__version__} built no engine",
-        received=log.reason(),
+        received=words,
         expected="a serialized engine",
         fix=f"read {log_file.name} beside the engine; a smaller profile or another optimization_level may help",
     )

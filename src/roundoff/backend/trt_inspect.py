@@ -5,22 +5,128 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import onnx
 
-# Names that TensorRT's versions use for a type, in formats ("Int8 NC/32HW32"), tensors and kernels ("…_i8i8_…").
+from roundoff.errors import GateError
+
+# The first that matches counts: TensorRT's words for types, narrowest first.
 TYPES = {
-    "int8": r"int8|i8i8|s8s8|imma",
-    "fp8": r"fp8|e4m3",
-    "bfloat16": r"bf16|bfloat16",
-    "float16": r"fp16|half|float16|f16f16|h\d+",
-    "float32": r"fp32|float|float32|f32f32|tf32",
+    "int8": r"int8",
+    "float8_e4m3fn": r"fp8|fp8_?e4m3|e4m3",
+    "bfloat16": r"bfloat16|bf16",
+    "float16": r"half|fp16|float16",
+    "float32": r"float|fp32|float32",
+    "uint8": r"uint8",
 }
-MULTIPLIERS = re.compile(r"conv|gemm|fprop|matmul|matrix_multiply|matrixmultiply|mma", re.IGNORECASE)
+MULTIPLIERS = re.compile(r"correlation|conv|gemm|matmul|matrix.?multiply|runtime_fusion", re.IGNORECASE)
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+LOG_HEADING = "Layers:\n"
+LOG_LAYER = re.compile(
+    r"^Name: (?P<Name>.*?), LayerType: (?P<LayerType>[^,]*), Inputs: \[(?P<Inputs>.*?)\], "
+    r"(?:Constants|Outputs): .*?, TacticName: .*?(?:, Metadata: (?P<Metadata>.*))?$"
+)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of an engine: the types that it reads (NumPy's names), and the ONNX nodes that it comes from."""
+
+    kind: str
+    reads: str | None
+    nodes: frozenset[str]
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether it is a convolution or a matrix product."""
+        return bool(MULTIPLIERS.search(self.kind))
+
+
+def layers_from_log(message: str) -> list[Layer]:
+    """Layers from the listing that TensorRT-RTX logs at the end of a build, each on its own line."""
+    matches = (LOG_LAYER.match(line) for line in message.splitlines())
+    found = [m.groupdict() for m in matches if m]
+    return [
+        _layer(
+            one["LayerType"], " ".join(re.findall(r"Datatype: ([^,}]+)", one["Inputs"])), one["Name"], one["Metadata"]
+        )
+        for one in found
+    ]
+
+
+def layers_from_inspector(information: str) -> list[Layer]:
+    """Layers from the engine inspector's JSON; none where it was built to tell names only."""
+    entries = [entry for entry in json.loads(information).get("Layers", []) if isinstance(entry, dict)]
+    return [
+        _layer(
+            str(entry.get("LayerType", "")),
+            " ".join(_formats(entry.get("Inputs", []))),
+            str(entry.get("Name", "")),
+            entry.get("Metadata"),
+        )
+        for entry in entries
+    ]
+
+
+def _formats(tensors: Any) -> Iterable[str]:
+    for tensor in tensors if isinstance(tensors, list) else []:
+        if isinstance(tensor, dict):
+            yield str(tensor.get("Datatype") or tensor.get("Format/Datatype") or "")
+
+
+def _layer(kind: str, formats: str, name: str, metadata: str | None) -> Layer:
+    words = formats.replace("_", " ")
+    types = (
+        t for t, names in TYPES.items() if re.search(rf"(?<![a-z0-9])(?:{names})(?![a-z0-9])", words, re.IGNORECASE)
+    )
+    nodes = re.findall(r"\[ONNX Layer: ([^\]]*)\]", metadata or "")
+    return Layer(kind, next(types, None), frozenset([*nodes, name]))
+
+
+def summarize(layers: Sequence[Layer], macs: Mapping[str, int]) -> dict[str, Any]:
+    """What the engine computes in.
+
+    `layer_types`: convolutions and matrix products by the type of what they read (the narrowest); `all_layer_types`:
+    all layers that read something; `compute_share`: the share of each type in the multiply-adds `macs` (by ONNX node)
+    of the nodes that layers name, None if they name none; `note`: `layer_types` in words, None if all are alike.
+    """
+    types = dict(Counter(layer.reads or "unknown" for layer in layers if layer.multiplies))
+    every = dict(Counter(layer.reads for layer in layers if layer.reads))
+    words = ", ".join(f"{count} in {kind}" for kind, count in types.items())
+    return {
+        "layer_types": types,
+        "all_layer_types": every,
+        "compute_share": _share(layers, macs),
+        "note": f"convolutions and matrix products: {words}" if len(types) > 1 else None,
+    }
+
+
+def _share(layers: Sequence[Layer], macs: Mapping[str, int]) -> dict[str, float] | None:
+    done: Counter[str] = Counter()
+    for node, count in macs.items():
+        kinds = [layer.reads for layer in layers if layer.multiplies and node in layer.nodes and layer.reads]
+        if kinds:
+            done[kinds[0]] += count
+    total = sum(done.values())
+    return {kind: count / total for kind, count in done.items()} if total else None
+
+
+def refuse_false_claim(claimed: Iterable[str], summary: Mapping[str, Any] | None) -> None:
+    """GateError for an engine that claims an 8-bit type and multiplies in it nowhere; no layers, no verdict."""
+    if not summary or not summary["layer_types"]:
+        return
+    for kind in {"int8", "float8_e4m3fn"}.intersection(claimed):
+        if kind not in summary["layer_types"]:
+            raise GateError(
+                f"an engine that claims {kind} has no layer that multiplies in it",
+                received=summary["layer_types"],
+                expected=f"at least one convolution or matrix product that reads {kind}",
+                fix="leave this precision out for this backend: TensorRT dequantizes before it computes here",
+            )
 
 
 def multiplications(model: onnx.ModelProto) -> dict[str, int]:
@@ -52,58 +158,3 @@ def _positions(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> i
 
 def _dimensions(value: onnx.ValueInfoProto) -> tuple[int, ...]:
     return tuple(d.dim_value if d.HasField("dim_value") else -1 for d in value.type.tensor_type.shape.dim)
-
-
-def summarize(information: str, macs: Mapping[str, int]) -> dict[str, Any] | None:
-    """Layers and arithmetic per type, from the inspector's JSON and `macs`, multiply-adds by ONNX node.
-
-    `layers` counts layers by the type of what they read, `multipliers` those that multiply (convolutions, matrix
-    products), `compute_share` shares the multiply-adds of the ONNX nodes that can be found in a layer's text; None if
-    none can. None where the inspector tells nothing of types.
-    """
-    layers = [layer for layer in json.loads(information).get("Layers", []) if isinstance(layer, dict)]
-    typed = [(layer, _type_of(layer)) for layer in layers]
-    if not any(kind for _, kind in typed):
-        return None
-    found = _share(typed, macs)
-    return {
-        "layers": dict(Counter(kind or "unknown" for _, kind in typed)),
-        "multipliers": dict(Counter(kind or "unknown" for layer, kind in typed if _multiplies(layer))),
-        "compute_share": found,
-    }
-
-
-def _type_of(layer: Mapping[str, Any]) -> str | None:
-    """The narrowest type among what the layer reads; a kernel's own name decides where the layer has one."""
-    kernel = f"{layer.get('TacticName', '')}"
-    formats = " ".join(_formats(layer.get("Inputs", [])))
-    for text in (formats, kernel):
-        for kind, names in TYPES.items():
-            if re.search(rf"(?<![a-z0-9])(?:{names})(?![a-z0-9])", text.replace("_", " "), re.IGNORECASE):
-                return kind
-    return None
-
-
-def _formats(tensors: Any) -> Iterable[str]:
-    for tensor in tensors if isinstance(tensors, list) else []:
-        if isinstance(tensor, dict):
-            yield str(tensor.get("Format/Datatype", tensor.get("Datatype", "")))
-
-
-def _multiplies(layer: Mapping[str, Any]) -> bool:
-    return bool(MULTIPLIERS.search(" ".join(str(layer.get(key, "")) for key in ("LayerType", "Name", "TacticName"))))
-
-
-def _share(typed: list[tuple[Any, str | None]], macs: Mapping[str, int]) -> dict[str, float] | None:
-    done: Counter[str] = Counter()
-    for node, count in macs.items():
-        text = re.compile(rf"(?<![\w/]){re.escape(node)}(?![\w/])")
-        kinds = [kind for layer, kind in typed if _multiplies(layer) and text.search(_text(layer))]
-        if kinds and kinds[0]:
-            done[kinds[0]] += count
-    total = sum(done.values())
-    return {kind: count / total for kind, count in done.items()} if total else None
-
-
-def _text(layer: Mapping[str, Any]) -> str:
-    return f"{layer.get('Name', '')} {layer.get('Metadata', '')}"

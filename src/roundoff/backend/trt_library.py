@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from roundoff.backend.trt_inspect import LOG_HEADING
 from roundoff.errors import BuildError
 
 INSTALL = {
@@ -31,13 +32,14 @@ def import_tensorrt(module: str) -> Any:
 
 
 def make_log(trt: Any, path: Path | None = None) -> Any:
-    """A TensorRT logger: messages up to INFO go to `path`; `errors` and `warnings` hold what came."""
+    """A TensorRT logger: messages up to INFO go to `path`; `errors`, `warnings` and `layers` hold what came."""
 
     class Log(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
             self.errors: list[str] = []
             self.warnings: list[str] = []
+            self.layers = ""
             self.told = 0
 
         def log(self, severity: Any, message: str) -> None:
@@ -46,6 +48,8 @@ def make_log(trt: Any, path: Path | None = None) -> Any:
                 self.errors.append(message.strip())
             elif level == int(trt.ILogger.Severity.WARNING):
                 self.warnings.append(message.strip())
+            elif message.startswith(LOG_HEADING):
+                self.layers = message
             if path is not None and level <= int(trt.ILogger.Severity.INFO):
                 with path.open("a", encoding="utf-8") as file:
                     file.write(f"{LETTERS[level]} {message}\n")

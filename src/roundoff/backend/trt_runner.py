@@ -15,9 +15,8 @@ from roundoff.backend.cuda import Owner, Stream
 from roundoff.backend.host import check_batches
 from roundoff.backend.trt_bound import Lane, TensorrtBound
 from roundoff.backend.trt_context import SCRATCH, Context, Engine, freed_on_failure
-from roundoff.backend.trt_inspect import summarize
+from roundoff.backend.trt_inspect import layers_from_inspector, refuse_false_claim, summarize
 from roundoff.dataset.base import Images
-from roundoff.errors import GateError
 
 CHUNK = 256  # images: enough to be fast; a profile for thousands may not find the memory that it wants
 
@@ -53,7 +52,7 @@ class TensorrtRunner(Runner):
             self._lane = self._inference_lane(owner)
             self._loaded_bytes = max(0, free - cuda.free_bytes())
             self._types = self._layer_types()
-            self._refuse_missing_int8()
+            refuse_false_claim((facts.get("weights", ""), facts.get("activations", "")), self._types)
         self._owner: Owner | None = owner
         self._keep_kernels(compiled)
 
@@ -94,7 +93,7 @@ class TensorrtRunner(Runner):
         return (self._loaded_bytes + self._largest_binding) / 1e6
 
     def layer_types(self) -> dict[str, Any] | None:
-        """See trt_inspect.summarize."""
+        """What the inspector tells of the loaded engine: see trt_inspect.summarize; None if it tells nothing."""
         return self._types
 
     def inspection(self) -> str:
@@ -117,18 +116,8 @@ class TensorrtRunner(Runner):
 
     def _layer_types(self) -> dict[str, Any] | None:
         information = self.inspection()
-        return summarize(information, self._facts.get("multiplications", {})) if information else None
-
-    def _refuse_missing_int8(self) -> None:
-        if self._types is None or "int8" not in (self._facts.get("weights"), self._facts.get("activations")):
-            return
-        if not self._types["multipliers"].get("int8"):
-            raise GateError(
-                "an engine that claims INT8 has no layer that multiplies in INT8",
-                received=self._types,
-                expected="at least one convolution or matrix product that reads int8",
-                fix="leave int8 out for this backend on this GPU: TensorRT dequantizes before it computes here",
-            )
+        layers = layers_from_inspector(information) if information else []
+        return summarize(layers, self._facts.get("multiplications", {})) if layers else None
 
     def _keep_kernels(self, before: bytes) -> None:
         compiled = self._engine.compiled_kernels()
