@@ -2,7 +2,7 @@
 
 import hydra
 from omegaconf import DictConfig
-from roundoff.verdict import Target, judge
+from roundoff.verdict import Target, decide, read_metrics
 
 from roundoff.artifact import write_json
 from roundoff.config import component
@@ -22,7 +22,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         curves=workspace.input(cfg.paths.curves),
         noise=workspace.input(cfg.paths.noise),
     )
-    verdict = judge(sources.metrics, component(cfg.verdict, Target))
+    verdict = decide(read_metrics(sources.metrics), component(cfg.verdict, Target))
     metrics = workspace.output(cfg.paths.metrics)
     write_json(metrics / "verdict.json", verdict)
     component(cfg.report, Report).run(sources, verdict, metrics, workspace.output(cfg.paths.plots))
