@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from roundoff.artifact import write_json
+from roundoff.artifact import read_json, write_json
 from roundoff.measurement.accuracy import accuracy
 from roundoff.measurement.latency import batch_metrics
 from roundoff.measurement.timing import Timing
-from roundoff.report.evidence import Sources
+from roundoff.report.evidence import Evidence, Sources, read_evidence
+from roundoff.report.report import Report
 from roundoff.verdict import Target, decide, read_metrics
 
 CLASSES = [str(digit) for digit in range(10)]
@@ -38,49 +41,63 @@ BATCHES = (1, 32)
 
 @dataclass(frozen=True)
 class Run:
-    """A run's files, and what was written into them."""
+    """A run's files."""
 
-    sources: Sources
-    verdict: dict[str, Any]
     root: Path
 
-    def rewrite(self, name: str, change: Any) -> None:
-        """Pass the content of one metrics file to `change` and write it back."""
-        import json
+    @property
+    def sources(self) -> Sources:
+        return Sources(
+            metrics=self.root / "metrics",
+            predictions=self.root / "data/predictions",
+            timings=self.root / "data/timings",
+            prepared=self.root / "data/prepared",
+            curves=self.root / "metrics/curves.csv",
+            noise=self.root / "metrics/noise.csv",
+        )
 
+    def verdict(self, **target: Any) -> dict[str, Any]:
+        return decide(read_metrics(self.sources.metrics), Target(**target))
+
+    def evidence(self, **target: Any) -> Evidence:
+        return read_evidence(self.sources, self.verdict(**target))
+
+    def rewrite(self, name: str, change: Callable[[dict[str, Any]], object]) -> None:
+        """Pass the content of one metrics file to `change` and write it back."""
         path = self.sources.metrics / f"{name}.json"
-        content = json.loads(path.read_text())
+        content = read_json(path)
         change(content)
         write_json(path, content)
 
 
-@pytest.fixture
-def make_run(tmp_path: Path) -> Any:
-    """A factory: `make_run(samples=360, wrong=12)` writes a run of onnxruntime, litert and an absent tensorrt_rtx."""
-
-    def factory(samples: int = 360, wrong: int = 12) -> Run:
-        return write_run(tmp_path / "run", samples, wrong)
-
-    return factory
+@pytest.fixture(scope="session")
+def pristine(tmp_path_factory: Any) -> Path:
+    """One run with all that a report shows, written once; never changed."""
+    root: Path = tmp_path_factory.mktemp("pristine") / "run"
+    write_run(root, samples=360, wrong=12)
+    return root
 
 
 @pytest.fixture
-def run(make_run: Any) -> Run:
-    """One run with all that a report shows."""
-    made: Run = make_run()
-    return made
+def run(pristine: Path, tmp_path: Path) -> Run:
+    """A copy of the run that a test may change."""
+    shutil.copytree(pristine, tmp_path / "run")
+    return Run(tmp_path / "run")
+
+
+@pytest.fixture(scope="session", params=["en", "ja"])
+def written(request: Any, pristine: Path) -> Path:
+    """The folder of a whole report in each language."""
+    output = pristine.parent / request.param
+    run = Run(pristine)
+    Report(language=request.param).run(run.sources, run.verdict(), output, output / "plots")
+    return output
 
 
 def write_run(root: Path, samples: int, wrong: int) -> Run:
-    sources = Sources(
-        metrics=root / "metrics",
-        predictions=root / "data/predictions",
-        timings=root / "data/timings",
-        prepared=root / "data/prepared",
-        curves=root / "metrics/curves.csv",
-        noise=root / "metrics/noise.csv",
-    )
-    random = np.random.default_rng(0)
+    """Write a run of onnxruntime, litert and a tensorrt_rtx without its GPU; `wrong` of `samples` are misjudged."""
+    run = Run(root)
+    sources, random = run.sources, np.random.default_rng(0)
     labels = random.integers(0, 10, samples)
     _prepared(sources.prepared, labels, random)
     sources.predictions.mkdir(parents=True)
@@ -88,9 +105,8 @@ def write_run(root: Path, samples: int, wrong: int) -> Run:
     reference = _logits(labels, wrong, random)
     _cells(sources, labels, reference, random)
     _tables(sources)
-    verdict = decide(read_metrics(sources.metrics), Target())
-    write_json(sources.metrics / "verdict.json", verdict)
-    return Run(sources, verdict, root)
+    write_json(sources.metrics / "verdict.json", run.verdict())
+    return run
 
 
 def _prepared(directory: Path, labels: Any, random: Any) -> None:

@@ -55,8 +55,17 @@ def _precision_row(cell: Cell, batch: int, decision: Decision, words: Words) -> 
         percent_with_interval(cell.accuracy, "top1"),
         plain(cell.facts.get("size_mb")),
         plain(cell.facts.get("load_ms")),
-        words("base") if cell.precision == "fp32" else times_with_interval(timing, "speedup"),
+        _ratio_field(cell, batch, decision, words),
     )
+
+
+def _ratio_field(cell: Cell, batch: int, decision: Decision, words: Words) -> Field:
+    if cell.precision == "fp32":
+        return Field(words("base"))
+    ratio = times_with_interval(cell.batches.get(batch, {}), "speedup")
+    if decision.same_speed(cell.key, batch):
+        return Field(words("same_speed", ratio=ratio), "muted")
+    return Field(ratio)
 
 
 def framework_section(page: Page, evidence: Evidence, words: Words) -> None:

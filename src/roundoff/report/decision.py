@@ -40,6 +40,10 @@ class Decision:
         found: str | None = self._cell(cell).get("verdict")
         return found
 
+    def same_speed(self, cell: str, batch: int) -> bool:
+        """Whether the cell's speed cannot be told from its backend's FP32."""
+        return bool((self._cell(cell).get("speed") or {}).get(f"batch_{batch}") == "not told apart")
+
     def reasons(self, cell: str, words: Words) -> list[str]:
         """What was found and what was asked for, a sentence for each question."""
         return [_reason(check, words) for check in self._cell(cell).get("checks") or []]
@@ -99,10 +103,14 @@ def _reason(check: Mapping[str, Any], words: Words) -> str:
         return str(check["reason"])
     if name == "accuracy":
         return words("check_accuracy")
-    bounds = "" if low is None or low == high else f" ({_amount(name, low)}–{_amount(name, high)})"
+    bounds = "" if low is None or low == high else f" ({_bare(name, low)}–{_bare(name, high)})"
     text = words(f"check_{name}", found=_amount(name, found) + bounds, limit=_amount(name, check["limit"]))
     needed = check.get("samples_needed")
     return text + (words("check_needed", count=rounded_up(needed)) if needed else "")
+
+
+def _bare(name: str, value: float) -> str:
+    return f"{100 * value:.2f}" if name in SHARES else plain(value)
 
 
 def _amount(name: str, value: float | None) -> str:

@@ -32,16 +32,11 @@ _STYLE: Any = {
     "grid.alpha": 0.5,
     "legend.frameon": False,
     "svg.hashsalt": "roundoff",
-    "savefig.bbox": "tight",
 }
 
 
 def draw(plot: Draw, width: float, height: float) -> Drawing:
     """Draw `plot` on a figure of `width` × `height` inches; the same input gives the same bytes."""
-    return Drawing(png=_render(plot, width, height, "png"), svg=_render(plot, width, height, "svg"))
-
-
-def _render(plot: Draw, width: float, height: float, kind: str) -> bytes:
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -50,9 +45,13 @@ def _render(plot: Draw, width: float, height: float, kind: str) -> bytes:
         figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
         FigureCanvasAgg(figure)
         plot(figure)
-        buffer = io.BytesIO()
-        metadata = {"Date": None} if kind == "svg" else {"Software": None}
-        figure.savefig(buffer, format=kind, dpi=130, metadata=metadata, transparent=kind == "svg")
+        return Drawing(png=_saved(figure, "png"), svg=_saved(figure, "svg"))
+
+
+def _saved(figure: Figure, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    metadata = {"Date": None} if kind == "svg" else {"Software": None}
+    figure.savefig(buffer, format=kind, dpi=130, metadata=metadata, transparent=kind == "svg")
     return buffer.getvalue()
 
 

@@ -19,7 +19,7 @@ WIDTH = 6.2
 WORST_TENSORS = 20
 MOST_CLASSES = 20
 LOG_FROM_RATIO = 12.0
-_BELOW: Any = {"loc": "upper center", "bbox_to_anchor": (0.45, -0.16), "ncols": 4}
+_BELOW: Any = {"loc": "outside lower center", "ncols": 4}
 
 
 def latency_figure(evidence: Evidence, batch: int) -> Drawing | None:
@@ -98,7 +98,7 @@ def pareto_figure(evidence: Evidence, batch: int, front: Sequence[str]) -> Drawi
         axes.set_xlabel("← faster: median latency end to end (ms)")
         axes.set_ylabel("top-1 accuracy (%), 95 % interval")
         axes.set_title(f"Accuracy against speed, batch {batch}", loc="left")
-        _legend(axes, precisions, backends)
+        _legend(figure, precisions, backends)
 
     return draw(plot, WIDTH, 4.2)
 
@@ -128,7 +128,7 @@ def _front_line(axes: Any, cells: Sequence[Cell], batch: int) -> None:
         axes.step(*zip(*line, strict=True), where="post", color="#888888", linestyle="--", linewidth=1, zorder=0)
 
 
-def _legend(axes: Any, precisions: tuple[str, ...], backends: tuple[str, ...]) -> None:
+def _legend(figure: Figure, precisions: tuple[str, ...], backends: tuple[str, ...]) -> None:
     from matplotlib.lines import Line2D
 
     colours = [
@@ -137,7 +137,7 @@ def _legend(axes: Any, precisions: tuple[str, ...], backends: tuple[str, ...]) -
     shapes = [
         Line2D([], [], marker=marker_of(name, backends), linestyle="", color="#888888", label=name) for name in backends
     ]
-    axes.legend(handles=colours + shapes, **_BELOW)
+    figure.legend(handles=colours + shapes, **_BELOW)
 
 
 def curves_figure(rows: Sequence[dict[str, str]]) -> Drawing | None:
@@ -187,7 +187,7 @@ def noise_figure(rows: Sequence[dict[str, str]]) -> Drawing | None:
         axes.grid(axis="y", visible=False)
         axes.set_xlabel("signal-to-quantization-noise ratio (dB), more is better")
         axes.set_title(f"Quantization noise: the {len(worst)} worst of {len(ranked)} tensors", loc="left")
-        axes.legend(handles=[Patch(color=colour_of(kind, kinds), label=kind) for kind in kinds], **_BELOW)
+        figure.legend(handles=[Patch(color=colour_of(kind, kinds), label=kind) for kind in kinds], **_BELOW)
 
     return draw(plot, WIDTH, 1.3 + 0.22 * len(worst))
 

@@ -14,7 +14,7 @@ LANGUAGES = ("en", "ja")
 
 @dataclass(frozen=True)
 class Words:
-    """The catalogue of one language: `words("key", name=value)` is its sentence with the values in place."""
+    """The catalogue of one language: `words(key, name=value)` is its sentence with the values in place."""
 
     language: str
 

@@ -1,0 +1,45 @@
+"""The page in a real browser, where there is one: phone, desktop, print."""
+
+import shutil
+import subprocess
+
+import pytest
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars")
+PROBE = """<!DOCTYPE html><html><body style="margin:0">
+<iframe id="page" src="{url}" style="border:0;width:{width}px;height:2000px"></iframe>
+<script>
+document.getElementById("page").onload = (event) => {{
+  const inside = event.target.contentDocument.documentElement;
+  const broken = [...inside.querySelectorAll("img")].filter((image) => image.naturalWidth === 0).length;
+  document.body.dataset.probe = [inside.scrollWidth, inside.clientWidth, broken].join(" ");
+}};
+</script></body></html>"""
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH (Debian: apt-get install chromium)")
+
+
+def browse(tmp_path, *arguments):
+    command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", *arguments]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=120, check=True)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_page_does_not_overflow_its_window(written, tmp_path, width):
+    frame = tmp_path / "frame.html"
+    frame.write_text(PROBE.format(url=(written / "report.html").as_uri(), width=width))
+    shown = browse(
+        tmp_path, "--allow-file-access-from-files", "--virtual-time-budget=10000", "--dump-dom", frame.as_uri()
+    ).stdout
+    scroll, client, broken = map(int, shown.split('data-probe="')[1].split('"')[0].split())
+    assert client == width
+    assert scroll <= client
+    assert broken == 0
+
+
+def test_page_prints(written, tmp_path):
+    pdf = tmp_path / "report.pdf"
+    browse(tmp_path, f"--print-to-pdf={pdf}", "--no-pdf-header-footer", (written / "report.html").as_uri())
+    assert pdf.read_bytes().startswith(b"%PDF")
+    assert pdf.stat().st_size > 50_000

@@ -1,0 +1,41 @@
+"""Numbers as text: significant digits kept, gaps shown."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from roundoff.report import numbers
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "–"), (0, "0"), (0.07004, "0.0700"), (9.1, "9.10"), (14006.2, "14,006"), (0.9996, "1.00"), (-1.5, "-1.50")],
+)
+def test_plain_keeps_three_digits(value, text):
+    assert numbers.plain(value) == text
+
+
+@given(st.floats(min_value=1e-9, max_value=1e9))
+def test_plain_is_within_half_a_digit(value):
+    shown = float(numbers.plain(value).replace(",", ""))
+    assert abs(shown - value) <= max(0.5, 0.005 * value) if value >= 100 else abs(shown - value) <= 0.0051 * value
+
+
+def test_intervals_need_both_ends():
+    assert numbers.interval({"drop_low": 0.1}, "drop") is None
+    assert numbers.points_with_interval({"drop": 0.01}, "drop") == "+1.00"
+
+
+def test_points_are_signed():
+    facts = {"drop": 0.0025, "drop_low": -0.0083, "drop_high": 0.0139}
+    assert numbers.points_with_interval(facts, "drop") == "+0.25 (−0.83 … +1.39)"
+
+
+def test_ratio_shows_its_interval():
+    facts = {"speedup": 1.4, "speedup_low": 1.38, "speedup_high": 1.42}
+    assert numbers.times_with_interval(facts, "speedup") == "1.40× (1.38–1.42)"
+
+
+@pytest.mark.parametrize(("count", "text"), [(7, "7"), (803, "810"), (3890, "3,900"), (100, "100")])
+def test_estimates_are_rounded_up(count, text):
+    assert numbers.rounded_up(count) == text

@@ -1,0 +1,97 @@
+"""The HTML loads nothing, is well formed, and escapes what it is given."""
+
+from html.parser import HTMLParser
+
+from roundoff.report.document import Field, Heading, Page, Paragraph, Table, row
+from roundoff.report.page import html_from_blocks
+
+VOID = {"img", "meta", "br", "hr", "link", "input", "source"}
+
+
+class Structure(HTMLParser):
+    """Open tags, and everything that a browser would fetch."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.fetched, self.tags, self.ids = [], [], [], []
+        self.tables = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        self.tags.append((tag, given))
+        self.ids += [given["id"]] if "id" in given else []
+        self.fetched += [given[name] for name in ("src", "srcset", "href", "data", "poster", "action") if name in given]
+        if tag == "table":
+            self.tables.append({"heads": 0, "widths": []})
+        if tag == "tr":
+            self.tables[-1]["widths"].append(0)
+        if tag in ("td", "th"):
+            self.tables[-1]["widths"][-1] += int(given.get("colspan", 1))
+            self.tables[-1]["heads"] += given.get("scope") == "col"
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+
+def html_of(written):
+    return (written / "report.html").read_text(encoding="utf-8")
+
+
+def test_tags_are_balanced(written):
+    assert Structure(html_of(written)).open == []
+
+
+def test_nothing_is_fetched(written):
+    text = html_of(written)
+    structure = Structure(text)
+    assert structure.fetched
+    assert [link[:40] for link in structure.fetched if not link.startswith("data:image/")] == []
+    style = text.split("<style>")[1].split("</style>")[0]
+    assert "url(" not in style
+    assert "@import" not in style
+    assert {"script", "link", "iframe", "object"}.isdisjoint(tag for tag, _ in structure.tags)
+
+
+def test_inlined_plots_fetch_nothing(written):
+    from base64 import b64decode
+
+    sources = [given["src"] for tag, given in Structure(html_of(written)).tags if tag == "img"]
+    plots = [b64decode(source.split(",")[1]).decode() for source in sources if "svg+xml" in source]
+    assert plots
+    for plot in plots:
+        linked = [part.split('"')[0] for part in plot.split('href="')[1:]]
+        assert all(link.startswith(("#", "data:")) for link in linked)
+
+
+def test_tables_have_heads_and_even_rows(written):
+    tables = Structure(html_of(written)).tables
+    assert tables
+    for table in tables:
+        assert table["heads"] == table["widths"][0]
+        assert set(table["widths"]) == {table["heads"]}
+
+
+def test_images_have_words_and_ids_are_unique(written):
+    structure = Structure(html_of(written))
+    assert all(given.get("alt") for tag, given in structure.tags if tag == "img")
+    assert len(structure.ids) == len(set(structure.ids))
+
+
+def test_language_is_declared(written):
+    assert f'<html lang="{written.name}">' in html_of(written)
+
+
+def test_texts_are_escaped():
+    page = Page()
+    evil = "<script>alert('x')</script> & co"
+    page.add(Heading(1, evil, "top"), Paragraph(evil), Table(evil, (evil,), (row(Field(evil)),)))
+    text = html_from_blocks(page.blocks, "en", page.drawings)
+    structure = Structure(text)
+    assert "script" not in [tag for tag, _ in structure.tags]
+    assert structure.open == []
+    assert text.count("&lt;script&gt;") >= 4

@@ -1,0 +1,153 @@
+"""The whole report: files, order, tables, plots; the same input gives the same bytes."""
+
+import csv
+import io
+import shutil
+
+import numpy as np
+import pytest
+from conftest import Run
+from PIL import Image
+
+from roundoff.errors import ConfigError, DataError
+from roundoff.measurement.latency import batch_unavailable
+from roundoff.report.changes import changes_section
+from roundoff.report.comparison import precision_section
+from roundoff.report.document import Gallery, Page
+from roundoff.report.evidence import read_evidence
+from roundoff.report.messages import Words
+from roundoff.report.plotdata import SPEED_COLUMNS, csv_files
+from roundoff.report.report import Report
+
+ORDER = ("answer", "precision", "framework", "size", "load", "verdict", "latency", "changed", "noise", "curves")
+
+
+def words_of(written):
+    return Words(written.name)
+
+
+def test_sections_come_in_order(written):
+    text, words = (written / "report.md").read_text(), words_of(written)
+    places = [text.index(f"## {words(f'{name}_heading')}") for name in (*ORDER, "method", "machine")]
+    assert places == sorted(places)
+
+
+def test_every_cell_is_in_the_precision_table(written):
+    text, words = (written / "report.md").read_text(), words_of(written)
+    table = text.split(words("precision_caption", batch=1))[1].split("**")[1]
+    measured = [line for line in table.splitlines() if line.startswith(("| onnxruntime", "| litert"))]
+    assert len(measured) == 6 + 2
+    absent = next(line for line in table.splitlines() if line.startswith("| tensorrt"))
+    assert all(name in absent for name in ("fp32", "tf32", "fp16", "int8", "NVIDIA GPU"))
+
+
+def test_figures_come_from_the_metrics(written, pristine):
+    from roundoff.artifact import read_json
+
+    cell = read_json(pristine / "metrics/int8.json")["onnxruntime"]
+    text = (written / "report.md").read_text()
+    assert f"{cell['batch_32']['throughput_per_s']:,.0f}" in text
+    assert f"{100 * cell['accuracy']['top1']:.2f}" in text
+
+
+def test_markdown_images_exist(written):
+    text = (written / "report.md").read_text()
+    linked = [part.split(")")[0] for part in text.split("](")[1:]]
+    assert linked
+    assert [name for name in linked if not (written / name).is_file()] == []
+
+
+def test_plots_are_images_of_some_size(written):
+    for path in (written / "plots").glob("*.png"):
+        with Image.open(path) as image:
+            assert min(image.size) > 200, path.name
+
+
+def test_expected_plots_are_drawn(written):
+    names = {path.stem for path in (written / "plots").glob("*.png")}
+    timed = {f"{kind}_batch_{batch}" for kind in ("latency", "pareto") for batch in (1, 32)}
+    assert names == timed | {"flips", "confusion_reference", "confusion_int8", "noise", "curves"}
+
+
+def test_angle_brackets_are_escaped_in_markdown(written):
+    assert r"Example CPU \<v2\>" in (written / "report.md").read_text()
+
+
+def test_same_run_gives_the_same_bytes(written, pristine, tmp_path):
+    run, again = Run(pristine), tmp_path / "again"
+    Report(language=written.name).run(run.sources, run.verdict(), again, again / "plots")
+    for first in sorted(path for path in written.rglob("*") if path.is_file()):
+        assert first.read_bytes() == (again / first.relative_to(written)).read_bytes(), first.name
+
+
+def test_bare_run_is_reported(run):
+    """Nothing but metrics: no curves, no noise, no INT8, no reference."""
+    for path in (run.sources.curves, run.sources.noise):
+        path.unlink()
+    for name in ("int8", "fp32"):
+        run.rewrite(
+            name,
+            lambda content: [content[b].update(status="unavailable", reason="?") for b in ("onnxruntime", "litert")],
+        )
+    for name in ("fp32", "fp16", "int8", "more"):
+        run.rewrite(name, lambda content: content.update(reference=None))
+    page = Report().page(read_evidence(run.sources, {}))
+    texts = [getattr(block, "text", "") for block in page.blocks]
+    words = Words("en")
+    for key in ("noise_none", "curves_none", "changed_none"):
+        assert words(key) in texts
+
+
+def test_batch_that_does_not_fit_says_so(run):
+    run.rewrite("int8", lambda content: content["onnxruntime"].update(batch_32=batch_unavailable("out of memory")))
+    page = Page()
+    precision_section(page, run.evidence(), Words("en"))
+    fields = [field.text for block in page.blocks for line in getattr(block, "rows", ()) for field in line]
+    assert "not run here: out of memory" in fields
+
+
+def test_flips_are_shown_lost_ones_first(run):
+    evidence, page = run.evidence(), Page()
+    labels, before = evidence.labels, evidence.guesses(evidence.cell(evidence.reference))
+    changes_section(page, evidence, Words("en"), examples=9)
+    shown = next(block for block in page.blocks if isinstance(block, Gallery)).pictures
+    indices = [int(picture.caption.split(":")[0].removeprefix("#")) for picture in shown]
+    was_right = [bool(before[index] == labels[index]) for index in indices]
+    assert len(shown) == 9
+    assert was_right == sorted(was_right, reverse=True)
+    with Image.open(io.BytesIO(shown[0].png)) as image:
+        assert np.array_equal(np.asarray(image), evidence.test_images[indices[0]])
+
+
+def test_equal_answers_are_said(run):
+    wide = run.sources.predictions / "fp32/onnxruntime.npy"
+    for name in ("onnxruntime", "litert"):
+        shutil.copy(wide, run.sources.predictions / f"int8/{name}.npy")
+    page = Page()
+    changes_section(page, run.evidence(), Words("en"), examples=9)
+    assert "give the same answer on all 360 test images" in page.blocks[1].text
+
+
+def test_speed_csv_has_a_row_per_cell_and_batch(run):
+    rows = list(csv.DictReader(io.StringIO(csv_files(run.evidence())["speed.csv"])))
+    assert tuple(rows[0]) == SPEED_COLUMNS
+    assert len(rows) == 12
+
+
+def test_confusion_csv_has_a_row_per_test_image(run):
+    rows = list(csv.DictReader(io.StringIO(csv_files(run.evidence())["confusion.csv"])))
+    assert len(rows) == 360
+    assert set(rows[0]) == {"actual", "predicted"}
+
+
+def test_missing_metrics_are_refused(run):
+    for path in run.sources.metrics.glob("*.json"):
+        path.unlink()
+    with pytest.raises(DataError, match="nothing to report"):
+        read_evidence(run.sources, {})
+
+
+@pytest.mark.parametrize("count", [-1, 201])
+def test_number_of_examples_is_checked(count):
+    with pytest.raises(ConfigError, match="flip_examples"):
+        Report(flip_examples=count)

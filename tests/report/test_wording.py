@@ -1,0 +1,220 @@
+"""The words follow the data."""
+
+import numpy as np
+import pytest
+
+from roundoff.report.comparison import precision_section
+from roundoff.report.document import Bullets, Paragraph, Table
+from roundoff.report.document import Page as Document
+from roundoff.report.evidence import read_evidence
+from roundoff.report.judgement import answer_section, drop_words, warnings
+from roundoff.report.messages import Words
+from roundoff.report.method import method_section
+
+EN = Words("en")
+
+
+def texts(run, **target):
+    page = Document()
+    answer_section(page, run.evidence(**target), EN)
+    found = []
+    for block in page.blocks:
+        found += block.items if isinstance(block, Bullets) else [block.text]
+    return found
+
+
+def accuracy_of(run, cell):
+    return run.evidence().cell(cell)
+
+
+def set_accuracy(run, name, backend, **values):
+    run.rewrite(name, lambda content: content[backend]["accuracy"].update(values))
+
+
+def test_answer_names_precision_and_machine(run):
+    lead = texts(run)[1]
+    assert "Ship fp32 / onnxruntime" in lead
+    assert "Example CPU <v2> @ 2.50GHz, 2 cores" in lead
+
+
+def test_answer_says_how_sure_and_where_it_holds(run):
+    whole = " ".join(texts(run))
+    assert "(94.3–98.1) on 360 test images" in whole
+    assert "fingerprint 0123456789ab" in whole
+    assert "Target: keep 99.00" in whole
+
+
+def test_answer_names_what_was_not_run(run):
+    assert "fp32, tf32, fp16, int8 on tensorrt_rtx" in " ".join(texts(run))
+
+
+def test_answer_admits_that_nothing_passes(run):
+    assert texts(run, size_mb=1e-6)[1].startswith("The data allow no recommendation")
+
+
+def test_answer_says_what_would_decide(run):
+    for name in ("fp32", "fp16"):
+        run.rewrite(name, lambda content: content["onnxruntime"]["batch_1"].update(slower(content["onnxruntime"])))
+    waiting = [text for text in texts(run) if "do not decide" in text]
+    assert "int8/litert (about 810 test images would decide)" in waiting[0]
+
+
+def slower(cell):
+    keys = ("end_to_end_p50_ms", "end_to_end_p50_low_ms", "end_to_end_p50_high_ms")
+    return {key: 10 * cell["batch_1"][key] for key in keys}
+
+
+def test_faster_cell_with_a_loss_is_named(run):
+    set_accuracy(run, "int8", "onnxruntime", kept=0.995, kept_low=0.991, kept_high=0.999, drop=0.005, drop_low=0.001)
+    assert any("Faster still, and within the target, is int8 / onnxruntime" in text for text in texts(run))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0.002, 0.01, "loses 0.20 to 1.00 percentage points"),
+        (-0.01, 0.004, "a loss of up to 0.40 percentage points is not excluded"),
+        (-0.02, 0.0, "no degradation"),
+        (None, None, "was not measured"),
+    ],
+)
+def test_degradation_is_judged_by_the_interval(run, low, high, said):
+    set_accuracy(run, "int8", "litert", drop_low=low, drop_high=high)
+    evidence = run.evidence() if low is not None else read_evidence(run.sources, {})
+    found = drop_words(evidence.cell("int8/litert"), evidence, EN)
+    assert said in found
+    assert ("no degradation" in found) == (said == "no degradation")
+
+
+def test_reference_is_not_compared_with_itself(run):
+    evidence = run.evidence()
+    assert "it is the reference" in drop_words(evidence.cell(evidence.reference), evidence, EN)
+
+
+def test_chance_level_is_said(run):
+    set_accuracy(run, "int8", "onnxruntime", top1=0.1, top1_low=0.07)
+    assert any("int8/onnxruntime is at chance level" in text for text in texts(run))
+
+
+def test_good_model_is_not_called_chance(run):
+    assert not any("chance level" in text for text in texts(run))
+
+
+def test_tf32_in_the_fp32_row_is_said(run):
+    def relabel(content):
+        content["litert"]["label"] = "tf32"
+        content["litert"]["numerics"]["relative_error"] = 1.1e-3
+
+    run.rewrite("fp32", relabel)
+    assert any("asked for as fp32 but computes as tf32" in text and "1.1e-03" in text for text in texts(run))
+
+
+def test_mixed_machines_are_said(run):
+    run.rewrite("int8", lambda content: content["platform"].update(id="ffffffffffff"))
+    page = Document()
+    answer_section(page, read_evidence(run.sources, {}), EN)
+    assert any(
+        "different machines (0123456789ab, ffffffffffff)" in i
+        for b in page.blocks
+        if isinstance(b, Bullets)
+        for i in b.items
+    )
+
+
+def test_missing_fp32_is_said(run):
+    run.rewrite("fp32", lambda content: content["litert"].update(status="unavailable", reason="not built"))
+    page = Document()
+    answer_section(page, read_evidence(run.sources, {}), EN)
+    assert any("litert has no measured FP32" in i for b in page.blocks if isinstance(b, Bullets) for i in b.items)
+
+
+def test_missing_verdict_recommends_nothing(run):
+    page = Document()
+    answer_section(page, read_evidence(run.sources, {}), EN)
+    assert page.blocks[1].text.startswith("The data allow no recommendation")
+
+
+@pytest.mark.parametrize(
+    ("warning", "said"),
+    [
+        ("throttled: 2 rounds were repeated", "was throttled while it was timed: 2 rounds"),
+        ("noisy: single runs vary by 4.0%", "noisy: single runs"),
+        ("copy-bound: copies take 2 ms", "copies take longer than the compute"),
+        ("CUDA graph: 0.05 ms by graph replay", "int8/onnxruntime, batch 32: CUDA graph: 0.05 ms"),
+    ],
+)
+def test_warnings_have_their_sentence(run, warning, said):
+    run.rewrite("int8", lambda content: content["onnxruntime"]["batch_32"].update(warnings=[warning]))
+    assert any(said in text for text in warnings(run.evidence(), EN))
+
+
+def test_host_bound_warning_is_found_by_measurement(run):
+    assert any("int8/litert, batch 1: host-bound" in text for text in warnings(run.evidence(), EN))
+
+
+def rules(run):
+    page = Document()
+    method_section(page, run.evidence(), EN)
+    table = next(block for block in page.blocks if isinstance(block, Table))
+    return {fields[0].text: (fields[1].text, fields[2].text) for fields in table.rows}
+
+
+def test_method_reports_rules_that_held(run):
+    seen = rules(run)
+    assert seen[EN("rule_interleaved")] == (
+        "12 to 12 rounds; 0 of 12 timed batches have fewer than two and no interval",
+        "held",
+    )
+    assert seen[EN("rule_whole")] == ("360 of 360 test images", "held")
+    assert seen[EN("rule_control")][1] == "held"
+
+
+def test_method_reports_rules_that_did_not_hold(run):
+    def spoil(content):
+        content["litert"]["batch_1"].update(stopped="budget", rounds=1)
+        content["litert"]["accuracy"]["samples"] = 100
+        content["litert"]["label"] = "fp16"
+
+    run.rewrite("int8", spoil)
+    seen = rules(run)
+    for name in ("interleaved", "settled", "whole", "numerics", "quiet"):
+        assert seen[EN(f"rule_{name}")][1] == "not held", name
+
+
+def test_control_that_differs_is_not_held(run):
+    for name in ("fp32", "fp16", "int8", "more"):
+        run.rewrite(name, lambda content: shift(content["method"]["devices"]["cpu"]["control"]["batch_1"]))
+    assert rules(run)[EN("rule_control")][1] == "not held"
+
+
+def shift(control):
+    control.update(speedup=1.05, speedup_low=1.04, speedup_high=1.06)
+
+
+def test_method_without_calibration_says_not_recorded(run):
+    (run.sources.metrics / "calibrate.json").unlink()
+    assert rules(run)[EN("rule_calibration")][1] == "not recorded"
+
+
+def test_guesses_that_are_not_finite_have_no_class(run):
+    path = run.sources.predictions / "int8/onnxruntime.npy"
+    logits = np.load(path)
+    logits[0] = np.nan
+    np.save(path, logits)
+    evidence = run.evidence()
+    assert evidence.class_name(evidence.guesses(evidence.cell("int8/onnxruntime"))[0]) == "?"
+
+
+def test_paragraphs_of_the_answer_are_text(run):
+    page = Document()
+    answer_section(page, run.evidence(), EN)
+    assert all(block.text.strip() for block in page.blocks if isinstance(block, Paragraph))
+
+
+def test_speed_that_cannot_be_told_apart_is_said(run):
+    same = {"speedup": 1.002, "speedup_low": 0.997, "speedup_high": 1.006}
+    run.rewrite("int8", lambda content: content["onnxruntime"]["batch_1"].update(same))
+    page = Document()
+    precision_section(page, run.evidence(), EN)
+    fields = [field.text for block in page.blocks if isinstance(block, Table) for line in block.rows for field in line]
+    assert fields.count("1.00× (1.00–1.01), no difference shown") == 1
