@@ -188,9 +188,7 @@ def write_curves(path: Path, rows: list[dict[str, float]]) -> None:
 
 def save(network: keras.Model, path: Path) -> None:
     """Write a .keras file for inference, without the optimizer, atomically; equal models give equal bytes."""
-    import keras
-
-    plain = keras.models.clone_model(network)
+    plain = type(network).from_config(network.get_config())
     plain.set_weights(network.get_weights())
     with whole_file(path) as partial:
         plain.save(partial)

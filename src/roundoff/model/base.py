@@ -54,7 +54,8 @@ def classified(image: Any, features: Any, classes: int) -> keras.Model:
     import keras
 
     pooled = keras.layers.GlobalAveragePooling2D(name="pool")(features)
-    return keras.Model(image, keras.layers.Dense(classes, name=OUTPUT_NAME)(pooled))
+    logits = keras.layers.Dense(classes, name=OUTPUT_NAME)(pooled)
+    return keras.Model(image, logits, name="classifier")
 
 
 def require(holds: bool, key: str, received: object, expected: str) -> None:
