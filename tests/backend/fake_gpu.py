@@ -144,6 +144,10 @@ class FakeCuda:
     def cudaEventElapsedTime(self, start, end):
         return OK, self.live[end][1][0] - self.live[start][1][0]
 
+    def cudaMemcpy(self, dst, src, count, kind):
+        ctypes.memmove(dst, src, count)
+        return (OK,)
+
     def cudaMemcpyAsync(self, dst, src, count, kind, stream):
         self.do(stream, lambda: ctypes.memmove(dst, src, count))
         return (OK,)
@@ -200,6 +204,9 @@ class FakeTensorrt:
     class ILogger:
         Severity = Severity
 
+    class Logger(ILogger):
+        def __init__(self, min_severity=Severity.WARNING): ...
+
     class IBuilderConfig:
         def set_compute_capability(self, capability, index): ...
 
@@ -210,7 +217,7 @@ class FakeTensorrt:
     class LayerInformationFormat(IntEnum):
         JSON = 1
 
-    ExecutionContextAllocationStrategy = SimpleNamespace(USER_MANAGED="user")
+    ExecutionContextAllocationStrategy = SimpleNamespace(USER_MANAGED="user", ON_PROFILE_CHANGE="profile")
     DynamicShapesKernelSpecializationStrategy = SimpleNamespace(EAGER="eager")
     CudaGraphStrategy = SimpleNamespace(DISABLED="disabled")
 
@@ -272,9 +279,9 @@ class ICudaEngine:
         return IRuntimeConfig(self.trt)
 
     def create_execution_context(self, runtime_config):
-        assert runtime_config.strategy == "user"
+        assert runtime_config.strategy in ("user", "profile")
         assert runtime_config.dynamic_shapes_kernel_specialization_strategy == "eager"
-        return IExecutionContext(self.trt)
+        return IExecutionContext(self.trt, needs_scratch=runtime_config.strategy == "user")
 
     def create_engine_inspector(self):
         return EngineInspector(self.trt)
@@ -317,8 +324,9 @@ class IRuntimeConfig:
 
 
 class IExecutionContext:
-    def __init__(self, trt: FakeTensorrt) -> None:
+    def __init__(self, trt: FakeTensorrt, needs_scratch: bool) -> None:
         self.trt, self.shape, self.scratch, self.profile = trt, None, 0, 0
+        self.needs_scratch = needs_scratch
         self.addresses: dict[str, int] = {}
 
     def set_optimization_profile_async(self, profile_index, stream_handle):
@@ -341,7 +349,7 @@ class IExecutionContext:
 
     def execute_async_v3(self, stream_handle):
         images, logits, shape = self.addresses["image"], self.addresses["logits"], self.shape
-        assert self.scratch in self.trt.cuda.live
+        assert not self.needs_scratch or self.scratch in self.trt.cuda.live
 
         def work() -> None:
             source = np.ctypeslib.as_array((ctypes.c_uint8 * int(np.prod(shape))).from_address(images)).reshape(shape)
