@@ -30,10 +30,10 @@ class Row:
 def compare(before: Metrics, after: Metrics) -> dict[str, Any]:
     """`rows` (as `Row`), `same_machine`, and `machine`: the parts of the fingerprints that differ, as [before, after].
 
-    Speed differs beyond the noise if the 95 % intervals are apart by more than the controls of both runs differed by and
-    the rounds of a run differ by; accuracy if Newcombe's interval of the difference (Stat. Med. 17, 1998, 873-890,
-    method 10, which takes the runs as unpaired and so errs towards noise) excludes 0. Across different machines no
-    difference is judged.
+    Speed differs beyond the noise if the 95 % intervals are apart by more than the controls of both runs differed by
+    and than the rounds of a run differ by. Accuracy does if Newcombe's interval of the difference (Stat. Med. 17, 1998,
+    873-890, method 10, which takes the runs as unpaired and so errs towards noise) excludes 0. Across different
+    machines no difference is judged.
     """
     machine = differences(before.platform, after.platform)
     same_machine = before.platform.get("id") == after.platform.get("id")

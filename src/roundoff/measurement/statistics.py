@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,23 +127,24 @@ def _score_interval(
 
 
 def median_interval(values: Values) -> Interval:
-    """A median with the interpolated sign interval of Hettmansperger and Sheather (Stat. Prob. Lett. 4, 1986, 75-79).
+    """A median with its exact interval: the innermost pair of order statistics that covers with 95 % or more.
 
-    It assumes no distribution: order statistics bound the median with binomial probability, and interpolating between
-    two of them takes the coverage to 95 %. Raises ValueError below six values, where no 95 % interval exists.
+    No distribution is assumed (Conover, Practical Nonparametric Statistics, 3.2): the number of values below the median
+    is binomial. Raises ValueError below six values, where no 95 % interval exists.
     """
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     count = len(ordered)
     if count < FEWEST_FOR_MEDIAN_INTERVAL:
         raise ValueError(f"{count} values: an interval of the median needs {FEWEST_FOR_MEDIAN_INTERVAL}")
-    coverage = 1 - 2 * stats.binom.cdf(np.arange(count // 2 + 1) - 1, count, 0.5)
-    depth = int(np.flatnonzero(coverage >= CONFIDENCE)[-1])
-    wider, narrower = float(coverage[depth]), float(coverage[depth + 1])
-    gap = (wider - CONFIDENCE) / (wider - narrower)
-    inward = (count - depth) * gap / (depth + (count - 2 * depth) * gap)
-    low = (1 - inward) * ordered[depth - 1] + inward * ordered[depth]
-    high = (1 - inward) * ordered[count - depth] + inward * ordered[count - depth - 1]
-    return Interval(float(np.median(ordered)), float(low), float(high))
+    outside = _values_outside(count)
+    return Interval(float(np.median(ordered)), float(ordered[outside]), float(ordered[count - 1 - outside]))
+
+
+@lru_cache(maxsize=1024)
+def _values_outside(count: int) -> int:
+    """How many of `count` values lie below the interval of their median, and as many above it."""
+    below = np.arange(count // 2 + 1)
+    return int(np.flatnonzero(stats.binom.cdf(below, count, 0.5) <= (1 - CONFIDENCE) / 2)[-1])
 
 
 def bootstrap_rate(amounts: Values, seconds: Values, seed: int, resamples: int = 2000) -> Interval:

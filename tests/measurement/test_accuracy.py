@@ -1,0 +1,97 @@
+"""Accuracy, errors, labels, and the gate against chance."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from roundoff.errors import GateError
+from roundoff.measurement.accuracy import (
+    accuracy,
+    chance_level,
+    predictions,
+    refuse_chance_level,
+    relative_error,
+)
+from roundoff.measurement.label import label
+
+LABELS = np.array([0, 1, 2, 0, 1, 2], dtype=np.int64)
+
+
+def logits_for(classes):
+    return np.eye(3, dtype=np.float32)[classes]
+
+
+def test_flips_are_counted_both_ways():
+    reference, candidate = logits_for([0, 1, 2, 0, 0, 0]), logits_for([0, 1, 1, 1, 1, 0])
+    found = accuracy(candidate, LABELS, reference)
+    assert (found["lost"], found["gained"]) == (2, 1)
+    assert found["drop"] == pytest.approx(4 / 6 - 3 / 6)
+    assert found["kept"] == pytest.approx(3 / 4)
+    assert found["agreement"] == pytest.approx(3 / 6)
+    assert found["drop_low"] < 0 < found["drop_high"]
+
+
+def test_without_a_reference_nothing_is_compared():
+    found = accuracy(logits_for(LABELS), LABELS, None)
+    assert found["top1"] == 1
+    assert found["drop"] is found["agreement"] is found["kept"] is None
+
+
+def test_logits_that_are_not_finite_are_wrong_and_disagree():
+    broken = logits_for(LABELS)
+    broken[0, 0], broken[1, 2] = np.nan, np.inf
+    found = accuracy(broken, LABELS, broken)
+    assert (found["nonfinite"], found["correct"]) == (2, 4)
+    assert found["agreement"] == pytest.approx(4 / 6)
+    assert list(predictions(broken)) == [-1, -1, 2, 0, 1, 2]
+
+
+@given(hnp.arrays(np.float32, (5, 3), elements=st.floats(-100, 100, width=32)), st.floats(1e-4, 0.5))
+def test_the_relative_error_of_a_scaled_copy_is_the_scale(logits, share):
+    found = relative_error((logits.astype(np.float64) * (1 + share)).astype(np.float64), logits)
+    assert found is None if not logits.any() else found == pytest.approx(share, rel=1e-6)
+
+
+def test_a_relative_error_without_finite_rows_is_none():
+    assert relative_error(np.full((2, 3), np.nan, np.float32), logits_for([0, 1])) is None
+
+
+def test_chance_is_the_largest_class_where_classes_are_uneven():
+    assert chance_level(np.array([0, 1, 2, 3]), 10) == 0.25
+    assert chance_level(np.repeat(np.arange(10), 5), 10) == 0.1
+
+
+def test_the_report_that_called_chance_no_degradation_is_refused():
+    labels = np.repeat(np.arange(10), 10)
+    constant = np.tile(np.eye(10, dtype=np.float32)[3], (100, 1))
+    with pytest.raises(GateError, match=r"no better than chance(.|\n)*10 of 100 right, top-1 0.1000"):
+        refuse_chance_level("fp32/x", accuracy(constant, labels, constant), 0.1, 0.05)
+
+
+def test_a_trained_model_passes_the_gate():
+    refuse_chance_level("fp32/x", accuracy(logits_for(np.tile(LABELS, 20)), np.tile(LABELS, 20), None), 1 / 3, 0.05)
+
+
+@pytest.mark.parametrize(
+    ("precision", "error", "expected"),
+    [
+        ("fp32", 1e-6, "fp32"),
+        ("fp32", 1.1e-3, "tf32"),
+        ("tf32", 1e-3, "tf32"),
+        ("tf32", 1e-7, "fp32"),
+        ("fp16", 5e-4, "fp16"),
+        ("bf16", 1e-2, "bf16"),
+        ("int8", 0.08, "int8"),
+        ("int8", 1e-7, "fp32"),
+        ("fp16", None, "fp16"),
+    ],
+)
+def test_a_row_is_called_by_its_measured_error(precision, error, expected):
+    assert label(precision, error, "cell") == expected
+
+
+def test_an_fp32_row_that_is_another_network_is_refused():
+    with pytest.raises(GateError, match="fp32/x is neither FP32 nor TF32"):
+        label("fp32", 0.2, "fp32/x")

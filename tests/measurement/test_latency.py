@@ -1,0 +1,70 @@
+"""From raw samples to the metrics of a batch size."""
+
+import numpy as np
+import pytest
+
+from roundoff.measurement.latency import batch_metrics, batch_unavailable, supported, warnings
+from roundoff.measurement.timing import Timing
+
+
+def timing(rounds=10, runs=20, ms=2.0, noise=0.0):
+    random = np.random.default_rng(0)
+    made = Timing(stopped="target", seconds=1.0)
+    for number in range(rounds):
+        made.device.append(ms * (1 + noise * random.standard_normal(runs)))
+        made.end_to_end.append(2 * ms * np.ones(runs))
+        made.round_number.append(number)
+        made.round_stream_s.append(runs * ms / 1e3)
+        made.stream_runs += runs
+    return made
+
+
+def test_throughput_is_images_over_wall_time_not_one_over_latency():
+    found = batch_metrics(timing(), None, 32, {})
+    assert found["throughput_per_s"] == pytest.approx(32 / 0.002)
+    assert found["end_to_end_p50_ms"] == 4.0
+    assert found["speedup"] is None
+
+
+def test_percentiles_without_enough_samples_are_null():
+    found = batch_metrics(timing(rounds=10, runs=20), None, 1, {})
+    assert found["runs"] == 200
+    assert found["device_p95_ms"] == 2.0
+    assert found["device_p99_ms"] is None
+    assert found["device_p999_ms"] is None
+
+
+@pytest.mark.parametrize(("share", "least"), [(0.9, 64), (0.99, 662)])
+def test_a_percentile_is_supported_from_its_least_number_on(share, least):
+    assert not supported(share, least - 1)
+    assert supported(share, least)
+
+
+def test_the_speedup_comes_with_its_interval():
+    found = batch_metrics(timing(ms=1.0), timing(ms=2.0), 1, {"cuda_graph": True})
+    assert [found[f"speedup{end}"] for end in ("_low", "", "_high")] == [2.0, 2.0, 2.0]
+    assert found["end_to_end_speedup"] == 2.0
+    assert found["facts"] == {"cuda_graph": True}
+
+
+def test_an_unavailable_batch_has_the_keys_of_a_measured_one():
+    assert batch_unavailable("out of memory").keys() == batch_metrics(timing(), None, 1, {}).keys()
+
+
+@pytest.mark.parametrize(
+    ("facts", "noise", "repeated", "expected"),
+    [
+        ({"enqueue_ms": 1.7}, 0, 0, "host-bound: enqueueing takes 1.7 ms"),
+        ({"copy_ms": 2.5}, 0, 0, "copy-bound: copies take 2.5 ms"),
+        ({"enqueued_device_ms": 3.0}, 0, 0, "CUDA graph: 2 ms by graph replay, 3 ms enqueued"),
+        ({}, 0.05, 0, "noisy: single runs vary by"),
+        ({}, 0, 2, "throttled: 2 rounds were repeated"),
+    ],
+)
+def test_what_a_reader_must_know_is_said(facts, noise, repeated, expected):
+    (found,) = warnings(timing(noise=noise), facts, repeated)
+    assert found.startswith(expected)
+
+
+def test_a_sound_measurement_has_no_warnings():
+    assert warnings(timing(noise=0.01), {"enqueue_ms": 1.5, "copy_ms": 1.9, "enqueued_device_ms": 2.05}, 0) == []

@@ -1,0 +1,70 @@
+"""The lock per device, between processes."""
+
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+
+import pytest
+
+from roundoff.measurement.lock import device_lock, lock_path
+
+HOLDER = """
+import sys, time
+from roundoff.measurement.lock import device_lock
+with device_lock(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(float(sys.argv[2]))
+"""
+
+
+@pytest.fixture
+def device():
+    name = f"GPU-{uuid.uuid4()}"
+    yield name
+    lock_path(name).unlink(missing_ok=True)
+
+
+def hold(device, seconds):
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, device, str(seconds)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_a_free_device_is_taken_at_once(device):
+    with device_lock(device) as waited:
+        assert waited < 0.1
+
+
+def test_a_second_job_waits_and_says_so(device, caplog):
+    process = hold(device, 0.5)
+    with device_lock(device) as waited:
+        assert process.wait(timeout=5) == 0
+        assert waited > 0.1
+    assert f"another job is timing on {device}: waiting for it" in caplog.text
+
+
+def test_another_device_does_not_wait(device):
+    process = hold(device, 5)
+    with device_lock(f"{device}-other") as waited:
+        assert waited < 0.1
+    process.kill()
+    process.wait()
+    lock_path(f"{device}-other").unlink()
+
+
+def test_a_killed_job_frees_its_device(device):
+    process = hold(device, 60)
+    process.kill()
+    process.wait()
+    started = time.monotonic()
+    with device_lock(device):
+        assert time.monotonic() - started < 1
+
+
+def test_any_name_makes_a_file_in_the_temporary_directory():
+    paths = {lock_path(name) for name in ("cpu", "GPU-1", "../../etc/passwd", "a/b", "a_b", "x" * 500)}
+    assert len(paths) == 6
+    assert {str(path.parent) for path in paths} == {tempfile.gettempdir()}
+    assert all(len(path.name) < 255 for path in paths)

@@ -1,0 +1,206 @@
+"""Intervals and tests against their definitions, against other implementations, and for coverage."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy import optimize, stats
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.proportion import proportion_confint
+
+from roundoff.measurement import statistics as s
+
+COUNTS = st.tuples(*[st.integers(0, 400)] * 4).filter(lambda counts: sum(counts) > 0)
+
+
+@given(st.integers(1, 5000), st.data())
+def test_wilson_is_statsmodels(trials, data):
+    successes = data.draw(st.integers(0, trials))
+    found = s.wilson(successes, trials)
+    assert (found.low, found.high) == pytest.approx(proportion_confint(successes, trials, method="wilson"), abs=1e-9)
+    assert 0 <= found.low <= found.value <= found.high <= 1
+
+
+@given(st.integers(0, 300), st.integers(0, 300))
+def test_mcnemar_is_statsmodels_and_symmetric(lost, gained):
+    assume(lost + gained > 0)
+    expected = mcnemar([[0, lost], [gained, 0]], exact=True).pvalue
+    assert s.mcnemar_exact(lost, gained) == pytest.approx(min(expected, 1.0), abs=1e-9)
+    assert s.mcnemar_exact(lost, gained) == pytest.approx(s.mcnemar_exact(gained, lost))
+
+
+def test_mcnemar_without_flips_sees_no_difference():
+    assert s.mcnemar_exact(0, 0) == 1.0
+
+
+@given(COUNTS)
+def test_the_drop_lies_in_its_interval_which_mirrors(counts):
+    _, lost, gained, _ = counts
+    samples = sum(counts)
+    found, mirrored = s.paired_drop(lost, gained, samples), s.paired_drop(gained, lost, samples)
+    assert -1 <= found.low <= found.value == (lost - gained) / samples <= found.high <= 1
+    assert (mirrored.low, mirrored.high) == pytest.approx((-found.high, -found.low), abs=1e-9)
+
+
+def score_by_numerical_likelihood(counts, drop):
+    """Tango's statistic, its nuisance share found by maximising the likelihood numerically."""
+    lost, gained, samples = counts
+
+    def minus_log_likelihood(share):
+        other = share + drop
+        rest = 1 - share - other
+        return -(lost * math.log(other) + gained * math.log(share) + (samples - lost - gained) * math.log(rest))
+
+    low, high = max(0, -drop) + 1e-12, (1 - drop) / 2 - 1e-12
+    share = optimize.minimize_scalar(
+        minus_log_likelihood, bounds=(low, high), method="bounded", options={"xatol": 1e-14}
+    ).x
+    return (lost - gained - samples * drop) / math.sqrt(samples * (2 * share + drop * (1 - drop)))
+
+
+@pytest.mark.parametrize("counts", [(12, 5, 400), (30, 31, 1000), (1, 9, 100), (3, 0, 50)])
+def test_the_ends_of_the_drop_are_where_the_score_statistic_is_1_96(counts):
+    lost, gained, samples = counts
+    found = s.paired_drop(lost, gained, samples)
+    if gained:
+        assert score_by_numerical_likelihood(counts, found.low) == pytest.approx(1.95996, abs=1e-3)
+        assert score_by_numerical_likelihood(counts, found.high) == pytest.approx(-1.95996, abs=1e-3)
+    else:
+        assert found.low < 3 / 50 < found.high
+
+
+def test_without_flips_the_drop_is_bounded_by_the_number_of_samples():
+    found = s.paired_drop(0, 0, 360)
+    assert found.high == pytest.approx(s.Z**2 / (360 + s.Z**2))
+    assert found.low == -found.high
+
+
+@given(COUNTS)
+def test_the_kept_share_lies_in_its_interval_and_ignores_samples_wrong_under_both(counts):
+    both, lost, gained, _ = counts
+    found = s.paired_kept(both, lost, gained, sum(counts))
+    if both + lost == 0:
+        assert found is None
+        return
+    assert 0 <= found.low <= found.value == (both + gained) / (both + lost) <= found.high
+    assert s.paired_kept(both, lost, gained, sum(counts) + 1000) == found
+
+
+@pytest.mark.parametrize("counts", [(340, 12, 5), (900, 30, 31), (50, 9, 1)])
+@pytest.mark.parametrize("ratio", [0.9, 0.99, 1.0, 1.02])
+def test_the_nuisance_share_of_the_kept_ratio_maximises_the_likelihood(counts, ratio):
+    both, lost, gained = counts
+
+    def minus_log_likelihood(share):
+        lost_share = ratio * share + 1 - ratio
+        both_share = 1 - share - lost_share
+        return -(both * math.log(both_share) + lost * math.log(lost_share) + gained * math.log(share))
+
+    low, high = max(0.0, (ratio - 1) / ratio) + 1e-9, ratio / (1 + ratio) - 1e-9
+    best = optimize.minimize_scalar(
+        minus_log_likelihood, bounds=(low, high), method="bounded", options={"xatol": 1e-12}
+    )
+    assert s._gained_share(both, lost, gained, ratio) == pytest.approx(best.x, abs=1e-6)
+
+
+@given(st.lists(st.floats(0.1, 10), min_size=6, max_size=60))
+def test_the_median_lies_between_two_of_its_values(values):
+    found = s.median_interval(np.array(values))
+    assert found.low <= found.value <= found.high
+    assert {found.low, found.high} <= set(values)
+
+
+@given(st.integers(6, 300))
+def test_the_interval_of_the_median_is_the_narrowest_that_covers(count):
+    found = s.median_interval(np.arange(count, dtype=float))
+    outside = int(found.low)
+    assert found.high == count - 1 - outside
+    assert 1 - 2 * stats.binom.cdf(outside, count, 0.5) >= 0.95
+    assert 1 - 2 * stats.binom.cdf(outside + 1, count, 0.5) < 0.95
+
+
+def test_five_values_have_no_interval_of_their_median():
+    with pytest.raises(ValueError, match="5 values: an interval of the median needs 6"):
+        s.median_interval(np.arange(5.0))
+
+
+@given(st.lists(st.floats(0.5, 2), min_size=6, max_size=40), st.floats(0.1, 10))
+def test_a_speedup_scales_with_the_candidate(times, factor):
+    reference = np.array(times)
+    found = s.speedup(reference, reference / factor)
+    assert (found.low, found.value, found.high) == pytest.approx((factor,) * 3)
+
+
+@given(st.lists(st.floats(0.01, 1), min_size=3, max_size=20), st.integers(0, 9))
+@settings(deadline=None, max_examples=20)
+def test_a_rate_is_all_images_over_all_seconds(seconds, seed):
+    amounts = np.full(len(seconds), 32.0)
+    found = s.bootstrap_rate(amounts, np.array(seconds), seed, resamples=200)
+    assert found.value == pytest.approx(32 * len(seconds) / sum(seconds))
+    assert found.low <= found.value * (1 + 1e-9)
+    assert found.high >= found.value * (1 - 1e-9)
+
+
+@pytest.mark.parametrize(("percentile", "needed"), [(0.9, 64), (0.95, 130), (0.99, 662), (0.999, 6636)])
+def test_percentiles_need_what_loadgen_needs(percentile, needed):
+    assert s.samples_for_percentile(percentile) == needed
+
+
+@given(st.floats(0.5, 0.9999), st.floats(0.9, 0.999))
+def test_the_samples_for_a_percentile_are_the_fewest(percentile, confidence):
+    count = s.samples_for_percentile(percentile, confidence)
+    assert stats.binom.cdf(1, count, 1 - percentile) <= 1 - confidence + 1e-12
+    assert count == 2 or stats.binom.cdf(1, count - 1, 1 - percentile) > 1 - confidence - 1e-12
+
+
+@given(st.integers(1, 10**6), st.integers(1, 100))
+def test_the_smallest_passing_is_the_threshold(threshold, start):
+    assert s.smallest_passing(lambda n: n >= threshold, start) == max(threshold, start)
+
+
+def test_no_number_of_samples_is_said_so():
+    with pytest.raises(ValueError, match="no number of samples up to 1000 is enough"):
+        s.smallest_passing(lambda n: False, 1, limit=1000)
+
+
+@given(st.integers(1, 40), st.integers(0, 40))
+@settings(deadline=None, max_examples=30)
+def test_the_samples_to_decide_decide(lost, gained):
+    samples, target = 1000, 0.01
+
+    def at(scale, z):
+        return s.paired_drop(lost * scale, gained * scale, samples * scale, z)
+
+    needed = s.samples_to_decide(at, target, samples)
+    if (lost - gained) / samples == target:
+        assert needed is None
+    else:
+        assert at(needed / samples, s.Z_POWER_80).excludes(target)
+        assert not at((needed - 1) / samples, s.Z_POWER_80).excludes(target) or needed == 1
+
+
+def test_deciding_samples_decide_four_times_in_five():
+    """At the rates asked about, a test set of the size named excludes the target in about 80 % of draws."""
+    shares = np.array([0.90, 0.02, 0.01, 0.07])
+
+    def at(scale, z):
+        return s.paired_kept(*(1000 * scale * shares[:3]), 1000 * scale, z)
+
+    needed = s.samples_to_decide(at, 0.97, 1000)
+    draws = np.random.default_rng(0).multinomial(needed, shares, size=400)
+    decided = [s.paired_kept(*draw[:3], needed).excludes(0.97) for draw in draws]
+    assert 0.72 < np.mean(decided) < 0.88
+
+
+def test_the_intervals_cover():
+    """A small simulation; benchmarks/verdicts.py has the large one."""
+    random = np.random.default_rng(1)
+    draws = random.multinomial(1000, [0.90, 0.02, 0.012, 0.068], size=1500)
+    drop = np.mean([not s.paired_drop(d[1], d[2], 1000).excludes(0.008) for d in draws])
+    kept = np.mean([not s.paired_kept(*d[:3], 1000).excludes(0.912 / 0.92) for d in draws])
+    medians = np.mean([not s.median_interval(random.standard_cauchy(25)).excludes(0) for _ in range(1500)])
+    assert 0.935 < drop < 0.97
+    assert 0.935 < kept < 0.97
+    assert 0.94 < medians < 0.985
