@@ -1,0 +1,325 @@
+"""Verdicts, the front, recommendations, and two runs side by side."""
+
+import copy
+import json
+
+import numpy as np
+import pytest
+
+from roundoff.artifact import write_json
+from roundoff.errors import ConfigError, DataError
+from roundoff.measurement.accuracy import accuracy
+from roundoff.ranking import noise_floor, speed_difference
+from roundoff.revisions import compare
+from roundoff.verdict import Metrics, Target, decide, metrics_from, read_metrics
+
+SAMPLES = 10_000
+LABELS = np.arange(SAMPLES) % 10
+
+
+def logits(lost, gained, right=9000):
+    """Answers that are right on the first `right` samples, but for `lost` of those, and on `gained` others."""
+    answers = np.where(np.arange(SAMPLES) < right, LABELS, (LABELS + 1) % 10)
+    answers[:lost] = (LABELS[:lost] + 1) % 10
+    answers[right : right + gained] = LABELS[right : right + gained]
+    return np.eye(10, dtype=np.float32)[answers]
+
+
+def cell(lost=0, gained=0, ms=1.0, size=1.0, speedup=1.0, label="fp16", samples=SAMPLES, **more):
+    batch = {
+        "reason": None,
+        "runs": 500,
+        "end_to_end_p50_ms": ms,
+        "end_to_end_p50_low_ms": 0.99 * ms,
+        "end_to_end_p50_high_ms": 1.01 * ms,
+        "end_to_end_p99_ms": None,
+        "device_p50_ms": ms / 2,
+        "device_p50_low_ms": 0.99 * ms / 2,
+        "device_p50_high_ms": 1.01 * ms / 2,
+        "throughput_per_s": 1000 / ms,
+        "throughput_low_per_s": 990 / ms,
+        "throughput_high_per_s": 1010 / ms,
+        "speedup": speedup,
+        "speedup_low": 0.99 * speedup,
+        "speedup_high": 1.01 * speedup,
+        "round_spread": 0.01,
+    }
+    keep = slice(0, SAMPLES, SAMPLES // samples)
+    found = accuracy(logits(lost, gained)[keep], LABELS[keep], logits(0, 0)[keep])
+    return {
+        "status": "measured",
+        "reason": None,
+        "label": label,
+        "size_mb": size,
+        "memory_mb": None,
+        "energy": {"mj_per_image": None, "reason": "no meter"},
+        "accuracy": found,
+        "batch_1": batch,
+        **more,
+    }
+
+
+UNAVAILABLE = {"status": "unavailable", "reason": "no GPU here", "size_mb": 2.0, "build_s": 1.0}
+
+
+def metrics(control=1.0, platform="one", **cells):
+    named = {name.replace("__", "/"): content for name, content in cells.items()}
+    both = {"speedup": control, "end_to_end_speedup": control}
+    method = {
+        "chance": 0.1,
+        "evaluate": {"chance_margin": 0.05},
+        "devices": {"cpu": {"control": {"cell": "fp32/ort", "batch_1": both}}},
+    }
+    reference = "fp32/ort" if "fp32/ort" in named else None
+    return Metrics(named, {"id": platform, "cpu": {"model": platform}}, reference, method)
+
+
+def verdicts(target, **cells):
+    return {name: found["verdict"] for name, found in decide(metrics(**cells), target)["cells"].items()}
+
+
+@pytest.mark.parametrize(
+    ("lost", "gained", "expected"), [(10, 8, "pass"), (300, 10, "fail"), (130, 40, "undecided"), (0, 0, "pass")]
+)
+def test_the_target_is_a_share_of_the_references_accuracy(lost, gained, expected):
+    found = verdicts(Target(keep=0.99), fp32__ort=cell(label="fp32"), int8__ort=cell(lost, gained))
+    assert found == {"fp32/ort": "pass", "int8/ort": expected}
+
+
+def test_the_target_may_be_in_points():
+    found = decide(metrics(fp32__ort=cell(), int8__ort=cell(130, 40)), Target(keep=None, points=2.0))
+    assert found["cells"]["int8/ort"]["verdict"] == "pass"
+    assert "loses 0.90 points of accuracy" in found["cells"]["int8/ort"]["reasons"][0]
+
+
+def test_undecided_says_how_many_images_would_decide():
+    found = decide(metrics(fp32__ort=cell(), int8__ort=cell(samples=200)), Target())["cells"]["int8/ort"]
+    assert found["verdict"] == "undecided"
+    needed = found["checks"][0]["samples_needed"]
+    assert 500 < needed < 1500
+    assert "test images would decide (there are 200)" in found["reasons"][0]
+
+
+def test_exactly_at_the_target_no_number_decides():
+    found = decide(metrics(fp32__ort=cell(), int8__ort=cell(90, 0)), Target(keep=0.99))["cells"]["int8/ort"]
+    assert found["verdict"] == "undecided"
+    assert found["checks"][0]["samples_needed"] is None
+    assert "too close to it for any number" in found["reasons"][0]
+
+
+def test_a_coarse_precision_at_chance_level_fails_and_says_so():
+    dead = cell()
+    dead["accuracy"] = accuracy(np.tile(np.eye(10, dtype=np.float32)[0], (SAMPLES, 1)), LABELS, logits(0, 0))
+    found = decide(metrics(fp32__ort=cell(), int8__ort=dead), Target())["cells"]["int8/ort"]
+    assert found["verdict"] == "fail"
+    assert "no better than chance (10.00%)" in found["reasons"][0]
+
+
+@pytest.mark.parametrize(
+    ("budget", "expected", "words"),
+    [
+        ({"latency_ms": 2.0}, "pass", "latency (p50 at batch size 1) 1 ms"),
+        ({"latency_ms": 1.0}, "undecided", "target at most 1 ms"),
+        ({"latency_ms": 0.5}, "fail", "target at most 0.5 ms"),
+        ({"latency_ms": 5.0, "latency_percentile": "p99"}, "undecided", "p99 needs 662 runs, 500 were measured"),
+        ({"latency_ms": 5.0, "batch_size": 8}, "undecided", "batch size 8 was not measured"),
+        ({"throughput_per_s": 900}, "pass", "throughput (at batch size 1) 1000 images/s"),
+        ({"throughput_per_s": 2000}, "fail", "target at least 2000 images/s"),
+        ({"size_mb": 1.0}, "pass", "size (artifact) 1 MB"),
+        ({"size_mb": 0.9}, "fail", "target at most 0.9 MB"),
+        ({"mj_per_image": 1.0}, "undecided", "energy (per image) is not known: no meter"),
+        ({"memory_mb": 1.0}, "undecided", "the runtime does not tell"),
+    ],
+)
+def test_budgets(budget, expected, words):
+    found = decide(metrics(fp32__ort=cell(), fp16__ort=cell()), Target(**budget))["cells"]["fp16/ort"]
+    assert found["verdict"] == expected
+    assert any(words in reason for reason in found["reasons"])
+
+
+def test_a_cell_that_was_not_measured_has_no_verdict_but_its_reason():
+    found = decide(metrics(fp32__ort=cell(), fp16__trt=UNAVAILABLE), Target())["cells"]["fp16/trt"]
+    assert (found["verdict"], found["reasons"]) == (None, ["no GPU here"])
+
+
+def test_without_a_reference_the_accuracy_is_undecided():
+    alone = cell()
+    alone["accuracy"] = accuracy(logits(0, 0), LABELS, None)
+    found = decide(metrics(fp16__ort=alone), Target())
+    assert found["cells"]["fp16/ort"]["verdict"] == "undecided"
+    assert found["recommendations"]["reference"]["cell"] is None
+
+
+def test_the_verdict_is_json():
+    found = decide(metrics(fp32__ort=cell(), int8__ort=cell(130, 40), fp16__trt=UNAVAILABLE), Target())
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_the_front_leaves_out_what_another_beats():
+    cells = {
+        "fp32__ort": cell(ms=2.0, size=4.0),
+        "fp16__ort": cell(ms=2.0, size=2.0),
+        "int8__ort": cell(30, 10, ms=1.0, size=1.0),
+        "int8__slow": cell(30, 10, ms=3.0, size=1.0),
+    }
+    assert decide(metrics(**cells), Target())["front"] == ["int8/ort", "fp16/ort"]
+
+
+def test_latencies_that_cannot_be_told_apart_do_not_decide_the_front():
+    found = decide(metrics(fp32__ort=cell(ms=1.0), fp16__ort=cell(ms=1.005)), Target())
+    assert found["front"] == ["fp32/ort", "fp16/ort"]
+
+
+def recommended(**cells):
+    found = decide(metrics(**cells), Target())["recommendations"]
+    return {use: choice["cell"] for use, choice in found.items()}, found
+
+
+def test_fastest_may_lose_a_little_and_balanced_may_not():
+    names, _ = recommended(
+        fp32__ort=cell(ms=4.0),
+        fp16__ort=cell(3, 2, ms=2.0),
+        int8__ort=cell(60, 10, ms=1.0),
+        bf16__ort=cell(400, 0, ms=0.5),
+    )
+    assert names == {"fastest": "int8/ort", "balanced": "fp16/ort", "reference": "fp32/ort"}
+
+
+def test_of_tied_cells_the_smallest_is_taken_and_the_tie_is_told():
+    names, found = recommended(fp32__ort=cell(ms=1.0, size=4.0), fp16__ort=cell(ms=1.01, size=2.0))
+    assert names["fastest"] == "fp16/ort"
+    assert found["fastest"]["tied"] == ["fp32/ort"]
+    assert "not to be told apart from fp32/ort in speed" in found["fastest"]["reason"]
+
+
+def test_an_undecided_cell_that_would_be_faster_is_named():
+    names, found = recommended(fp32__ort=cell(ms=4.0), int8__ort=cell(130, 40, ms=1.0))
+    assert names["fastest"] == "fp32/ort"
+    assert found["fastest"]["faster_if_decided"] == ["int8/ort"]
+    assert "int8/ort would be faster, but the data do not decide on it" in found["fastest"]["reason"]
+
+
+def test_where_nothing_passes_there_is_no_recommendation():
+    found = decide(metrics(fp32__ort=cell(ms=4.0)), Target(latency_ms=1.0))["recommendations"]
+    assert found["fastest"]["cell"] is None
+    assert "the data allow no recommendation" in found["fastest"]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (1.02, 1.04, "faster"),
+        (0.95, 0.97, "slower"),
+        (0.99, 1.03, "not told apart"),
+        (1.001, 1.004, "not told apart"),
+        (None, None, None),
+    ],
+)
+def test_a_speed_difference_lies_beyond_the_margin_with_its_whole_interval(low, high, expected):
+    assert speed_difference(low, high, 0.005) == expected
+
+
+def test_what_the_control_differs_by_is_noise():
+    assert noise_floor(metrics(control=0.97).method, 1, 0.005) == pytest.approx(0.03)
+    assert noise_floor(metrics().method, 1, 0.005) == 0.005
+    assert noise_floor({}, 1, 0.005) == 0.005
+
+
+def test_speed_against_fp32_is_said_by_batch_size():
+    found = decide(metrics(fp32__ort=cell(), int8__ort=cell(speedup=1.4)), Target())["cells"]
+    assert found["int8/ort"]["speed"] == {"batch_1": "faster"}
+    assert found["fp32/ort"]["speed"] == {"batch_1": "not told apart"}
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        ({"keep": None}, "keep"),
+        ({"keep": 1.2}, "keep"),
+        ({"keep": 0.0}, "keep"),
+        ({"points": -1.0}, "points"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"latency_percentile": "p42"}, "latency_percentile"),
+        ({"latency_ms": -1.0}, "latency_ms"),
+        ({"size_mb": float("nan")}, "size_mb"),
+        ({"speed_margin": 1.0}, "speed_margin"),
+    ],
+)
+def test_a_bad_target_is_refused(values, key):
+    with pytest.raises(ConfigError, match=f"bad {key}"):
+        Target(**values)
+
+
+def write_files(directory, found):
+    head = {"platform": found.platform, "reference": found.reference, "method": found.method}
+    for name in ("fp16", "int8"):
+        write_json(directory / f"{name}.json", head)
+    write_json(directory / "fp32.json", {**head, "ort": found.cells["fp32/ort"]})
+    write_json(directory / "more.json", {**head, "bf16": {"ort": found.cells["bf16/ort"]}})
+
+
+def test_metrics_are_read_from_the_files_of_a_run(tmp_path):
+    made = metrics(fp32__ort=cell(), bf16__ort=cell(3, 1))
+    write_files(tmp_path, made)
+    assert read_metrics(tmp_path) == made
+
+
+def test_missing_metrics_are_named(tmp_path):
+    with pytest.raises(DataError, match=r"no fp32\.json in"):
+        read_metrics(tmp_path)
+
+
+def test_metrics_of_different_runs_are_refused():
+    head = {"platform": {"id": "a"}, "reference": None, "method": {}}
+    with pytest.raises(DataError, match=r"different runs(.|\n)*fp16\.json differs from fp32\.json"):
+        metrics_from({"fp32": head, "fp16": {**head, "platform": {"id": "b"}}})
+
+
+def changes(before, after):
+    found = compare(before, after)
+    return {(row["cell"], row["figure"]): row["change"] for row in found["rows"]}
+
+
+def test_the_same_run_has_no_changes():
+    run = metrics(fp32__ort=cell(), int8__ort=cell(5, 3), fp16__trt=UNAVAILABLE)
+    assert set(changes(run, copy.deepcopy(run)).values()) <= {"same", "noise"}
+
+
+def test_changes_beyond_the_noise_are_told_and_others_are_not():
+    before = metrics(fp32__ort=cell(), int8__ort=cell(5, 3, ms=1.0, size=1.0))
+    after = metrics(fp32__ort=cell(ms=1.03), int8__ort=cell(500, 3, ms=0.5, size=1.5))
+    found = changes(before, after)
+    assert found["fp32/ort", "batch_1.device_p50_ms"] == "noise"
+    assert found["int8/ort", "batch_1.device_p50_ms"] == "better"
+    assert found["int8/ort", "batch_1.throughput_per_s"] == "better"
+    assert found["int8/ort", "size_mb"] == "worse"
+    assert found["int8/ort", "top1"] == "worse"
+
+
+def test_a_small_change_of_accuracy_is_noise():
+    found = changes(metrics(fp32__ort=cell(), int8__ort=cell(5, 3)), metrics(fp32__ort=cell(), int8__ort=cell(30, 3)))
+    assert found["int8/ort", "top1"] == "noise"
+
+
+def test_the_controls_difference_widens_the_noise():
+    before, after = cell(ms=1.0), cell(ms=1.1)
+    assert changes(metrics(a__b=before), metrics(a__b=after))["a/b", "batch_1.end_to_end_p50_ms"] == "worse"
+    noisy = metrics(control=0.85, a__b=before)
+    assert changes(noisy, metrics(a__b=after))["a/b", "batch_1.end_to_end_p50_ms"] == "noise"
+
+
+def test_no_difference_is_judged_across_machines():
+    found = compare(metrics(fp32__ort=cell()), metrics(platform="two", fp32__ort=cell(ms=9.0)))
+    assert not found["same_machine"]
+    assert found["machine"] == {"id": ["one", "two"], "cpu.model": ["one", "two"]}
+    speeds = {row["change"] for row in found["rows"] if row["figure"].startswith("batch_1")}
+    assert speeds == {"machines differ"}
+
+
+def test_cells_that_come_go_or_stop_running_are_told():
+    before = metrics(fp32__ort=cell(), fp16__ort=cell(), int8__ort=cell())
+    after = metrics(fp32__ort=cell(), fp16__ort=UNAVAILABLE, bf16__ort=cell())
+    found = changes(before, after)
+    assert found["fp16/ort", "status"] == "changed"
+    assert found["int8/ort", "status"] == "only before"
+    assert found["bf16/ort", "status"] == "only after"
