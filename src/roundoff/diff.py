@@ -63,13 +63,13 @@ class Change:
 def compare(a: Snapshot, b: Snapshot, drift: float = SESSION_DRIFT) -> list[Change]:
     """Every figure that either snapshot has; between different fingerprints nothing is called better or worse.
 
-    `drift` is the relative change that absolute times may show between two sessions on one machine.
+    `drift` is the relative change that absolute figures may show between two sessions on one machine.
     """
     same_machine = a.platform.get("id") == b.platform.get("id")
     changes = []
     for name in dict.fromkeys([*a.cells, *b.cells]):
-        for change in _cell_changes(name, a.cells.get(name), b.cells.get(name), drift):
-            changes.append(change if same_machine else _elsewhere(change))
+        found = [*_verdict_changes(name, a, b), *_cell_changes(name, a.cells.get(name), b.cells.get(name), drift)]
+        changes += found if same_machine else [_elsewhere(change) for change in found]
     return changes
 
 
@@ -78,6 +78,16 @@ def differing_parts(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tup
     left, right = dict(_flat(a)), dict(_flat(b))
     names = [name for name in dict.fromkeys([*left, *right]) if name != "id"]
     return {name: (left.get(name), right.get(name)) for name in names if left.get(name) != right.get(name)}
+
+
+def _verdict_changes(name: str, a: Snapshot, b: Snapshot) -> Iterator[Change]:
+    """Only from pass to fail or back is a change: `undecided` may become either without any change of the model."""
+    before, after = a.verdicts.get(name), b.verdicts.get(name)
+    if before is None or after is None:
+        return
+    judged: dict[tuple[str, str], Judgement] = {("pass", "fail"): "worse", ("fail", "pass"): "better"}
+    judgement = "unchanged" if before == after else judged.get((before, after), "within noise")
+    yield Change(name, "verdict", before, after, None, None, None, judgement)
 
 
 def _cell_changes(name: str, a: Cell | None, b: Cell | None, drift: float) -> Iterator[Change]:
@@ -126,13 +136,15 @@ def interval_of_change(
     """The 95 % interval of a change from the intervals of both figures (MOVER: Zou and Donner, Stat. Med. 27, 2008).
 
     Shares by difference (for Wilson's intervals this is Newcombe's, Stat. Med. 17, 1998), ratios by their logarithms;
-    absolute figures of two sessions by `drift` alone, which is far wider than the interval of either median.
+    absolute figures of two sessions by `drift`, or by the spread of either session's rounds where that is more; both
+    are far wider than the interval of a median.
     """
     before, after = float(a[figure.key]), float(b[figure.key])
     if figure.kind == "exact":
         return after / before - 1, after / before - 1
     if figure.kind == "session":
-        return after / before / (1 + drift) - 1, after / before * (1 + drift) - 1
+        widest = 1 + max(drift, *(float(side.get("round_spread") or 0.0) for side in (a, b)))
+        return after / before / widest - 1, after / before * widest - 1
     known = [side.get(f"{figure.key}_{end}") for side in (a, b) for end in ("low", "high")]
     bounds = [float(bound) for bound in known if bound is not None]
     if len(bounds) < len(known):

@@ -71,26 +71,23 @@ class Run:
 
 
 @pytest.fixture(scope="session")
-def pristine(tmp_path_factory: Any) -> Path:
+def pristine(tmp_path_factory: Any) -> Run:
     """One run with all that a report shows, written once; never changed."""
-    root: Path = tmp_path_factory.mktemp("pristine") / "run"
-    write_run(root, samples=360, wrong=12)
-    return root
+    return write_run(tmp_path_factory.mktemp("pristine") / "run", samples=360, wrong=12)
 
 
 @pytest.fixture
-def run(pristine: Path, tmp_path: Path) -> Run:
+def run(pristine: Run, tmp_path: Path) -> Run:
     """A copy of the run that a test may change."""
-    shutil.copytree(pristine, tmp_path / "run")
+    shutil.copytree(pristine.root, tmp_path / "run")
     return Run(tmp_path / "run")
 
 
 @pytest.fixture(scope="session", params=["en", "ja"])
-def written(request: Any, pristine: Path) -> Path:
+def written(request: Any, pristine: Run) -> Path:
     """The folder of a whole report in each language."""
-    output = pristine.parent / request.param
-    run = Run(pristine)
-    Report(language=request.param).run(run.sources, run.verdict(), output, output / "plots")
+    output: Path = pristine.root.parent / request.param
+    Report(language=request.param).run(pristine.sources, pristine.verdict(), output, output / "plots")
     return output
 
 

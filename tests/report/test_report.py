@@ -6,7 +6,6 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import Run
 from PIL import Image
 
 from roundoff.errors import ConfigError, DataError
@@ -44,7 +43,7 @@ def test_every_cell_is_in_the_precision_table(written):
 def test_figures_come_from_the_metrics(written, pristine):
     from roundoff.artifact import read_json
 
-    cell = read_json(pristine / "metrics/int8.json")["onnxruntime"]
+    cell = read_json(pristine.sources.metrics / "int8.json")["onnxruntime"]
     text = (written / "report.md").read_text()
     assert f"{cell['batch_32']['throughput_per_s']:,.0f}" in text
     assert f"{100 * cell['accuracy']['top1']:.2f}" in text
@@ -74,8 +73,8 @@ def test_angle_brackets_are_escaped_in_markdown(written):
 
 
 def test_same_run_gives_the_same_bytes(written, pristine, tmp_path):
-    run, again = Run(pristine), tmp_path / "again"
-    Report(language=written.name).run(run.sources, run.verdict(), again, again / "plots")
+    again = tmp_path / "again"
+    Report(language=written.name).run(pristine.sources, pristine.verdict(), again, again / "plots")
     for first in sorted(path for path in written.rglob("*") if path.is_file()):
         assert first.read_bytes() == (again / first.relative_to(written)).read_bytes(), first.name
 

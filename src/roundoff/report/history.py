@@ -17,12 +17,13 @@ WORKSPACE = "workspace"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The cells of one revision by name (PRECISION/BACKEND), and the fingerprint that they were measured under."""
+    """Cells and verdicts of one revision by name (PRECISION/BACKEND), and the fingerprint of the machine."""
 
     revision: str
     commit: str | None
     platform: Mapping[str, Any]
     cells: Mapping[str, Cell]
+    verdicts: Mapping[str, str]
 
 
 def snapshot(project: Path, metrics: str, revision: str | None) -> Snapshot:
@@ -83,7 +84,9 @@ def _snapshot(revision: str, commit: str | None, files: Mapping[str, str], metri
             fix="run `dvc repro evaluate`, or name a revision that has them",
         )
     cells = {cell.key: cell for name, content in measured.items() for cell in cells_of(name, content)}
-    return Snapshot(revision, commit, next(iter(measured.values()))["platform"], cells)
+    judged = (contents.get("verdict") or {}).get("cells") or {}
+    verdicts = {name: found["verdict"] for name, found in judged.items() if found.get("verdict")}
+    return Snapshot(revision, commit, next(iter(measured.values()))["platform"], cells, verdicts)
 
 
 def _parsed(revision: str, name: str, text: str) -> Any:

@@ -1,0 +1,157 @@
+"""The command line, on real git repositories."""
+
+import json
+import subprocess
+
+import pytest
+
+from roundoff.artifact import write_json
+from roundoff.cli import main
+
+PLATFORM = {"id": "aaaa", "cpu": {"model": "one"}}
+
+
+def metrics(size=0.1, latency=0.1, platform=PLATFORM):
+    cell = {
+        "status": "measured",
+        "label": "int8",
+        "size_mb": size,
+        "accuracy": {"top1": 0.95, "top1_low": 0.94, "top1_high": 0.96},
+        "batch_1": {"device_p50_ms": latency},
+    }
+    return {"platform": platform, "reference": None, "method": {}, "onnxruntime": cell}
+
+
+def git(project, *arguments):
+    identity = ("-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "commit.gpgsign=false")
+    done = subprocess.run(
+        ["git", "-C", str(project), *identity, *arguments], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def commit(project, **figures):
+    write_json(project / "metrics/int8.json", metrics(**figures))
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "--allow-empty", "-m", "metrics")
+    return git(project, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    path = tmp_path / "repository/inner"
+    path.mkdir(parents=True)
+    git(path.parent, "init", "-q", ".")
+    commit(path)
+    monkeypatch.chdir(path)
+    return path
+
+
+def shown(capsys, *arguments):
+    assert main(["diff", *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def refused(capsys, *arguments):
+    assert main(["diff", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    return captured.err
+
+
+def test_revisions_are_compared(project, capsys):
+    commit(project, size=0.2, latency=0.105)
+    lines = shown(capsys, "HEAD~1", "HEAD").splitlines()
+    size = next(line for line in lines if "size_mb" in line)
+    latency = next(line for line in lines if "device_p50_ms" in line)
+    assert size.split()[0] == "-"
+    assert size.rstrip().endswith("worse")
+    assert latency.split()[0] == "~"
+    assert latency.rstrip().endswith("within noise")
+
+
+def test_workspace_is_the_default(project, capsys):
+    write_json(project / "metrics/int8.json", metrics(size=0.05))
+    out = shown(capsys, "HEAD")
+    assert "workspace" in out
+    assert "better" in out
+
+
+def test_nothing_differs(project, capsys):
+    assert "no figure differs" in shown(capsys, "HEAD")
+
+
+def test_all_shows_what_is_unchanged(project, capsys):
+    assert "unchanged" in shown(capsys, "HEAD", "--all")
+
+
+def test_experiment_is_found_by_name(project, capsys):
+    made = commit(project, size=0.3)
+    git(project, "update-ref", "refs/exps/ab/cdef0123456789/brisk-bird", made)
+    git(project, "reset", "-q", "--hard", "HEAD~1")
+    assert "+200.00 %" in shown(capsys, "HEAD", "brisk-bird")
+
+
+def test_name_of_two_experiments_is_refused(project, capsys):
+    first = git(project, "rev-parse", "HEAD")
+    second = commit(project, size=0.3)
+    git(project, "update-ref", "refs/exps/ab/cdef0123456789/twin", first)
+    git(project, "update-ref", "refs/exps/cd/ef0123456789ab/twin", second)
+    assert "several experiments have this name" in refused(capsys, "twin")
+
+
+@pytest.mark.parametrize("revision", ["no-such-revision", "--output=x", "HEAD:metrics", ""])
+def test_unknown_revision_is_refused(project, capsys, revision):
+    error = refused(capsys, "--", revision)
+    assert error.startswith("error: no such revision")
+    assert "dvc exp show" in error
+
+
+def test_revision_without_metrics_is_refused(project, capsys):
+    git(project, "rm", "-rq", "metrics")
+    git(project, "commit", "-q", "-m", "remove")
+    assert "no measured cells in metrics/ of HEAD" in refused(capsys, "HEAD")
+
+
+def test_broken_metrics_are_refused(project, capsys):
+    (project / "metrics/int8.json").write_text("{")
+    assert "int8.json of workspace is not JSON" in refused(capsys, "HEAD")
+
+
+def test_directory_without_git_is_refused(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert "revisions need a git repository" in refused(capsys, "HEAD", "--project", str(tmp_path))
+
+
+def test_other_machine_is_named_and_judges_nothing(project, capsys):
+    commit(project, size=0.2, platform={"id": "bbbb", "cpu": {"model": "two"}})
+    out = shown(capsys, "HEAD~1", "HEAD")
+    assert "fingerprint: aaaa → bbbb" in out
+    assert "cpu.model: one → two" in out
+    assert "worse" not in out.split("called better or worse")[1]
+    assert "other machine" in out
+
+
+def test_json_holds_every_figure(project, capsys):
+    commit(project, latency=0.2)
+    found = json.loads(shown(capsys, "HEAD~1", "HEAD", "--json"))
+    assert found["same_machine"] is True
+    assert found["b"]["commit"] == git(project, "rev-parse", "HEAD")
+    by_name = {change["figure"]: change for change in found["changes"]}
+    assert by_name["batch 1: device_p50_ms"]["judgement"] == "worse"
+    assert by_name["batch 1: device_p50_ms"]["change"] == pytest.approx(1.0)
+    assert by_name["size_mb"]["judgement"] == "unchanged"
+
+
+def test_drift_can_be_set(project, capsys):
+    commit(project, latency=0.105)
+    assert "worse" in shown(capsys, "HEAD~1", "HEAD", "--drift", "0.01")
+
+
+@pytest.mark.parametrize("drift", ["-0.1", "1", "much"])
+def test_bad_drift_is_refused(project, capsys, drift):
+    with pytest.raises(SystemExit, match="2"):
+        main(["diff", "HEAD", f"--drift={drift}"])
+    assert "--drift" in capsys.readouterr().err

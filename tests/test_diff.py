@@ -1,0 +1,169 @@
+"""What `roundoff diff` calls a difference."""
+
+import copy
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+from statsmodels.stats.proportion import confint_proportions_2indep
+
+from roundoff.diff import ACCURACY_FIGURES, BATCH_FIGURES, compare, differing_parts, interval_of_change
+from roundoff.measurement.statistics import wilson
+from roundoff.report.evidence import Cell
+from roundoff.report.history import Snapshot
+
+TOP1, SPEEDUP, LATENCY = ACCURACY_FIGURES[0], BATCH_FIGURES[3], BATCH_FIGURES[0]
+PLATFORM = {"id": "aaaa", "cpu": {"model": "one", "cores": 2}, "gpus": [{"name": "X"}]}
+FACTS = {
+    "status": "measured",
+    "label": "int8",
+    "size_mb": 0.1,
+    "load_ms": 9.0,
+    "accuracy": {"top1": 0.95, "top1_low": 0.94, "top1_high": 0.96, "agreement": 0.98},
+    "batch_1": {
+        "device_p50_ms": 0.1,
+        "end_to_end_p50_ms": 0.11,
+        "throughput_per_s": 9000.0,
+        "speedup": 1.4,
+        "speedup_low": 1.38,
+        "speedup_high": 1.42,
+    },
+}
+
+
+def snapshot(changes=(), platform=PLATFORM, verdict="pass"):
+    facts = copy.deepcopy(FACTS)
+    for path, value in changes:
+        *parents, last = path.split(".")
+        inner = facts
+        for name in parents:
+            inner = inner[name]
+        inner[last] = value
+    cell = Cell("int8", "onnxruntime", facts)
+    return Snapshot("r", "c", platform, {cell.key: cell}, {cell.key: verdict})
+
+
+def judged(*changes, **options):
+    found = compare(snapshot(), snapshot(changes, **options))
+    return {change.figure: change.judgement for change in found if change.judgement != "unchanged"}
+
+
+def test_equal_metrics_do_not_differ():
+    assert judged() == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "judgement"),
+    [
+        ("size_mb", 0.11, "worse"),
+        ("size_mb", 0.09, "better"),
+        ("load_ms", 9.9, "within noise"),
+        ("load_ms", 10.5, "worse"),
+        ("accuracy.agreement", 0.97, "noise unknown"),
+    ],
+)
+def test_figures_of_a_cell(path, value, judgement):
+    assert judged((path, value)) == {path.split(".")[-1]: judgement}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "judgement"),
+    [
+        ("device_p50_ms", 0.109, "within noise"),
+        ("device_p50_ms", 0.12, "worse"),
+        ("device_p50_ms", 0.08, "better"),
+        ("throughput_per_s", 12000.0, "better"),
+        ("throughput_per_s", 7000.0, "worse"),
+    ],
+)
+def test_absolute_times_must_leave_the_drift_of_sessions(key, value, judgement):
+    assert judged((f"batch_1.{key}", value)) == {f"batch 1: {key}": judgement}
+
+
+def test_spread_of_rounds_widens_the_noise():
+    changes = (("batch_1.device_p50_ms", 0.12), ("batch_1.round_spread", 0.3))
+    assert judged(*changes) == {"batch 1: device_p50_ms": "within noise"}
+
+
+def test_speedup_is_judged_by_its_own_interval():
+    slower = [
+        (f"batch_1.{key}", value) for key, value in (("speedup", 1.34), ("speedup_low", 1.33), ("speedup_high", 1.35))
+    ]
+    assert judged(*slower) == {"batch 1: speedup": "worse"}
+    about = [
+        (f"batch_1.{key}", value) for key, value in (("speedup", 1.39), ("speedup_low", 1.37), ("speedup_high", 1.41))
+    ]
+    assert judged(*about) == {"batch 1: speedup": "within noise"}
+
+
+def test_accuracy_is_judged_by_the_intervals():
+    worse = (("accuracy.top1", 0.92), ("accuracy.top1_low", 0.91), ("accuracy.top1_high", 0.93))
+    assert judged(*worse) == {"top1": "worse"}
+    close = (("accuracy.top1", 0.945), ("accuracy.top1_low", 0.935), ("accuracy.top1_high", 0.955))
+    assert judged(*close) == {"top1": "within noise"}
+
+
+def test_other_machine_is_never_a_regression():
+    other = {**PLATFORM, "id": "bbbb"}
+    found = judged(("size_mb", 0.2), ("batch_1.device_p50_ms", 0.5), platform=other, verdict="fail")
+    assert set(found.values()) == {"other machine"}
+    assert set(found) == {"size_mb", "batch 1: device_p50_ms", "verdict"}
+
+
+@pytest.mark.parametrize(("verdict", "judgement"), [("fail", "worse"), ("undecided", "within noise")])
+def test_verdict_changes_between_pass_and_fail(verdict, judgement):
+    assert judged(verdict=verdict) == {"verdict": judgement}
+
+
+def test_lost_cell_is_named():
+    assert judged(("status", "unavailable"))["status"] == "not comparable"
+    gone = Snapshot("r", "c", PLATFORM, {}, {})
+    assert [(c.figure, c.b) for c in compare(snapshot(), gone)] == [("status", "absent")]
+
+
+def test_relabelled_cell_is_named():
+    assert judged(("label", "fp16")) == {"computes as": "not comparable"}
+
+
+def test_missing_figure_is_not_comparable():
+    assert judged(("batch_1.throughput_per_s", None)) == {"batch 1: throughput_per_s": "not comparable"}
+
+
+def test_differing_parts_of_fingerprints():
+    other = {**PLATFORM, "id": "bbbb", "cpu": {"model": "two", "cores": 2}, "gpus": [{"name": "Y"}]}
+    assert differing_parts(PLATFORM, other) == {"cpu.model": ("one", "two"), "gpus.0.name": ("X", "Y")}
+
+
+def share(correct, samples):
+    found = wilson(correct, samples)
+    return {"top1": found.value, "top1_low": found.low, "top1_high": found.high}
+
+
+@settings(deadline=None)
+@given(st.integers(1, 499), st.integers(1, 499))
+def test_interval_of_shares_is_newcombes(before, after):
+    low, high = interval_of_change(TOP1, share(before, 500), share(after, 500), 0.12)
+    expected = confint_proportions_2indep(after, 500, before, 500, method="newcomb")
+    assert (low, high) == pytest.approx(expected, abs=1e-9)
+
+
+@given(st.floats(0.5, 4), st.floats(0.5, 4), st.floats(1.001, 1.5), st.floats(1.001, 1.5))
+def test_interval_of_ratios_holds_the_change_and_turns_round(a, b, spread_a, spread_b):
+    sides = [
+        {"speedup": value, "speedup_low": value / spread, "speedup_high": value * spread}
+        for value, spread in ((a, spread_a), (b, spread_b))
+    ]
+    low, high = interval_of_change(SPEEDUP, *sides, 0.12)
+    assert low < b / a - 1 < high
+    back_low, back_high = interval_of_change(SPEEDUP, *reversed(sides), 0.12)
+    assert math.isclose((1 + low) * (1 + back_high), 1, rel_tol=1e-9)
+    assert math.isclose((1 + high) * (1 + back_low), 1, rel_tol=1e-9)
+
+
+@given(st.floats(0.01, 100), st.floats(0, 0.5))
+def test_drift_within_its_bound_is_noise(before, drift):
+    a, b = {"device_p50_ms": before}, {"device_p50_ms": before * (1 + 0.99 * drift)}
+    low, high = interval_of_change(LATENCY, a, b, drift)
+    assert low <= 0 <= high
