@@ -316,7 +316,8 @@ def spread(options: argparse.Namespace, arguments: Sequence[str]) -> dict[str, d
             out = Path(scratch) / f"{device}.json"
             command = [sys.executable, __file__, *arguments, "--devices", "1", "--out", str(out), "--cells", *share]
             environment = os.environ | {"CUDA_VISIBLE_DEVICES": _visible(device)}
-            parts.append((subprocess.Popen([c for c in command if c != "--check"], env=environment), out))
+            command = [word for word in command if word != "--check"]
+            parts.append((subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL), out))
         for process, _ in parts:
             if process.wait() != 0:
                 raise SystemExit(f"{process.args} ended with {process.returncode}")

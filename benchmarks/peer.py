@@ -26,13 +26,17 @@ class Network(nn.Module):
         self.dtype = dtype
         self.image = model.graph.input[0].name
         self.logits = model.graph.output[0].name
-        self.constants = {i.name: torch.from_numpy(numpy_helper.to_array(i).copy()) for i in model.graph.initializer}
+        self.constants: dict[str, Any] = {}
         self.slots: dict[str, str] = {}
-        for index, (name, value) in enumerate(self.constants.items()):
-            if value.is_floating_point() and value.ndim > 0:
+        for index, initializer in enumerate(model.graph.initializer):
+            value = numpy_helper.to_array(initializer)
+            if value.ndim > 0 and value.dtype == np.float32:
                 # a module keeps its tensors under attribute names, which ONNX's names are not
-                self.slots[name] = f"constant_{index}"
-                self.register_buffer(self.slots[name], value)
+                self.slots[initializer.name] = f"constant_{index}"
+                self.register_buffer(self.slots[initializer.name], torch.from_numpy(value.copy()))
+            else:
+                # axes, shapes and limits: torch.compile wants to see them as Python's numbers
+                self.constants[initializer.name] = value.tolist()
         self.steps = [(n.op_type, list(n.input), n.output[0], _attributes(n)) for n in model.graph.node]
         unknown = {step[0] for step in self.steps} - set(OPERATORS)
         if unknown:
@@ -45,7 +49,7 @@ class Network(nn.Module):
             values[output] = OPERATORS[operator](self, arguments, attributes)
         return values[self.logits].float()
 
-    def _value(self, name: str, values: dict[str, torch.Tensor]) -> torch.Tensor | None:
+    def _value(self, name: str, values: dict[str, torch.Tensor]) -> Any:
         if name in values:
             return values[name]
         if name in self.slots:
@@ -75,8 +79,10 @@ def _conv(net: Network, inputs: list[Any], attributes: dict[str, Any]) -> torch.
     )
 
 
-def _same_type(inputs: list[Any]) -> tuple[torch.Tensor, torch.Tensor]:
+def _same_type(inputs: list[Any]) -> tuple[Any, Any]:
     first, second = inputs
+    if not (torch.is_tensor(first) and torch.is_tensor(second)):
+        return first, second
     return (first.to(second.dtype), second) if first.ndim < second.ndim else (first, second.to(first.dtype))
 
 
@@ -85,12 +91,12 @@ def _elementwise(function: Callable[..., torch.Tensor]) -> Callable[..., torch.T
 
 
 def _mean(net: Network, inputs: list[Any], attributes: dict[str, Any]) -> torch.Tensor:
-    axes = [int(i) for i in inputs[1]] if len(inputs) > 1 else attributes["axes"]
+    axes = inputs[1] if len(inputs) > 1 else attributes["axes"]
     return inputs[0].mean(dim=tuple(axes), keepdim=bool(attributes.get("keepdims", 1)))
 
 
 def _clip(net: Network, inputs: list[Any], attributes: dict[str, Any]) -> torch.Tensor:
-    low, high = (float(i) if i is not None else None for i in (*inputs[1:3], None, None)[:2])
+    low, high = (*inputs[1:3], None, None)[:2]
     return inputs[0].clamp(low, high)
 
 
@@ -114,7 +120,7 @@ OPERATORS: dict[str, Callable[..., torch.Tensor]] = {
     "GlobalAveragePool": lambda net, inputs, a: inputs[0].mean(dim=(2, 3), keepdim=True),
     "Flatten": lambda net, inputs, a: inputs[0].flatten(1),
     "Squeeze": lambda net, inputs, a: inputs[0].flatten(1),
-    "Reshape": lambda net, inputs, a: inputs[0].reshape([int(i) for i in inputs[1]]),
+    "Reshape": lambda net, inputs, a: inputs[0].reshape(inputs[1]),
     "MatMul": lambda net, inputs, a: inputs[0].to(net.dtype) @ inputs[1].to(net.dtype),
     "Gemm": _gemm,
     "Identity": lambda net, inputs, a: inputs[0],
