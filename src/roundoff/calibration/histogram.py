@@ -28,6 +28,7 @@ Floats = NDArray[np.float32]
 class Histogram:
     """Counts of float32 values in bins of one width, exact zeros apart.
 
+    `low` and `high` are the extremes, `total` the number of values counted.
     `counts[BINS + i]` counts the nonzero values that truncate to i bin widths, for -BINS < i < BINS.
     """
 
@@ -48,8 +49,11 @@ class Histogram:
         """The largest magnitude seen; 0 before any value."""
         return max(abs(self.low), abs(self.high)) if self.low <= self.high else 0.0
 
-    def add(self, values: Floats) -> None:
-        """Count the values of a float32 array of any shape; raises ValueError for NaN or infinity."""
+    def add(self, values: Floats, stride: int = 1) -> None:
+        """Count every `stride`-th value of a float32 array of any shape; the extremes are taken over all of them.
+
+        Raises ValueError for NaN or infinity.
+        """
         flat = values.reshape(-1)
         if not flat.size:
             return
@@ -58,8 +62,9 @@ class Histogram:
             raise ValueError(f"values from {low} to {high}")
         self.low, self.high = min(self.low, low), max(self.high, high)
         self._widen(_exponent_for(self.peak))
-        for start in range(0, flat.size, _BLOCK):
-            self._count(flat[start : start + _BLOCK], signed=low < 0)
+        sample = flat[::stride]
+        for start in range(0, sample.size, _BLOCK):
+            self._count(sample[start : start + _BLOCK], signed=low < 0)
 
     def merge(self, other: Histogram) -> None:
         """Add the counts of another histogram, as if its values had been added here."""

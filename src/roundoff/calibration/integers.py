@@ -33,16 +33,16 @@ def fake_quantize(values: Floats, scale: np.float32 | Floats, zero_point: int = 
     """What `values` become after quantizing and dequantizing; float32 of the same shape."""
     first, last = CODES[dtype]
     codes = np.clip(np.rint(values / scale) + zero_point, first, last)
-    return ((codes - zero_point) * scale).astype(np.float32)
+    return np.asarray((codes - zero_point) * scale, dtype=np.float32)
 
 
 def weight_scales(weight: Floats, axis: int | None) -> Floats:
     """Symmetric int8 scales, float32 [channels] along `axis` or [] for the whole tensor; a channel of zeros gets 1."""
     others = None if axis is None else tuple(i for i in range(weight.ndim) if i != axis % weight.ndim)
     peaks = np.abs(weight).max(axis=others).astype(np.float64)
-    scales = (peaks / 127).astype(np.float32)
-    positive: Floats = np.where(scales > 0, scales, np.float32(1))
-    return positive
+    scales: Floats = np.asarray(peaks / 127, dtype=np.float32)
+    scales[scales == 0] = 1
+    return scales
 
 
 def along(scales: Floats, rank: int, axis: int | None) -> Floats:

@@ -19,9 +19,11 @@ from roundoff.dataset.base import Images
 from roundoff.errors import CalibrationError
 from roundoff.progress import progress_bar
 
-CHUNK_BYTES = 8_000_000
+CHUNK_BYTES = 16_000_000
 """Activations of one chunk; two chunks are in flight."""
 LARGEST_CHUNK = 32
+SAMPLES = 4096
+"""Values counted per image and tensor; larger tensors are counted at an odd stride that gives at least as many."""
 
 Activations = dict[str, NDArray[np.float32]]
 
@@ -31,7 +33,7 @@ def histograms(model: onnx.ModelProto, names: Sequence[str], batches: Iterable[I
     found = {name: Histogram() for name in names}
     for chunk in observe(model, names, batches):
         for name, values in chunk.items():
-            _add(found[name], name, values)
+            _add(found[name], name, values, stride_for(values[0].size))
     return found
 
 
@@ -79,6 +81,14 @@ def chunks(batches: Iterable[Images], size: int) -> Iterator[Images]:
         yield np.concatenate(held)
 
 
+def stride_for(values: int) -> int:
+    """Every how-manieth of an image's `values` is counted; odd, so that all positions and channels have their turn.
+
+    Images are many and neighbouring values alike: a few thousand per image place a threshold as well as all of them.
+    """
+    return max((values // SAMPLES - 1) | 1, 1)
+
+
 def in_batches(images: Images, indices: NDArray[np.int64], size: int) -> Iterator[Images]:
     """Images uint8 [n, H, W, C] at `indices`, at most `size` of them in memory at once."""
     for start in range(0, len(indices), size):
@@ -105,9 +115,9 @@ def _rows(name: str, values: NDArray[np.float32], count: int, size: int) -> NDAr
     return values[: len(values) // size * count]
 
 
-def _add(histogram: Histogram, name: str, values: NDArray[np.float32]) -> None:
+def _add(histogram: Histogram, name: str, values: NDArray[np.float32], stride: int) -> None:
     try:
-        histogram.add(values)
+        histogram.add(values, stride)
     except ValueError as error:
         raise CalibrationError(
             f"tensor {name} is not finite",

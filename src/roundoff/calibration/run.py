@@ -10,6 +10,7 @@ outcome.noise                       # list[dict] for metrics/noise.csv: tensor, 
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -21,10 +22,13 @@ from numpy.typing import NDArray
 
 from roundoff.calibration.base import CalibrationTable, Calibrator, TensorRange
 from roundoff.calibration.graph import model_hash, observed_tensors, preprocessing
+from roundoff.calibration.guards import Finding, check_coverage, check_duplicates, check_pixels, check_ranges, enforce
 from roundoff.calibration.histogram import Histogram
 from roundoff.calibration.noise import measure_noise
 from roundoff.calibration.observe import histograms, in_batches
 from roundoff.dataset.base import Images, Prepared
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -41,22 +45,42 @@ def calibrate(calibrator: Calibrator, onnx_path: Path, prepared: Prepared) -> Ca
     model = onnx.load(onnx_path)
     images = prepared.split("train").images
     indices, held_out = _indices(calibrator, prepared, len(images))
+    findings = check_images(images, indices, prepared)
+    enforce(findings)
     names = observed_tensors(model)
     size = calibrator.batch_size
     seen = histograms(model, names, in_batches(images, indices, size))
     spare = histograms(model, names, in_batches(images, held_out, size))
     ranges = {name: choose_range(calibrator, seen[name], spare[name]) for name in names}
+    findings += check_ranges(ranges, calibrator.max_clipped_percent)
     noise = measure_noise(model, ranges, in_batches(images, held_out, size))
     provenance = _provenance(calibrator, model, images, indices, prepared)
     rows = [asdict(one) for one in noise]
+    warnings = [f"{finding.guard}: {finding.message}" for finding in findings]
+    for warning in warnings:
+        log.warning(warning)
     metrics = {
         "method": calibrator.name,
         "images": len(indices),
         "held_out": len(held_out),
         "tensors": len(ranges),
-        "worst": rows[:5],
+        "worst_sqnr_db": rows[0]["sqnr_db"] if rows else None,
+        "clipped_percent_max": max((100 * seen.clipped_fraction for seen in ranges.values()), default=None),
+        "warnings": warnings,
+        "noise": rows,
     }
     return Calibration(CalibrationTable(ranges, provenance), metrics, rows)
+
+
+def check_images(images: Images, indices: NDArray[np.int64], prepared: Prepared) -> list[Finding]:
+    """Findings of every guard on the images at `indices` of the training split."""
+    manifest = prepared.manifest
+    chosen = images[indices]
+    return [
+        *check_pixels(chosen, manifest["test"]),
+        *check_coverage(prepared.split("train").labels[indices], len(manifest["classes"]), len(indices)),
+        *check_duplicates(chosen, prepared.split("test").images),
+    ]
 
 
 def choose_range(calibrator: Calibrator, seen: Histogram, held_out: Histogram) -> TensorRange:

@@ -22,6 +22,11 @@ class Grid:
     activation: Literal["int8", "uint8"] = "int8"
     symmetric: bool = True
 
+    @property
+    def fuses_add(self) -> bool:
+        """Whether the kernels behind this grid add a residual inside the Conv before it, as TensorRT's do."""
+        return self.symmetric and self.activation == "int8"
+
 
 class Precision(ABC):
     """A precision. A subclass is a frozen dataclass whose fields are its YAML's keys.

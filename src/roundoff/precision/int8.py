@@ -40,7 +40,12 @@ class Int8(Precision):
                 "INT8 needs a calibration table", received=None, expected="a table", fix="run the calibrate stage first"
             )
         placement = Placement(
-            self.first_layer, self.last_layer, self.residual, tuple(self.exclude_nodes), tuple(self.exclude_types)
+            first_layer=self.first_layer,
+            last_layer=self.last_layer,
+            residual=self.residual,
+            fuses_add=grid.fuses_add,
+            exclude_nodes=self.exclude_nodes,
+            exclude_types=self.exclude_types,
         )
         return quantize(model, table, IntegerCodec(grid), placement)
 

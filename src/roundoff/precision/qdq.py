@@ -22,7 +22,7 @@ from onnx import helper
 from roundoff.calibration.base import CalibrationTable, TensorRange
 from roundoff.calibration.graph import constants, model_hash
 from roundoff.calibration.integers import weight_axis
-from roundoff.errors import CalibrationError
+from roundoff.errors import BuildError, CalibrationError
 from roundoff.precision.placement import Placement, Site, sites
 
 Codes = NDArray[Any]
@@ -47,6 +47,7 @@ class Codec(ABC):
 def quantize(model: onnx.ModelProto, table: CalibrationTable, codec: Codec, placement: Placement) -> onnx.ModelProto:
     """A copy of the FP32 model with pairs where `placement` says; raises CalibrationError for another model's table."""
     require_same_model(model, table)
+    _require_opset(model)
     inputs, weights = sites(model, placement)
     editor = _Editor(model, codec)
     for site in inputs:
@@ -65,6 +66,17 @@ def require_same_model(model: onnx.ModelProto, table: CalibrationTable) -> None:
             received=f"a table of model {received}",
             expected=f"a table of model {expected}",
             fix="run the calibrate stage again on this model",
+        )
+
+
+def _require_opset(model: onnx.ModelProto) -> None:
+    version = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
+    if version < 13:
+        raise BuildError(
+            "the model's operator set knows no scales per channel",
+            received=f"opset {version}",
+            expected="opset 13 or newer",
+            fix="export with export.opset=18",
         )
 
 
