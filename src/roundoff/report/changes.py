@@ -31,10 +31,11 @@ def changes_section(page: Page, evidence: Evidence, words: Words, examples: int)
 
 
 def quantized_cell(evidence: Evidence) -> Cell | None:
-    """The recommended cell if it is an INT8 one, else the measured INT8 cell that flips most answers."""
+    """An INT8 cell that is recommended, or would be if it were decided; else the one that flips most answers."""
     cells = [cell for cell in evidence.measured if cell.precision.startswith("int8")]
-    recommended = [choice.cell for choice in Decision(evidence.verdict).recommendations]
-    shipped = [cell for cell in cells if cell.key in recommended]
+    choices = Decision(evidence.verdict).recommendations
+    wanted = {key for choice in choices for key in (choice.cell, *choice.waiting)}
+    shipped = [cell for cell in cells if cell.key in wanted]
     most_changed = sorted(cells, key=lambda cell: cell.accuracy.get("agreement") or 0.0)
     return next(iter(shipped + most_changed), None)
 

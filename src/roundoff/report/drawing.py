@@ -17,6 +17,8 @@ Draw = Callable[["Figure"], None]
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
+WIDTH = 6.2
+BELOW: Any = {"loc": "outside lower center", "ncols": 4}
 INK = "#222222"
 
 _STYLE: Any = {
@@ -63,3 +65,8 @@ def colour_of(name: str, names: tuple[str, ...]) -> str:
 def marker_of(name: str, names: tuple[str, ...]) -> str:
     """The marker of the `name` among all `names` of a plot."""
     return MARKERS[names.index(name) % len(MARKERS)]
+
+
+def title(figure: Figure, text: str) -> None:
+    """Above the whole figure, since long labels leave the axes too narrow for it."""
+    figure.suptitle(text, x=0.01, ha="left", fontsize="large")

@@ -75,7 +75,7 @@ def _runs(evidence: Evidence, words: Words) -> Seen:
         return None, ""
     runs = [timing["runs"] for timing in timings]
     withheld = sum(1 for timing in timings for name in PERCENTILES if timing.get(name) is None)
-    return True, words("seen_runs", low=min(runs), high=max(runs), withheld=withheld)
+    return True, words("seen_runs", low=f"{min(runs):,}", high=f"{max(runs):,}", withheld=withheld)
 
 
 def _quiet(evidence: Evidence, words: Words) -> Seen:

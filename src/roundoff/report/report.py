@@ -10,11 +10,11 @@ from typing import Any
 
 from roundoff.artifact import whole_directory, whole_file
 from roundoff.errors import ConfigError
+from roundoff.report.answer import answer_section
 from roundoff.report.changes import changes_section
 from roundoff.report.comparison import framework_section, load_section, precision_section, size_section
 from roundoff.report.document import Heading, Page
 from roundoff.report.evidence import Evidence, Sources, read_evidence
-from roundoff.report.judgement import answer_section, verdict_section
 from roundoff.report.machine import machine_section
 from roundoff.report.markdown import markdown_from_blocks
 from roundoff.report.messages import Words
@@ -23,6 +23,7 @@ from roundoff.report.page import html_from_blocks
 from roundoff.report.plotdata import csv_files
 from roundoff.report.speed import latency_section
 from roundoff.report.training import curves_section, noise_section
+from roundoff.report.verdicts import verdict_section
 
 MOST_EXAMPLES = 200
 

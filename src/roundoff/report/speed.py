@@ -8,7 +8,7 @@ from typing import Any
 from roundoff.report.comparison import precision_name
 from roundoff.report.document import Details, Field, Figure, Heading, Page, Table, row
 from roundoff.report.evidence import Cell, Evidence
-from roundoff.report.figures import latency_figure
+from roundoff.report.figures_speed import latency_figure
 from roundoff.report.messages import Words
 from roundoff.report.numbers import percent, plain
 
@@ -45,6 +45,6 @@ def _percentile_row(cell: Cell, batch: int, timing: Mapping[str, Any], clock: st
         str(batch),
         words(f"clock_{clock}"),
         *(plain(timing.get(f"{clock}_{key}_ms")) for key in PERCENTILES),
-        percent(timing.get("variation"), 1),
-        plain(timing.get("runs"), 9),
+        percent(timing.get("variation") if clock == "device" else None, 1),
+        f"{timing.get('runs') or 0:,}",
     )

@@ -1,0 +1,122 @@
+"""The answer at the top, and what to know before using the numbers; the words follow the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from roundoff.report.comparison import absent_groups
+from roundoff.report.decision import Decision, Recommendation
+from roundoff.report.document import Bullets, Heading, Page, Paragraph
+from roundoff.report.evidence import Cell, Evidence
+from roundoff.report.machine import machine_name
+from roundoff.report.messages import Words
+from roundoff.report.naming import cell_name, waiting_words
+from roundoff.report.numbers import (
+    interval,
+    percent,
+    percent_with_interval,
+    plain,
+    scientific,
+    times_with_interval,
+)
+
+
+def answer_section(page: Page, evidence: Evidence, words: Words) -> None:
+    """Which precision to ship here, how sure that is, and on which machine it holds."""
+    machine, decision = machine_name(evidence.platform, words), Decision(evidence.verdict)
+    choice = decision.shipped
+    cell = evidence.cell(choice.cell) if choice else None
+    page.add(Heading(2, words("answer_heading"), "answer"))
+    if choice is None or cell is None:
+        page.add(Paragraph(words("answer_none", machine=machine), "lead"))
+    else:
+        page.add(Paragraph(words("answer_ship", cell=cell_name(cell, words), machine=machine), "lead"))
+        page.add(_paragraph(_support(cell, choice, evidence, words), words))
+    page.add(_paragraph(_scope(evidence, words), words))
+    notes = tuple(_notes(evidence, words))
+    if notes:
+        page.add(Heading(3, words("notes_heading"), "notes"), Bullets(notes))
+
+
+def _paragraph(sentences: Iterator[str], words: Words) -> Paragraph:
+    return Paragraph(words("sentence_separator").join(sentences))
+
+
+def _support(cell: Cell, choice: Recommendation, evidence: Evidence, words: Words) -> Iterator[str]:
+    batch = evidence.main_batch
+    timing = cell.batches.get(batch, {}) if batch else {}
+    if timing.get("end_to_end_p50_ms") is not None:
+        compared = cell.precision != "fp32" and timing.get("end_to_end_speedup") is not None
+        key = "answer_speed" if compared else "answer_speed_plain"
+        speedup, time = times_with_interval(timing, "end_to_end_speedup"), plain(timing["end_to_end_p50_ms"])
+        yield words(key, batch=batch, time=time, speedup=speedup)
+    drop = drop_words(cell, evidence, words)
+    top1 = percent_with_interval(cell.accuracy, "top1")
+    yield words("answer_accuracy", top1=top1, samples=cell.accuracy.get("samples"), drop=drop)
+    yield from _rivals(choice, evidence, words)
+
+
+def _rivals(choice: Recommendation, evidence: Evidence, words: Words) -> Iterator[str]:
+    """Cells that a reader may wonder about: as fast, faster but undecided, faster with a measurable loss."""
+    separator = words("list_separator")
+    if choice.tied:
+        yield words("answer_tied", cells=separator.join(choice.tied))
+    if choice.waiting:
+        yield waiting_words(choice, evidence, words)
+    fastest = next((other for other in Decision(evidence.verdict).recommendations if other.use == "fastest"), None)
+    faster = evidence.cell(fastest.cell) if fastest else None
+    if faster is not None and faster.key != choice.cell:
+        yield words("answer_faster", cell=cell_name(faster, words), drop=drop_words(faster, evidence, words))
+
+
+def _scope(evidence: Evidence, words: Words) -> Iterator[str]:
+    target = Decision(evidence.verdict).target(words)
+    if target:
+        yield words("answer_target", target=target)
+    separator = words("list_separator")
+    absent = [
+        words("absent_group", backend=backend, precisions=separator.join(names))
+        for (backend, _), names in absent_groups(evidence).items()
+    ]
+    if absent:
+        yield words("answer_unavailable", cells=words("group_separator").join(absent))
+    yield words("answer_holds", id=evidence.platform.get("id"))
+
+
+def drop_words(cell: Cell, evidence: Evidence, words: Words) -> str:
+    """What the interval of the paired drop allows one to say, and no more."""
+    if cell.key == evidence.reference:
+        return words("drop_reference")
+    bounds = interval(cell.accuracy, "drop")
+    if bounds is None:
+        return words("drop_unknown")
+    low, high = (f"{100 * abs(bound):.2f}" for bound in bounds)
+    if bounds[0] > 0:
+        return words("drop_lost", low=low, high=high)
+    return words("drop_none") if bounds[1] <= 0 else words("drop_open", high=high)
+
+
+def _notes(evidence: Evidence, words: Words) -> Iterator[str]:
+    if len(evidence.platform_ids) > 1:
+        yield words("note_platforms", ids=", ".join(evidence.platform_ids))
+    for cell in evidence.measured:
+        yield from _cell_notes(cell, evidence, words)
+    timings = [timing for cell in evidence.measured for timing in cell.batches.values() if timing.get("runs")]
+    warned = sum(1 for timing in timings if timing.get("warnings"))
+    if warned:
+        yield words("note_warned", warned=warned, count=len(timings))
+    for backend in dict.fromkeys(cell.backend for cell in evidence.measured):
+        wide = evidence.cell(f"fp32/{backend}")
+        if wide is None or not wide.measured:
+            yield words("note_fp32_missing", backend=backend)
+
+
+def _cell_notes(cell: Cell, evidence: Evidence, words: Words) -> Iterator[str]:
+    chance = evidence.chance
+    low = cell.accuracy.get("top1_low")
+    if low is not None and low <= chance:
+        values = {"low": percent(low), "chance": percent(chance), "classes": len(evidence.classes)}
+        yield words("note_chance", cell=cell.key, **values)
+    if cell.label != cell.precision:
+        error = scientific((cell.facts.get("numerics") or {}).get("relative_error"))
+        yield words("note_relabelled", cell=cell.key, precision=cell.precision, label=cell.label, error=error)
