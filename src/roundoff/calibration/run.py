@@ -27,6 +27,7 @@ from roundoff.calibration.histogram import Histogram
 from roundoff.calibration.noise import measure_noise
 from roundoff.calibration.observe import histograms, in_batches
 from roundoff.dataset.base import Images, Prepared
+from roundoff.errors import CalibrationError
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +102,13 @@ def _indices(calibrator: Calibrator, prepared: Prepared, total: int) -> tuple[ND
     """Indices of the calibration images, and of held-out ones spread evenly over the rest of the training split."""
     chosen = prepared.calibration_indices(calibrator.images)
     rest = np.setdiff1d(np.arange(total), chosen)
+    if not len(rest):
+        raise CalibrationError(
+            "no training image is left to be held out",
+            received=f"{len(chosen)} calibration images of {total} training images",
+            expected="fewer, since noise is measured on images that calibration never saw",
+            fix="lower calibrate.images",
+        )
     spread = np.linspace(0, len(rest), min(calibrator.held_out, len(rest)), endpoint=False).astype(np.int64)
     return chosen, rest[spread]
 

@@ -152,7 +152,7 @@ class _Editor:
         return [node for name in names for node in self.pairs.get(name, [])]
 
     def _weight(self, name: str, axis: int | None) -> str:
-        base = name if axis in (None, 0) or (name, 0) not in self.weights else f"{name}/axis{axis}"
+        base = f"{name}/axis{axis}" if any(name == other for other, _ in self.weights) else name
         scales, codes = self.codec.weight(self.known[name].astype(np.float32), axis)
         self._constant(f"{base}/scale", onnx.TensorProto.FLOAT, scales)
         self._constant(f"{base}/codes", self.codec.weight_type, codes)

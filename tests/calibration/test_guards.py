@@ -1,0 +1,112 @@
+"""Guards: what each says of the mistakes that every other tool accepts in silence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import CLASSES, pictures
+
+from roundoff.calibration.base import TensorRange
+from roundoff.calibration.guards import (
+    channel_statistics,
+    check_coverage,
+    check_duplicates,
+    check_pixels,
+    check_ranges,
+    enforce,
+)
+from roundoff.errors import CalibrationError
+
+IMAGENET = (np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225]))
+
+
+@pytest.fixture
+def expected():
+    mean, deviation = channel_statistics(pictures(200, 9))
+    return {"channel_mean": mean.tolist(), "channel_std": deviation.tolist()}
+
+
+def levels(findings):
+    return [(finding.guard, finding.level) for finding in findings]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_honest_images_pass(expected, seed):
+    assert check_pixels(pictures(64, seed), expected) == []
+
+
+@pytest.mark.parametrize(
+    ("rescaled", "guess"),
+    [
+        (lambda x: x / 255, "divided by 255"),
+        (lambda x: x / 127.5 - 1, "scaled to -1…1"),
+        (lambda x: (x / 255 - IMAGENET[0]) / IMAGENET[1], "standardised"),
+        (lambda x: x.astype(np.float32), "float32 from 0 to 255"),
+        (lambda x: (x / 255).astype(np.uint8), "another scale"),
+        (lambda x: np.zeros_like(x), "another scale"),
+    ],
+    ids=["unit", "symmetric", "imagenet", "float", "unit-as-bytes", "black"],
+)
+def test_a_wrong_scale_is_an_error_with_numbers(expected, rescaled, guess):
+    findings = check_pixels(rescaled(pictures(64, 0)), expected)
+    assert levels(findings) == [("scale", "error")]
+    assert guess in findings[0].message
+    with pytest.raises(CalibrationError, match=r"scale: pixels"):
+        enforce(findings)
+
+
+def test_reversed_channels_are_a_warning(expected):
+    findings = check_pixels(pictures(64, 0)[..., ::-1], expected)
+    assert levels(findings) == [("channel order", "warning")]
+    assert "BGR" in findings[0].message
+    enforce(findings)
+
+
+def test_grey_images_say_nothing_of_their_channel_order():
+    grey = np.repeat(pictures(100, 1)[..., :1], 3, axis=-1)
+    mean, deviation = channel_statistics(grey[50:])
+    assert check_pixels(grey[:50, ..., ::-1], {"channel_mean": mean, "channel_std": deviation}) == []
+
+
+def test_darker_images_are_a_warning(expected):
+    assert levels(check_pixels(pictures(64, 0) // 2, expected)) == [("channel means", "warning")]
+
+
+def test_another_number_of_channels_is_an_error(expected):
+    assert levels(check_pixels(pictures(8, 0)[..., :1], expected)) == [("channels", "error")]
+
+
+def test_one_class_is_an_error_and_missing_ones_a_warning():
+    one = check_coverage(np.full(64, 4), CLASSES, 64)
+    assert levels(one) == [("classes", "error")]
+    assert "all 64 calibration images are of class 4" in one[0].message
+    some = check_coverage(np.arange(64) % 7, CLASSES, 64)
+    assert levels(some) == [("classes", "warning")]
+    assert check_coverage(np.arange(64) % CLASSES, CLASSES, 64) == []
+    assert check_coverage(np.zeros(64, np.int64), 1, 64) == []
+
+
+def test_few_images_are_a_warning():
+    assert levels(check_coverage(np.arange(10), CLASSES, 10)) == [("count", "warning")]
+
+
+def test_test_images_among_them_are_an_error_that_counts():
+    images, test = pictures(40, 0), pictures(30, 1)
+    images[[5, 9]] = test[[2, 3]]
+    findings = check_duplicates(images, test)
+    assert levels(findings) == [("test images", "error")]
+    assert "2 of 40" in findings[0].message
+    assert "number 5" in findings[0].message
+    assert check_duplicates(pictures(40, 0), test) == []
+
+
+def test_dead_constant_and_clipped_tensors_are_warnings():
+    ranges = {
+        "dead": TensorRange(0, 0, 0, 0, "minmax", 0),
+        "constant": TensorRange(2, 2, 2, 2, "minmax", 0),
+        "clipped": TensorRange(0, 1, 0, 9, "percentile", 0.02),
+        "sound": TensorRange(0, 1, 0, 1, "minmax", 0.005),
+    }
+    findings = check_ranges(ranges, max_clipped_percent=1.0)
+    assert levels(findings) == [("dead", "warning"), ("constant", "warning"), ("clipping", "warning")]
+    assert "clips 2.00 %" in findings[2].message
