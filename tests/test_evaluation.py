@@ -302,3 +302,13 @@ def test_a_batch_larger_than_the_test_set_repeats_images(fresh):
 def test_a_bad_setting_is_refused(key, value):
     with pytest.raises(ConfigError, match=f"bad {key}"):
         replace(QUICK, **{key: value})
+
+
+def test_shares_measured_in_processes_of_their_own_make_whole_rows(fresh, monkeypatch):
+    """Two names of one CPU stand for two GPUs: the same processes, the same merging, one lock."""
+    monkeypatch.setattr("roundoff.evaluation.equal_gpus", lambda device, platform: ["first", "second"])
+    rows = run(fresh, backends={"onnxruntime": OnnxRuntime(threads=1)})
+    for name in ("fp32/onnxruntime", "fp16/onnxruntime"):
+        assert rows[name]["batch_1"]["runs"] > 0
+        assert rows[name]["batch_4"]["runs"] > 0
+    assert (fresh / "timings/fp16/onnxruntime/batch_4.npz").exists()

@@ -17,6 +17,7 @@ from roundoff.measurement.accuracy import accuracy, chance_level, refuse_chance_
 from roundoff.measurement.cell import REFERENCE_PRECISION, Cell, choose_reference, find_cells
 from roundoff.measurement.label import label
 from roundoff.measurement.speed import DeviceSpeed, SpeedPlan, measure_device
+from roundoff.measurement.spread import equal_gpus, measure_spread, merged_rows
 from roundoff.measurement.statistics import FEWEST_FOR_MEDIAN_INTERVAL
 from roundoff.measurement.timing import Schedule, Timing
 from roundoff.progress import Bar, progress_bar
@@ -31,7 +32,8 @@ class Evaluation:
     `min_seconds` and `min_rounds` hold for every cell and batch size; `budget_seconds` bounds what is added to get each
     speed-up's 95 % interval within ±`interval_target`. `rotate` is the number of input buffers, `loads` the number of
     loads whose median is the load time, `chance_margin` how far above chance an accuracy must be, as a share of the way
-    to 1. With `control`, the fp32 engine is loaded and timed a second time, to show what this machine's noise is.
+    to 1. With `control`, the fp32 engine is loaded and timed a second time, to show what this machine's noise is. With
+    `spread`, the batch sizes are shared out among equal GPUs, a process each.
     """
 
     batch_sizes: list[int] = field(default_factory=lambda: [1, 32])
@@ -47,6 +49,7 @@ class Evaluation:
     energy_seconds: float = 2.0
     chance_margin: float = 0.05
     control: bool = True
+    spread: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -87,32 +90,39 @@ class Evaluation:
         chance = chance_level(test.labels, classes)
         for cell in runnable:
             _fill_accuracy(cell, reference, test.labels, chance, self.chance_margin)
-        speeds = self._measure_speed(runnable, test.images)
+        speeds = self._measure_speed(runnable, prepared, platform)
         head = {
             "platform": dict(platform),
             "reference": reference.name if reference else None,
             "method": {
                 "evaluate": asdict(self),
                 "chance": chance,
-                "devices": {device: found.report for device, found in speeds.items()},
+                "devices": {device: found.report for device, found in speeds},
             },
         }
         save_predictions(runnable, test.labels, predictions)
-        save_timings({name: timing for found in speeds.values() for name, timing in found.timings.items()}, timings)
+        save_timings({name: timing for _, found in speeds for name, timing in found.timings.items()}, timings)
         rows = {cell.name: cell.row for cell in cells}
         write_metrics(rows, head, metrics)
         return rows
 
-    def _measure_speed(self, cells: list[Cell], images: Images) -> dict[str, DeviceSpeed]:
+    def _measure_speed(
+        self, cells: list[Cell], prepared: Prepared, platform: Mapping[str, Any]
+    ) -> list[tuple[str, DeviceSpeed]]:
         devices: dict[str, list[Cell]] = {}
         for cell in cells:
             assert cell.device is not None
             devices.setdefault(cell.device, []).append(cell)
-        plan = self._plan()
-        speeds = {device: measure_device(device, members, plan, images) for device, members in devices.items()}
+        plan, speeds = self._plan(), list[tuple[str, DeviceSpeed]]()
+        for device, members in devices.items():
+            gpus = equal_gpus(device, platform) if self.spread else []
+            if len(gpus) > 1 and len(plan.batch_sizes) > 1:
+                speeds += measure_spread(gpus, members, plan, prepared, platform)
+            else:
+                speeds.append((device, measure_device(device, members, plan, prepared.split("test").images)))
+        rows = merged_rows([found for _, found in speeds])
         for cell in cells:
-            assert cell.device is not None
-            cell.row |= speeds[cell.device].rows[cell.name]
+            cell.row |= rows[cell.name]
         return speeds
 
     def _plan(self) -> SpeedPlan:
@@ -149,6 +159,7 @@ def _infer(cells: list[Cell], images: Images, batch: int, platform: Mapping[str,
             if runner is not None:
                 with runner:
                     cell.device = runner.device
+                    cell.row["numerics"]["layer_types"] = runner.layer_types() or cell.row["numerics"]["layer_types"]
                     cell.logits = _logits(runner, images, batch, bar, cell.name)
 
 

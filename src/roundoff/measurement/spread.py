@@ -1,0 +1,95 @@
+"""Several equal GPUs: batch sizes spread over them, one process each, so that a ratio still comes from one device."""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+from roundoff.dataset.base import Prepared
+from roundoff.errors import Unavailable
+from roundoff.measurement.cell import Cell
+from roundoff.measurement.speed import DeviceSpeed, SpeedPlan, measure_device
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one process measures: `visible` is the value of CUDA_VISIBLE_DEVICES under which it runs."""
+
+    visible: str
+    cells: list[Cell]
+    plan: SpeedPlan
+    prepared: Prepared
+    platform: dict[str, Any]
+
+
+class _NoTerminal(io.TextIOWrapper):
+    """Standard error of a worker: messages get through, progress bars of several processes do not mix."""
+
+    def isatty(self) -> bool:
+        return False
+
+
+def equal_gpus(device: str, platform: Mapping[str, Any]) -> list[str]:
+    """Values of CUDA_VISIBLE_DEVICES, one for each GPU of the same model as `device` (a UUID) that may be used.
+
+    Empty for a CPU. Where the variable is set, what it names is taken, in its own words.
+    """
+    models = {gpu["uuid"]: gpu["name"] for gpu in platform.get("gpus") or []}
+    if device not in models:
+        return []
+    if set(models.values()) != {models[device]}:
+        return [device]
+    allowed = os.environ.get(VISIBLE)
+    return [token.strip() for token in allowed.split(",") if token.strip()] if allowed else list(models)
+
+
+def dealt(batch_sizes: Sequence[int], hands: int) -> list[list[int]]:
+    """Batch sizes dealt in turn, so that small and large ones are mixed; no empty hands."""
+    return [list(batch_sizes[first::hands]) for first in range(min(hands, len(batch_sizes)))]
+
+
+def measure_spread(
+    gpus: Sequence[str], cells: list[Cell], plan: SpeedPlan, prepared: Prepared, platform: Mapping[str, Any]
+) -> list[tuple[str, DeviceSpeed]]:
+    """As `measure_device`, by device name, each with its share of the batch sizes; raises what a worker raises."""
+    hands = dealt(plan.batch_sizes, len(gpus))
+    plans = [replace(plan, batch_sizes=sizes) for sizes in hands]
+    shares = [Share(gpu, cells, part, prepared, dict(platform)) for gpu, part in zip(gpus, plans, strict=False)]
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(len(shares), mp_context=context, max_tasks_per_child=1) as pool:
+        return list(pool.map(measure_share, shares))
+
+
+def measure_share(share: Share) -> tuple[str, DeviceSpeed]:
+    """Run in a process of its own: the device's name and what was found on it."""
+    # Before the process touches CUDA, which reads it once.
+    os.environ[VISIBLE] = share.visible
+    sys.stderr = _NoTerminal(sys.stderr.buffer, line_buffering=True)
+    runner = share.cells[0].open(share.platform)
+    if runner is None:
+        raise Unavailable(f"{share.cells[0].name} does not load on GPU {share.visible}: {share.cells[0].row['reason']}")
+    with runner:
+        device = runner.device
+    return device, measure_device(device, share.cells, share.plan, share.prepared.split("test").images)
+
+
+def merged_rows(speeds: Sequence[DeviceSpeed]) -> dict[str, dict[str, Any]]:
+    """One row per cell from several devices: batch sizes side by side, energy at the largest, the most memory."""
+    rows: dict[str, dict[str, Any]] = {}
+    for speed in speeds:
+        for name, found in speed.rows.items():
+            row = rows.setdefault(name, {})
+            energies = [part["energy"] for part in (row, found) if "energy" in part]
+            memories = [part["memory_mb"] for part in (row, found) if part.get("memory_mb") is not None]
+            row |= found | {"load_ms": row.get("load_ms", found["load_ms"])}
+            row["energy"] = max(energies, key=lambda energy: energy["batch_size"] or 0)
+            row["memory_mb"] = max(memories, default=None)
+    return rows
