@@ -16,7 +16,6 @@ Draw = Callable[["Figure"], None]
 # Okabe and Ito's palette without its black and its yellow, which vanish on dark and on white pages
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
-
 WIDTH = 6.2
 BELOW: Any = {"loc": "outside lower center", "ncols": 4}
 INK = "#222222"

@@ -38,7 +38,7 @@ def curves_figure(rows: Sequence[dict[str, str]]) -> Drawing | None:
                     axes.plot(epochs, [float(row[column]) for row in rows], color=colour, label=label)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.set_xlabel("epoch")
-            axes.settitle({"loss": "Loss (cross-entropy)", "accuracy": "Accuracy (fraction)"}[name], loc="left")
+            axes.set_title({"loss": "Loss (cross-entropy)", "accuracy": "Accuracy (fraction)"}[name], loc="left")
             axes.legend()
 
     return draw(plot, WIDTH, 2.5 * len(panels))
@@ -113,7 +113,7 @@ def flips_figure(images: Sequence[NDArray[np.uint8]], captions: Sequence[str]) -
             axes.set_axis_off()
         for axes, image, caption in zip(panels, images, captions, strict=False):
             axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-            axes.settitle(caption, fontsize=8)
+            axes.set_title(caption, fontsize=8)
 
     return draw(plot, 1.45 * across, 1.8 * down)
 
