@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import onnx
@@ -185,6 +186,20 @@ def test_a_gpu_without_the_units_refuses(monkeypatch):
     monkeypatch.setattr(cuda, "compute_capability", lambda: (7, 5))
     assert Tensorrt().refusal(Bf16()) == "bfloat16 needs a GPU of compute capability 8.0; this one has 7.5"
     assert Tensorrt().refusal(Fp16()) is None
+
+
+def test_a_platform_without_packages_is_a_reason_and_a_missing_package_an_error(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    backend = Tensorrt(module="tensorrt")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    assert backend.refusal(Fp32()) is None
+    with pytest.raises(
+        BuildError, match=r"tensorrt is not installed(.*\n)+  fix:      pip install 'roundoff\[tensorrt\]'"
+    ):
+        build(tmp_path, Fp32(), module="tensorrt")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert backend.refusal(Fp32()) == ("Python module tensorrt is not installed: it has no packages for this platform")
 
 
 def test_a_missing_package_is_named_with_the_command():

@@ -230,12 +230,17 @@ def test_bytes_that_are_no_engine_are_an_error(gpu):
 
 def test_a_gpu_bound_library_names_gpu_and_driver(gpu, monkeypatch):
     monkeypatch.setattr(trt_fit, "builds_ahead_of_time", lambda trt: False)
-    assert trt_fit.made_for(FakeTensorrt(gpu)) == {
-        "library": "tensorrt_rtx 0.0.1",
-        "gpu": "Fake GPU",
-        "sm": "9.0",
-        "driver": "CUDA 13.0",
-    }
+    trt = FakeTensorrt(gpu)
+    whole = {"library": "tensorrt_rtx 0.0.1", "gpu": "Fake GPU", "sm": "9.0", "driver": "CUDA 13.0"}
+    assert trt_fit.made_for(trt) == whole
+    same = trt_fit.made_for(trt, "SAME_COMPUTE_CAPABILITY")
+    portable = trt_fit.made_for(trt, "AMPERE_PLUS", version_compatible=True)
+    assert same == {key: whole[key] for key in ("library", "sm", "driver")}
+    assert portable == {"driver": "CUDA 13.0"}
+    for made in (whole, same, portable):
+        trt_fit.refuse_foreign(trt, made, b"plan", make_log(trt))
+    with pytest.raises(Unavailable, match=r"built for gpu Other, but here is gpu Fake GPU"):
+        trt_fit.refuse_foreign(trt, {"gpu": "Other"}, b"plan", make_log(trt))
 
 
 def test_no_driver_is_said_in_cudas_words(gpu):

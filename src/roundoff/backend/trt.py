@@ -17,7 +17,7 @@ from roundoff.backend.base import Backend, Runner, Source
 from roundoff.backend.trt_build import Settings, build_engine, builds_ahead_of_time
 from roundoff.backend.trt_fit import made_for, refuse_foreign
 from roundoff.backend.trt_inspect import multiplications, refuse_false_claim, summarize
-from roundoff.backend.trt_library import INSTALL, import_tensorrt, make_log
+from roundoff.backend.trt_library import INSTALL, import_tensorrt, make_log, published_here
 from roundoff.backend.trt_runner import TensorrtRunner
 from roundoff.errors import BuildError, ConfigError, Unavailable
 from roundoff.precision.base import Grid, Precision
@@ -76,8 +76,9 @@ class Tensorrt(Backend):
         """A library that builds only on its GPU, without one; a precision that the GPU has no units for."""
         try:
             trt = import_tensorrt(self.module)
-        except BuildError:
-            return None  # `build` raises it: what was asked for must be installed
+        except BuildError as error:
+            # where it could be installed, `build` raises this: what was asked for must be there
+            return None if published_here(self.module) else f"{error.what}: it has no packages for this platform"
         missing = cuda.absence()
         if missing is None:
             return _beyond_this_gpu(precision)
@@ -133,7 +134,7 @@ class Tensorrt(Backend):
 
     def _facts(self, trt: Any, precision: Precision, warnings: Sequence[str]) -> dict[str, Any]:
         return {
-            "made_for": made_for(trt),
+            "made_for": made_for(trt, self.hardware_compatibility, self.version_compatible),
             "weights": precision.weights,
             "activations": precision.activations,
             "tf32_allowed": precision.allows_tf32,

@@ -10,10 +10,14 @@ from roundoff.backend.trt_build import builds_ahead_of_time
 from roundoff.errors import BuildError, Unavailable
 
 
-def made_for(trt: Any) -> dict[str, Any]:
-    """What an engine built now can run on: the library's version and, if it was built for one, the GPU."""
-    library = {"library": f"{trt.__name__} {trt.__version__}"}
-    return library if builds_ahead_of_time(trt) else {**library, **cuda.device_identity()}
+def made_for(trt: Any, hardware_compatibility: str = "NONE", version_compatible: bool = False) -> dict[str, Any]:
+    """What an engine built now is bound to: the library's version and, if it was built for one, the GPU."""
+    bound = {"library": f"{trt.__name__} {trt.__version__}"}
+    if not builds_ahead_of_time(trt):
+        bound |= cuda.device_identity()
+    free = {"library"} if version_compatible else set()
+    free |= {"NONE": set(), "SAME_COMPUTE_CAPABILITY": {"gpu"}}.get(hardware_compatibility, {"gpu", "sm"})
+    return {key: value for key, value in bound.items() if key not in free}
 
 
 def refuse_foreign(trt: Any, built_for: Mapping[str, Any], plan: bytes, log: Any) -> None:
@@ -21,7 +25,8 @@ def refuse_foreign(trt: Any, built_for: Mapping[str, Any], plan: bytes, log: Any
 
     TensorRT-RTX judges for itself (getEngineValidity); raises BuildError for bytes that are no engine at all.
     """
-    here = made_for(trt)
+    all_here = made_for(trt)
+    here = {key: all_here.get(key) for key in built_for}
     if dict(built_for) != here:
         raise Unavailable(f"the engine was built for {_words(built_for)}, but here is {_words(here)}: build it again")
     runtime = trt.Runtime(log)
@@ -41,7 +46,7 @@ def refuse_foreign(trt: Any, built_for: Mapping[str, Any], plan: bytes, log: Any
     gpu = cuda.device_identity()
     words = ", ".join(reasons) or "no diagnosis"
     raise Unavailable(
-        f"{here['library']} does not run this engine on {gpu['gpu']} (SM {gpu['sm']}): {words}; {log.reason()}"
+        f"{all_here['library']} does not run this engine on {gpu['gpu']} (SM {gpu['sm']}): {words}; {log.reason()}"
     )
 
 

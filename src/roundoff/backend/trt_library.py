@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import platform
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,13 @@ def import_tensorrt(module: str) -> Any:
         problem, fix = f"the libraries of Python module {module} do not load", f"{command} --force-reinstall"
         received = str(error).splitlines()[0]
     raise BuildError(problem, received=received, expected=f"an importable {module}", fix=fix)
+
+
+def published_here(module: str) -> bool:
+    """Whether NVIDIA publishes the module's packages for this system and processor."""
+    systems = {"tensorrt": {"linux": ("x86_64", "aarch64"), "win32": ("AMD64",)}}
+    rtx = {"linux": ("x86_64",), "win32": ("AMD64",)}
+    return platform.machine() in systems.get(module, rtx).get(sys.platform, ())
 
 
 def make_log(trt: Any, path: Path | None = None) -> Any:
