@@ -149,7 +149,7 @@ def test_warnings_have_their_sentence(run, warning, said):
     assert any(said in text for text in warnings(run.evidence(), EN))
 
 
-def test_host_bound_warning_is_found_by_measurement(run):
+def test_host_bound_warning_names_its_cell(run):
     assert any("int8/litert, batch 1: host-bound" in text for text in warnings(run.evidence(), EN))
 
 
