@@ -77,11 +77,11 @@ def test_nothing_measured_is_missed(harness):
 @given(st.integers(1, 10000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
 def test_the_interval_is_wilsons(pair):
     sys.path.insert(0, str(BENCHMARKS))
-    import gpu_harness
+    import gpu_targets
 
     correct, count = pair
     expected = binomtest(correct, count).proportion_ci(method="wilson")
-    np.testing.assert_allclose(gpu_harness.wilson(correct, count), (expected.low, expected.high), atol=1e-9)
+    np.testing.assert_allclose(gpu_targets.wilson(correct, count), (expected.low, expected.high), atol=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,10 @@ from roundoff.backend import cuda
 from roundoff.backend.base import Bound, Logits, Runner
 from roundoff.backend.cuda import Owner, Stream
 from roundoff.backend.host import check_batches
-from roundoff.backend.trt_bound import Lane, TensorrtBound
+from roundoff.backend.trt_bound import TensorrtBound
 from roundoff.backend.trt_context import SCRATCH, Context, Engine, freed_on_failure
 from roundoff.backend.trt_inspect import layers_from_inspector, refuse_false_claim, summarize
+from roundoff.backend.trt_lane import Lane
 from roundoff.dataset.base import Images
 
 CHUNK = 256  # images: enough to be fast; a profile for thousands may not find the memory that it wants

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import onnx
 
 from roundoff.precision.base import Grid, Precision
-from roundoff.precision.cast import BFLOAT16, at_least_opset, lower
+from roundoff.precision.cast import at_least_opset, lower
+from roundoff.precision.half import BFLOAT16
 
 if TYPE_CHECKING:
     from roundoff.calibration.base import CalibrationTable

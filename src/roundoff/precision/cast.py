@@ -4,42 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, MutableSequence
-from dataclasses import dataclass, field
 
-import ml_dtypes
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from roundoff.errors import BuildError
+from roundoff.precision.half import Half, RoundedWeights
 
 log = logging.getLogger(__name__)
 
 MULTIPLIERS = {"Conv", "ConvTranspose", "Gemm", "MatMul", "Einsum"}
-
-
-@dataclass(frozen=True)
-class Half:
-    """A 16-bit float type: its ONNX code, its name in ONNX's operator schemas, and its limits."""
-
-    code: int
-    schema_name: str
-    dtype: np.dtype
-    largest: float
-    smallest_normal: float
-    smallest: float
-
-
-FLOAT16 = Half(TensorProto.FLOAT16, "tensor(float16)", np.dtype(np.float16), 65504.0, 2.0**-14, 2.0**-24)
-BFLOAT16 = Half(
-    TensorProto.BFLOAT16,
-    "tensor(bfloat16)",
-    np.dtype(ml_dtypes.bfloat16),
-    (2.0 - 2.0**-7) * 2.0**127,
-    2.0**-126,
-    2.0**-133,
-)
 
 
 def lower(model: onnx.ModelProto, half: Half, keep: Iterable[str] = ()) -> onnx.ModelProto:
@@ -91,28 +65,6 @@ def _constants_to_initializers(graph: onnx.GraphProto) -> None:
         graph.node.remove(node)
 
 
-@dataclass
-class _Weights:
-    """Counts of what rounding to 16 bits did to the weights."""
-
-    total: int = 0
-    subnormal: int = 0
-    zeroed: int = 0
-    too_large: dict[str, float] = field(default_factory=dict)
-
-    def round(self, name: str, values: NDArray[np.float32], half: Half) -> NDArray[np.generic]:
-        """`values` rounded to the nearest of `half`, counted."""
-        size = np.abs(values)
-        finite = size[np.isfinite(size)]
-        self.total += values.size
-        self.subnormal += int(((size > 0) & (size < half.smallest_normal)).sum())
-        self.zeroed += int(((size > 0) & (size <= half.smallest / 2)).sum())
-        if finite.size and finite.max() > half.largest:
-            self.too_large[name] = float(finite.max())
-        with np.errstate(over="ignore"):
-            return values.astype(half.dtype)
-
-
 class _Lowering:
     """One pass over a topologically sorted graph."""
 
@@ -125,7 +77,7 @@ class _Lowering:
         self.preprocessing = {i.name for i in self.graph.input}
         self.available: dict[tuple[str, int], str] = {}
         self.nodes: list[onnx.NodeProto] = []
-        self.weights = _Weights()
+        self.weights = RoundedWeights()
 
     def run(self) -> None:
         for node in list(self.graph.node):
@@ -134,7 +86,9 @@ class _Lowering:
         del self.graph.node[:]
         self.graph.node.extend(self.nodes)
         self._drop_unused_initializers()
-        self._report()
+        self.weights.report(self.half)
+        for key, value in self.weights.counts().items():
+            self.model.metadata_props.add(key=f"roundoff.{key}", value=str(value))
 
     def _place(self, node: onnx.NodeProto) -> None:
         schema = self._schema(node)
@@ -223,29 +177,6 @@ class _Lowering:
         kept = [i for i in self.graph.initializer if i.name in used]
         del self.graph.initializer[:]
         self.graph.initializer.extend(kept)
-
-    def _report(self) -> None:
-        weights, half = self.weights, self.half
-        if weights.too_large:
-            name, largest = max(weights.too_large.items(), key=lambda item: item[1])
-            raise BuildError(
-                f"{len(weights.too_large)} weight tensors do not fit {half.dtype.name}",
-                received=f"{name} reaches {largest:g}",
-                expected=f"at most {half.largest:g}",
-                fix="name its node under `keep` of this precision, or use one with a wider range (bf16)",
-            )
-        props = {
-            "weights": weights.total,
-            "subnormal_weights": weights.subnormal,
-            "zeroed_weights": weights.zeroed,
-        }
-        for key, value in props.items():
-            self.model.metadata_props.add(key=f"roundoff.{key}", value=str(value))
-        if weights.subnormal:
-            log.warning(
-                "%d of %d weights are subnormal in %s (below %.3g); %d of them become 0",
-                *(weights.subnormal, weights.total, half.dtype.name, half.smallest_normal, weights.zeroed),
-            )
 
 
 def _rename(names: MutableSequence[str], old: str, new: str) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 import onnx
 
 from roundoff.precision.base import Grid, Precision
-from roundoff.precision.cast import FLOAT16, lower
+from roundoff.precision.cast import lower
+from roundoff.precision.half import FLOAT16
 
 if TYPE_CHECKING:
     from roundoff.calibration.base import CalibrationTable

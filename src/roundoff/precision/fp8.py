@@ -12,7 +12,8 @@ import onnx
 from roundoff.calibration.integers import along
 from roundoff.errors import CalibrationError
 from roundoff.precision.base import Grid, Precision
-from roundoff.precision.cast import FLOAT16, at_least_opset, lower
+from roundoff.precision.cast import at_least_opset, lower
+from roundoff.precision.half import FLOAT16
 from roundoff.precision.int8_fp16 import refuse_ranges_beyond_half
 from roundoff.precision.placement import Placement
 from roundoff.precision.qdq import Codec, Codes, Floats, quantize

@@ -9,7 +9,8 @@ import onnx
 
 from roundoff.errors import CalibrationError
 from roundoff.precision.base import Grid
-from roundoff.precision.cast import FLOAT16, at_least_opset, lower
+from roundoff.precision.cast import at_least_opset, lower
+from roundoff.precision.half import FLOAT16
 from roundoff.precision.int8 import Int8
 
 if TYPE_CHECKING:
