@@ -200,6 +200,11 @@ def test_int8_without_an_int8_convolution_fails(load, gpu):
     assert not gpu.live
 
 
+def test_what_the_build_could_tell_is_not_inspected_again(load, gpu):
+    facts = {"weights": "int8", "layer_types": {"int8": 9}}
+    assert load(FakeTensorrt(gpu, layers=[layer("Half")]), facts=facts).layer_types()["layer_types"] == {"float16": 1}
+
+
 def test_int8_with_an_int8_convolution_passes(load, gpu):
     runner = load(FakeTensorrt(gpu, layers=[layer("Int8 NC/32HW32")]), facts={"weights": "int8"})
     assert runner.layer_types()["layer_types"] == {"int8": 1}

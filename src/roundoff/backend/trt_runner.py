@@ -46,16 +46,19 @@ class TensorrtRunner(Runner):
         self._bounds: list[TensorrtBound] = []
         self._largest_binding = 0
         free = cuda.free_bytes()
-        compiled = cache_file.read_bytes() if cache_file.exists() else b""
+        self._kept = cache_file.read_bytes() if cache_file.exists() else b""
         with SCRATCH.running, freed_on_failure("the engine") as owner:
-            self._engine: Engine = owner.own(Engine(trt, plan, log, compiled, bool(facts.get("version_compatible"))))
+            self._engine: Engine = owner.own(Engine(trt, plan, log, self._kept, bool(facts.get("version_compatible"))))
             self._chunk = _chunk([best for _, best, _ in self._engine.profiles])
             self._lane = self._inference_lane(owner)
             self._loaded_bytes = max(0, free - cuda.free_bytes())
-            self._types = self._layer_types()
-            refuse_false_claim((facts.get("weights", ""), facts.get("activations", "")), self._types)
+            if not facts.get(
+                "layer_types"
+            ):  # the build could not tell, and inspecting takes time that loading should not
+                refuse_false_claim((facts.get("weights", ""), facts.get("activations", "")), self.layer_types())
         self._owner: Owner | None = owner
-        self._keep_kernels(compiled)
+        if not self._engine.cache_was_warm:
+            self._keep_kernels()
 
     def _inference_lane(self, owner: Owner) -> Lane:
         block = SCRATCH.take(self._engine.scratch_bytes(self._chunk), 1)
@@ -86,7 +89,7 @@ class TensorrtRunner(Runner):
         bound = TensorrtBound(self._engine, batches, self._streams, self._cuda_graphs, self._bounds.remove)
         self._bounds.append(bound)
         self._largest_binding = max(self._largest_binding, bound.device_bytes)
-        self._keep_kernels(b"")
+        self._keep_kernels()
         return bound
 
     def memory_mb(self) -> float | None:
@@ -95,7 +98,9 @@ class TensorrtRunner(Runner):
 
     def layer_types(self) -> dict[str, Any] | None:
         """What the inspector tells of the loaded engine: see trt_inspect.summarize; None if it tells nothing."""
-        return self._types
+        information = self.inspection()
+        layers = layers_from_inspector(information) if information else []
+        return summarize(layers, self._facts.get("multiplications", {})) if layers else None
 
     def inspection(self) -> str:
         """The engine inspector's JSON text, as TensorRT gives it; empty where the library has no inspector."""
@@ -115,14 +120,10 @@ class TensorrtRunner(Runner):
                 self._lane.stream.synchronize()
                 owner.close()
 
-    def _layer_types(self) -> dict[str, Any] | None:
-        information = self.inspection()
-        layers = layers_from_inspector(information) if information else []
-        return summarize(layers, self._facts.get("multiplications", {})) if layers else None
-
-    def _keep_kernels(self, before: bytes) -> None:
+    def _keep_kernels(self) -> None:
         compiled = self._engine.compiled_kernels()
-        if compiled and compiled != before:
+        if compiled and compiled != self._kept:
+            self._kept = compiled
             with whole_file(self._cache_file) as partial:
                 partial.write_bytes(compiled)
 
