@@ -219,11 +219,18 @@ def test_an_engine_for_another_library_is_refused_with_both_versions(gpu):
         trt_fit.refuse_foreign(trt, {"library": "tensorrt_rtx 9"}, b"plan", make_log(trt))
 
 
-def test_an_unsupported_gpu_is_named_with_the_diagnosis(gpu):
+def test_an_invalid_engine_is_refused_with_the_gpu_and_the_diagnosis(gpu):
+    trt = FakeTensorrt(gpu)
+    trt.validity = (trt.EngineValidity.INVALID, 3)
+    words = r"does not run this engine on Fake GPU \(SM 9\.0\): VERSION_MISMATCH, UNSUPPORTED_CC"
+    with pytest.raises(Unavailable, match=words):
+        trt_fit.refuse_foreign(trt, trt_fit.made_for(trt), b"plan", make_log(trt))
+
+
+def test_an_unsupported_gpu_alone_is_left_for_loading_to_judge(gpu):
     trt = FakeTensorrt(gpu)
     trt.validity = (trt.EngineValidity.INVALID, 2)
-    with pytest.raises(Unavailable, match=r"does not run this engine on Fake GPU \(SM 9\.0\): UNSUPPORTED_CC"):
-        trt_fit.refuse_foreign(trt, trt_fit.made_for(trt), b"plan", make_log(trt))
+    trt_fit.refuse_foreign(trt, trt_fit.made_for(trt), b"plan", make_log(trt))
 
 
 def test_bytes_that_are_no_engine_are_an_error(gpu):

@@ -43,6 +43,9 @@ def refuse_foreign(trt: Any, built_for: Mapping[str, Any], plan: bytes, log: Any
             expected="what the build stage wrote",
             fix="build it again",
         )
+    # 1.4 to 1.6.1 say this of SM 9.0 and then load and run: let loading decide, which names the GPUs that it takes
+    if reasons == ["UNSUPPORTED_CC"]:
+        return
     gpu = cuda.device_identity()
     words = ", ".join(reasons) or "no diagnosis"
     raise Unavailable(

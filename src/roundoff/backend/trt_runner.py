@@ -52,9 +52,8 @@ class TensorrtRunner(Runner):
             self._chunk = _chunk([best for _, best, _ in self._engine.profiles])
             self._lane = self._inference_lane(owner)
             self._loaded_bytes = max(0, free - cuda.free_bytes())
-            if not facts.get(
-                "layer_types"
-            ):  # the build could not tell, and inspecting takes time that loading should not
+            # where the build could tell, loading need not take the time to look again
+            if not facts.get("layer_types"):
                 refuse_false_claim((facts.get("weights", ""), facts.get("activations", "")), self.layer_types())
         self._owner: Owner | None = owner
         if not self._engine.cache_was_warm:
