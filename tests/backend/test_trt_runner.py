@@ -11,7 +11,7 @@ from fake_gpu import CLASSES, IMAGE_SHAPE, Error, FakeCuda, FakeTensorrt, logits
 
 from roundoff.backend import cuda, trt_fit
 from roundoff.backend.trt_context import SCRATCH
-from roundoff.backend.trt_library import make_log
+from roundoff.backend.trt_library import keep, make_log
 from roundoff.backend.trt_runner import TensorrtRunner
 from roundoff.errors import BuildError, GateError, Unavailable
 
@@ -182,6 +182,13 @@ def test_compiled_kernels_are_kept_and_reused(load, tmp_path):
     assert (tmp_path / "kernels").read_bytes() == b"kernels"
     with load().bind([images(1)]) as warm:
         assert warm.facts()["runtime_cache_warm"] is True
+
+
+def test_a_cache_that_cannot_be_written_is_a_warning(load, tmp_path, caplog):
+    (tmp_path / "kernels").mkdir()
+    keep(tmp_path / "kernels", b"kernels")
+    assert "is not kept" in caplog.text
+    (tmp_path / "kernels").rmdir()
 
 
 def test_an_engine_that_does_not_deserialize_is_unavailable_in_tensorrts_words(load, gpu):

@@ -11,13 +11,13 @@ from typing import Any, ClassVar
 
 import onnx
 
-from roundoff.artifact import read_json, whole_file, write_json
+from roundoff.artifact import read_json, write_json
 from roundoff.backend import cuda
 from roundoff.backend.base import Backend, Runner, Source
 from roundoff.backend.trt_build import Settings, build_engine, builds_ahead_of_time
 from roundoff.backend.trt_fit import made_for, refuse_foreign
 from roundoff.backend.trt_inspect import multiplications, refuse_false_claim, summarize
-from roundoff.backend.trt_library import INSTALL, import_tensorrt, make_log, published_here
+from roundoff.backend.trt_library import INSTALL, import_tensorrt, keep, make_log, published_here
 from roundoff.backend.trt_runner import TensorrtRunner
 from roundoff.errors import BuildError, ConfigError, Unavailable
 from roundoff.precision.base import Grid, Precision
@@ -97,8 +97,7 @@ class Tensorrt(Backend):
         (directory / self.artifact).write_bytes(built.engine)
         if built.timing_cache:
             (directory / TIMING_CACHE).write_bytes(built.timing_cache)
-            with whole_file(kept) as partial:
-                partial.write_bytes(built.timing_cache)
+            keep(kept, built.timing_cache)
         macs = multiplications(onnx.load(source.graph))
         summary = summarize(built.layers, macs)
         refuse_false_claim((source.precision.weights, source.precision.activations), summary)

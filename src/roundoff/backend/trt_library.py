@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import platform
 import sys
 from pathlib import Path
 from typing import Any
 
+from roundoff.artifact import whole_file
 from roundoff.backend.trt_inspect import LOG_HEADING
 from roundoff.errors import BuildError
+
+logger = logging.getLogger(__name__)
 
 INSTALL = {
     "tensorrt": "pip install 'roundoff[tensorrt]'",
@@ -37,6 +41,17 @@ def published_here(module: str) -> bool:
     systems = {"tensorrt": {"linux": ("x86_64", "aarch64"), "win32": ("AMD64",)}}
     rtx = {"linux": ("x86_64",), "win32": ("AMD64",)}
     return platform.machine() in systems.get(module, rtx).get(sys.platform, ())
+
+
+def keep(path: Path, blob: bytes) -> None:
+    """Write a cache file, whole or not at all; where that fails the next run is slower, so it is only a warning."""
+    try:
+        with whole_file(path) as partial:
+            partial.write_bytes(blob)
+    except OSError as error:
+        logger.warning(
+            "%s is not kept (%s): set `cache` of the backend to a directory that can be written", path, error
+        )
 
 
 def make_log(trt: Any, path: Path | None = None) -> Any:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from roundoff.artifact import whole_file
 from roundoff.backend import cuda
 from roundoff.backend.base import Bound, Logits, Runner
 from roundoff.backend.cuda import Owner, Stream
@@ -17,6 +16,7 @@ from roundoff.backend.trt_bound import TensorrtBound
 from roundoff.backend.trt_context import SCRATCH, Context, Engine, freed_on_failure
 from roundoff.backend.trt_inspect import layers_from_inspector, refuse_false_claim, summarize
 from roundoff.backend.trt_lane import Lane
+from roundoff.backend.trt_library import keep
 from roundoff.dataset.base import Images
 
 CHUNK = 256  # images: enough to be fast; a profile for thousands may not find the memory that it wants
@@ -123,8 +123,7 @@ class TensorrtRunner(Runner):
         compiled = self._engine.compiled_kernels()
         if compiled and compiled != self._kept:
             self._kept = compiled
-            with whole_file(self._cache_file) as partial:
-                partial.write_bytes(compiled)
+            keep(self._cache_file, compiled)
 
 
 def _chunk(optima: Sequence[int]) -> int:
