@@ -169,28 +169,21 @@ def measure_accuracy(
     chosen: argparse.Namespace,
 ) -> list[dict[str, Any]]:
     """A row per model, seed, recipe and runtime: agreement with FP32, top-1, its paired drop, seconds to quantize."""
-    train, test = prepared.split("train").images, prepared.split("test")
+    test = prepared.split("test")
     picked = np.linspace(0, len(test.labels), min(chosen.test_images, len(test.labels)), endpoint=False).astype(int)
     images, labels = np.ascontiguousarray(test.images[picked]), test.labels[picked]
     rows = []
     for name, path in models.items():
         reference = logits("onnxruntime", onnx.load(path), images).argmax(1)
         for seed in range(chosen.seeds):
-            indices = np.random.default_rng(seed).permutation(len(train))[: chosen.images]
             for recipe in track(recipes, f"{name}, seed {seed}"):
-                started = time.perf_counter()
-                model = quantized(recipe, path, train, indices.tolist())
-                seconds = time.perf_counter() - started
+                with tempfile.TemporaryDirectory() as folder:
+                    target = Path(folder) / "int8.onnx"
+                    cost = _in_own_process(recipe, chosen.images, path, chosen.prepared, seed, target)
+                    model = onnx.load(target)
                 for runtime in runtimes:
                     found = _compared(logits(runtime, model, images).argmax(1), reference, labels)
-                    row = {
-                        "model": name,
-                        "seed": seed,
-                        "recipe": recipe,
-                        "runtime": runtime,
-                        "seconds": seconds,
-                        **found,
-                    }
+                    row = {"model": name, "seed": seed, "recipe": recipe, "runtime": runtime, **cost, **found}
                     print(json.dumps(row), file=sys.stderr, flush=True)
                     rows.append(row)
     return rows
@@ -217,19 +210,33 @@ def measure_cost(path: Path, directory: Path, names: Sequence[str], rounds: int 
         for name, count in plan:
             if turn and name not in ("forward pass", DEFAULT):
                 continue
-            command = [sys.executable, __file__, "--one", name, str(count), str(path), "--prepared", str(directory)]
-            output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            samples.setdefault(f"{name}, {count} images", []).append(json.loads(output.splitlines()[-1]))
-            print(f"{name}, {count} images: {output.splitlines()[-1]}", file=sys.stderr, flush=True)
+            cost = _in_own_process(name, count, path, directory)
+            samples.setdefault(f"{name}, {count} images", []).append(cost)
+            print(f"{name}, {count} images: {cost}", file=sys.stderr, flush=True)
     return {
         name: {key: median(sample[key] for sample in found) for key in ("seconds", "cpu_seconds", "peak_mb")}
         for name, found in samples.items()
     }
 
 
-def measure_one(name: str, count: int, path: Path, images: Images) -> dict[str, float]:
-    """Seconds, and this process's peak of anonymous memory in MB, for one recipe over `count` seeded images."""
-    indices = np.random.default_rng(0).permutation(len(images))[:count]
+def _in_own_process(
+    name: str, count: int, path: Path, directory: Path, seed: int = 0, target: Path | None = None
+) -> dict[str, float]:
+    """`measure_one` in a fresh process: Model Optimizer patches ONNX Runtime's calibrators for whoever comes after."""
+    command = [sys.executable, __file__, "--one", name, str(count), str(path), "--prepared", str(directory)]
+    command += ["--seed", str(seed), *(["--write", str(target)] if target else [])]
+    finished = subprocess.run(command, capture_output=True, text=True)
+    if finished.returncode:
+        raise RuntimeError(f"{name} failed on {path}:\n{finished.stderr[-2000:]}")
+    cost: dict[str, float] = json.loads(finished.stdout.splitlines()[-1])
+    return cost
+
+
+def measure_one(
+    name: str, count: int, path: Path, images: Images, seed: int = 0, target: Path | None = None
+) -> dict[str, float]:
+    """Seconds, and this process's peak of anonymous memory in MB, for one recipe; writes its model to `target`."""
+    indices = np.random.default_rng(seed).permutation(len(images))[:count]
     with contextlib.redirect_stdout(sys.stderr):
         _import_for(name)
         memory = _Memory()
@@ -239,7 +246,9 @@ def measure_one(name: str, count: int, path: Path, images: Images) -> dict[str, 
             for batch in in_batches(images, indices, BATCH):
                 infer(batch)
         else:
-            quantized(name, path, images, indices.tolist())
+            model = quantized(name, path, images, indices.tolist())
+            if target:
+                onnx.save(model, target)
     return {
         "seconds": time.perf_counter() - started,
         "cpu_seconds": time.process_time() - cpu,
@@ -340,7 +349,11 @@ def main(arguments: Sequence[str]) -> int:
     prepared = Prepared(chosen.prepared)
     if chosen.one:
         name, count, path = chosen.one
-        print(json.dumps(measure_one(name, int(count), Path(path), prepared.split("train").images)))
+        print(
+            json.dumps(
+                measure_one(name, int(count), Path(path), prepared.split("train").images, chosen.seed, chosen.write)
+            )
+        )
         return 0
     models = {name: Path(path) for name, _, path in (entry.partition("=") for entry in chosen.models)}
     recipes = chosen.recipes.split(";") if chosen.recipes else [*METHODS, *ORT_RECIPES, *MODELOPT_RECIPES]
@@ -390,6 +403,8 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--check", action="store_true", help="exit 1 and name each target that was missed")
     parser.add_argument("--out", type=Path, help="write the JSON there instead of printing it")
     parser.add_argument("--one", nargs=3, metavar=("RECIPE", "COUNT", "MODEL"), help=argparse.SUPPRESS)
+    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
+    parser.add_argument("--write", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
 
