@@ -24,9 +24,8 @@ QUICK = Evaluation(
     warmup_ms=1,
     warmup_runs=2,
     min_seconds=0.02,
-    min_rounds=6,
+    rounds_per_load=1,
     budget_seconds=0.3,
-    loads=2,
     rotate=2,
 )
 CLASSES, SIDE, COUNT = 4, 8, 200
@@ -198,7 +197,8 @@ def test_speed_is_measured_at_every_batch_size_with_raw_samples(measured):
         assert found["throughput_per_s"] > 0
         raw = np.load(root / f"timings/fp16/onnxruntime/batch_{size}.npz", allow_pickle=False)
         assert len(raw["device_ms"]) == found["runs"]
-        assert len(raw["round_ms"]) == found["rounds"] >= QUICK.min_rounds
+        assert len(raw["round_ms"]) == found["rounds"] >= QUICK.min_loads
+        assert len(set(raw["round_load"])) == found["loads"] >= QUICK.min_loads
     assert rows["fp32/onnxruntime"]["batch_1"]["speedup"] == 1
     assert rows["fp32/onnxruntime"]["load_ms"] > 0
 
@@ -292,11 +292,11 @@ def test_a_batch_larger_than_the_test_set_repeats_images(fresh):
         ("warmup_runs", 0),
         ("min_seconds", 0.0),
         ("budget_seconds", float("inf")),
-        ("min_rounds", 5),
+        ("min_loads", 5),
+        ("rounds_per_load", 0),
         ("interval_target", 0.0),
         ("chance_margin", 1.0),
         ("rotate", 0),
-        ("loads", 0),
     ],
 )
 def test_a_bad_setting_is_refused(key, value):

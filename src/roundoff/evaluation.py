@@ -29,9 +29,9 @@ OWN_FILES = ("fp32", "fp16", "int8")
 class Evaluation:
     """How cells are measured; seconds are per device unless said otherwise.
 
-    `min_seconds` and `min_rounds` hold for every cell and batch size; `budget_seconds` bounds what is added to get each
-    speed-up's 95 % interval within ±`interval_target`. `rotate` is the number of input buffers, `loads` the number of
-    loads whose median is the load time, `chance_margin` how far above chance an accuracy must be, as a share of the way
+    `min_seconds` holds for every cell and batch size, over at least `min_loads` loads of `rounds_per_load` rounds each;
+    `budget_seconds` bounds what is added to get each speed-up's 95 % interval within ±`interval_target`. `rotate` is
+    the number of input buffers, `chance_margin` how far above chance an accuracy must be, as a share of the way
     to 1. With `control`, the fp32 engine is loaded and timed a second time, to show what this machine's noise is. With
     `spread`, the batch sizes are shared out among equal GPUs, a process each.
     """
@@ -41,11 +41,11 @@ class Evaluation:
     warmup_ms: float = 200.0
     warmup_runs: int = 10
     min_seconds: float = 3.0
-    min_rounds: int = 15
+    min_loads: int = 6
+    rounds_per_load: int = 5
     budget_seconds: float = 60.0
     interval_target: float = 0.01
     rotate: int = 4
-    loads: int = 3
     energy_seconds: float = 2.0
     chance_margin: float = 0.05
     control: bool = True
@@ -57,12 +57,12 @@ class Evaluation:
         sizes, fewest = self.batch_sizes, FEWEST_FOR_MEDIAN_INTERVAL
         _require(bool(sizes) and min(sizes) > 0, "batch_sizes", sizes, "one or more sizes of at least 1")
         _require(len(set(sizes)) == len(sizes), "batch_sizes", sizes, "each size once")
-        for name in ("accuracy_batch", "warmup_runs", "rotate", "loads"):
+        for name in ("accuracy_batch", "warmup_runs", "rounds_per_load", "rotate"):
             _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
         for name in ("min_seconds", "budget_seconds", "energy_seconds"):
             _require(0 < getattr(self, name) < float("inf"), name, getattr(self, name), "a number of seconds above 0")
         _require(0 <= self.warmup_ms < float("inf"), "warmup_ms", self.warmup_ms, "0 or more milliseconds")
-        _require(self.min_rounds >= fewest, "min_rounds", self.min_rounds, f"{fewest} or more")
+        _require(self.min_loads >= fewest, "min_loads", self.min_loads, f"{fewest} or more")
         for name in ("interval_target", "chance_margin"):
             _require(0 < getattr(self, name) < 1, name, getattr(self, name), "a share between 0 and 1")
 
@@ -125,20 +125,23 @@ class Evaluation:
             cell.row |= rows[cell.name]
         return speeds
 
-    def _plan(self) -> SpeedPlan:
-        schedule = Schedule(
+    def schedule(self) -> Schedule:
+        """The part of this that the timing loop needs."""
+        return Schedule(
             warmup_ms=self.warmup_ms,
             warmup_runs=self.warmup_runs,
             min_seconds=self.min_seconds,
             budget_seconds=self.budget_seconds,
-            min_rounds=self.min_rounds,
+            min_loads=self.min_loads,
+            rounds_per_load=self.rounds_per_load,
             interval_target=self.interval_target,
         )
+
+    def _plan(self) -> SpeedPlan:
         return SpeedPlan(
-            schedule=schedule,
+            schedule=self.schedule(),
             batch_sizes=self.batch_sizes,
             rotate=self.rotate,
-            loads=self.loads,
             energy_seconds=self.energy_seconds,
             control=self.control,
             seed=self.seed,
@@ -218,8 +221,8 @@ def save_timings(timings: Mapping[str, Timing], directory: Path) -> None:
                 end_to_end_ms=timing.end_to_end_ms,
                 round_ms=timing.round_ms,
                 round_end_to_end_ms=timing.round_end_to_end_ms,
-                round_stream_s=np.array(timing.round_stream_s),
-                round_number=np.array(timing.round_number),
+                round_load=timing.round_load,
+                round_stream_s=np.array([block.stream_s for block in timing.blocks]),
             )
 
 

@@ -12,7 +12,7 @@ from roundoff.verdict import Metrics
 
 Change = Literal["better", "worse", "changed", "noise", "same", "machines differ", "only before", "only after"]
 SPEED_FIGURES = ("device_p50_ms", "end_to_end_p50_ms", "throughput_per_s")
-SPEED_MARGIN = 0.005
+SPEED_MARGIN = 0.01
 UNJUDGED = ("same", "only before", "only after")
 
 

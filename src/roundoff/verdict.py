@@ -46,7 +46,7 @@ class Target:
     size_mb: float | None = None
     memory_mb: float | None = None
     mj_per_image: float | None = None
-    speed_margin: float = 0.005
+    speed_margin: float = 0.01
 
     def __post_init__(self) -> None:
         one = self.keep is not None or self.points is not None

@@ -1,22 +1,21 @@
 """From raw samples to the metrics of a batch size."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from roundoff.measurement.latency import batch_metrics, batch_unavailable, supported, warnings
-from roundoff.measurement.timing import Timing
+from roundoff.measurement.timing import Block, Timing
 
 
 def timing(rounds=10, runs=20, ms=2.0, noise=0.0):
     random = np.random.default_rng(0)
-    made = Timing(stopped="target", seconds=1.0)
+    blocks = []
     for number in range(rounds):
-        made.device.append(ms * (1 + noise * random.standard_normal(runs)))
-        made.end_to_end.append(2 * ms * np.ones(runs))
-        made.round_number.append(number)
-        made.round_stream_s.append(runs * ms / 1e3)
-        made.stream_runs += runs
-    return made
+        device_ms = ms * (1 + noise * random.standard_normal(runs))
+        blocks.append(Block(number, device_ms, 2 * ms * np.ones(runs), runs * ms / 1e3, runs, 0.1))
+    return Timing(blocks, "target")
 
 
 def test_throughput_is_images_over_wall_time_not_one_over_latency():
@@ -68,3 +67,12 @@ def test_what_a_reader_must_know_is_said(facts, noise, repeated, expected):
 
 def test_a_sound_measurement_has_no_warnings():
     assert warnings(timing(noise=0.01), {"enqueue_ms": 1.5, "copy_ms": 1.9, "enqueued_device_ms": 2.05}, 0) == []
+
+
+def test_a_stall_widens_the_interval_of_the_throughput_to_hold_it():
+    stalled = timing()
+    stalled.blocks[3] = replace(stalled.blocks[3], stream_s=10.0)
+    found = batch_metrics(stalled, None, 1, {})
+    assert found["throughput_per_s"] == pytest.approx(200 / (9 * 0.04 + 10))
+    assert found["throughput_low_per_s"] == found["throughput_per_s"]
+    assert found["throughput_high_per_s"] == pytest.approx(500)

@@ -126,23 +126,6 @@ def test_five_values_have_no_interval_of_their_median():
         s.median_interval(np.arange(5.0))
 
 
-@given(st.lists(st.floats(0.5, 2), min_size=6, max_size=40), st.floats(0.1, 10))
-def test_a_speedup_scales_with_the_candidate(times, factor):
-    reference = np.array(times)
-    found = s.speedup(reference, reference / factor)
-    assert (found.low, found.value, found.high) == pytest.approx((factor,) * 3)
-
-
-@given(st.lists(st.floats(0.01, 1), min_size=3, max_size=20), st.integers(0, 9))
-@settings(deadline=None, max_examples=20)
-def test_a_rate_is_all_images_over_all_seconds(seconds, seed):
-    amounts = np.full(len(seconds), 32.0)
-    found = s.bootstrap_rate(amounts, np.array(seconds), seed, resamples=200)
-    assert found.value == pytest.approx(32 * len(seconds) / sum(seconds))
-    assert found.low <= found.value * (1 + 1e-9)
-    assert found.high >= found.value * (1 - 1e-9)
-
-
 @pytest.mark.parametrize(("percentile", "needed"), [(0.9, 64), (0.95, 130), (0.99, 662), (0.999, 6636)])
 def test_percentiles_need_what_loadgen_needs(percentile, needed):
     assert s.samples_for_percentile(percentile) == needed

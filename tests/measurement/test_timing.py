@@ -1,5 +1,6 @@
 """The timing loop on engines of known speed and a clock of their own."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -9,7 +10,15 @@ from roundoff.backend.base import Bound
 from roundoff.measurement.energy import Monitor
 from roundoff.measurement.timing import Interleaved, Schedule, paired_speedup
 
-SCHEDULE = Schedule(warmup_ms=20, warmup_runs=10, min_seconds=0.3, budget_seconds=5, min_rounds=6, interval_target=0.01)
+SCHEDULE = Schedule(
+    warmup_ms=20,
+    warmup_runs=10,
+    min_seconds=0.3,
+    budget_seconds=5,
+    min_loads=6,
+    rounds_per_load=4,
+    interval_target=0.01,
+)
 
 
 @dataclass
@@ -54,21 +63,63 @@ class Engine(Bound):
         raise AssertionError("not part of timing")
 
 
-def timed(ms, noise=0.0, schedule=SCHEDULE, references=None, monitor=None):
-    clock = Clock()
-    engines = {name: Engine(name, clock, value, noise, seed=i) for i, (name, value) in enumerate(ms.items())}
+@dataclass
+class Bench:
+    """Loads engines of the speeds given, each load off by `load_noise`; writes down what is loaded."""
+
+    ms: dict
+    noise: dict = field(default_factory=dict)
+    load_noise: float = 0.0
+    too_large: tuple = ()
+    clock: Clock = field(default_factory=Clock)
+    loads: list = field(default_factory=list)
+    open: int = 0
+
+    @contextmanager
+    def fresh(self, names):
+        random = np.random.default_rng(len(self.loads))
+        self.loads.append(tuple(names))
+        self.open += 1
+        made = {}
+        for name in names:
+            if name not in self.too_large:
+                ms = self.ms[name] * np.exp(random.normal(0, self.load_noise))
+                seed = 1000 * list(self.ms).index(name) + len(self.loads)
+                made[name] = Engine(name, self.clock, ms, self.noise.get(name, 0.0), seed=seed)
+        yield made
+        self.open -= 1
+
+
+def timed(ms, schedule=SCHEDULE, references=None, monitor=None, **bench):
+    made = Bench(ms, **bench)
     pairs = {name: "a" for name in ms if name != "a"} if references is None else references
-    loop = Interleaved(engines, pairs, schedule, monitor or Monitor("none"), seed=0, clock=lambda: clock.now)
-    return loop, loop.run(), clock
+    monitor = monitor or Monitor("none")
+    loop = Interleaved(list(ms), made.fresh, pairs, schedule, monitor, seed=0, clock=lambda: made.clock.now)
+    timings = loop.run()
+    assert made.open == 0
+    return loop, timings, made
+
+
+def streamed(bench):
+    """Names in the order timed, warm-up left out: `stream` of one run belongs to it."""
+    return [name for name, kind, runs in bench.clock.log if kind == "stream" and runs > 1]
 
 
 def test_every_round_has_every_engine_in_changing_order():
-    loop, _, clock = timed({"a": 1.0, "b": 1.0, "c": 1.0})
-    streams = [name for name, kind, runs in clock.log if kind == "stream"][3:]
-    rounds = [tuple(streams[i : i + 3]) for i in range(0, len(streams), 3)]
-    assert len(rounds) == loop.rounds >= SCHEDULE.min_rounds
+    _, timings, bench = timed({"a": 1.0, "b": 1.0, "c": 1.0})
+    names = streamed(bench)
+    rounds = [tuple(names[i : i + 3]) for i in range(0, len(names), 3)]
+    assert len(rounds) == len(timings["a"].blocks)
     assert {frozenset(order) for order in rounds} == {frozenset("abc")}
     assert len(set(rounds)) > 1
+
+
+def test_engines_are_loaded_anew_in_changing_order():
+    loop, timings, bench = timed({"a": 1.0, "b": 1.0, "c": 1.0})
+    assert len(bench.loads) == loop.loads >= SCHEDULE.min_loads
+    assert {frozenset(order) for order in bench.loads} == {frozenset("abc")}
+    assert len(set(bench.loads)) > 1
+    assert list(np.unique(timings["a"].round_load)) == list(range(loop.loads))
 
 
 def test_the_speedup_is_the_ratio():
@@ -78,33 +129,41 @@ def test_the_speedup_is_the_ratio():
     assert timings["b"].stopped == "target"
 
 
+def test_the_interval_holds_the_difference_between_loads():
+    """Rounds of one load agree to the last digit; the interval must not be fooled by that."""
+    _, timings, _ = timed({"a": 1.0, "b": 1.0}, load_noise=0.02)
+    found = paired_speedup(timings["a"], timings["b"])
+    assert found.high - found.low > 0.005
+    assert found.low < 1 < found.high
+
+
 def test_warm_up_is_long_enough_and_not_counted():
-    _, timings, clock = timed({"a": 0.5})
-    first_block = next(i for i, entry in enumerate(clock.log[2:]) if entry[1] == "end_to_end") + 1
-    warm_up = [runs for _, kind, runs in clock.log[:first_block] if kind == "device"]
+    _, timings, bench = timed({"a": 0.5})
+    before = next(i for i, entry in enumerate(bench.clock.log[2:], 2) if entry[1] == "end_to_end")
+    warm_up = [runs for _, kind, runs in bench.clock.log[: before - 1] if kind == "device"]
     assert sum(warm_up) * 0.5 >= SCHEDULE.warmup_ms
     assert sum(warm_up) >= SCHEDULE.warmup_runs
-    counted = sum(runs - 1 for _, kind, runs in clock.log[first_block:] if kind == "device")
-    assert len(timings["a"].device_ms) == counted
+    assert len(timings["a"].device_ms) == sum(block.stream_runs for block in timings["a"].blocks)
 
 
-def test_slow_engines_warm_up_ten_runs():
-    _, _, clock = timed({"a": 100.0})
-    first = next(i for i, entry in enumerate(clock.log[2:], 2) if entry[1] == "end_to_end")
-    assert sum(runs for _, kind, runs in clock.log[: first - 1] if kind == "device") >= SCHEDULE.warmup_runs
+def test_slow_engines_warm_up_ten_runs_once_and_take_two_rounds_a_load():
+    loop, timings, bench = timed({"a": 100.0})
+    before = next(i for i, entry in enumerate(bench.clock.log[2:], 2) if entry[1] == "end_to_end")
+    assert sum(runs for _, kind, runs in bench.clock.log[: before - 1] if kind == "device") >= SCHEDULE.warmup_runs
+    assert len(timings["a"].blocks) == 2 * loop.loads
 
 
-def test_minimum_duration_and_rounds_hold_even_over_budget():
-    _, timings, _ = timed({"a": 1.0, "b": 30.0}, schedule=replace(SCHEDULE, budget_seconds=0.01))
-    for timing in timings.values():
-        assert timing.seconds >= SCHEDULE.min_seconds
-        assert timing.rounds >= SCHEDULE.min_rounds
+def test_minimum_duration_and_loads_hold_even_over_budget():
+    loop, timings, _ = timed({"a": 1.0, "b": 30.0}, schedule=replace(SCHEDULE, budget_seconds=0.01))
+    assert loop.loads >= SCHEDULE.min_loads
+    assert all(timing.seconds >= SCHEDULE.min_seconds for timing in timings.values())
 
 
-def test_noise_takes_more_rounds_until_the_interval_is_narrow():
-    quiet, _, _ = timed({"a": 1.0, "b": 1.0}, noise=0.001)
-    noisy, timings, _ = timed({"a": 1.0, "b": 1.0}, noise=0.02, schedule=replace(SCHEDULE, budget_seconds=60))
-    assert noisy.rounds > 2 * quiet.rounds
+def test_noise_takes_more_loads_until_the_interval_is_narrow():
+    quiet, _, _ = timed({"a": 1.0, "b": 1.0}, load_noise=0.001)
+    schedule = replace(SCHEDULE, budget_seconds=60)
+    noisy, timings, _ = timed({"a": 1.0, "b": 1.0}, load_noise=0.015, schedule=schedule)
+    assert noisy.loads > 2 * quiet.loads
     found = paired_speedup(timings["a"], timings["b"])
     assert timings["b"].stopped == "target"
     assert found.high / found.value - 1 <= 0.01
@@ -112,59 +171,57 @@ def test_noise_takes_more_rounds_until_the_interval_is_narrow():
 
 
 def test_the_budget_ends_what_cannot_be_settled():
-    schedule = replace(SCHEDULE, budget_seconds=3)
-    _, timings, clock = timed({"a": 1.0, "b": 1.0}, noise=0.5, schedule=schedule)
+    schedule = replace(SCHEDULE, budget_seconds=5)
+    _, timings, bench = timed({"a": 1.0, "b": 1.0}, load_noise=0.5, schedule=schedule)
     assert timings["b"].stopped == "budget"
-    assert 3 <= clock.now < 4.5
+    assert 5 <= bench.clock.now < 6
 
 
-def test_settled_engines_leave_the_rounds_and_their_reference_stays():
-    clock = Clock()
-    engines = {
-        "a": Engine("a", clock, 1.0),
-        "calm": Engine("calm", clock, 1.0),
-        "wild": Engine("wild", clock, 1.0, 0.1),
-    }
-    references = {"calm": "a", "wild": "a"}
-    loop = Interleaved(engines, references, SCHEDULE, Monitor("none"), 0, lambda: clock.now)
-    timings = loop.run()
-    assert timings["calm"].rounds < timings["wild"].rounds == timings["a"].rounds
+def test_settled_engines_leave_and_their_reference_stays():
+    ms = {"a": 1.0, "calm": 1.0, "wild": 1.0}
+    _, timings, _ = timed(ms, noise={"wild": 0.1}, references={"calm": "a", "wild": "a"})
+    assert len(timings["calm"].blocks) < len(timings["wild"].blocks) == len(timings["a"].blocks)
+    assert timings["calm"].stopped == "target"
 
 
 def test_an_engine_with_nothing_to_compare_gets_the_minimum():
-    _, timings, _ = timed({"a": 1.0}, noise=0.3)
+    loop, timings, _ = timed({"a": 1.0}, load_noise=0.3)
     assert timings["a"].stopped == "minimum"
-    assert timings["a"].rounds <= SCHEDULE.min_rounds + 2
+    assert loop.loads <= SCHEDULE.min_loads + 3
+
+
+def test_what_does_not_fit_beside_the_others_is_left_out():
+    loop, timings, _ = timed({"a": 1.0, "b": 1.0, "huge": 1.0}, too_large=("huge",))
+    assert set(timings) == {"a", "b"}
+    assert set(loop.references) == {"b"}
 
 
 class Throttling(Monitor):
-    """Reports a change of throttle reasons in the rounds given, the reading before the first round not counted."""
+    """Says that something changed at the readings given."""
 
-    def __init__(self, disturbed):
+    def __init__(self, at):
         super().__init__("simulated")
-        self.readings, self.at = -1, disturbed
+        self.readings, self.at = -1, at
 
     def disturbed(self):
         self.readings += 1
         return self.readings in self.at
 
 
-def test_a_disturbed_round_is_repeated():
-    loop, timings, clock = timed({"a": 1.0, "b": 2.0}, monitor=Throttling({2, 3}))
+def test_a_disturbed_round_is_repeated_and_not_counted():
+    loop, timings, bench = timed({"a": 1.0, "b": 2.0}, monitor=Throttling({2, 3}))
     assert loop.repeated_rounds == 2
-    streams = [name for name, kind, _ in clock.log if kind == "stream"]
-    assert len(streams) == 2 * (1 + loop.rounds + 2)
-    assert timings["a"].rounds == loop.rounds
+    assert len(streamed(bench)) == 2 * (len(timings["a"].blocks) + 2)
 
 
 def test_a_device_that_never_settles_ends_all_the_same():
-    loop, _, _ = timed({"a": 1.0}, monitor=Throttling(set(range(1000))))
-    assert loop.repeated_rounds == 4 * loop.rounds
+    loop, timings, _ = timed({"a": 1.0}, monitor=Throttling(set(range(10_000))))
+    assert loop.repeated_rounds == 4 * len(timings["a"].blocks)
 
 
 def test_the_share_of_the_budget_is_reported():
-    clock, seen = Clock(), []
-    loop = Interleaved({"a": Engine("a", clock, 1.0)}, {}, SCHEDULE, Monitor("none"), 0, lambda: clock.now)
+    bench, seen = Bench({"a": 1.0}), []
+    loop = Interleaved(["a"], bench.fresh, {}, SCHEDULE, Monitor("none"), 0, lambda: bench.clock.now)
     loop.run(seen.append)
     assert seen == sorted(seen)
-    assert len(seen) == loop.rounds
+    assert len(seen) == loop.loads

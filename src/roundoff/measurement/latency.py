@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from roundoff.backend.base import Milliseconds
-from roundoff.measurement.statistics import Interval, bootstrap_rate, median_interval, samples_for_percentile
+from roundoff.measurement.statistics import Interval, median_interval, samples_for_percentile
 from roundoff.measurement.timing import Timing, coefficient_of_variation, paired_speedup
 
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
@@ -25,9 +25,9 @@ def batch_metrics(
     Latencies are milliseconds, throughput images per second of host wall time. `facts` is what the runner says of
     itself; the keys `enqueue_ms`, `copy_ms`, `device_ms` and `enqueued_device_ms` are understood where given.
     """
-    device, end_to_end = median_interval(timing.round_ms), median_interval(timing.round_end_to_end_ms)
-    images_per_round = np.full(timing.rounds, batch_size * timing.stream_runs / timing.rounds)
-    throughput = bootstrap_rate(images_per_round, np.array(timing.round_stream_s), seed=0)
+    device = median_interval(timing.by_load(timing.round_ms))
+    end_to_end = median_interval(timing.by_load(timing.round_end_to_end_ms))
+    throughput = throughput_interval(timing, batch_size)
     return {
         "reason": None,
         **_percentiles("device", timing.device_ms),
@@ -44,7 +44,8 @@ def batch_metrics(
         "round_spread": round_spread(timing.round_ms),
         "variation": coefficient_of_variation(timing.device_ms),
         "runs": len(timing.device_ms),
-        "rounds": timing.rounds,
+        "rounds": len(timing.blocks),
+        "loads": len(np.unique(timing.round_load)),
         "seconds": timing.seconds,
         "stopped": timing.stopped,
         "warnings": warnings(timing, facts, repeated_rounds),
@@ -60,7 +61,15 @@ def batch_unavailable(reason: str) -> dict[str, Any]:
     throughput = ["throughput_per_s", "throughput_low_per_s", "throughput_high_per_s"]
     others = ["round_spread", "variation", "seconds", "stopped"]
     empty: dict[str, Any] = dict.fromkeys([*percentiles, *throughput, *bounds, *speedups, *others])
-    return {"reason": reason, **empty, "runs": 0, "rounds": 0, "warnings": [], "facts": {}}
+    return {"reason": reason, **empty, "runs": 0, "rounds": 0, "loads": 0, "warnings": [], "facts": {}}
+
+
+def throughput_interval(timing: Timing, batch_size: int) -> Interval:
+    """All images over all seconds streamed, with the interval of the loads' rates, widened to hold that mean rate."""
+    images = np.array([batch_size * block.stream_runs for block in timing.blocks], dtype=np.float64)
+    seconds = np.array([block.stream_s for block in timing.blocks])
+    rate, middle = float(images.sum() / seconds.sum()), median_interval(timing.by_load(images / seconds))
+    return Interval(rate, min(rate, middle.low), max(rate, middle.high))
 
 
 def round_spread(round_ms: Milliseconds) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,12 +29,11 @@ SAME_OUTPUT = 1e-5
 
 @dataclass(frozen=True)
 class SpeedPlan:
-    """What to time: batch sizes, input buffers (`rotate`), loads per cell, seconds of energy, and the control."""
+    """What to time: batch sizes, input buffers (`rotate`), seconds of energy, and whether with a control."""
 
     schedule: Schedule
     batch_sizes: list[int]
     rotate: int
-    loads: int
     energy_seconds: float
     control: bool
     seed: int
@@ -54,21 +53,20 @@ def measure_device(device: str, cells: list[Cell], plan: SpeedPlan, images: Imag
 
     Raises GateError where the timed mode computes something else than the accuracy run did.
     """
-    with device_lock(device) as waited, ExitStack() as stack:
-        bench = _Bench(cells, plan, images, stack)
-        bench.load()
-        bench.check_outputs()
+    with device_lock(device) as waited:
+        bench = _Bench(cells, plan, images)
+        names = bench.first_load()
         monitor = monitor_for(device)
-        loop = Interleaved(bench.bounds, bench.references(), plan.schedule, monitor, plan.seed)
+        loop = Interleaved(names, bench.fresh, bench.references(names), plan.schedule, monitor, plan.seed)
         with _timing_bar(device, loop) as show:
             loop.run(show)
-        bench.check_outputs()
         bench.fill_rows(loop)
         bench.measure_energy(device)
     timings = {name: timing for name, timing in loop.timings.items() if not name.startswith(f"{CONTROL}/")}
     report = {
         "cells": [cell.name for cell in cells],
-        "rounds": loop.rounds,
+        "loads": loop.loads,
+        "rounds": max((len(timing.blocks) for timing in loop.timings.values()), default=0),
         "repeated_rounds": loop.repeated_rounds,
         "waited_s": waited,
         "conditions": monitor.conditions(),
@@ -85,19 +83,24 @@ def entry_name(cell: str, batch_size: int) -> str:
 
 @dataclass
 class _Bench:
-    """Cells of one device, loaded and bound to their inputs."""
+    """Cells of one device, which are loaded and bound to their inputs again and again."""
 
     cells: list[Cell]
     plan: SpeedPlan
     images: Images
-    stack: ExitStack
-    bounds: dict[str, Bound] = field(default_factory=dict)
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    checked_after: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.inputs = {size: self._indices(size) for size in self.plan.batch_sizes}
+        self.loaders = {cell.name: cell for cell in self.cells}
+        self.load_ms: dict[str, list[float]] = {cell.name: [] for cell in self.cells}
         fp32 = [cell for cell in self.cells if cell.precision == REFERENCE_PRECISION]
         self.twin = fp32[0] if fp32 and self.plan.control else None
+        if self.twin is not None:
+            self.loaders[CONTROL] = self.twin
+            self.load_ms[CONTROL] = []
 
     def _indices(self, batch_size: int) -> NDArray[np.int64]:
         """Indices [rotate, batch] of the test images that are the timed inputs, in ascending order per buffer."""
@@ -106,65 +109,83 @@ class _Bench:
         chosen = random.choice(count, size=wanted, replace=wanted > count).reshape(self.plan.rotate, batch_size)
         return np.sort(chosen, axis=1).astype(np.int64)
 
-    def load(self) -> None:
-        """Load every cell as often as asked for, keep the last, and bind it at every batch size that it takes."""
-        for cell in self.cells:
-            self.rows[cell.name] = {}
-            runner = self._load(cell)
-            self._bind(cell.name, runner)
-            self.rows[cell.name]["memory_mb"] = runner.memory_mb()
-        if self.twin is not None:
-            self._bind(CONTROL, self.stack.enter_context(self.twin.loader.load(self.twin.directory)))
+    def first_load(self) -> list[str]:
+        """Load all, not timed: which entries there are, what their runners say, and that their outputs are right."""
+        names: list[str] = []
+        self.rows = {cell.name: {} for cell in self.cells}
+        for name, cell in self.loaders.items():
+            with ExitStack() as stack:
+                bounds = self._bind(name, stack.enter_context(self._loaded(name)), list(self.inputs), stack)
+                for entry, bound in bounds.items():
+                    self._check_outputs(cell, bound)
+                    self.facts[entry] = bound.facts()
+                names += bounds
+        return names
 
-    def _load(self, cell: Cell) -> Runner:
-        times = []
-        for count in range(self.plan.loads):
-            started = time.perf_counter()
-            runner = cell.loader.load(cell.directory)
-            times.append(1e3 * (time.perf_counter() - started))
-            if count < self.plan.loads - 1:
-                runner.close()
-        self.rows[cell.name]["load_ms"] = statistics.median(times)
-        return self.stack.enter_context(runner)
+    @contextmanager
+    def fresh(self, names: Sequence[str]) -> Iterator[Mapping[str, Bound]]:
+        """The named entries, their engines newly loaded; after the first time, outputs are checked once more."""
+        wanted: dict[str, list[int]] = {}
+        for name in names:
+            cell, batch = name.rsplit("/batch_", 1)
+            wanted.setdefault(cell, []).append(int(batch))
+        with ExitStack() as stack:
+            bounds: dict[str, Bound] = {}
+            for cell, sizes in wanted.items():
+                bounds |= self._bind(cell, stack.enter_context(self._loaded(cell)), sizes, stack)
+            yield bounds
+            for name, bound in bounds.items():
+                if name not in self.checked_after:
+                    self._check_outputs(self.loaders[name.rsplit("/batch_", 1)[0]], bound)
+                    self.checked_after.add(name)
 
-    def _bind(self, name: str, runner: Runner) -> None:
-        for size, indices in self.inputs.items():
+    def _loaded(self, name: str) -> Runner:
+        cell = self.loaders[name]
+        started = time.perf_counter()
+        runner = cell.loader.load(cell.directory)
+        self.load_ms[name].append(1e3 * (time.perf_counter() - started))
+        return runner
+
+    def _bind(self, name: str, runner: Runner, sizes: Sequence[int], stack: ExitStack) -> dict[str, Bound]:
+        bounds = {}
+        for size in sizes:
             try:
-                bound = runner.bind([np.ascontiguousarray(self.images[row]) for row in indices])
+                bound = runner.bind([np.ascontiguousarray(self.images[row]) for row in self.inputs[size]])
             except Unavailable as missing:
-                if name != CONTROL:
+                if name in self.rows:
                     self.rows[name][f"batch_{size}"] = batch_unavailable(str(missing))
                 continue
-            self.bounds[entry_name(name, size)] = self.stack.enter_context(bound)
+            bounds[entry_name(name, size)] = stack.enter_context(bound)
+        if name in self.rows:
+            self.rows[name]["memory_mb"] = runner.memory_mb()
+        return bounds
 
-    def references(self) -> dict[str, str]:
+    def _check_outputs(self, cell: Cell, bound: Bound) -> None:
+        assert cell.logits is not None
+        expected = np.concatenate([cell.logits[row] for row in self.inputs[bound.batch_size]])
+        check_outputs(cell.name, bound, expected, tolerance(cell.row["numerics"]["relative_error"]))
+
+    def references(self, names: Sequence[str]) -> dict[str, str]:
         """For each entry, the fp32 entry of the same backend and batch size; for the control, its twin."""
         pairs = [(cell.name, f"{REFERENCE_PRECISION}/{cell.backend}") for cell in self.cells]
         if self.twin is not None:
             pairs.append((CONTROL, self.twin.name))
         wanted = {entry_name(a, size): entry_name(b, size) for a, b in pairs if a != b for size in self.inputs}
-        return {name: reference for name, reference in wanted.items() if {name, reference} <= self.bounds.keys()}
-
-    def check_outputs(self) -> None:
-        """Compare every binding's outputs in the timed mode with the accuracy run; raises GateError."""
-        for cell in self.cells:
-            assert cell.logits is not None
-            for size, indices in self.inputs.items():
-                if bound := self.bounds.get(entry_name(cell.name, size)):
-                    expected = np.concatenate([cell.logits[row] for row in indices])
-                    check_outputs(cell.name, bound, expected, tolerance(cell.row["numerics"]["relative_error"]))
+        return {name: reference for name, reference in wanted.items() if {name, reference} <= set(names)}
 
     def fill_rows(self, loop: Interleaved) -> None:
-        """Turn raw samples into each row's `batch_N`."""
+        """Turn load times and raw samples into each row's figures."""
         for cell in self.cells:
+            row = self.rows[cell.name]
+            row["load_ms"] = statistics.median(self.load_ms[cell.name])
             for size in self.inputs:
                 entry = entry_name(cell.name, size)
-                if entry in self.bounds:
+                if entry in loop.timings:
                     # fp32 is its own reference: exactly 1, so that a table has no hole there.
                     base = entry if cell.precision == REFERENCE_PRECISION else loop.references.get(entry)
                     reference = loop.timings[base] if base else None
-                    self.rows[cell.name][f"batch_{size}"] = batch_metrics(
-                        loop.timings[entry], reference, size, self.bounds[entry].facts(), loop.repeated_rounds
+                    row[f"batch_{size}"] = batch_metrics(
+                        loop.timings[entry], reference, size, self.facts[entry], loop.repeated_rounds
                     )
 
     def measure_energy(self, device: str) -> None:
@@ -176,13 +197,13 @@ class _Bench:
                 row["energy"] = no_energy(str(missing))
             return
         for name, row in self.rows.items():
-            bounds = [self.bounds[entry] for size in self.inputs if (entry := entry_name(name, size)) in self.bounds]
-            largest = max(bounds, key=lambda bound: bound.batch_size, default=None)
-            row["energy"] = (
-                energy_per_image(largest, meter, self.plan.energy_seconds)
-                if largest
-                else no_energy("none of the batch sizes runs")
-            )
+            runs = [size for size in self.inputs if entry_name(name, size) in self.facts]
+            if not runs:
+                row["energy"] = no_energy("none of the batch sizes runs")
+                continue
+            entry = entry_name(name, max(runs))
+            with self.fresh([entry]) as bounds:
+                row["energy"] = energy_per_image(bounds[entry], meter, self.plan.energy_seconds)
 
     def control(self, loop: Interleaved) -> dict[str, Any] | None:
         """What the same engine, loaded twice, differs by."""
@@ -205,7 +226,7 @@ def _timing_bar(device: str, loop: Interleaved) -> Iterator[Callable[[float], No
         def show(share: float) -> None:
             nonlocal shown
             now = min(100.0, 100 * share)
-            bar.advance(now - shown, f"round {loop.rounds}")
+            bar.advance(now - shown, f"load {loop.loads}")
             shown = now
 
         yield show

@@ -147,31 +147,6 @@ def _values_outside(count: int) -> int:
     return int(np.flatnonzero(stats.binom.cdf(below, count, 0.5) <= (1 - CONFIDENCE) / 2)[-1])
 
 
-def bootstrap_rate(amounts: Values, seconds: Values, seed: int, resamples: int = 2000) -> Interval:
-    """Sum of `amounts` over sum of `seconds` (one of each per round), with the percentile bootstrap's interval."""
-
-    def rate(amount: Values, time: Values, axis: int = -1) -> Values:
-        return np.asarray(amount.sum(axis=axis) / time.sum(axis=axis))
-
-    data = (np.asarray(amounts, dtype=np.float64), np.asarray(seconds, dtype=np.float64))
-    found = stats.bootstrap(
-        data,
-        rate,
-        paired=True,
-        vectorized=True,
-        n_resamples=resamples,
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-    ).confidence_interval
-    return Interval(float(rate(*data)), float(found.low), float(found.high))
-
-
-def speedup(reference_ms: Values, candidate_ms: Values) -> Interval:
-    """Median of the per-round ratios reference ÷ candidate (one value per round each); above 1: faster."""
-    return median_interval(np.asarray(reference_ms) / np.asarray(candidate_ms))
-
-
 def samples_for_percentile(percentile: float, confidence: float = 0.99) -> int:
     """Fewest samples that support a percentile (0 to 1): MLPerf LoadGen's early-stopping bound at tolerance 0.
 

@@ -1,10 +1,15 @@
-"""Interleaved timing: rounds over all engines and batch sizes, until every speed-up is known well enough."""
+"""Interleaved timing over fresh loads: rounds over all engines and batch sizes, until every speed-up is known.
+
+Two loads of one engine differ, by where its memory happens to lie, by more than two rounds of one load do. So all
+engines are loaded anew again and again, and the load, not the round, is what intervals are taken over.
+"""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roundoff.backend.base import Bound, Milliseconds
-from roundoff.measurement.statistics import Interval, speedup
+from roundoff.measurement.statistics import Interval, median_interval
 
 Clock = Callable[[], float]
+Fresh = Callable[[Sequence[str]], AbstractContextManager[Mapping[str, Bound]]]
 MODES = 3
 CHECK_EVERY = 1.25
 MOST_REPEATS = 3
+OVERTIME = 1.5
 WARMUP_BLOCKS = 3  # fewer say too little of how long a run takes
 
 
@@ -25,15 +32,17 @@ WARMUP_BLOCKS = 3  # fewer say too little of how long a run takes
 class Schedule:
     """How long to time: milliseconds and runs of warm-up, seconds per engine and batch size, seconds in all.
 
-    Rounds go on until `min_rounds` and `min_seconds` are reached for every entry and each speed-up's 95 % interval is
-    within ±`interval_target` (a share), or `budget_seconds` have passed.
+    Each load is timed for `rounds_per_load` rounds, or as few as two if runs are slow. Loads go on until there are
+    `min_loads`, every entry was timed for `min_seconds`, and each speed-up's 95 % interval is within ±`interval_target`
+    (a share) or `budget_seconds` have passed.
     """
 
     warmup_ms: float
     warmup_runs: int
     min_seconds: float
     budget_seconds: float
-    min_rounds: int
+    min_loads: int
+    rounds_per_load: int
     interval_target: float
 
 
@@ -44,131 +53,176 @@ class Monitor(Protocol):
         """Read the device; True if what throttles it changed since the last reading."""
 
 
+@dataclass(frozen=True)
+class Block:
+    """One entry in one round: milliseconds of each run by mode, and seconds of wall time of `stream_runs` streamed."""
+
+    load: int
+    device_ms: Milliseconds
+    end_to_end_ms: Milliseconds
+    stream_s: float
+    stream_runs: int
+    seconds: float
+
+
 @dataclass
 class Timing:
-    """Raw samples of one entry. The lists named `round_…` have one value per round that this entry took part in."""
+    """Everything measured of one entry, a block per round; `stopped` says why no more was."""
 
-    device: list[Milliseconds] = field(default_factory=list)
-    end_to_end: list[Milliseconds] = field(default_factory=list)
-    round_number: list[int] = field(default_factory=list)
-    round_stream_s: list[float] = field(default_factory=list)
-    stream_runs: int = 0
-    seconds: float = 0.0
+    blocks: list[Block] = field(default_factory=list)
     stopped: str = "minimum"
 
     @property
-    def rounds(self) -> int:
-        """Number of rounds that this entry took part in."""
-        return len(self.round_number)
+    def seconds(self) -> float:
+        """Seconds spent in timed runs."""
+        return sum(block.seconds for block in self.blocks)
 
     @property
     def device_ms(self) -> Milliseconds:
         """Every device-only sample."""
-        return np.concatenate(self.device)
+        return np.concatenate([block.device_ms for block in self.blocks])
 
     @property
     def end_to_end_ms(self) -> Milliseconds:
         """Every end-to-end sample."""
-        return np.concatenate(self.end_to_end)
+        return np.concatenate([block.end_to_end_ms for block in self.blocks])
 
     @property
     def round_ms(self) -> Milliseconds:
         """Median device-only time of each round."""
-        return np.array([np.median(block) for block in self.device])
+        return np.array([np.median(block.device_ms) for block in self.blocks])
 
     @property
     def round_end_to_end_ms(self) -> Milliseconds:
         """Median end-to-end time of each round."""
-        return np.array([np.median(block) for block in self.end_to_end])
+        return np.array([np.median(block.end_to_end_ms) for block in self.blocks])
+
+    @property
+    def round_load(self) -> NDArray[np.int64]:
+        """The load, counted from 0, that each round ran on."""
+        return np.array([block.load for block in self.blocks], dtype=np.int64)
+
+    def by_load(self, per_round: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Medians over the rounds of each load, of a figure with one value per round."""
+        loads = self.round_load
+        return np.array([np.median(per_round[loads == load]) for load in np.unique(loads)])
 
 
 def paired_speedup(reference: Timing, candidate: Timing, end_to_end: bool = False) -> Interval:
-    """Speed-up of `candidate` over `reference` from the rounds that both took part in."""
-    _, in_reference, in_candidate = np.intersect1d(
-        reference.round_number, candidate.round_number, assume_unique=True, return_indices=True
-    )
+    """Speed-up of `candidate` over `reference`: per round a ratio, per load their median, over loads the interval.
+
+    A candidate takes part in the first loads only; the reference in at least as many, the same rounds in each.
+    """
+    rounds = len(candidate.blocks)
     if end_to_end:
-        return speedup(reference.round_end_to_end_ms[in_reference], candidate.round_end_to_end_ms[in_candidate])
-    return speedup(reference.round_ms[in_reference], candidate.round_ms[in_candidate])
+        ratios = reference.round_end_to_end_ms[:rounds] / candidate.round_end_to_end_ms
+    else:
+        ratios = reference.round_ms[:rounds] / candidate.round_ms
+    return median_interval(candidate.by_load(ratios))
 
 
 @dataclass
 class Interleaved:
-    """Times `entries` against each other on one device; `references` names for an entry the one it is compared with."""
+    """Times entries against each other on one device.
 
-    entries: Mapping[str, Bound]
+    `fresh(names)` loads the named engines anew and gives their bindings, less those that do not fit beside the others;
+    `references` names for an entry the one that it is compared with.
+    """
+
+    names: Sequence[str]
+    fresh: Fresh
     references: Mapping[str, str]
     schedule: Schedule
     monitor: Monitor
     seed: int
     clock: Clock = time.perf_counter
     repeated_rounds: int = 0
-    rounds: int = 0
+    loads: int = 0
     timings: dict[str, Timing] = field(default_factory=dict)
     _runs: dict[str, int] = field(default_factory=dict)
 
-    def run(self, on_round: Callable[[float], None] = lambda share: None) -> dict[str, Timing]:
-        """Warm up, then time in rounds; `on_round` is told the share of the longest possible time that has passed."""
-        self.timings = {name: Timing() for name in self.entries}
-        for name, bound in self.entries.items():
-            self._runs[name] = self._warm_up(bound)
+    def run(self, on_load: Callable[[float], None] = lambda share: None) -> dict[str, Timing]:
+        """Load, warm up, time in rounds, again; `on_load` is told the share of the time budget that has passed."""
+        self.timings = {name: Timing() for name in self.names}
         order = np.random.default_rng(self.seed)
-        started, next_check, active = self.clock(), self.schedule.min_rounds, list(self.entries)
-        self.monitor.disturbed()
+        started, next_check, active = self.clock(), self.schedule.min_loads, list(self.names)
         while active:
-            self._round([active[i] for i in order.permutation(len(active))])
+            active = self._time_load(active, order)
             elapsed = self.clock() - started
-            on_round(elapsed / self.schedule.budget_seconds)
-            if self.rounds >= next_check and self._minimum_reached():
-                active = self._unsettled(over_budget=elapsed >= self.schedule.budget_seconds)
-                next_check = int(np.ceil(self.rounds * CHECK_EVERY))
-            elif elapsed >= self.schedule.budget_seconds and self._minimum_reached():
-                active = self._unsettled(over_budget=True)
+            on_load(elapsed / self.schedule.budget_seconds)
+            over_budget = elapsed >= self.schedule.budget_seconds
+            if self._minimum_reached() and (over_budget or self.loads >= next_check):
+                active = self._unsettled(over_budget)
+                next_check = math.ceil(self.loads * CHECK_EVERY)
         return self.timings
 
-    def _warm_up(self, bound: Bound) -> int:
-        """Run uncounted for long enough; returns how many runs fill one slice of a round."""
+    def _time_load(self, names: Sequence[str], order: np.random.Generator) -> list[str]:
+        """One load of the named entries; returns those that took part."""
+        # In changing order too: what is loaded first finds the better memory.
+        with self.fresh([names[i] for i in order.permutation(len(names))]) as bounds:
+            present = [name for name in names if name in bounds]
+            for name in present:
+                self._warm_up(name, bounds[name])
+            self.monitor.disturbed()
+            started, share_s = self.clock(), self.schedule.min_seconds / self.schedule.min_loads * len(present)
+            for count in range(self.schedule.rounds_per_load):
+                self._round({present[i]: bounds[present[i]] for i in order.permutation(len(present))})
+                if count >= 1 and self.clock() - started > OVERTIME * share_s:
+                    break
+        self.loads += 1
+        self._forget([name for name in names if name not in present])
+        return present
+
+    def _forget(self, names: Sequence[str]) -> None:
+        gone = {name for name in names if not self.timings[name].blocks}
+        self.timings = {name: timing for name, timing in self.timings.items() if name not in gone}
+        self.references = {a: b for a, b in self.references.items() if not gone & {a, b}}
+
+    def _warm_up(self, name: str, bound: Bound) -> None:
+        """Run uncounted: at the first load in full, which also shows how many runs fill a slice of a round.
+
+        Later loads warm up for as many runs, or a quarter of the time where that is shorter.
+        """
         bound.end_to_end(1)
         bound.stream(1)
-        block = math.ceil(self.schedule.warmup_runs / WARMUP_BLOCKS)
-        started, block_s = self.clock(), list[float]()
-        while len(block_s) < WARMUP_BLOCKS or self.clock() - started < self.schedule.warmup_ms / 1e3:
+        started, warm_up_s = self.clock(), self.schedule.warmup_ms / 1e3
+        if name in self._runs:
+            for _ in range(self.schedule.warmup_runs):
+                bound.device_only(1)
+                if self.clock() - started > warm_up_s / 4:
+                    break
+            return
+        block, block_s = math.ceil(self.schedule.warmup_runs / WARMUP_BLOCKS), list[float]()
+        while len(block_s) < WARMUP_BLOCKS or self.clock() - started < warm_up_s:
             before = self.clock()
             bound.device_only(block)
             block_s.append(self.clock() - before)
         pace = max(float(np.median(block_s)) / block, 1e-9)
-        slice_s = self.schedule.min_seconds / self.schedule.min_rounds / MODES
-        return max(1, round(slice_s / pace))
+        slices = self.schedule.min_loads * self.schedule.rounds_per_load * MODES
+        self._runs[name] = max(1, round(self.schedule.min_seconds / slices / pace))
 
-    def _round(self, names: list[str]) -> None:
+    def _round(self, bounds: Mapping[str, Bound]) -> None:
         for _ in range(MOST_REPEATS + 1):
-            blocks = {name: self._block(name) for name in names}
+            blocks = {name: self._block(bound, self._runs[name]) for name, bound in bounds.items()}
             if not self.monitor.disturbed():
                 break
             self.repeated_rounds += 1
-        for name, (device, end_to_end, stream_s, seconds) in blocks.items():
-            timing = self.timings[name]
-            timing.device.append(device)
-            timing.end_to_end.append(end_to_end)
-            timing.round_stream_s.append(stream_s)
-            timing.stream_runs += self._runs[name]
-            timing.seconds += seconds
-            timing.round_number.append(self.rounds)
-        self.rounds += 1
+        for name, block in blocks.items():
+            self.timings[name].blocks.append(block)
 
-    def _block(self, name: str) -> tuple[Milliseconds, Milliseconds, float, float]:
-        bound, runs = self.entries[name], self._runs[name]
+    def _block(self, bound: Bound, runs: int) -> Block:
         # The first run after another engine's meets cold caches; where many follow it, it is not what they measure.
         settling = 1 if runs > 2 else 0
         started = self.clock()
-        device = bound.device_only(runs + settling)[settling:]
-        end_to_end = bound.end_to_end(runs + settling)[settling:]
+        device_ms = bound.device_only(runs + settling)[settling:]
+        end_to_end_ms = bound.end_to_end(runs + settling)[settling:]
         stream_s = bound.stream(runs)
-        return device, end_to_end, stream_s, self.clock() - started
+        return Block(self.loads, device_ms, end_to_end_ms, stream_s, runs, self.clock() - started)
 
     def _minimum_reached(self) -> bool:
-        least = self.schedule
-        return all(t.rounds >= least.min_rounds and t.seconds >= least.min_seconds for t in self.timings.values())
+        return self.loads >= self.schedule.min_loads and all(
+            timing.seconds >= self.schedule.min_seconds for timing in self.timings.values()
+        )
 
     def _unsettled(self, over_budget: bool) -> list[str]:
         """Entries to go on with: those whose speed-up is not yet known well enough, and what they are compared with."""
