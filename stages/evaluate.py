@@ -7,7 +7,7 @@ from roundoff.artifact import read_json
 from roundoff.backend.base import Backend
 from roundoff.config import component, components
 from roundoff.dataset.base import Prepared
-from roundoff.evaluation import Evaluation
+from roundoff.evaluation import OWN_FILES, Evaluation
 from roundoff.stage import Workspace, stage
 
 
@@ -16,6 +16,7 @@ from roundoff.stage import Workspace, stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
     component(cfg.evaluate, Evaluation).run(
         engines=workspace.input(cfg.paths.engines),
+        precisions=[*OWN_FILES, *cfg.build.more],
         backends=components(cfg.backends, Backend),
         prepared=Prepared(workspace.input(cfg.paths.prepared)),
         platform=read_json(workspace.input(cfg.paths.platform)),

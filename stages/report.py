@@ -2,13 +2,13 @@
 
 import hydra
 from omegaconf import DictConfig
-from roundoff.verdict import Target, decide, read_metrics
 
 from roundoff.artifact import write_json
 from roundoff.config import component
 from roundoff.report.evidence import Sources
 from roundoff.report.report import Report
 from roundoff.stage import Workspace, stage
+from roundoff.verdict import Target, decide, read_metrics
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")

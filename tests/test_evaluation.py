@@ -143,6 +143,7 @@ def build(root, trained=True):
 def run(root: Path, evaluation=QUICK, backends=BACKENDS):
     return evaluation.run(
         engines=root / "engines",
+        precisions=[path.name for path in (root / "engines").iterdir()],
         backends=backends,
         prepared=Prepared(root / "data"),
         platform=PLATFORM,
@@ -312,3 +313,14 @@ def test_shares_measured_in_processes_of_their_own_make_whole_rows(fresh, monkey
         assert rows[name]["batch_1"]["runs"] > 0
         assert rows[name]["batch_4"]["runs"] > 0
     assert (fresh / "timings/fp16/onnxruntime/batch_4.npz").exists()
+
+
+def test_untimed_backend_still_runs_the_test_set(fresh):
+    row = run(fresh, replace(QUICK, untimed=["onnxruntime"]))["fp32/onnxruntime"]
+    assert row["accuracy"]["samples"] == COUNT
+    assert not [key for key in row if key.startswith("batch_")]
+
+
+def test_backend_named_like_a_metrics_key_is_refused(fresh):
+    with pytest.raises(ConfigError, match="a backend's name is taken"):
+        run(fresh, backends={"platform": BACKENDS["onnxruntime"]})

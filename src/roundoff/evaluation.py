@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,11 @@ from roundoff.measurement.timing import Schedule, Timing
 from roundoff.progress import Bar, progress_bar
 
 OWN_FILES = ("fp32", "fp16", "int8")
+UNTIMED = {
+    "load_ms": None,
+    "memory_mb": None,
+    "energy": {"mj_per_image": None, "reason": "not timed: evaluate.untimed"},
+}
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,8 @@ class Evaluation:
     `budget_seconds` bounds what is added to get each speed-up's 95 % interval within ±`interval_target`. `rotate` is
     the number of input buffers, `chance_margin` how far above chance an accuracy must be, as a share of the way
     to 1. With `control`, the fp32 engine is loaded and timed a second time, to show what this machine's noise is. With
-    `spread`, the batch sizes are shared out among equal GPUs, a process each.
+    `spread`, the batch sizes are shared out among equal GPUs, a process each. Backends in `untimed` run the test set
+    alone.
     """
 
     batch_sizes: list[int] = field(default_factory=lambda: [1, 32])
@@ -50,6 +56,7 @@ class Evaluation:
     chance_margin: float = 0.05
     control: bool = True
     spread: bool = True
+    untimed: list[str] = field(default_factory=list)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -70,6 +77,7 @@ class Evaluation:
         self,
         *,
         engines: Path,
+        precisions: Sequence[str],
         backends: Mapping[str, Backend],
         prepared: Prepared,
         platform: Mapping[str, Any],
@@ -77,20 +85,23 @@ class Evaluation:
         predictions: Path,
         timings: Path,
     ) -> dict[str, dict[str, Any]]:
-        """Measure all cells under `engines` and write the metrics files, predictions and raw timings.
+        """Measure the cells of `precisions` and `backends` under `engines`; write metrics, predictions and raw timings.
 
         Returns the rows by cell name ("fp32/onnxruntime"). Raises GateError for a model at chance level, for outputs of
         the timed mode that differ from the accuracy run's, and for an fp32 row that is none.
         """
         test, classes = prepared.split("test"), len(prepared.manifest["classes"])
-        cells = find_cells(engines, backends)
+        cells = find_cells(engines, precisions, backends)
         _infer(cells, test.images, self.accuracy_batch, platform)
         runnable = [cell for cell in cells if cell.logits is not None]
         reference = choose_reference(runnable)
         chance = chance_level(test.labels, classes)
         for cell in runnable:
             _fill_accuracy(cell, reference, test.labels, chance, self.chance_margin)
-        speeds = self._measure_speed(runnable, prepared, platform)
+        timed = [cell for cell in runnable if cell.backend not in self.untimed]
+        for cell in runnable:
+            cell.row |= UNTIMED
+        speeds = self._measure_speed(timed, prepared, platform)
         head = {
             "platform": dict(platform),
             "reference": reference.name if reference else None,

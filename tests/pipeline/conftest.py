@@ -11,9 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 QUICK = ("train.epochs=2", "evaluate.min_seconds=0.2", "evaluate.budget_seconds=0.5", "evaluate.energy_seconds=0.1")
-CELLS = [
-    (precision, backend) for precision in ("fp32", "fp16", "int8") for backend in ("onnxruntime", "litert")
-]
+CELLS = [(precision, backend) for precision in ("fp32", "fp16", "int8") for backend in ("onnxruntime", "litert")]
 
 
 class Project:
@@ -56,7 +54,12 @@ class Project:
         """A `dvc` command in a process group of its own."""
         command = [sys.executable, "-m", "dvc", *words]
         return subprocess.Popen(
-            command, cwd=self.folder, env=self.env, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
+            command,
+            cwd=self.folder,
+            env=self.env,
+            start_new_session=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
         )
 
     def metrics(self, name):
@@ -71,7 +74,10 @@ class Project:
 
 def copy_tree(target):
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True, capture_output=True
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
     ).stdout.decode()
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file() and not name.startswith(("results/", "dvc.lock")):

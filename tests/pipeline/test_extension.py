@@ -7,14 +7,14 @@ YAMLS = {
     "model/one_conv": "_target_: outside.OneConv\nfilters: 6\n",
     "dataset/stripes": "_target_: outside.Stripes\n",
     "precision/coarse": "# @package precisions.coarse\n_target_: outside.Coarse\nbits: 5\n",
-    "backend/reference": "# @package backends.reference\n_target_: outside.Reference\n",
+    "backend/plain": "# @package backends.plain\n_target_: outside.Reference\n",
 }
 CHOICES = (
     "model=one_conv",
     "dataset=stripes",
     "precision=[fp32,fp16,int8,coarse]",
     "build.more=[coarse]",
-    "backend=[onnxruntime,reference]",
+    "backend=[onnxruntime,plain]",
     "train.epochs=6",
     "train.shift_pixels=0",
     "calibrate.images=64",
@@ -31,9 +31,9 @@ def test_parts_from_outside_the_package_take_part(make_project):
     project.params(*CHOICES)
     project.repro()
     coarse = project.metrics("more")["coarse"]
-    assert {name: coarse[name]["status"] for name in ("onnxruntime", "reference")} == {
+    assert {name: coarse[name]["status"] for name in ("onnxruntime", "plain")} == {
         "onnxruntime": "measured",
-        "reference": "measured",
+        "plain": "measured",
     }
-    assert project.metrics("fp32")["reference"]["accuracy"]["top1"] > 0.9
-    assert "float32 alone" in project.metrics("int8")["reference"]["reason"]
+    assert project.metrics("fp32")["plain"]["accuracy"]["top1"] > 0.9
+    assert "float32 alone" in project.metrics("int8")["plain"]["reason"]

@@ -6,7 +6,18 @@ import time
 import psutil
 import pytest
 
-STAGES = ("probe", "prepare", "train", "export", "calibrate", "build-fp32", "build-fp16", "build-int8", "evaluate", "report")
+STAGES = (
+    "probe",
+    "prepare",
+    "train",
+    "export",
+    "calibrate",
+    "build-fp32",
+    "build-fp16",
+    "build-int8",
+    "evaluate",
+    "report",
+)
 
 
 def ran(output):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from roundoff.backend.base import Backend, Logits, Runner
 from roundoff.engine import SIDECAR, open_cell, read_cell
-from roundoff.errors import Unavailable
+from roundoff.errors import ConfigError, Unavailable
 
 REFERENCE_PRECISION = "fp32"
+RESERVED = frozenset(("platform", "reference", "method"))
 PREFERRED_REFERENCE = "fp32/onnxruntime"
 
 
@@ -49,10 +50,19 @@ class Cell:
             raise
 
 
-def find_cells(engines: Path, backends: Mapping[str, Backend]) -> list[Cell]:
-    """A cell for each precision under `engines` and each backend, FP32 first; what was not built is unavailable."""
-    found = [path.name for path in engines.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    names = sorted(found, key=lambda name: (name != REFERENCE_PRECISION, name))
+def find_cells(engines: Path, precisions: Sequence[str], backends: Mapping[str, Backend]) -> list[Cell]:
+    """A cell for each precision and each backend, FP32 first; what was not built under `engines` is unavailable.
+
+    Raises ConfigError for a backend named like a key that every metrics file has.
+    """
+    for name in RESERVED & set(backends):
+        raise ConfigError(
+            "a backend's name is taken",
+            received=name,
+            expected=f"any other name than {', '.join(sorted(RESERVED))}, which metrics files use themselves",
+            fix=f"rename backends.{name}",
+        )
+    names = sorted(precisions, key=lambda name: (name != REFERENCE_PRECISION, name))
     return [_cell(engines / name, backend, loader) for name in names for backend, loader in backends.items()]
 
 
