@@ -6,7 +6,7 @@ import time
 import psutil
 import pytest
 
-STAGES = (
+
     "probe",
     "prepare",
     "train",

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# The stages after export in the current folder, where DVC and TensorFlow are not installed (a bare GPU machine).
+# There must be models/onnx/model.onnx, models/keras/model.keras, metrics/curves.csv and data/prepared.
+# Usage: PATH_TO_REPOSITORY/stages/without_dvc.sh "fp32 fp16 int8" [OVERRIDE ...]
+set -euo pipefail
+stages=$(cd "$(dirname "$0")" && pwd)
+precisions=$1
+overrides=("${@:2}" hydra.run.dir=. hydra.output_subdir=null hydra/job_logging=stdout)
+run() { python3 "$stages/$1.py" "${@:2}" "${overrides[@]}"; }
+
+run probe
+run calibrate
+for precision in $precisions; do run build "build.precision=$precision"; done
+run evaluate
+run report
