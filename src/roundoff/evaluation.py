@@ -28,10 +28,6 @@ UNTIMED = {
     "memory_mb": None,
     "energy": {"mj_per_image": None, "reason": "not timed: evaluate.untimed"},
 }
-    "load_ms": None,
-    "memory_mb": None,
-    "energy": {"mj_per_image": None, "reason": "not timed: evaluate.untimed"},
-}
 
 
 @dataclass(frozen=True)

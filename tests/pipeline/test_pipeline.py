@@ -7,19 +7,6 @@ import psutil
 import pytest
 
 
-    "probe",
-    "prepare",
-    "train",
-    "export",
-    "calibrate",
-    "build-fp32",
-    "build-fp16",
-    "build-int8",
-    "evaluate",
-    "report",
-)
-
-
 def ran(output):
     return re.findall(r"Running stage '([^']+)'", output)
 
