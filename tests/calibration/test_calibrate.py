@@ -21,7 +21,7 @@ from roundoff.calibration.integers import fake_quantize
 from roundoff.calibration.minmax import MinMax
 from roundoff.calibration.mse import MeanSquaredError
 from roundoff.calibration.noise import LOSSLESS_DB, sqnr_db
-from roundoff.calibration.observe import chunks, histograms
+from roundoff.calibration.observe import SAMPLES, chunks, histograms, stride_for
 from roundoff.calibration.percentile import Percentile
 from roundoff.calibration.run import calibrate
 from roundoff.errors import CalibrationError, ConfigError
@@ -157,3 +157,10 @@ def test_sqnr_in_decibels():
     assert sqnr_db(100, 1) == pytest.approx(20)
     assert sqnr_db(1, 0) == LOSSLESS_DB
     assert sqnr_db(0, 1) == -LOSSLESS_DB
+
+
+@given(st.integers(1, 10**6))
+def test_strides_are_odd_and_leave_enough_samples(values):
+    stride = stride_for(values)
+    assert stride % 2 == 1
+    assert values / stride >= min(values, SAMPLES)

@@ -8,7 +8,7 @@ from conftest import CLASSES, pictures
 
 from roundoff.calibration.base import TensorRange
 from roundoff.calibration.guards import (
-    channel_statistics,
+    Pixels,
     check_coverage,
     check_duplicates,
     check_pixels,
@@ -22,8 +22,12 @@ IMAGENET = (np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225]))
 
 @pytest.fixture
 def expected():
-    mean, deviation = channel_statistics(pictures(200, 9))
-    return {"channel_mean": mean.tolist(), "channel_std": deviation.tolist()}
+    return statistics(pictures(200, 9))
+
+
+def statistics(images):
+    pixels = Pixels.of(images)
+    return {"channel_mean": pixels.mean.tolist(), "channel_std": pixels.deviation.tolist()}
 
 
 def levels(findings):
@@ -64,8 +68,15 @@ def test_reversed_channels_are_a_warning(expected):
 
 def test_grey_images_say_nothing_of_their_channel_order():
     grey = np.repeat(pictures(100, 1)[..., :1], 3, axis=-1)
-    mean, deviation = channel_statistics(grey[50:])
-    assert check_pixels(grey[:50, ..., ::-1], {"channel_mean": mean, "channel_std": deviation}) == []
+    assert check_pixels(grey[:50, ..., ::-1], statistics(grey[50:])) == []
+
+
+def test_statistics_are_those_of_all_pixels():
+    images = pictures(30, 3)
+    pixels = Pixels.of(images)
+    assert np.allclose(pixels.mean, images.mean((0, 1, 2)))
+    assert np.allclose(pixels.deviation, images.reshape(-1, 3).std(0))
+    assert (pixels.low, pixels.high, pixels.dtype) == (images.min(), images.max(), "uint8")
 
 
 def test_darker_images_are_a_warning(expected):

@@ -81,8 +81,8 @@ class Calibrator(ABC):
 
     def __post_init__(self) -> None:
         for key in ("images", "batch_size", "held_out"):
-            _require(getattr(self, key) >= 1, key, getattr(self, key), "a whole number from 1 up")
-        _require(
+            require(getattr(self, key) >= 1, key, getattr(self, key), "a whole number from 1 up")
+        require(
             0 < self.max_clipped_percent <= 100, "max_clipped_percent", self.max_clipped_percent, "above 0, at most 100"
         )
 
@@ -95,7 +95,8 @@ class Calibrator(ABC):
         return self.threshold(seen), self.name
 
 
-def _require(holds: bool, key: str, received: object, expected: str) -> None:
+def require(holds: bool, key: str, received: object, expected: str) -> None:
+    """Raise ConfigError naming `calibrate.key` unless the condition holds."""
     if not holds:
         raise ConfigError(
             f"calibrate.{key} is out of range",

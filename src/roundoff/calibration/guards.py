@@ -7,7 +7,7 @@ here with its reason.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from roundoff.calibration.base import TensorRange
 from roundoff.dataset.base import Images, Labels
 from roundoff.errors import CalibrationError
+
+Channels = NDArray[np.float64]
 
 FEWEST_IMAGES = 32
 """Below it the extremes of a tensor are those of single images."""
@@ -39,22 +41,44 @@ class Finding:
     message: str
 
 
-def check_pixels(images: NDArray[np.generic], expected: Mapping[str, Any]) -> list[Finding]:
-    """Compare pixels [n, H, W, C] with the manifest's `channel_mean` and `channel_std` of the test split, 0 to 255.
+@dataclass(frozen=True)
+class Pixels:
+    """One pass over images: type, extremes, and per channel the mean, its standard error and the deviation."""
+
+    dtype: str
+    low: float
+    high: float
+    mean: Channels
+    error: Channels
+    deviation: Channels
+
+    @classmethod
+    def of(cls, images: Iterable[NDArray[np.generic]]) -> Pixels:
+        """Statistics of images [H, W, C]; one is in memory at a time."""
+        dtype, low, high, means, squares = "", np.inf, -np.inf, [], []
+        for image in images:
+            dtype = str(image.dtype)
+            values = np.asarray(image, np.float64).reshape(-1, image.shape[-1])
+            low, high = min(low, values.min()), max(high, values.max())
+            means.append(values.mean(0))
+            squares.append(np.square(values).mean(0))
+        mean = np.mean(means, axis=0)
+        deviation = np.sqrt(np.maximum(np.mean(squares, axis=0) - mean * mean, 0))
+        error = np.std(means, axis=0) / np.sqrt(len(means))
+        return cls(dtype, float(low), float(high), mean, error, deviation)
+
+
+def check_pixels(images: Iterable[NDArray[np.generic]], expected: Mapping[str, Any]) -> list[Finding]:
+    """Compare images [H, W, C] with the manifest's `channel_mean` and `channel_std` of the test split, 0 to 255.
 
     Wrong type or scale is an error; swapped channels and shifted means are warnings.
     """
-    wrong_type = _type(images)
-    if wrong_type:
-        return wrong_type
-    mean, deviation = channel_statistics(images)
+    pixels = Pixels.of(images)
     test_mean = np.asarray(expected["channel_mean"], np.float64)
     test_deviation = np.asarray(expected["channel_std"], np.float64)
-    if len(mean) != len(test_mean):
-        return [Finding("channels", "error", f"{len(mean)} channels, the test split has {len(test_mean)}")]
-    return _scale(mean, deviation, test_mean, test_deviation) or _means(
-        mean, test_mean, test_deviation, _image_errors(images)
-    )
+    if len(pixels.mean) != len(test_mean):
+        return [Finding("channels", "error", f"{len(pixels.mean)} channels, the test split has {len(test_mean)}")]
+    return _type(pixels) or _scale(pixels, test_mean, test_deviation) or _means(pixels, test_mean, test_deviation)
 
 
 def check_coverage(labels: Labels, classes: int, images: int) -> list[Finding]:
@@ -75,14 +99,14 @@ def check_coverage(labels: Labels, classes: int, images: int) -> list[Finding]:
     return found
 
 
-def check_duplicates(images: Images, test: Images) -> list[Finding]:
+def check_duplicates(images: Iterable[Images], test: Iterable[Images]) -> list[Finding]:
     """Calibration images that are, byte for byte, in the test split: an error, since they flatter its accuracy."""
     known = {_digest(image) for image in test}
-    hits = [index for index, image in enumerate(images) if _digest(image) in known]
-    if not hits:
+    are_known = [_digest(image) in known for image in images]
+    if not any(are_known):
         return []
-    message = f"{len(hits)} of {len(images)} calibration images are in the test split (first: number {hits[0]})"
-    return [Finding("test images", "error", message)]
+    told = f"{sum(are_known)} of {len(are_known)} calibration images are in the test split"
+    return [Finding("test images", "error", f"{told} (first: number {are_known.index(True)})")]
 
 
 def check_ranges(ranges: Mapping[str, TensorRange], max_clipped_percent: float) -> list[Finding]:
@@ -112,24 +136,11 @@ def enforce(findings: list[Finding]) -> None:
         )
 
 
-def channel_statistics(images: NDArray[np.generic]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation per channel, float64 [C], of images [n, H, W, C]; one image in memory at a time."""
-    sums = np.zeros((2, images.shape[-1]))
-    for image in images:
-        pixels = np.asarray(image, np.float64).reshape(-1, images.shape[-1])
-        sums += np.stack([pixels.sum(0), np.square(pixels).sum(0)])
-    mean, square = sums / (images.size / images.shape[-1])
-    return mean, np.sqrt(np.maximum(square - mean * mean, 0))
-
-
-def _type(images: NDArray[np.generic]) -> list[Finding]:
-    if images.dtype == np.uint8:
+def _type(pixels: Pixels) -> list[Finding]:
+    if pixels.dtype == "uint8":
         return []
-    low, high = float(images.min()), float(images.max())
-    message = (
-        f"pixels are {images.dtype} from {low:g} to {high:g}{_guess(low, high)}; the model takes uint8 from 0 to 255"
-    )
-    return [Finding("scale", "error", message)]
+    range_seen = f"{pixels.dtype} from {pixels.low:g} to {pixels.high:g}{_guess(pixels.low, pixels.high)}"
+    return [Finding("scale", "error", f"pixels are {range_seen}; the model takes uint8 from 0 to 255")]
 
 
 def _guess(low: float, high: float) -> str:
@@ -142,48 +153,32 @@ def _guess(low: float, high: float) -> str:
     return ""
 
 
-def _scale(
-    mean: NDArray[np.float64],
-    deviation: NDArray[np.float64],
-    test_mean: NDArray[np.float64],
-    test_deviation: NDArray[np.float64],
-) -> list[Finding]:
-    ratio = float(deviation.mean() / max(test_deviation.mean(), 1e-9))
+def _scale(pixels: Pixels, test_mean: Channels, test_deviation: Channels) -> list[Finding]:
+    ratio = float(pixels.deviation.mean() / max(test_deviation.mean(), 1e-9))
     if SMALLEST_DEVIATION_RATIO <= ratio <= 1 / SMALLEST_DEVIATION_RATIO:
         return []
     message = (
-        f"pixels deviate by {_listed(deviation)} around {_listed(mean)} per channel, "
+        f"pixels deviate by {_listed(pixels.deviation)} around {_listed(pixels.mean)} per channel, "
         f"the test split's by {_listed(test_deviation)} around {_listed(test_mean)}: another scale"
     )
     return [Finding("scale", "error", message)]
 
 
-def _means(
-    mean: NDArray[np.float64],
-    test_mean: NDArray[np.float64],
-    test_deviation: NDArray[np.float64],
-    errors: NDArray[np.float64],
-) -> list[Finding]:
-    """`errors` float64 [C] are the standard errors of the mean, from the spread between images."""
-    off = np.abs(mean - test_mean)
+def _means(pixels: Pixels, test_mean: Channels, test_deviation: Channels) -> list[Finding]:
+    mean = pixels.mean
     tint, test_tint = mean - mean.mean(), test_mean - test_mean.mean()
     straight, swapped = np.abs(tint - test_tint).sum(), np.abs(tint[::-1] - test_tint).sum()
     told = f"channel means {_listed(mean)}, the test split's {_listed(test_mean)}"
     if len(mean) == 3 and np.abs(test_tint).max() > SMALLEST_TINT and swapped < 0.5 * straight:
         return [Finding("channel order", "warning", f"{told}: they agree when reversed, as if BGR were fed for RGB")]
-    if (off > np.maximum(SCALE_ERRORS * errors, SCALE_MEAN * test_deviation)).any():
+    if (np.abs(mean - test_mean) > np.maximum(SCALE_ERRORS * pixels.error, SCALE_MEAN * test_deviation)).any():
         return [Finding("channel means", "warning", told)]
     return []
-
-
-def _image_errors(images: NDArray[np.generic]) -> NDArray[np.float64]:
-    means = np.stack([np.asarray(image, np.float64).reshape(-1, images.shape[-1]).mean(0) for image in images])
-    return np.asarray(means.std(0) / np.sqrt(len(means)))
 
 
 def _digest(image: Images) -> bytes:
     return hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=16).digest()
 
 
-def _listed(values: NDArray[np.float64]) -> str:
+def _listed(values: Channels) -> str:
     return "[" + ", ".join(f"{value:.3g}" for value in values) + "]"

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from roundoff.calibration.base import Calibrator, _require
+from roundoff.calibration.base import Calibrator, require
 from roundoff.calibration.histogram import Histogram
 
 
@@ -21,7 +21,7 @@ class Percentile(Calibrator):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _require(0 < self.percentile <= 100, "percentile", self.percentile, "above 0, at most 100")
+        require(0 < self.percentile <= 100, "percentile", self.percentile, "above 0, at most 100")
 
     def threshold(self, seen: Histogram) -> float:
         """The upper edge of the first bin that reaches the share, at most the largest magnitude."""

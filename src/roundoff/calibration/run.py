@@ -76,11 +76,10 @@ def calibrate(calibrator: Calibrator, onnx_path: Path, prepared: Prepared) -> Ca
 def check_images(images: Images, indices: NDArray[np.int64], prepared: Prepared) -> list[Finding]:
     """Findings of every guard on the images at `indices` of the training split."""
     manifest = prepared.manifest
-    chosen = images[indices]
     return [
-        *check_pixels(chosen, manifest["test"]),
+        *check_pixels((images[index] for index in indices), manifest["test"]),
         *check_coverage(prepared.split("train").labels[indices], len(manifest["classes"]), len(indices)),
-        *check_duplicates(chosen, prepared.split("test").images),
+        *check_duplicates((images[index] for index in indices), prepared.split("test").images),
     ]
 
 
