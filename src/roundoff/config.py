@@ -24,7 +24,7 @@ def check(cfg: DictConfig) -> None:
 
 def component(node: DictConfig, kind: type[T]) -> T:
     """The object that a configuration node describes; ConfigError if it is not a `kind`."""
-    made = instantiate(node)
+    made = instantiate(node, _convert_="all")
     if not isinstance(made, kind):
         raise ConfigError(
             f"the _target_ is not a {kind.__name__}",
@@ -108,7 +108,7 @@ def _check_value(key: str, schema: DictConfig, types: dict[str, str], node: Dict
 
 def _check_ranges(key: str, node: DictConfig) -> None:
     try:
-        instantiate(node)
+        instantiate(node, _convert_="all")
     except InstantiationException as error:
         if isinstance(error.__cause__, ConfigError):
             raise _named(key, error.__cause__) from None
