@@ -1,7 +1,7 @@
 """The evaluate stage's body on real engines: a small convolutional network on ONNX Runtime, in three precisions."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -324,3 +324,11 @@ def test_untimed_backend_still_runs_the_test_set(fresh):
 def test_backend_named_like_a_metrics_key_is_refused(fresh):
     with pytest.raises(ConfigError, match="a backend's name is taken"):
         run(fresh, backends={"platform": BACKENDS["onnxruntime"]})
+
+
+def test_settings_from_a_configuration_are_plain_and_fit_into_json():
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    node = OmegaConf.create({"_target_": "roundoff.evaluation.Evaluation", "batch_sizes": [2], "untimed": ["litert"]})
+    assert json.loads(json.dumps(asdict(instantiate(node))))["untimed"] == ["litert"]

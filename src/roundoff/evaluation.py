@@ -61,6 +61,7 @@ class Evaluation:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "batch_sizes", [int(size) for size in self.batch_sizes])
+        object.__setattr__(self, "untimed", [str(name) for name in self.untimed])
         sizes, fewest = self.batch_sizes, FEWEST_FOR_MEDIAN_INTERVAL
         _require(bool(sizes) and min(sizes) > 0, "batch_sizes", sizes, "one or more sizes of at least 1")
         _require(len(set(sizes)) == len(sizes), "batch_sizes", sizes, "each size once")
