@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import platform as host
+from collections.abc import Iterable
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -40,7 +42,7 @@ def fingerprint() -> dict[str, Any]:
         "cpu": {"model": _cpu_model(), "cores": _cores()},
         "memory_gb": _memory_gb(),
         **_gpu_parts(),
-        "libraries": _libraries(),
+        "libraries": library_versions(LIBRARIES),
     }
     return {"id": fingerprint_id(parts), **parts}
 
@@ -49,6 +51,18 @@ def fingerprint_id(parts: dict[str, Any]) -> str:
     """The short hash of a fingerprint's parts (without its `id`)."""
     content = {key: value for key, value in parts.items() if key != "id"}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def library_versions(names: Iterable[str]) -> dict[str, str]:
+    """The versions of those distributions that are installed here.
+
+    One that is not is left out: roundoff itself has no version where it is only on PYTHONPATH.
+    """
+    versions = {}
+    for name in names:
+        with suppress(metadata.PackageNotFoundError):
+            versions[name] = metadata.version(name)
+    return versions
 
 
 def _cpu_model() -> str:
@@ -69,16 +83,6 @@ def _memory_gb() -> int:
     import psutil
 
     return round(psutil.virtual_memory().total / 1e9)
-
-
-def _libraries() -> dict[str, str]:
-    versions = {}
-    for name in LIBRARIES:
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
 
 
 def _gpu_parts() -> dict[str, Any]:

@@ -80,7 +80,7 @@ def test_the_table_states_where_it_comes_from(model_path, prepared, tmp_path):
     assert told["seed"] == 3
     assert told["method"] == "entropy"
     assert told["preprocessing"][0] == "Cast"
-    assert set(told["versions"]) == {"roundoff", "onnx", "onnxruntime", "numpy"}
+    assert set(told["versions"]) >= {"onnx", "onnxruntime", "numpy"}
     table.save(tmp_path / "table.json")
     assert CalibrationTable.load(tmp_path / "table.json") == table
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import logging
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from roundoff.calibration.noise import measure_noise
 from roundoff.calibration.observe import histograms, in_batches
 from roundoff.dataset.base import Images, Prepared
 from roundoff.errors import CalibrationError
+from roundoff.platform import library_versions
 
 log = logging.getLogger(__name__)
 
@@ -126,5 +126,5 @@ def _provenance(
         "image_indices": indices.tolist(),
         "preprocessing": preprocessing(model),
         "seed": prepared.manifest.get("seed"),
-        "versions": {name: version(name) for name in ("roundoff", "onnx", "onnxruntime", "numpy")},
+        "versions": library_versions(("roundoff", "onnx", "onnxruntime", "numpy")),
     }
