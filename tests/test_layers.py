@@ -21,7 +21,6 @@ LAYERS = (
     ("measurement",),
     ("ranking",),
     ("evaluation", "verdict"),
-    ("revisions",),
     ("diff", "report"),
     ("config", "stage", "params", "sweep", "cli"),
 )

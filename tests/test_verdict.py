@@ -1,6 +1,5 @@
 """Verdicts, the front, recommendations, and two runs side by side."""
 
-import copy
 import json
 
 import numpy as np
@@ -10,7 +9,6 @@ from roundoff.artifact import write_json
 from roundoff.errors import ConfigError, DataError
 from roundoff.measurement.accuracy import accuracy
 from roundoff.ranking import noise_floor, speed_difference
-from roundoff.revisions import compare
 from roundoff.verdict import Metrics, Target, decide, metrics_from, read_metrics
 
 SAMPLES = 10_000
@@ -273,53 +271,3 @@ def test_metrics_of_different_runs_are_refused():
     head = {"platform": {"id": "a"}, "reference": None, "method": {}}
     with pytest.raises(DataError, match=r"different runs(.|\n)*fp16\.json differs from fp32\.json"):
         metrics_from({"fp32": head, "fp16": {**head, "platform": {"id": "b"}}})
-
-
-def changes(before, after):
-    found = compare(before, after)
-    return {(row["cell"], row["figure"]): row["change"] for row in found["rows"]}
-
-
-def test_the_same_run_has_no_changes():
-    run = metrics(fp32__ort=cell(), int8__ort=cell(5, 3), fp16__trt=UNAVAILABLE)
-    assert set(changes(run, copy.deepcopy(run)).values()) <= {"same", "noise"}
-
-
-def test_changes_beyond_the_noise_are_told_and_others_are_not():
-    before = metrics(fp32__ort=cell(), int8__ort=cell(5, 3, ms=1.0, size=1.0))
-    after = metrics(fp32__ort=cell(ms=1.03), int8__ort=cell(500, 3, ms=0.5, size=1.5))
-    found = changes(before, after)
-    assert found["fp32/ort", "batch_1.device_p50_ms"] == "noise"
-    assert found["int8/ort", "batch_1.device_p50_ms"] == "better"
-    assert found["int8/ort", "batch_1.throughput_per_s"] == "better"
-    assert found["int8/ort", "size_mb"] == "worse"
-    assert found["int8/ort", "top1"] == "worse"
-
-
-def test_a_small_change_of_accuracy_is_noise():
-    found = changes(metrics(fp32__ort=cell(), int8__ort=cell(5, 3)), metrics(fp32__ort=cell(), int8__ort=cell(30, 3)))
-    assert found["int8/ort", "top1"] == "noise"
-
-
-def test_the_controls_difference_widens_the_noise():
-    before, after = cell(ms=1.0), cell(ms=1.1)
-    assert changes(metrics(a__b=before), metrics(a__b=after))["a/b", "batch_1.end_to_end_p50_ms"] == "worse"
-    noisy = metrics(control=0.85, a__b=before)
-    assert changes(noisy, metrics(a__b=after))["a/b", "batch_1.end_to_end_p50_ms"] == "noise"
-
-
-def test_no_difference_is_judged_across_machines():
-    found = compare(metrics(fp32__ort=cell()), metrics(platform="two", fp32__ort=cell(ms=9.0)))
-    assert not found["same_machine"]
-    assert found["machine"] == {"id": ["one", "two"], "cpu.model": ["one", "two"]}
-    speeds = {row["change"] for row in found["rows"] if row["figure"].startswith("batch_1")}
-    assert speeds == {"machines differ"}
-
-
-def test_cells_that_come_go_or_stop_running_are_told():
-    before = metrics(fp32__ort=cell(), fp16__ort=cell(), int8__ort=cell())
-    after = metrics(fp32__ort=cell(), fp16__ort=UNAVAILABLE, bf16__ort=cell())
-    found = changes(before, after)
-    assert found["fp16/ort", "status"] == "changed"
-    assert found["int8/ort", "status"] == "only before"
-    assert found["bf16/ort", "status"] == "only after"

@@ -39,7 +39,7 @@ def fingerprint() -> dict[str, Any]:
     parts = {
         "system": f"{host.system()} {host.machine()}",
         "python": host.python_version(),
-        "cpu": {"model": _cpu_model(), "cores": _cores()},
+        "cpu": {"model": _cpu_model(), "cores": usable_cores()},
         "memory_gb": _memory_gb(),
         **_gpu_parts(),
         "libraries": library_versions(LIBRARIES),
@@ -65,6 +65,12 @@ def library_versions(names: Iterable[str]) -> dict[str, str]:
     return versions
 
 
+def usable_cores() -> int:
+    """Cores that this process may run on."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 def _cpu_model() -> str:
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():
@@ -72,11 +78,6 @@ def _cpu_model() -> str:
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
     return host.processor() or host.machine()
-
-
-def _cores() -> int:
-    usable = getattr(os, "sched_getaffinity", None)
-    return len(usable(0)) if usable else os.cpu_count() or 1
 
 
 def _memory_gb() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
@@ -14,12 +13,6 @@ from roundoff.dataset.base import Images
 from roundoff.errors import ConfigError
 
 CHUNK = 256  # images per call of `infer`: enough to be fast, little memory at 224 × 224 pixels
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def check_threads(threads: int | None) -> None:

@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from roundoff.backend.base import Backend, Bound, Logits, Runner, Source
-from roundoff.backend.host import HostBound, check_threads, infer_in_chunks, usable_cores
+from roundoff.backend.host import HostBound, check_threads, infer_in_chunks
 from roundoff.backend.litert_convert import keras_on_tensorflow, tflite_from_keras
 from roundoff.dataset.base import Images
 from roundoff.errors import BuildError, Unavailable
+from roundoff.platform import usable_cores
 from roundoff.precision.base import Precision
 
 CONVERTED = ("float32", "float16", "int8")

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 
 from roundoff.backend.base import Backend, Bound, Logits, Runner, Source
-from roundoff.backend.host import HostBound, check_threads, infer_in_chunks, usable_cores
+from roundoff.backend.host import HostBound, check_threads, infer_in_chunks
 from roundoff.backend.onnxrt_layers import layer_types, note
 from roundoff.backend.onnxrt_probes import (
     PROVIDERS,
@@ -22,6 +22,7 @@ from roundoff.backend.onnxrt_probes import (
 )
 from roundoff.dataset.base import Images
 from roundoff.errors import BuildError, Unavailable
+from roundoff.platform import usable_cores
 from roundoff.precision.base import Grid, Precision
 
 
