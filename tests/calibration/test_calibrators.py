@@ -37,6 +37,7 @@ def naive_divergence(counts: np.ndarray, end: int) -> float:
     p[-1] += counts[end:].sum()
     q = np.zeros(end)
     edges = [0, *(int(np.rint(end * (level + 0.5) / (LEVELS - 1))) for level in range(LEVELS - 1)), end]
+    edges[-1:] = [end - 1, end] if end == len(counts) else [end]
     for first, last in itertools.pairwise(edges):
         occupied = p[first:last] > 0
         q[first:last][occupied] = counts[first:last].sum() / max(occupied.sum(), 1)
@@ -51,9 +52,9 @@ def naive_divergence(counts: np.ndarray, end: int) -> float:
 def test_divergence_from_prefix_sums_equals_the_sum_over_bins(seed, end, emptiness):
     random = np.random.default_rng(seed)
     counts = random.integers(0, 50, 900) * (random.random(900) >= emptiness)
-    counts[-1] = 1
-    found = divergences(counts, np.array([end]))[0]
-    assert found == pytest.approx(naive_divergence(counts, end), abs=1e-9)
+    counts[-1] = 500
+    found = divergences(counts, np.array([end, len(counts)]))
+    assert found == pytest.approx([naive_divergence(counts, end), naive_divergence(counts, len(counts))], abs=1e-9)
 
 
 def test_entropy_clips_a_far_outlier_and_not_a_uniform_range():
@@ -61,6 +62,14 @@ def test_entropy_clips_a_far_outlier_and_not_a_uniform_range():
     assert Entropy().threshold(histogram_of(far)) < 50
     uniform = np.random.default_rng(0).uniform(0, 3, 200_000)
     assert Entropy().threshold(histogram_of(uniform)) > 2.9
+
+
+def test_values_piled_up_at_the_peak_cost_nothing_unless_they_are_clipped():
+    saturated = np.full(3000, 7)
+    saturated[-1] = 9_000
+    kept, clipped = divergences(saturated, np.array([3000, 2900]))
+    assert kept == pytest.approx(0, abs=1e-12)
+    assert clipped > 1
 
 
 def test_entropy_does_not_depend_on_how_many_exact_zeros_there_are():

@@ -1,9 +1,10 @@
 """The threshold whose 8-bit histogram tells most of the original: Kullback-Leibler divergence, done with care.
 
-After Migacz, "8-bit Inference with TensorRT" (GTC 2017), with three changes that matter:
-exact zeros, half of a ReLU's outputs, are left out, since every scale represents them without error; levels are the
-intervals that round to one code, half a step wide at zero; and every divergence is computed from prefix sums over the
-levels, so that hundreds of candidates cost as much as one naive one.
+After Migacz, "8-bit Inference with TensorRT" (GTC 2017), with four changes that matter:
+exact zeros, half of a ReLU's outputs, are left out, since every scale represents them without error; so is the peak
+where nothing is clipped, and its bin is a level of its own: a ReLU6 piles thousands of values up there, which would
+count as a spike that rounding smears; levels are the intervals that round to one code, half a step wide at zero; and
+every divergence is computed from prefix sums over the levels, so that hundreds of candidates cost as much as one.
 """
 
 from __future__ import annotations
@@ -49,19 +50,20 @@ def divergences(counts: Counts, ends: Counts) -> NDArray[np.float64]:
     """KL(P || Q) in nats for clipping after each of `ends` bins, int64 [k], of the histogram `counts`, int64 [n].
 
     P is the clipped histogram with the outliers in its last bin; Q spreads each level's mass evenly over the bins of
-    that level that are not empty. Infinite where the last level holds nothing but outliers.
+    that level that are not empty. Without clipping the last bin is a level. Infinite where the last level holds nothing
+    but outliers.
     """
     mass = _prefix(counts)
     occupied = _prefix(counts > 0)
     information = _prefix(xlogy(counts, counts))
-    edges = _edges(ends)
+    edges = _edges(ends, len(counts))
     level = np.diff(mass[edges], axis=1)
     bins = np.diff(occupied[edges], axis=1)
     last, inside, whole = counts[ends - 1], mass[ends], mass[-1]
     outliers = whole - inside
-    bins[:, -1] += (last == 0) & (outliers > 0)
+    bins[:, -2] += (last == 0) & (outliers > 0)
     target = level.astype(np.float64)
-    target[:, -1] += outliers
+    target[:, -2] += outliers
     clipped = information[ends] - xlogy(last, last) + xlogy(last + outliers, last + outliers)
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = np.where(bins > 0, level / (np.maximum(bins, 1) * inside[:, None]), 1.0)
@@ -70,11 +72,15 @@ def divergences(counts: Counts, ends: Counts) -> NDArray[np.float64]:
     return np.where(np.isnan(loss), np.inf, loss)
 
 
-def _edges(ends: Counts) -> Counts:
-    """Bin indices, int64 [k, LEVELS + 1], between which values round to one code when `ends` maps to the last code."""
+def _edges(ends: Counts, total: int) -> Counts:
+    """Bin indices, int64 [k, LEVELS + 2], between which values round to one code when `ends` maps to the last code.
+
+    The last two enclose the peak's own bin where an end is `total`, and nothing elsewhere.
+    """
     middle = (np.arange(LEVELS - 1) + 0.5) / (LEVELS - 1)
     inner = np.rint(ends[:, None] * middle).astype(np.int64)
-    return np.concatenate([np.zeros((len(ends), 1), np.int64), inner, ends[:, None]], axis=1)
+    peak = ends - (ends == total)
+    return np.concatenate([np.zeros((len(ends), 1), np.int64), inner, peak[:, None], ends[:, None]], axis=1)
 
 
 def _prefix(values: NDArray[Any]) -> NDArray[Any]:
