@@ -1,0 +1,136 @@
+"""What benchmarks/calibration.py measures: accuracy on the whole test split in two runtimes, and cost, in turns."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import onnx
+from calibration_recipes import FLOOR, in_own_process, onnxruntime_inference
+
+from roundoff.calibration.graph import model_hash
+from roundoff.dataset.base import Images, Labels, Prepared
+from roundoff.measurement.statistics import paired_drop
+from roundoff.progress import track
+
+RUNTIMES = ("onnxruntime", "openvino")
+LARGE = 4096
+ENTROPY = "roundoff entropy"
+ROUNDS = 5
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How accuracy is measured: recipes by model, calibration seeds and images, test images."""
+
+    prepared: Path
+    recipes: dict[str, list[str]]
+    runtimes: Sequence[str]
+    seeds: int
+    images: int
+    test_images: int
+
+    def run(self, models: dict[str, Path], known: list[Row]) -> Iterator[Row]:
+        """Yield a row per model, seed, recipe and runtime, those in `known` unmeasured; recipes take turns by seed.
+
+        A row has the agreement with FP32, top-1, its paired drop with a 95 % interval, and the cost of quantizing.
+        """
+        images, labels = self._test()
+        for name, path in models.items():
+            original = onnx.load(path)
+            digest = model_hash(original)
+            reference = logits("onnxruntime", original, images).argmax(1)
+            for seed in range(self.seeds):
+                for recipe in track(self.recipes[name], f"{name}, seed {seed}"):
+                    told = {"model": name, "model_sha256": digest, "seed": seed, "recipe": recipe}
+                    told |= {"images": self.images, "test_images": len(labels)}
+                    found = [row for row in known if told.items() <= row.items() and row["runtime"] in self.runtimes]
+                    yield from found or self._measured(told, path, images, reference, labels)
+
+    def _measured(self, told: Row, path: Path, images: Images, reference: Any, labels: Labels) -> list[Row]:
+        with tempfile.TemporaryDirectory() as folder:
+            target = Path(folder) / "int8.onnx"
+            cost = in_own_process(told["recipe"], self.images, path, self.prepared, told["seed"], target)
+            model = onnx.load(target)
+        return [
+            {
+                **told,
+                "runtime": runtime,
+                **cost,
+                **compared(logits(runtime, model, images).argmax(1), reference, labels),
+            }
+            for runtime in self.runtimes
+        ]
+
+    def _test(self) -> tuple[Images, Labels]:
+        test = Prepared(self.prepared).split("test")
+        count = min(self.test_images, len(test.labels))
+        picked = np.linspace(0, len(test.labels), count, endpoint=False).astype(int)
+        return np.ascontiguousarray(test.images[picked]), test.labels[picked]
+
+
+def logits(runtime: str, model: onnx.ModelProto, images: Images) -> Any:
+    """Logits float32 [n, classes] of the graph in `onnxruntime` or in `openvino`'s CPU plugin."""
+    infer = onnxruntime_inference(model) if runtime == "onnxruntime" else _openvino_inference(model)
+    return np.concatenate([infer(np.ascontiguousarray(images[i : i + 250])) for i in range(0, len(images), 250)])
+
+
+def compared(found: Any, reference: Any, labels: Labels) -> dict[str, float]:
+    """Agreement, top-1 and its paired drop, as fractions, of predicted classes against FP32's and the labels."""
+    right, before = found == labels, reference == labels
+    drop = paired_drop(int((before & ~right).sum()), int((right & ~before).sum()), len(labels))
+    return {
+        "agreement": float((found == reference).mean()),
+        "top1": float(right.mean()),
+        "top1_fp32": float(before.mean()),
+        "drop": drop.value,
+        "drop_low": drop.low,
+        "drop_high": drop.high,
+    }
+
+
+def measure_cost(path: Path, prepared: Path, recipes: Sequence[str]) -> dict[str, Any]:
+    """Seconds and peak memory over 4,096 images, each in a process of its own; what a target compares in rounds.
+
+    `samples` has every measurement, `medians` their medians, `ratio` the median over the rounds of entropy's seconds
+    over a bare forward pass's.
+    """
+    timed = (FLOOR, ENTROPY)
+    plan = [*((name, LARGE) for name in timed), (ENTROPY, 320), (ENTROPY, 16_384)]
+    once = [(name, LARGE) for name in recipes if name not in timed]
+    samples: dict[str, list[dict[str, float]]] = {}
+    for turn in range(ROUNDS):
+        for name, count in [*plan, *(once if turn == 0 else [])]:
+            cost = in_own_process(name, count, path, prepared)
+            samples.setdefault(f"{name}, {count} images", []).append(cost)
+            print(f"{name}, {count} images: {json.dumps(cost)}", file=sys.stderr, flush=True)
+    floor, entropy = (samples[f"{name}, {LARGE} images"] for name in timed)
+    return {
+        "samples": samples,
+        "medians": {
+            name: {key: median(sample[key] for sample in found) for key in ("seconds", "cpu_seconds", "peak_mb")}
+            for name, found in samples.items()
+        },
+        "ratio": median(ours["seconds"] / bare["seconds"] for ours, bare in zip(entropy, floor, strict=True)),
+    }
+
+
+def _openvino_inference(model: onnx.ModelProto) -> Callable[[Images], Any]:
+    import openvino
+
+    with tempfile.TemporaryDirectory() as folder:
+        onnx.save(model, Path(folder) / "model.onnx")
+        core = openvino.Core()
+        compiled = core.compile_model(
+            core.read_model(Path(folder) / "model.onnx"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+        )
+    return lambda batch: compiled(batch)[0]

@@ -1,0 +1,215 @@
+"""The recipes that benchmarks/calibration.py compares: each turns an FP32 model and training images into INT8.
+
+Run as a program it makes one measurement, in a process of its own: Model Optimizer patches ONNX Runtime's calibrators
+for whoever comes after it, and peak memory is a process's. `in_own_process` starts it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import yaml
+
+from roundoff.calibration.base import CalibrationTable, Calibrator
+from roundoff.calibration.best import Best
+from roundoff.calibration.entropy import Entropy
+from roundoff.calibration.graph import model_hash, observed_tensors
+from roundoff.calibration.minmax import MinMax
+from roundoff.calibration.mse import MeanSquaredError
+from roundoff.calibration.observe import histograms, in_batches
+from roundoff.calibration.percentile import Percentile
+from roundoff.calibration.run import choose_range
+from roundoff.dataset.base import Images, Prepared
+from roundoff.dataset.stratified import stratified_indices
+from roundoff.precision.base import Grid
+from roundoff.precision.int8 import Int8
+
+BATCH = 32
+METHODS: dict[str, Calibrator] = {
+    f"roundoff {method.name}": method for method in (Entropy(), MinMax(), Percentile(), MeanSquaredError(), Best())
+}
+ORT_RECIPES = {
+    "onnxruntime minmax": ("MinMax", False),
+    "onnxruntime entropy": ("Entropy", False),
+    "onnxruntime percentile": ("Percentile", False),
+    "onnxruntime percentile, Conv and Add only": ("Percentile", True),
+}
+MODELOPT_RECIPES = {"modelopt entropy": "entropy", "modelopt max": "max"}
+RECIPES = (*METHODS, *ORT_RECIPES, *MODELOPT_RECIPES)
+FLOOR = "forward pass"
+
+
+def default_recipe() -> str:
+    """The calibration method that conf/config.yaml names."""
+    conf = yaml.safe_load((Path(__file__).parents[1] / "conf" / "config.yaml").read_text(encoding="utf-8"))
+    return next(f"roundoff {entry['calibrate']}" for entry in conf["defaults"] if "calibrate" in entry)
+
+
+def in_own_process(
+    recipe: str, count: int, model: Path, prepared: Path, seed: int = 0, target: Path | None = None
+) -> dict[str, float]:
+    """Seconds, CPU seconds and peak memory in MB of one recipe over `count` images; its model goes to `target`."""
+    command = [sys.executable, __file__, recipe, str(count), str(model), str(prepared), "--seed", str(seed)]
+    finished = subprocess.run([*command, *(["--write", str(target)] if target else [])], capture_output=True, text=True)
+    if finished.returncode:
+        raise RuntimeError(f"{recipe} failed on {model}:\n{finished.stderr[-2000:]}")
+    cost: dict[str, float] = json.loads(finished.stdout.splitlines()[-1])
+    return cost
+
+
+def quantized(recipe: str, path: Path, images: Images, indices: Any) -> onnx.ModelProto:
+    """The model at `path` in INT8 by a recipe, calibrated on training images uint8 [N, H, W, C] at `indices`."""
+    if recipe in METHODS:
+        return _by_roundoff(METHODS[recipe], path, images, indices)
+    if recipe in ORT_RECIPES:
+        return _by_onnxruntime(*ORT_RECIPES[recipe], path, images[indices])
+    return _by_modelopt(MODELOPT_RECIPES[recipe], path, images[indices])
+
+
+def onnxruntime_inference(model: onnx.ModelProto) -> Callable[[Images], Any]:
+    """A function from images uint8 [n, H, W, C] to logits float32 [n, classes], on the CPU."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return lambda batch: session.run(None, {"image": batch})[0]
+
+
+def _by_roundoff(method: Calibrator, path: Path, images: Images, indices: Any) -> onnx.ModelProto:
+    model = onnx.load(path)
+    names = observed_tensors(model)
+    seen = histograms(model, names, in_batches(images, indices, BATCH))
+    held_out = seen
+    if isinstance(method, Best):
+        rest = np.setdiff1d(np.arange(len(images)), indices)
+        held_out = histograms(model, names, in_batches(images, rest[:: len(rest) // method.held_out], BATCH))
+    ranges = {name: choose_range(method, seen[name], held_out[name]) for name in names}
+    return Int8().convert(model, Grid(), CalibrationTable(ranges, {"model_sha256": model_hash(model)}))
+
+
+def _by_onnxruntime(method: str, narrow: bool, path: Path, images: Images) -> onnx.ModelProto:
+    from onnxruntime import quantization as ortq
+
+    class Reader(ortq.CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.batches: Iterator[Images] = iter(np.split(images, range(BATCH, len(images), BATCH)))
+
+        def get_next(self) -> dict[str, Images] | None:
+            batch = next(self.batches, None)
+            return None if batch is None else {"image": batch}
+
+    options = {"ActivationSymmetric": True, "WeightSymmetric": True, "AddQDQPairToWeight": False, "QuantizeBias": False}
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "int8.onnx"
+        ortq.quantize_static(
+            path,
+            target,
+            Reader(),
+            quant_format=ortq.QuantFormat.QDQ,
+            op_types_to_quantize=["Conv", "Add"] if narrow else None,
+            per_channel=True,
+            activation_type=ortq.QuantType.QInt8,
+            weight_type=ortq.QuantType.QInt8,
+            calibrate_method=ortq.CalibrationMethod[method],
+            extra_options=options,
+        )
+        return onnx.load(target)
+
+
+def _by_modelopt(method: str, path: Path, images: Images) -> onnx.ModelProto:
+    from modelopt.onnx.quantization import quantize
+
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "int8.onnx"
+        quantize(
+            str(path),
+            quantize_mode="int8",
+            calibration_data={"image": images},
+            calibration_method=method,
+            calibration_eps=["cpu"],
+            high_precision_dtype="fp32",
+            output_path=str(target),
+            log_level="ERROR",
+        )
+        return onnx.load(target)
+
+
+class _Memory:
+    """Watches this process's anonymous memory, which leaves out the pages of the memory-mapped images."""
+
+    def __init__(self, interval_s: float = 0.005) -> None:
+        self._most, self._stop = 0.0, threading.Event()
+        self._watcher = threading.Thread(target=self._watch, args=(interval_s,), daemon=True)
+        self._watcher.start()
+
+    def peak(self) -> float:
+        """The most memory since the start, in MB (10^6 bytes)."""
+        self._stop.set()
+        self._watcher.join()
+        return self._most
+
+    def _watch(self, interval_s: float) -> None:
+        while not self._stop.wait(interval_s):
+            status = Path("/proc/self/status").read_text()
+            kilobytes = int(next(line for line in status.splitlines() if line.startswith("RssAnon")).split()[1])
+            self._most = max(self._most, kilobytes * 1024 / 1e6)
+
+
+def _import_for(recipe: str) -> None:
+    """Load the libraries first: the clock should see calibration alone."""
+    import onnxruntime
+
+    if recipe in ORT_RECIPES:
+        import onnxruntime.quantization  # noqa: F401
+    if recipe in MODELOPT_RECIPES:
+        import modelopt.onnx.quantization  # noqa: F401
+
+
+def _measure(recipe: str, path: Path, images: Images, indices: Any, target: Path | None) -> dict[str, float]:
+    with contextlib.redirect_stdout(sys.stderr):
+        _import_for(recipe)
+        memory = _Memory()
+        started, cpu = time.perf_counter(), time.process_time()
+        if recipe == FLOOR:
+            infer = onnxruntime_inference(onnx.load(path))
+            for batch in in_batches(images, indices, BATCH):
+                infer(batch)
+        else:
+            model = quantized(recipe, path, images, indices)
+            if target:
+                onnx.save(model, target)
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu
+    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mb": memory.peak()}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Make one measurement and print it as a line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe", choices=[FLOOR, *RECIPES])
+    parser.add_argument("count", type=int)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("prepared", type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--write", type=Path)
+    chosen = parser.parse_args(arguments)
+    train = Prepared(chosen.prepared).split("train")
+    indices = stratified_indices(train.labels, chosen.count, chosen.seed)
+    print(json.dumps(_measure(chosen.recipe, chosen.model, train.images, indices, chosen.write)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
