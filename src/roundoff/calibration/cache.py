@@ -1,11 +1,13 @@
 """TensorRT's calibration cache: the text that IInt8EntropyCalibrator2 hands to TensorRT up to version 10.
 
-A header line, then one line per tensor: its name, a colon, and the scale (threshold / 127) as the eight hexadecimal
-digits of a big-endian IEEE 754 float32, as in NVIDIA's sample `input: 3c000889` for 1 / 127 = 0.0078740.
+A header line, then one line per tensor: its name, a colon, and the scale (threshold / 127) as the hexadecimal digits of
+a big-endian IEEE 754 float32. After the README of NVIDIA's sampleINT8 ("Calibration file"), the only description there
+is; TensorRT itself leaves out leading zeros, so that a scale of 0 is the single digit 0.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 
 from roundoff.calibration.base import CalibrationTable
@@ -34,9 +36,9 @@ def scales_from_cache(text: str) -> dict[str, float]:
     scales = {}
     for line in lines[1:]:
         name, separator, digits = line.rpartition(": ")
-        if not separator or len(digits) != 8 or not set(digits.lower()) <= set("0123456789abcdef"):
-            raise _damaged(line, "NAME: and eight hexadecimal digits")
-        scales[name] = struct.unpack(">f", bytes.fromhex(digits))[0]
+        if not separator or not re.fullmatch("[0-9a-fA-F]{1,8}", digits):
+            raise _damaged(line, "NAME: and up to eight hexadecimal digits")
+        scales[name] = struct.unpack(">f", bytes.fromhex(digits.zfill(8)))[0]
     return scales
 
 
