@@ -4,7 +4,7 @@ VENV := .venv
 READY := $(VENV)/ready
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: repro test params lock lint contract
+.PHONY: repro test params lock lint contract results
 
 repro: $(READY)
 	dvc repro
@@ -19,6 +19,15 @@ lint: $(READY)
 
 params: $(READY)
 	python -m roundoff.params
+
+# Keeps a finished run: make results NAME=cpu-2-cores/cifar10-resnet20
+results: $(READY)
+	@test -n "$(NAME)" || { echo 'error: no NAME; use make results NAME=MACHINE/RUN' >&2; exit 1; }
+	python stages/report.py report.language=ja hydra.run.dir=build/ja hydra.output_subdir=null hydra/job_logging=stdout
+	rm -rf "results/$(NAME)" && mkdir -p "results/$(NAME)"
+	cp -r metrics/. platform.json params.yaml dvc.lock "results/$(NAME)"
+	cp build/ja/metrics/report.html "results/$(NAME)/report.ja.html"
+	cp build/ja/metrics/report.md "results/$(NAME)/report.ja.md"
 
 contract: $(READY)
 	python tests/contract/environments.py
