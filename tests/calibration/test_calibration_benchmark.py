@@ -1,0 +1,90 @@
+"""The calibration benchmark's verdict on a result: every target can be missed, and none is met unmeasured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def judged(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import calibration_targets
+
+    return calibration_targets
+
+
+def result(agreement=0.99, peer=0.98, drop_high=0.003, ratio=2.0, entropy_mb=120.0, entropy_16k_mb=121.0):
+    drops = {"drop": 0.001, "drop_high": drop_high}
+    rows = [
+        {"model": "net", "runtime": runtime, "recipe": recipe, "agreement": value, **drops}
+        for runtime in ("onnxruntime", "openvino")
+        for recipe, value in (("roundoff entropy", agreement), ("modelopt max", peer))
+    ]
+    costs = {
+        "forward pass, 4096 images": (1.0, 100.0),
+        "roundoff entropy, 4096 images": (ratio, entropy_mb),
+        "roundoff entropy, 320 images": (0.4, 119.0),
+        "roundoff entropy, 16384 images": (8.0, entropy_16k_mb),
+        "onnxruntime entropy, 4096 images": (20.0, 3700.0),
+    }
+    medians = {name: {"seconds": seconds, "peak_mb": peak} for name, (seconds, peak) in costs.items()}
+    return {
+        "models": ["net"],
+        "default": "roundoff entropy",
+        "accuracy": rows,
+        "cost": {"ratio": ratio, "medians": medians},
+    }
+
+
+def missed(judged, **changes):
+    return [words for words, met in judged.targets(result(**changes)).items() if not met]
+
+
+def test_a_good_result_meets_every_target(judged):
+    assert missed(judged) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"agreement": 0.96, "peer": 0.9}, "agreement 0.9600 is at least 0.97"),
+        ({"drop_high": 0.006}, "0.60 points, is at most 0.5"),
+        ({"peer": 0.995}, "0.9900 is not below modelopt max (0.9950)"),
+        ({"ratio": 2.6}, "entropy takes 2.60 times a forward pass"),
+        ({"ratio": 4.0}, "5.0 times faster"),
+        ({"entropy_mb": 170.0}, "entropy takes 70 MB above a forward pass"),
+        ({"entropy_mb": 200.0}, "36 times smaller"),
+        ({"entropy_16k_mb": 140.0}, "memory grows by 21 MB"),
+    ],
+)
+def test_each_target_can_be_missed_and_says_by_how_much(judged, changes, words):
+    assert any(words in told for told in missed(judged, **changes))
+
+
+def test_nothing_measured_meets_nothing(judged):
+    met = judged.targets({"models": ["net"], "default": "roundoff entropy"})
+    assert len(met) == 11
+    assert not any(met.values())
+
+
+def test_tables_show_every_recipe_and_mark_the_default(judged):
+    text = judged.tables(result())
+    assert "| **roundoff entropy** (default) | 0.9900 | 0.9900 |" in text
+    assert "| modelopt max | 0.9800 | 0.9800 |" in text
+    assert "| onnxruntime entropy, 4096 images | 20.0 | 3600 |" in text
+
+
+def test_a_document_without_the_block_is_refused(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    from document import replace_block
+
+    page = tmp_path / "page.md"
+    page.write_text("a\n<!-- t -->\nold\n<!-- /t -->\nb\n")
+    replace_block(page, "t", "new")
+    assert page.read_text() == "a\n<!-- t -->\nnew\n<!-- /t -->\nb\n"
+    with pytest.raises(ValueError, match="needs <!-- u --> and <!-- /u -->, once each"):
+        replace_block(page, "u", "new")
