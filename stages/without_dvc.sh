@@ -6,7 +6,7 @@ set -euo pipefail
 stages=$(cd "$(dirname "$0")" && pwd)
 precisions=$1
 overrides=("${@:2}" hydra.run.dir=. hydra.output_subdir=null hydra/job_logging=stdout)
-run() { python3 "$stages/$1.py" "${@:2}" "${overrides[@]}"; }
+run() { python3 -X faulthandler "$stages/$1.py" "${@:2}" "${overrides[@]}"; }
 
 run probe
 run calibrate
