@@ -41,6 +41,6 @@ $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo 'error: no Python from 3.11 to 3.13 found; install one or set PYTHON=/path/to/python' >&2; exit 1; }
 	$(PYTHON) -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.5,<1"
-	uv pip install --quiet --require-hashes --python $(VENV)/bin/python --requirement requirements.lock
+	uv pip install --quiet --compile-bytecode --require-hashes --python $(VENV)/bin/python --requirement requirements.lock
 	uv pip install --quiet --no-deps --python $(VENV)/bin/python --editable .
 	touch $@
