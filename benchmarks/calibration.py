@@ -2,7 +2,7 @@
 
     python benchmarks/calibration.py --prepared data/prepared --models resnet8=models/onnx/model.onnx [NAME=PATH ...]
         [--strongest NAME ...] [--seeds 3] [--images 320] [--test-images 10000] [--recipes NAMES]
-        [--parts accuracy,cost] [--check] [--out FILE]
+        [--runtimes onnxruntime,openvino] [--parts accuracy,cost] [--check] [--out FILE]
     python benchmarks/calibration.py --table FILE [--document docs/calibration.md]
 
 Accuracy: every recipe quantizes every model from the same seeded, stratified training images onto TensorRT's grid
@@ -50,7 +50,7 @@ def measured(chosen: argparse.Namespace) -> dict[str, Any]:
     """Run the parts asked for; the result without its targets."""
     models = {name: Path(path) for name, _, path in (entry.partition("=") for entry in chosen.models)}
     missing = set() if find_spec("modelopt") else set(MODELOPT_RECIPES)
-    runtimes = [runtime for runtime in RUNTIMES if find_spec(runtime)]
+    runtimes = [runtime for runtime in chosen.runtimes.split(",") if find_spec(runtime)]
     recipes = {name: [one for one in _recipes(chosen, name) if one not in missing] for name in models}
     result: dict[str, Any] = {
         "platform": fingerprint(),
@@ -123,6 +123,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--images", type=int, default=320)
     parser.add_argument("--test-images", type=int, default=10_000)
     parser.add_argument("--recipes", help="names separated by semicolons, for every model")
+    parser.add_argument("--runtimes", default=",".join(RUNTIMES), help="onnxruntime, openvino, or both")
     parser.add_argument("--parts", default="accuracy,cost", help="accuracy, cost, or both")
     parser.add_argument("--check", action="store_true", help="exit 1 and name each target that was missed")
     parser.add_argument("--out", type=Path, help="write the JSON there instead of printing it")

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -44,32 +45,35 @@ class Accuracy:
 
         A row has the agreement with FP32, top-1, its paired drop with a 95 % interval, and the cost of quantizing.
         """
-        images, labels = self._test()
+        test = self._test()
         for name, path in models.items():
-            original = onnx.load(path)
-            digest = model_hash(original)
-            reference = logits("onnxruntime", original, images).argmax(1)
-            for seed in range(self.seeds):
-                for recipe in track(self.recipes[name], f"{name}, seed {seed}"):
-                    told = {"model": name, "model_sha256": digest, "seed": seed, "recipe": recipe}
-                    told |= {"images": self.images, "test_images": len(labels)}
-                    found = [row for row in known if told.items() <= row.items() and row["runtime"] in self.runtimes]
-                    yield from found or self._measured(told, path, images, reference, labels)
+            yield from self._model(name, path, known, *test)
 
-    def _measured(self, told: Row, path: Path, images: Images, reference: Any, labels: Labels) -> list[Row]:
+    def _model(self, name: str, path: Path, known: list[Row], images: Images, labels: Labels) -> Iterator[Row]:
+        original = onnx.load(path)
+        told = {"model": name, "model_sha256": model_hash(original), "images": self.images, "test_images": len(labels)}
+
+        @cache
+        def reference() -> Any:
+            return logits("onnxruntime", original, images).argmax(1)
+
+        for seed in range(self.seeds):
+            for recipe in track(self.recipes[name], f"{name}, seed {seed}"):
+                case = {**told, "seed": seed, "recipe": recipe}
+                found = [row for row in known if case.items() <= row.items() and row["runtime"] in self.runtimes]
+                yield from found
+                missing = [runtime for runtime in self.runtimes if all(row["runtime"] != runtime for row in found)]
+                if missing:
+                    cost, quantized = self._quantized(recipe, path, seed)
+                for runtime in missing:
+                    classes = logits(runtime, quantized, images).argmax(1)
+                    yield {**case, "runtime": runtime, **cost, **compared(classes, reference(), labels)}
+
+    def _quantized(self, recipe: str, path: Path, seed: int) -> tuple[dict[str, float], onnx.ModelProto]:
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / "int8.onnx"
-            cost = in_own_process(told["recipe"], self.images, path, self.prepared, told["seed"], target)
-            model = onnx.load(target)
-        return [
-            {
-                **told,
-                "runtime": runtime,
-                **cost,
-                **compared(logits(runtime, model, images).argmax(1), reference, labels),
-            }
-            for runtime in self.runtimes
-        ]
+            cost = in_own_process(recipe, self.images, path, self.prepared, seed, target)
+            return cost, onnx.load(target)
 
     def _test(self) -> tuple[Images, Labels]:
         test = Prepared(self.prepared).split("test")
