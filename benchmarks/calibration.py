@@ -56,6 +56,8 @@ def measured(chosen: argparse.Namespace) -> dict[str, Any]:
         "platform": fingerprint(),
         "versions": {name: import_module(name).__version__ for name in LIBRARIES if find_spec(name)},
         "models": list(models),
+        "seeds": chosen.seeds,
+        "recipes": recipes,
         "default": default_recipe(),
         "not_run": [*sorted(missing), *(runtime for runtime in RUNTIMES if runtime not in runtimes)],
     }

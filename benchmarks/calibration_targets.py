@@ -21,15 +21,20 @@ def targets(result: Result) -> dict[str, bool]:
 
 
 def agreements(result: Result, model: str, runtime: str) -> dict[str, float]:
-    """Mean agreement with FP32 over the calibration seeds, by recipe, in the order of RECIPES."""
-    rows = _rows(result, model, runtime)
-    found = {recipe: [row["agreement"] for row in rows if row["recipe"] == recipe] for recipe in RECIPES}
-    return {recipe: fmean(values) for recipe, values in found.items() if values}
+    """Mean agreement with FP32 by recipe, in the order of RECIPES, over the calibration seeds that all of them have."""
+    seeds = _seeds(result, model, runtime)
+    found = {recipe: [row for row in _rows(result, model, runtime) if row["recipe"] == recipe] for recipe in RECIPES}
+    return {
+        recipe: fmean(row["agreement"] for row in rows if row["seed"] in seeds)
+        for recipe, rows in found.items()
+        if rows
+    }
 
 
 def tables(result: Result) -> str:
     """Markdown: agreement by recipe and model, the default's loss of top-1, and cost."""
-    return "\n\n".join([_agreement_table(result), _drop_table(result), _cost_table(result)])
+    cost = [_cost_table(result)] if "cost" in result else []
+    return "\n\n".join([_agreement_table(result), _drop_table(result), *cost])
 
 
 def _accuracy_targets(result: Result, model: str, runtime: str) -> dict[str, bool]:
@@ -38,7 +43,9 @@ def _accuracy_targets(result: Result, model: str, runtime: str) -> dict[str, boo
     worst = _worst_drop(result, model, runtime)
     peers = {recipe: mean for recipe, mean in means.items() if not recipe.startswith("roundoff")}
     best = max(peers, key=lambda recipe: peers[recipe], default="any peer")
+    rows, planned = len(_rows(result, model, runtime)), result["seeds"] * len(result["recipes"][model])
     return {
+        f"{where}: {rows} of {planned} measurements were made": rows == planned,
         f"{where}: agreement {ours:.4f} is at least 0.97": ours >= 0.97,
         f"{where}: drop of top-1 with its interval, {100 * worst:.2f} points, is at most 0.5": worst <= 0.005,
         f"{where}: {ours:.4f} is not below {best} ({peers.get(best, 1.0):.4f})": bool(peers) and ours >= peers[best],
@@ -52,6 +59,13 @@ def _worst_drop(result: Result, model: str, runtime: str) -> float:
 
 def _rows(result: Result, model: str, runtime: str) -> list[dict[str, Any]]:
     return [row for row in result.get("accuracy", []) if (row["model"], row["runtime"]) == (model, runtime)]
+
+
+def _seeds(result: Result, model: str, runtime: str) -> set[int]:
+    by_recipe: dict[str, set[int]] = {}
+    for row in _rows(result, model, runtime):
+        by_recipe.setdefault(row["recipe"], set()).add(row["seed"])
+    return set.intersection(*by_recipe.values()) if by_recipe else set()
 
 
 def _cost_targets(cost: dict[str, Any]) -> dict[str, bool]:
@@ -76,7 +90,7 @@ def _agreement_table(result: Result) -> str:
     places = [(model, runtime) for model in result["models"] for runtime in RUNTIMES]
     columns = [agreements(result, *place) for place in places]
     lines = [
-        _line("recipe", *(f"{model}, {runtime}" for model, runtime in places)),
+        _line("recipe", *(_heading(result, *place) for place in places)),
         _line("---", *("---:" for _ in places)),
     ]
     for recipe in RECIPES:
@@ -84,6 +98,11 @@ def _agreement_table(result: Result) -> str:
             shown = f"**{recipe}** (default)" if recipe == result["default"] else recipe
             lines.append(_line(shown, *(f"{c[recipe]:.4f}" if recipe in c else "–" for c in columns)))
     return "\n".join(lines)
+
+
+def _heading(result: Result, model: str, runtime: str) -> str:
+    seeds = len(_seeds(result, model, runtime))
+    return f"{model}, {runtime}" + (f" ({seeds} of {result['seeds']} seeds)" if seeds < result["seeds"] else "")
 
 
 def _drop_table(result: Result) -> str:
@@ -102,8 +121,8 @@ def _drop_table(result: Result) -> str:
 
 
 def _cost_table(result: Result) -> str:
-    medians = result.get("cost", {}).get("medians", {})
-    floor = medians.get(f"{FLOOR}, {LARGE} images", {}).get("peak_mb", 0.0)
+    medians = result["cost"]["medians"]
+    floor = medians[f"{FLOOR}, {LARGE} images"]["peak_mb"]
     lines = [_line(f"cost on {result['models'][0]}", "s", "MB above a forward pass"), _line("---", "---:", "---:")]
     for name, cost in medians.items():
         lines.append(_line(name, f"{cost['seconds']:.1f}", f"{cost['peak_mb'] - floor:.0f}"))

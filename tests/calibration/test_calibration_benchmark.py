@@ -17,10 +17,18 @@ def judged(monkeypatch):
     return calibration_targets
 
 
+PLAN = {
+    "models": ["net"],
+    "default": "roundoff entropy",
+    "seeds": 1,
+    "recipes": {"net": ["roundoff entropy", "modelopt max"]},
+}
+
+
 def result(agreement=0.99, peer=0.98, drop_high=0.003, ratio=2.0, entropy_mb=120.0, entropy_16k_mb=121.0):
     drops = {"drop": 0.001, "drop_high": drop_high}
     rows = [
-        {"model": "net", "runtime": runtime, "recipe": recipe, "agreement": value, **drops}
+        {"model": "net", "runtime": runtime, "seed": 0, "recipe": recipe, "agreement": value, **drops}
         for runtime in ("onnxruntime", "openvino")
         for recipe, value in (("roundoff entropy", agreement), ("modelopt max", peer))
     ]
@@ -33,8 +41,7 @@ def result(agreement=0.99, peer=0.98, drop_high=0.003, ratio=2.0, entropy_mb=120
     }
     medians = {name: {"seconds": seconds, "peak_mb": peak} for name, (seconds, peak) in costs.items()}
     return {
-        "models": ["net"],
-        "default": "roundoff entropy",
+        **PLAN,
         "accuracy": rows,
         "cost": {"ratio": ratio, "medians": medians},
     }
@@ -65,9 +72,17 @@ def test_each_target_can_be_missed_and_says_by_how_much(judged, changes, words):
     assert any(words in told for told in missed(judged, **changes))
 
 
+def test_a_run_that_was_cut_short_is_told_and_compares_what_all_recipes_have(judged):
+    short = result() | {"seeds": 2}
+    short["accuracy"].append(short["accuracy"][0] | {"seed": 1, "agreement": 0.5})
+    assert judged.agreements(short, "net", "onnxruntime") == {"roundoff entropy": 0.99, "modelopt max": 0.98}
+    assert judged.targets(short)["net on onnxruntime: 3 of 4 measurements were made"] is False
+    assert "net, onnxruntime (1 of 2 seeds)" in judged.tables(short)
+
+
 def test_nothing_measured_meets_nothing(judged):
-    met = judged.targets({"models": ["net"], "default": "roundoff entropy"})
-    assert len(met) == 11
+    met = judged.targets(PLAN)
+    assert len(met) == 13
     assert not any(met.values())
 
 
