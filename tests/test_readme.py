@@ -1,0 +1,22 @@
+"""The README's results are those of the report that it points to."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+RUN = "results/cpu-2-cores/cifar10-resnet20"
+
+
+def test_results_table_is_the_reports():
+    readme = (ROOT / "README.md").read_text()
+    assert f"{RUN}/report.md" in readme
+    rows = re.findall(r"^\| (?:onnxruntime|litert).*$", readme, re.MULTILINE)
+    report = (ROOT / RUN / "report.md").read_text()
+    assert rows
+    assert [row for row in rows if row not in report] == []
+
+
+def test_linked_files_exist():
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (ROOT / "README.md").read_text())
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
