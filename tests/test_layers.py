@@ -22,7 +22,7 @@ LAYERS = (
     ("ranking",),
     ("evaluation", "verdict"),
     ("diff", "report"),
-    ("config", "stage", "params", "sweep", "cli"),
+    ("config", "stage", "params", "cli"),
 )
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
