@@ -8,7 +8,7 @@ import pytest
 from roundoff.artifact import write_json
 from roundoff.cli import main
 
-PLATFORM = {"id": "aaaa", "cpu": {"model": "one"}}
+PLATFORM = {"gpus": [{"name": "one"}], "id": "aaaa", "cpu": {"model": "one"}}
 
 
 def metrics(size=0.1, latency=0.1, platform=PLATFORM):

@@ -166,3 +166,11 @@ def test_drift_within_its_bound_is_noise(before, drift):
     a, b = {"device_p50_ms": before}, {"device_p50_ms": before * (1 + 0.99 * drift)}
     low, high = interval_of_change(LATENCY, a, b, drift)
     assert low <= 0 <= high
+
+
+def test_absolute_times_without_a_gpu_are_not_judged():
+    cpu = {**PLATFORM, "gpus": []}
+    changed = snapshot((("batch_1.device_p50_ms", 0.5), ("size_mb", 0.2)), platform=cpu)
+    found = {change.figure: change.judgement for change in compare(snapshot(platform=cpu), changed)}
+    assert found["batch 1: device_p50_ms"] == "noise unknown"
+    assert found["size_mb"] == "worse"

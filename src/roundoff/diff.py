@@ -40,6 +40,10 @@ BATCH_FIGURES = (
 )
 ENERGY_FIGURES = (Figure("mj_per_image", False, "session"),)
 
+SESSION_FIGURES = {
+    figure.key for figure in (*CELL_FIGURES, *BATCH_FIGURES, *ENERGY_FIGURES) if figure.kind == "session"
+}
+
 
 @dataclass(frozen=True)
 class Change:
@@ -63,12 +67,15 @@ class Change:
 def compare(a: Snapshot, b: Snapshot, drift: float = SESSION_DRIFT) -> list[Change]:
     """Every figure that either snapshot has; between different fingerprints nothing is called better or worse.
 
-    `drift` is the relative change that absolute figures may show between two sessions on one machine.
+    `drift` is the relative change that absolute figures may show between two sessions on one machine with a GPU. Without
+    one they are not judged at all: whatever else ran on the CPU is in them, and the metrics do not know what that was.
     """
     same_machine = a.platform.get("id") == b.platform.get("id")
+    on_cpu = not (a.platform.get("gpus") and b.platform.get("gpus"))
     changes = []
     for name in dict.fromkeys([*a.cells, *b.cells]):
         found = [*_verdict_changes(name, a, b), *_cell_changes(name, a.cells.get(name), b.cells.get(name), drift)]
+        found = [_unjudged(change) for change in found] if on_cpu else found
         changes += found if same_machine else [_elsewhere(change) for change in found]
     return changes
 
@@ -165,6 +172,12 @@ def _judgement(figure: Figure, change: float, low: float | None, high: float | N
     if low <= 0 <= high:
         return "within noise"
     return "better" if (change > 0) == figure.more_is_better else "worse"
+
+
+def _unjudged(change: Change) -> Change:
+    if change.judgement not in ("better", "worse") or change.figure.rsplit(" ", 1)[-1] not in SESSION_FIGURES:
+        return change
+    return Change(**{**vars(change), "judgement": "noise unknown"})
 
 
 def _elsewhere(change: Change) -> Change:
