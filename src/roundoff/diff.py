@@ -67,8 +67,8 @@ class Change:
 def compare(a: Snapshot, b: Snapshot, drift: float = SESSION_DRIFT) -> list[Change]:
     """Every figure that either snapshot has; between different fingerprints nothing is called better or worse.
 
-    `drift` is the relative change that absolute figures may show between two sessions on one machine with a GPU. Without
-    one they are not judged at all: whatever else ran on the CPU is in them, and the metrics do not know what that was.
+    `drift` is the relative change that absolute figures may show between two sessions on one machine with a GPU.
+    Without one they are not judged: whatever else ran on the CPU is in them, and the metrics do not know what that was.
     """
     same_machine = a.platform.get("id") == b.platform.get("id")
     on_cpu = not (a.platform.get("gpus") and b.platform.get("gpus"))
