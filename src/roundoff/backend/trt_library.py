@@ -20,6 +20,7 @@ INSTALL = {
     "tensorrt_rtx": "pip install tensorrt-rtx",
 }
 LETTERS = "FEWIV"  # a severity's letter in the log: internal error (fatal), error, warning, info, verbose
+_LOGS: list[Any] = []  # TensorRT goes on using the first logger it was given: none may be freed before the process ends
 
 
 def import_tensorrt(module: str) -> Any:
@@ -82,4 +83,5 @@ def make_log(trt: Any, path: Path | None = None) -> Any:
             new, self.told = self.errors[self.told :], len(self.errors)
             return new[0] if new else "TensorRT logged no error"
 
-    return Log()
+    _LOGS.append(Log())
+    return _LOGS[-1]
