@@ -21,7 +21,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
     prepared = Prepared(workspace.input(cfg.paths.prepared))
     inputs = Inputs(
         onnx=workspace.input(cfg.paths.onnx),
-        keras=workspace.input(cfg.paths.keras),
+        keras=workspace.optional_input(cfg.paths.keras),
         table=workspace.input(cfg.paths.calibration) if precision.needs_calibration else None,
         calibration=prepared.calibration_images(cfg.calibrate.images),
         fingerprint=read_json(workspace.input(cfg.paths.platform)),

@@ -19,7 +19,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         predictions=workspace.input(cfg.paths.predictions),
         timings=workspace.input(cfg.paths.timings),
         prepared=workspace.input(cfg.paths.prepared),
-        curves=workspace.input(cfg.paths.curves),
+        curves=workspace.optional_input(cfg.paths.curves),
         noise=workspace.input(cfg.paths.noise),
     )
     verdict = decide(read_metrics(sources.metrics), component(cfg.verdict, Target))

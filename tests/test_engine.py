@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -109,6 +109,16 @@ def test_sidecar_says_what_was_built_from_what(inputs, directory):
     assert sidecar["fingerprint"] == MACHINE
     assert set(sidecar["files"]) == {"graph.onnx", "model.bin", "build.log"}
     assert sidecar["build_s"] > 0
+
+
+def test_a_backend_of_keras_models_is_unavailable_without_one(inputs, directory):
+    class FromKeras(Copying):
+        takes_onnx = False
+
+    sidecar = build(replace(inputs, keras=None), directory, FromKeras())
+    assert sidecar["status"] == "unavailable"
+    assert "converted from the Keras model" in sidecar["reason"]
+    assert build(inputs, directory, FromKeras())["sources"] == {"keras": sha256_of(inputs.keras)}
 
 
 def test_size_is_that_of_the_artifact_alone(inputs, directory):

@@ -26,12 +26,12 @@ REBUILD = "run the build stage again: dvc repro"
 class Inputs:
     """What every cell is built from.
 
-    `onnx` is the FP32 graph, `table` the calibration table's file, `calibration` images uint8 [N, H, W, C],
-    `fingerprint` the machine's (platform.json).
+    `onnx` is the FP32 graph, `keras` what it was exported from (None if that is not here), `table` the calibration
+    table's file, `calibration` images uint8 [N, H, W, C], `fingerprint` the machine's (platform.json).
     """
 
     onnx: Path
-    keras: Path
+    keras: Path | None
     table: Path | None
     calibration: Images
     fingerprint: dict[str, Any]
@@ -135,7 +135,8 @@ def _settings(component: Any) -> dict[str, Any]:
 def _source_hashes(backend: Backend, precision: Precision, inputs: Inputs) -> dict[str, str]:
     if not backend.takes_onnx:
         images = hashlib.sha256(inputs.calibration.tobytes()).hexdigest()
-        return {"keras": sha256_of(inputs.keras)} | ({"images": images} if precision.needs_calibration else {})
+        keras = {"keras": sha256_of(inputs.keras)} if inputs.keras else {}
+        return keras | ({"images": images} if precision.needs_calibration else {})
     table = {"calibration": sha256_of(inputs.table)} if precision.needs_calibration and inputs.table else {}
     return {"onnx": sha256_of(inputs.onnx)} | table
 
@@ -144,6 +145,8 @@ def _built(backend: Backend, name: str, precision: Precision, inputs: Inputs, di
     refusal = backend.refusal(precision)
     if refusal is not None:
         raise Unavailable(refusal)
+    if not backend.takes_onnx and inputs.keras is None:
+        raise Unavailable("converted from the Keras model, and there is none here")
     graph = _converted(backend, precision, inputs, directory / GRAPH) if backend.takes_onnx else inputs.onnx
     start = time.perf_counter()
     facts = backend.build(Source(name, precision, graph, inputs.keras, inputs.calibration), directory)

@@ -34,6 +34,11 @@ class Workspace:
             )
         return found
 
+    def optional_input(self, path: str) -> Path | None:
+        """A configured path as an input that may be missing where a run starts from a finished ONNX graph."""
+        found = self.inputs / path
+        return found if found.exists() else None
+
     def output(self, path: str) -> Path:
         """A configured path as an output."""
         return self.outputs / path

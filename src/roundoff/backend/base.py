@@ -20,12 +20,15 @@ Milliseconds = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Source:
-    """What one cell is built from: the graph in its precision, the Keras model, and calibration images."""
+    """What one cell is built from: the graph in its precision, the Keras model, and calibration images.
+
+    `keras` is there for every backend that does not take ONNX.
+    """
 
     name: str
     precision: Precision
     graph: Path
-    keras: Path
+    keras: Path | None
     calibration: Images
 
 

@@ -41,7 +41,7 @@ class TensorrtRunner(Runner):
         cuda_graphs: bool,
     ) -> None:
         self.device = cuda.use_first_device()
-        self._facts, self._cache_file = facts, cache_file
+        self._facts, self.cache_file = facts, cache_file
         self._streams, self._cuda_graphs = streams, cuda_graphs
         self._bounds: list[TensorrtBound] = []
         self._largest_binding = 0
@@ -123,7 +123,7 @@ class TensorrtRunner(Runner):
         compiled = self._engine.compiled_kernels()
         if compiled and compiled != self._kept:
             self._kept = compiled
-            keep(self._cache_file, compiled)
+            keep(self.cache_file, compiled)
 
 
 def _chunk(optima: Sequence[int]) -> int:

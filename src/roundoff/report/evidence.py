@@ -29,7 +29,7 @@ class Sources:
     predictions: Path
     timings: Path
     prepared: Path
-    curves: Path
+    curves: Path | None
     noise: Path
 
 
@@ -197,8 +197,8 @@ def _in_order(cells: list[Cell]) -> list[Cell]:
     return sorted(cells, key=lambda cell: (backends.index(cell.backend), ranks.get(cell.precision, len(ranks))))
 
 
-def _csv_rows(path: Path) -> list[dict[str, str]]:
-    if not path.exists():
+def _csv_rows(path: Path | None) -> list[dict[str, str]]:
+    if path is None or not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
