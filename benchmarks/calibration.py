@@ -38,6 +38,7 @@ STRONGEST = (
     ENTROPY,
     "roundoff best",
     "onnxruntime minmax",
+    "onnxruntime percentile",
     "onnxruntime percentile, Conv and Add only",
     "modelopt entropy",
     "modelopt max",
