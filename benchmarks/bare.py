@@ -22,9 +22,12 @@ def ok(results: tuple[Any, ...]) -> Any:
 
 
 class BareReplay:
-    """An engine at one batch size, captured once; `close` frees what it took."""
+    """An engine at one batch size, captured once; `close` frees what it took.
 
-    def __init__(self, trt: Any, engine_file: Path, images: np.ndarray) -> None:
+    `kernels` is a runtime cache of TensorRT-RTX (empty: compile anew); the kernels are the same either way.
+    """
+
+    def __init__(self, trt: Any, engine_file: Path, images: np.ndarray, kernels: bytes = b"") -> None:
         self.runtime = trt.Runtime(trt.Logger(trt.Logger.Severity.ERROR))
         self.engine = self.runtime.deserialize_cuda_engine(engine_file.read_bytes())
         if self.engine is None:
@@ -32,6 +35,10 @@ class BareReplay:
         config = self.engine.create_runtime_config()
         if hasattr(config, "dynamic_shapes_kernel_specialization_strategy"):
             config.dynamic_shapes_kernel_specialization_strategy = trt.DynamicShapesKernelSpecializationStrategy.EAGER
+        if kernels:
+            self.cache = config.create_runtime_cache()
+            assert self.cache.deserialize(kernels)
+            config.set_runtime_cache(self.cache)
         # the default strategy would take memory for the largest of all profiles
         config.set_execution_context_allocation_strategy(trt.ExecutionContextAllocationStrategy.ON_PROFILE_CHANGE)
         self.context = self.engine.create_execution_context(config)
@@ -113,7 +120,7 @@ class BareReplay:
         ok(cuda.cudaGraphExecDestroy(self.replay))
         for event in self.events:
             ok(cuda.cudaEventDestroy(event))
-        self.context = self.engine = self.runtime = None
+        self.context = self.cache = self.engine = self.runtime = None
         ok(cuda.cudaFree(self.input))
         ok(cuda.cudaFree(self.output))
         ok(cuda.cudaStreamDestroy(self.stream))

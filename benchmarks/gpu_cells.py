@@ -48,7 +48,7 @@ class Bench:
         backend = Tensorrt(
             module=self.options.module,
             profiles=[[size, size, size] for size in self.options.batches],
-            cache=str(self.options.work / "cache"),
+            cache=str(self.options.cache or self.options.work / "cache"),
         )
         directory = self.options.work / model / precision
         directory.mkdir(parents=True, exist_ok=True)
@@ -135,7 +135,8 @@ class Bench:
         inputs = self.inputs(size)
         try:
             with runner.bind(inputs) as bound:
-                bare = BareReplay(import_tensorrt(self.options.module), engine, inputs[0])
+                kernels = runner.cache_file.read_bytes() if runner.cache_file.exists() else b""
+                bare = BareReplay(import_tensorrt(self.options.module), engine, inputs[0], kernels)
                 try:
                     return self._compare(bound, bare, size)
                 finally:

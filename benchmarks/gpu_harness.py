@@ -114,6 +114,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--round-ms", type=float, default=100.0, help="aim for one mode's share of a round")
     parser.add_argument("--work", type=Path, default=Path("build/gpu"), help="where engines and caches go")
+    parser.add_argument("--cache", type=Path, help="where compiled kernels are kept; default: under --work")
     parser.add_argument("--out", type=Path, default=Path("gpu.json"))
     parser.add_argument("--devices", type=int, default=1, help="GPUs to spread the cells over, one process each")
     parser.add_argument("--cells", nargs="*", help="only these, as NAME/PRECISION")

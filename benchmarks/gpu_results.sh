@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Makes what lies under results/h200: the evaluation and report of each model, the harness, the leak test, and two GPUs.
+# Needs neither TensorFlow nor DVC (docs/tensorrt.md lists what it needs). Each step has a line in OUT/steps.txt.
+# Usage, in the repository's root: benchmarks/gpu_results.sh PREPARED OUT "STEPS" [MODEL.onnx ...]
+#   STEPS: evaluate harness leaks spread; MODEL.onnx: by default those of results/models
+set -uo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+prepared=$(realpath "$1") out=$(realpath -m "$2") steps=$3
+[ $# -gt 3 ] || set -- "$@" "$root"/results/models/{resnet8,resnet20,mobilenet_v2}.onnx
+mapfile -t models < <(realpath "${@:4}")
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/roundoff
+profiles='[[1,1,1],[32,32,32],[1024,1024,1024],[8192,8192,8192]]'
+settings=(
+  'backend=[tensorrt_rtx,onnxruntime]' "backends.tensorrt_rtx.profiles=$profiles"
+  'evaluate.batch_sizes=[1,32,1024,8192]' 'evaluate.untimed=[onnxruntime]' 'build.more=[tf32,bf16,fp8]' verdict.batch_size=32
+)
+export PYTHONPATH=$root/src:${PYTHONPATH:-}
+
+step() {  # NAME COMMAND …: run it, its output to OUT/log/NAME.txt, its seconds and exit code to OUT/steps.txt
+  local name=$1 started=$SECONDS code=0
+  "${@:2}" > "$out/log/$name.txt" 2>&1 || code=$?
+  echo "$name: $((SECONDS - started)) s, exit code $code" | tee -a "$out/steps.txt"
+}
+
+evaluate() {  # MODEL.onnx: all stages after export in a folder of their own; the report in both languages
+  local name work
+  name=$(basename "$1" .onnx) work=$out/work/$(basename "$1" .onnx)
+  mkdir -p "$work/models/onnx" "$work/data" "$out/$name" && cd "$work" || return 1
+  cp "$1" models/onnx/model.onnx
+  [ -e data/prepared ] || ln -s "$prepared" data/prepared
+  "$root/stages/without_dvc.sh" 'fp32 fp16 int8 tf32 bf16 fp8' "${settings[@]}" || return 1
+  python3 "$root/stages/report.py" "${settings[@]}" report.language=ja hydra.run.dir=ja hydra.output_subdir=null || return 1
+  cp -r metrics/. platform.json "$out/$name"
+  for kind in html md; do cp "ja/metrics/report.$kind" "$out/$name/report.ja.$kind"; done
+}
+
+harness() {  # DEVICES OUT.json [OPTION …]: our figures against the bare loop's and torch.compile's
+  local arguments=()
+  for model in "${models[@]}"; do
+    local name; name=$(basename "$model" .onnx)
+    arguments+=(--onnx "$name=$model")
+    [ ! -e "$out/work/$name/models/calibration/table.json" ] ||
+      arguments+=(--table "$name=$out/work/$name/models/calibration/table.json")
+  done
+  python3 "$root/benchmarks/gpu_harness.py" "${arguments[@]}" --images "$prepared" --work "$out/work/harness-$1" \
+    --cache "$cache" --devices "$1" --out "$2" --check "${@:3}"
+}
+
+mkdir -p "$out/log" "$out/work"
+for name in $steps; do
+  case $name in
+    evaluate) for model in "${models[@]}"; do step "evaluate-$(basename "$model" .onnx)" evaluate "$model"; done ;;
+    harness) step harness harness 1 "$out/harness.json" --precisions fp32 tf32 fp16 bf16 int8 fp8 --peer-batches 32 1024 ;;
+    leaks) step leaks python3 "$root/benchmarks/gpu_leaks.py" --onnx "${models[0]}" --cycles 1000 ;;
+    spread)
+      for devices in 1 2; do
+        step "spread-$devices" harness "$devices" "$out/spread-$devices.json" --precisions fp32 tf32 fp16 bf16 --peer-batches
+      done ;;
+    *) echo "error: no step $name; the steps are evaluate, harness, leaks and spread" >&2; exit 2 ;;
+  esac
+done
