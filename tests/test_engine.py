@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 from roundoff.artifact import sha256_of
 from roundoff.backend.base import Backend
 from roundoff.calibration.base import CalibrationTable, TensorRange
-from roundoff.engine import Inputs, build_cell, cells, open_cell, read_cell
+from roundoff.engine import Inputs, build_cell, build_directories, cells, open_cell, read_cell
 from roundoff.errors import BuildError, Unavailable
 from roundoff.precision.base import Precision
 
@@ -112,13 +112,38 @@ def test_sidecar_says_what_was_built_from_what(inputs, directory):
 
 
 def test_a_backend_of_keras_models_is_unavailable_without_one(inputs, directory):
-    class FromKeras(Copying):
-        takes_onnx = False
-
     sidecar = build(replace(inputs, keras=None), directory, FromKeras())
     assert sidecar["status"] == "unavailable"
     assert "converted from the Keras model" in sidecar["reason"]
     assert build(inputs, directory, FromKeras())["sources"] == {"keras": sha256_of(inputs.keras)}
+
+
+@dataclass(frozen=True)
+class Varying(Copying):
+    """Builds differ, but for the third, which is the second once more."""
+
+    repeats: int = 1
+
+    def build(self, source, directory):
+        (directory / self.artifact).write_bytes(b"again" if source.again else b"first")
+        return {}
+
+
+@pytest.mark.parametrize(("repeats", "different", "names"), [(1, 1, []), (2, 2, ["2"]), (3, 2, ["2"])])
+def test_further_builds_are_kept_where_they_differ(inputs, directory, repeats, different, names):
+    sidecar = build(inputs, directory, Varying(repeats=repeats))
+    assert sidecar["builds"] == {"count": repeats, "different": different}
+    assert build_directories(directory) == [directory, *(directory / "rebuilds" / name for name in names)]
+    assert [(path / "model.bin").read_bytes() for path in build_directories(directory)] == [b"first", b"again"][
+        :different
+    ]
+
+
+def test_an_altered_further_build_is_refused(inputs, directory):
+    build(inputs, directory, Varying(repeats=2))
+    (directory / "rebuilds/2/model.bin").write_bytes(b"AGAIN")
+    with pytest.raises(BuildError, match=r"rebuilds/2/model\.bin with SHA-256"):
+        open_cell(Varying(repeats=2), directory, MACHINE)
 
 
 def test_size_is_that_of_the_artifact_alone(inputs, directory):
@@ -243,4 +268,4 @@ def test_cells_are_listed_in_order_without_unfinished_ones(inputs, tmp_path):
 
 def test_sidecar_is_plain_json(inputs, directory):
     build(inputs, directory)
-    assert json.loads(Path(directory, "cell.json").read_text())["format"] == 1
+    assert json.loads(Path(directory, "cell.json").read_text())["format"] == 2

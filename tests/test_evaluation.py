@@ -1,7 +1,7 @@
 """The evaluate stage's body on real engines: a small convolutional network on ONNX Runtime, in three precisions."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -313,6 +313,39 @@ def test_shares_measured_in_processes_of_their_own_make_whole_rows(fresh, monkey
         assert rows[name]["batch_1"]["runs"] > 0
         assert rows[name]["batch_4"]["runs"] > 0
     assert (fresh / "timings/fp16/onnxruntime/batch_4.npz").exists()
+
+
+@dataclass(frozen=True)
+class Rebuilt(OnnxRuntime):
+    """Each build's file differs, as TensorRT's do; `load` remembers which was taken."""
+
+    repeats: int = 2
+    loaded: list = field(default_factory=list)
+
+    def build(self, source, directory):
+        facts = super().build(source, directory)
+        model = onnx.load(directory / self.artifact)
+        model.doc_string = "again" if source.again else "first"
+        onnx.save(model, directory / self.artifact)
+        return facts
+
+    def load(self, directory):
+        self.loaded.append(directory.name)
+        return super().load(directory)
+
+
+def test_several_builds_are_timed_in_turn_and_each_has_its_median(tmp_path):
+    prepare(tmp_path / "data")
+    source, backend = tmp_path / "model.onnx", Rebuilt(threads=1)
+    onnx.save(network(True), source)
+    inputs = Inputs(source, source, None, np.zeros((1, SIDE, SIDE, 3), np.uint8), PLATFORM)
+    build_cell("rebuilt", backend, "fp32", Fp32(), inputs, tmp_path / "engines/fp32/rebuilt")
+    row = run(tmp_path, replace(QUICK, control=False), {"rebuilt": backend})["fp32/rebuilt"]
+    assert row["builds"] == {"count": 2, "different": 2}
+    assert len(row["batch_1"]["build_p50_ms"]) == 2
+    assert min(row["batch_1"]["build_p50_ms"]) <= row["batch_1"]["device_p50_ms"] <= max(row["batch_1"]["build_p50_ms"])
+    timed = backend.loaded[2:]  # after the test set's load and the first one of all, which is not timed
+    assert timed == (["rebuilt", "2"] * len(timed))[: len(timed)]
 
 
 def test_untimed_backend_still_runs_the_test_set(fresh):

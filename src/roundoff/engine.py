@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,9 +17,10 @@ from roundoff.dataset.base import Images
 from roundoff.errors import BuildError, Unavailable
 from roundoff.precision.base import Precision
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 GRAPH = "graph.onnx"
 SIDECAR = "cell.json"
+REBUILDS = "rebuilds"
 REBUILD = "run the build stage again: dvc repro"
 
 
@@ -56,7 +58,8 @@ def build_cell(
     """Build one cell into `directory`, whole or not at all, and return its sidecar.
 
     Where this machine cannot build it the directory holds the sidecar alone, with the reason. `build_s` is the
-    backend's build in seconds, `size_mb` its artifact in MB (10^6 bytes).
+    backend's build in seconds, `size_mb` its artifact in MB (10^6 bytes), `builds` the number of builds and of those
+    that differ from all before them, which are kept under rebuilds/.
     Raises BuildError or CalibrationError for a cell that should have been built.
     """
     with whole_directory(directory) as partial:
@@ -77,7 +80,7 @@ def build_metrics(sidecar: dict[str, Any]) -> dict[str, Any]:
     if sidecar["status"] != "built":
         return {key: sidecar[key] for key in ("status", "reason")}
     hashes = {name: file["sha256"] for name, file in sidecar["files"].items()}
-    return {key: sidecar[key] for key in ("status", "size_mb", "build_s", "facts")} | {"sha256": hashes}
+    return {key: sidecar[key] for key in ("status", "size_mb", "build_s", "builds", "facts")} | {"sha256": hashes}
 
 
 def read_cell(directory: Path) -> dict[str, Any]:
@@ -111,6 +114,11 @@ def cells(root: Path) -> list[CellPath]:
     """The cells under `root`, laid out as PRECISION/BACKEND/, in alphabetical order."""
     found = sorted(path.parent for path in root.glob(f"*/*/{SIDECAR}") if not path.parent.name.startswith("."))
     return [CellPath(directory.parent.name, directory.name, directory) for directory in found]
+
+
+def build_directories(directory: Path) -> list[Path]:
+    """A cell's directory, then those of the further builds that came out otherwise."""
+    return [directory, *sorted((directory / REBUILDS).glob("*"), key=lambda path: int(path.name))]
 
 
 def _described(
@@ -148,16 +156,33 @@ def _built(backend: Backend, name: str, precision: Precision, inputs: Inputs, di
     if not backend.takes_onnx and inputs.keras is None:
         raise Unavailable("converted from the Keras model, and there is none here")
     graph = _converted(backend, precision, inputs, directory / GRAPH) if backend.takes_onnx else inputs.onnx
+    source = Source(name, precision, graph, inputs.keras, inputs.calibration)
     start = time.perf_counter()
-    facts = backend.build(Source(name, precision, graph, inputs.keras, inputs.calibration), directory)
+    facts = backend.build(source, directory)
     build_s = time.perf_counter() - start
+    different = _build_again(backend, source, directory)
     files = {
         path.relative_to(directory).as_posix(): {"sha256": sha256_of(path), "bytes": path.stat().st_size}
         for path in sorted(directory.rglob("*"))
         if path.is_file()
     }
     size_mb = (directory / backend.artifact).stat().st_size / 1e6
-    return {"files": files, "size_mb": size_mb, "build_s": build_s, "facts": facts}
+    builds = {"count": backend.repeats, "different": different}
+    return {"files": files, "size_mb": size_mb, "build_s": build_s, "builds": builds, "facts": facts}
+
+
+def _build_again(backend: Backend, source: Source, directory: Path) -> int:
+    """Build `repeats` - 1 times more; the number of different artifacts, the first one's included."""
+    seen = {sha256_of(directory / backend.artifact)}
+    for number in range(2, backend.repeats + 1):
+        again = directory / REBUILDS / str(number)
+        again.mkdir(parents=True)
+        backend.build(replace(source, again=True), again)
+        digest = sha256_of(again / backend.artifact)
+        if digest in seen:
+            shutil.rmtree(again)
+        seen.add(digest)
+    return len(seen)
 
 
 def _converted(backend: Backend, precision: Precision, inputs: Inputs, path: Path) -> Path:

@@ -33,6 +33,12 @@ def test_percentiles_without_enough_samples_are_null():
     assert found["device_p999_ms"] is None
 
 
+def test_builds_that_took_the_loads_in_turn_have_a_median_each():
+    blocks = [replace(block, device_ms=block.device_ms * (1 + block.load % 2)) for block in timing(rounds=6).blocks]
+    assert batch_metrics(Timing(blocks), None, 1, {}, builds=2)["build_p50_ms"] == pytest.approx([2.0, 4.0])
+    assert batch_metrics(Timing(blocks), None, 1, {})["build_p50_ms"] is None
+
+
 @pytest.mark.parametrize(("share", "least"), [(0.9, 64), (0.99, 662)])
 def test_a_percentile_is_supported_from_its_least_number_on(share, least):
     assert not supported(share, least - 1)

@@ -182,6 +182,25 @@ def test_method_reports_rules_that_did_not_hold(run):
         assert seen[EN(f"rule_{name}")][1] == "not held", name
 
 
+def test_builds_that_differ_show_how_far(run):
+    def rebuilt(content):
+        for name in ("onnxruntime", "litert"):
+            content[name]["builds"] = {"count": 1, "different": 1}
+
+    for precision in ("fp32", "fp16", "int8"):
+        run.rewrite(precision, rebuilt)
+    assert rules(run)[EN("rule_rebuilt")] == ("each of the 6 measured cells was built once", "not recorded")
+
+    def several(content):
+        content["onnxruntime"]["builds"] = {"count": 3, "different": 2}
+        content["onnxruntime"]["batch_1"]["build_p50_ms"] = [0.100, 0.104]
+
+    run.rewrite("int8", several)
+    text, held = rules(run)[EN("rule_rebuilt")]
+    assert (text.split(";")[0], held) == ("1 of 6 measured cells were built several times", "held")
+    assert "1 of them came out differently, their medians up to 4" in text
+
+
 def test_control_that_differs_is_not_held(run):
     for name in ("fp32", "fp16", "int8", "more"):
         run.rewrite(name, lambda content: shift(content["method"]["devices"]["cpu"]["control"]["batch_1"]))

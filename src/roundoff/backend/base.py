@@ -22,7 +22,8 @@ Milliseconds = NDArray[np.float64]
 class Source:
     """What one cell is built from: the graph in its precision, the Keras model, and calibration images.
 
-    `keras` is there for every backend that does not take ONNX.
+    `keras` is there for every backend that does not take ONNX. `again` asks for a further, independent build: nothing
+    that an earlier one left in a cache may steer it.
     """
 
     name: str
@@ -30,19 +31,22 @@ class Source:
     graph: Path
     keras: Path | None
     calibration: Images
+    again: bool = False
 
 
 class Backend(ABC):
     """An inference runtime. A subclass is a frozen dataclass whose fields are its YAML's keys.
 
     `artifact` names the file of a cell that is shipped, so whose size counts. `bound_to` lists the dotted keys of the
-    fingerprint that the artifact was made for: where one of them differs, it is not loaded.
+    fingerprint that the artifact was made for: where one of them differs, it is not loaded. `repeats` is how often an
+    engine is built, where two builds from one graph may differ.
     """
 
     artifact: ClassVar[str] = "model.engine"
     bound_to: ClassVar[tuple[str, ...]] = ()
     grid: ClassVar[Grid] = Grid()
     takes_onnx: ClassVar[bool] = True
+    repeats: int = 1
 
     @abstractmethod
     def refusal(self, precision: Precision) -> str | None:

@@ -33,8 +33,9 @@ class Tensorrt(Backend):
 
     `profiles` are batch sizes as [min, opt, max]; `workspace_mb` (10^6 bytes) bounds a layer's scratch memory, None
     leaves it to TensorRT. `compute_capabilities` (SM75, SM89, …, CURRENT) narrows what a TensorRT-RTX engine runs on;
-    empty means every GPU from Ampere on. Timing and runtime caches, which outlive engines, are kept in `cache`; null
-    means roundoff/ in the user's cache directory.
+    empty means every GPU from Ampere on. With `repeats` above 1 each engine is built that often, after the first time
+    from an empty timing cache, and the builds are timed in turn. Timing and runtime caches, which outlive engines, are
+    kept in `cache`; null means roundoff/ in the user's cache directory.
     """
 
     artifact: ClassVar[str] = "model.engine"
@@ -49,6 +50,7 @@ class Tensorrt(Backend):
     version_compatible: bool = False
     cuda_graphs: bool = True
     streams: int = 3
+    repeats: int = 1
     cache: str | None = None
 
     def __post_init__(self) -> None:
@@ -70,6 +72,7 @@ class Tensorrt(Backend):
         else:
             expected = "[]: TensorRT builds for the GPU of this machine"
             _require(not self.compute_capabilities, "compute_capabilities", self.compute_capabilities, expected)
+        _require(self.repeats >= 1, "repeats", self.repeats, "at least 1 build of each engine")
         _require(self.streams >= 2, "streams", self.streams, "at least 2, so that copies overlap compute")
 
     def refusal(self, precision: Precision) -> str | None:
@@ -92,7 +95,7 @@ class Tensorrt(Backend):
         if not builds_ahead_of_time(trt) and (missing := cuda.absence()):
             raise Unavailable(f"{self.module} builds for the GPU of this machine; {missing}")
         kept = self._timing_cache_file(trt)
-        cache = kept.read_bytes() if kept.exists() else b""
+        cache = kept.read_bytes() if kept.exists() and not source.again else b""
         built = build_engine(trt, source.graph, self._settings(source.precision), directory / LOG, cache)
         (directory / self.artifact).write_bytes(built.engine)
         if built.timing_cache:

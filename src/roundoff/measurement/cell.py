@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from roundoff.backend.base import Backend, Logits, Runner
-from roundoff.engine import SIDECAR, open_cell, read_cell
+from roundoff.engine import SIDECAR, build_directories, open_cell, read_cell
 from roundoff.errors import ConfigError, Unavailable
 
 REFERENCE_PRECISION = "fp32"
@@ -37,6 +37,11 @@ class Cell:
     def available(self) -> bool:
         """Whether it was built, and nothing has yet shown that it cannot run here."""
         return bool(self.row["status"] != "unavailable")
+
+    @property
+    def builds(self) -> list[Path]:
+        """The directories of its builds that differ: what a load may take."""
+        return build_directories(self.directory)
 
     def open(self, platform: Mapping[str, Any]) -> Runner | None:
         """The loaded engine, files and machine checked; None where it cannot run here, and its row then says why."""
@@ -85,6 +90,7 @@ def _first_row(directory: Path) -> dict[str, Any]:
         "note": facts.get("note"),
         "size_mb": sidecar["size_mb"],
         "build_s": sidecar["build_s"],
+        "builds": sidecar["builds"],
         "numerics": {"relative_error": None, "layer_types": facts.get("layer_types")},
     }
 

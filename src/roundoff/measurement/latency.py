@@ -18,9 +18,16 @@ GRAPH_MATTERS = 0.05
 
 
 def batch_metrics(
-    timing: Timing, reference: Timing | None, batch_size: int, facts: Mapping[str, Any], repeated_rounds: int = 0
+    timing: Timing,
+    reference: Timing | None,
+    batch_size: int,
+    facts: Mapping[str, Any],
+    repeated_rounds: int = 0,
+    builds: int = 1,
 ) -> dict[str, Any]:
     """The object `batch_N` of a cell. `reference` is the same backend's fp32 at this batch size, if there is one.
+
+    `builds` different builds took the loads in turn; `build_p50_ms` has the median of each, null if there is one only.
 
     Latencies are milliseconds, throughput images per second of host wall time. `facts` is what the runner says of
     itself; the keys `enqueue_ms`, `copy_ms`, `device_ms` and `enqueued_device_ms` are understood where given.
@@ -42,6 +49,7 @@ def batch_metrics(
         **_speedup("speedup", None if reference is None else paired_speedup(reference, timing)),
         **_speedup("end_to_end_speedup", None if reference is None else paired_speedup(reference, timing, True)),
         "round_spread": round_spread(timing.round_ms),
+        "build_p50_ms": build_medians(timing, builds),
         "variation": coefficient_of_variation(timing.device_ms),
         "runs": len(timing.device_ms),
         "rounds": len(timing.blocks),
@@ -59,7 +67,7 @@ def batch_unavailable(reason: str) -> dict[str, Any]:
     speedups = [f"{mode}{bound}" for mode in ("speedup", "end_to_end_speedup") for bound in ("", "_low", "_high")]
     bounds = [f"{mode}_p50_{bound}_ms" for mode in ("device", "end_to_end") for bound in ("low", "high")]
     throughput = ["throughput_per_s", "throughput_low_per_s", "throughput_high_per_s"]
-    others = ["round_spread", "variation", "seconds", "stopped"]
+    others = ["round_spread", "build_p50_ms", "variation", "seconds", "stopped"]
     empty: dict[str, Any] = dict.fromkeys([*percentiles, *throughput, *bounds, *speedups, *others])
     return {"reason": reason, **empty, "runs": 0, "rounds": 0, "loads": 0, "warnings": [], "facts": {}}
 
@@ -76,6 +84,15 @@ def round_spread(round_ms: Milliseconds) -> float:
     """Half the width of the middle 95 % of the rounds' medians, over their median: noise over time."""
     low, middle, high = np.quantile(round_ms, (0.025, 0.5, 0.975))
     return float((high - low) / 2 / middle)
+
+
+def build_medians(timing: Timing, builds: int) -> list[float] | None:
+    """Median device-only milliseconds of each of several builds, over the loads that were its turn."""
+    if builds == 1:
+        return None
+    by_load = timing.by_load(timing.round_ms)
+    turn = np.unique(timing.round_load) % builds
+    return [float(np.median(by_load[turn == build])) for build in range(builds)]
 
 
 def _percentiles(mode: str, samples: Milliseconds) -> dict[str, float | None]:

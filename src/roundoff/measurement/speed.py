@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,11 @@ def measure_device(device: str, cells: list[Cell], plan: SpeedPlan, images: Imag
     return DeviceSpeed(bench.rows, timings, report)
 
 
+def build_of_load(builds: Sequence[Path], load: int) -> Path:
+    """Which of a cell's builds the timing loop's load number `load` (from 0) takes: each in turn."""
+    return builds[load % len(builds)]
+
+
 def entry_name(cell: str, batch_size: int) -> str:
     """What a cell at a batch size is called in the timing loop, and its file of raw samples."""
     return f"{cell}/batch_{batch_size}"
@@ -90,7 +96,8 @@ class _Bench:
     images: Images
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    checked_after: set[str] = field(default_factory=set)
+    checked_after: set[tuple[str, Path]] = field(default_factory=set)
+    loads: int = 0
 
     def __post_init__(self) -> None:
         self.inputs = {size: self._indices(size) for size in self.plan.batch_sizes}
@@ -115,7 +122,8 @@ class _Bench:
         self.rows = {cell.name: {} for cell in self.cells}
         for name, cell in self.loaders.items():
             with ExitStack() as stack:
-                bounds = self._bind(name, stack.enter_context(self._loaded(name)), list(self.inputs), stack)
+                runner = stack.enter_context(self._loaded(name, cell.directory))
+                bounds = self._bind(name, runner, list(self.inputs), stack)
                 for entry, bound in bounds.items():
                     self._check_outputs(cell, bound)
                     self.facts[entry] = bound.facts()
@@ -124,25 +132,27 @@ class _Bench:
 
     @contextmanager
     def fresh(self, names: Sequence[str]) -> Iterator[Mapping[str, Bound]]:
-        """The named entries, their engines newly loaded; after the first time, outputs are checked once more."""
+        """The named entries, their engines newly loaded, builds in turn; the outputs of each build are checked once."""
         wanted: dict[str, list[int]] = {}
         for name in names:
             cell, batch = name.rsplit("/batch_", 1)
             wanted.setdefault(cell, []).append(int(batch))
+        builds = {cell: build_of_load(self.loaders[cell].builds, self.loads) for cell in wanted}
+        self.loads += 1
         with ExitStack() as stack:
             bounds: dict[str, Bound] = {}
             for cell, sizes in wanted.items():
-                bounds |= self._bind(cell, stack.enter_context(self._loaded(cell)), sizes, stack)
+                bounds |= self._bind(cell, stack.enter_context(self._loaded(cell, builds[cell])), sizes, stack)
             yield bounds
             for name, bound in bounds.items():
-                if name not in self.checked_after:
-                    self._check_outputs(self.loaders[name.rsplit("/batch_", 1)[0]], bound)
-                    self.checked_after.add(name)
+                cell = name.rsplit("/batch_", 1)[0]
+                if (name, builds[cell]) not in self.checked_after:
+                    self._check_outputs(self.loaders[cell], bound)
+                    self.checked_after.add((name, builds[cell]))
 
-    def _loaded(self, name: str) -> Runner:
-        cell = self.loaders[name]
+    def _loaded(self, name: str, build: Path) -> Runner:
         started = time.perf_counter()
-        runner = cell.loader.load(cell.directory)
+        runner = self.loaders[name].loader.load(build)
         self.load_ms[name].append(1e3 * (time.perf_counter() - started))
         return runner
 
@@ -185,7 +195,7 @@ class _Bench:
                     base = entry if cell.precision == REFERENCE_PRECISION else loop.references.get(entry)
                     reference = loop.timings[base] if base else None
                     row[f"batch_{size}"] = batch_metrics(
-                        loop.timings[entry], reference, size, self.facts[entry], loop.repeated_rounds
+                        loop.timings[entry], reference, size, self.facts[entry], loop.repeated_rounds, len(cell.builds)
                     )
 
     def measure_energy(self, device: str) -> None:

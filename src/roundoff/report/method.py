@@ -55,6 +55,20 @@ def _settled(evidence: Evidence, words: Words) -> Seen:
     return not ended["budget"], words("seen_settled", **ended)
 
 
+def _rebuilt(evidence: Evidence, words: Words) -> Seen:
+    builds = [cell.facts["builds"] for cell in evidence.measured if cell.facts.get("builds")]
+    if not builds:
+        return None, ""
+    repeated = [found for found in builds if found["count"] > 1]
+    if not repeated:
+        return None, words("seen_built_once", count=len(builds))
+    medians = [timing["build_p50_ms"] for timing in _timings(evidence) if timing.get("build_p50_ms")]
+    spread = max((max(found) / min(found) - 1 for found in medians), default=0.0)
+    differing = sum(1 for found in repeated if found["different"] > 1)
+    counts = {"count": len(builds), "repeated": len(repeated), "differing": differing}
+    return True, words("seen_rebuilt", **counts, spread=percent(spread))
+
+
 def _control(evidence: Evidence, words: Words) -> Seen:
     seen = [
         (name, times_with_interval(control[name], "speedup"), control[name])
@@ -119,6 +133,7 @@ def _fingerprint(evidence: Evidence, words: Words) -> Seen:
 RULES: dict[str, Callable[[Evidence, Words], Seen]] = {
     "interleaved": _interleaved,
     "settled": _settled,
+    "rebuilt": _rebuilt,
     "control": _control,
     "runs": _runs,
     "quiet": _quiet,
