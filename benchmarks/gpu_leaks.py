@@ -43,7 +43,7 @@ def cycle(backend: Any, directory: Path, images: np.ndarray) -> None:
         bound.device_only(2)
         bound.end_to_end(2)
         bound.stream(4)
-        bound.outputs()
+        bound.outputs(transfers=True)
 
 
 def main() -> int:

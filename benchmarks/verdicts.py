@@ -108,7 +108,7 @@ class Simulated(Bound):
     def poison(self) -> None:
         raise NotImplementedError
 
-    def outputs(self) -> list[Logits]:
+    def outputs(self, transfers: bool) -> list[Logits]:
         raise NotImplementedError
 
 
@@ -280,8 +280,8 @@ class Slowed(Bound):
     def poison(self) -> None:
         self.bound.poison()
 
-    def outputs(self) -> list[Logits]:
-        return self.bound.outputs()
+    def outputs(self, transfers: bool) -> list[Logits]:
+        return self.bound.outputs(transfers)
 
     def _spun(self, run: Callable[[int], Milliseconds]) -> Milliseconds:
         times = run(1) * (1 + self.share)

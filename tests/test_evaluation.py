@@ -245,11 +245,40 @@ def test_outputs_that_are_never_written_are_refused(fresh, monkeypatch):
         run(fresh)
 
 
-def test_a_timed_mode_that_computes_something_else_is_refused(fresh, monkeypatch):
-    true_answer = OnnxRuntimeBound.answer
-    monkeypatch.setattr(OnnxRuntimeBound, "answer", lambda self, index: 1.1 * true_answer(self, index))
-    with pytest.raises(GateError, match=r"timed mode does not compute(.|\n)*relative error 0\.(1|09)"):
+@pytest.mark.parametrize(("method", "mode"), [("answer", "device-only"), ("round_trip", "end-to-end")])
+def test_a_timed_mode_that_computes_something_else_is_refused(fresh, monkeypatch, method, mode):
+    true_answer = getattr(OnnxRuntimeBound, method)
+    monkeypatch.setattr(OnnxRuntimeBound, method, lambda self, index: 1.1 * true_answer(self, index))
+    with pytest.raises(GateError, match=rf"{mode} timed mode does not compute(.|\n)*relative error 0\.(1|09)"):
         run(fresh)
+
+
+def test_outputs_that_overflow_in_the_timed_mode_are_refused(fresh, monkeypatch):
+    monkeypatch.setattr(OnnxRuntimeBound, "answer", lambda self, index: np.full((self.batch_size, CLASSES), np.inf))
+    with pytest.raises(GateError, match="not finite"):
+        run(fresh)
+
+
+@dataclass(frozen=True)
+class Coarse(OnnxRuntime):
+    """Answers with ten bits of mantissa, as a GPU's TF32 does."""
+
+    def load(self, directory):
+        runner = super().load(directory)
+        infer = runner.infer
+        runner.infer = lambda images: infer(images).astype(np.float16).astype(np.float32)
+        return runner
+
+
+def test_an_fp32_reference_that_computes_in_tf32_says_so(tmp_path):
+    prepare(tmp_path / "data")
+    source, backend = tmp_path / "model.onnx", Coarse(threads=1)
+    onnx.save(network(True), source)
+    inputs = Inputs(source, source, None, np.zeros((1, SIDE, SIDE, 3), np.uint8), PLATFORM)
+    build_cell("gpu", backend, "fp32", Fp32(), inputs, tmp_path / "engines/fp32/gpu")
+    row = run(tmp_path, backends={"gpu": backend})["fp32/gpu"]
+    assert row["label"] == "tf32"
+    assert 3e-5 < row["numerics"]["relative_error"] < 1e-3
 
 
 def test_a_cell_that_should_work_and_fails_stops_the_run(fresh, monkeypatch):

@@ -12,10 +12,11 @@ import numpy as np
 from roundoff.artifact import whole_directory, write_json
 from roundoff.backend.base import Backend, Logits, Runner
 from roundoff.dataset.base import Images, Labels, Prepared
+from roundoff.engine import GRAPH
 from roundoff.errors import ConfigError, GateError
 from roundoff.measurement.accuracy import accuracy, chance_level, refuse_chance_level, relative_error
-from roundoff.measurement.cell import REFERENCE_PRECISION, Cell, choose_reference, find_cells
-from roundoff.measurement.label import label
+from roundoff.measurement.cell import PREFERRED_REFERENCE, REFERENCE_PRECISION, Cell, choose_reference, find_cells
+from roundoff.measurement.label import label, strict_fp32
 from roundoff.measurement.speed import DeviceSpeed, SpeedPlan, measure_device
 from roundoff.measurement.spread import equal_gpus, measure_spread, merged_rows
 from roundoff.measurement.statistics import FEWEST_FOR_MEDIAN_INTERVAL
@@ -97,8 +98,11 @@ class Evaluation:
         runnable = [cell for cell in cells if cell.logits is not None]
         reference = choose_reference(runnable)
         chance = chance_level(test.labels, classes)
+        strict = _strict_logits(reference, test.images)
         for cell in runnable:
             _fill_accuracy(cell, reference, test.labels, chance, self.chance_margin)
+            others = reference.logits if reference and cell is not reference else None
+            _fill_label(cell, strict if strict is not None else others)
         timed = [cell for cell in runnable if cell.backend not in self.untimed]
         for cell in runnable:
             cell.row |= UNTIMED
@@ -196,7 +200,7 @@ def _logits(runner: Runner, images: Images, batch: int, bar: Bar, name: str) -> 
 
 
 def _fill_accuracy(cell: Cell, reference: Cell | None, labels: Labels, chance: float, margin: float) -> None:
-    """Accuracy, error and label into the row; raises GateError for a model at chance level.
+    """Accuracy into the row; raises GateError for a model at chance level.
 
     A coarse precision that fell to chance while FP32 did not is a finding, not a fault: its row shows it.
     """
@@ -205,10 +209,26 @@ def _fill_accuracy(cell: Cell, reference: Cell | None, labels: Labels, chance: f
     found = accuracy(cell.logits, labels, compared)
     if reference is None or cell.precision == REFERENCE_PRECISION:
         refuse_chance_level(cell.name, found, chance, margin)
-    error = None if compared is None else relative_error(cell.logits, compared)
+    cell.row["accuracy"] = found
+
+
+def _strict_logits(reference: Cell | None, images: Images) -> Logits | None:
+    """Logits of strict FP32 for the first images or all; None where there is no ONNX graph to have them from.
+
+    A GPU's FP32 cell, compared with itself, would show no error whatever it computes in.
+    """
+    if reference is None or reference.name == PREFERRED_REFERENCE:
+        return None if reference is None else reference.logits
+    graph = reference.directory / GRAPH
+    return strict_fp32(graph, images) if graph.exists() else None
+
+
+def _fill_label(cell: Cell, exact: Logits | None) -> None:
+    """Error against `exact` and what it says of the type into the row; raises GateError: see `label`."""
+    assert cell.logits is not None
+    error = None if exact is None else relative_error(cell.logits[: len(exact)], exact)
     cell.row["label"] = label(cell.precision, error, cell.name)
     cell.row["numerics"]["relative_error"] = error
-    cell.row["accuracy"] = found
 
 
 def save_predictions(cells: list[Cell], labels: Labels, directory: Path) -> None:

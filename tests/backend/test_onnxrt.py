@@ -220,11 +220,12 @@ def test_no_threads_are_refused(threads):
         OnnxRuntime(threads=threads)
 
 
-def test_bound_outputs_equal_inference_for_every_rotating_input(runner):
+@pytest.mark.parametrize("transfers", [True, False])
+def test_bound_outputs_equal_inference_for_every_rotating_input(runner, transfers):
     batches = [pictures(4, seed) for seed in range(3)]
     with runner.bind(batches) as bound:
         bound.poison()
-        outputs = bound.outputs()
+        outputs = bound.outputs(transfers)
     assert bound.batch_size == 4
     for batch, logits in zip(batches, outputs, strict=True):
         np.testing.assert_allclose(logits, runner.infer(batch), rtol=1e-5, atol=1e-6)
@@ -232,7 +233,7 @@ def test_bound_outputs_equal_inference_for_every_rotating_input(runner):
 
 def test_poison_shows_until_an_engine_writes(runner):
     with runner.bind([pictures(2, 0), pictures(2, 1)]) as bound:
-        bound.outputs()
+        bound.outputs(transfers=False)
         bound.poison()
         assert np.isnan(bound.answer(0)).all()
         bound.device_only(1)
@@ -242,7 +243,7 @@ def test_poison_shows_until_an_engine_writes(runner):
 
 def test_outputs_are_copies(runner):
     with runner.bind([pictures(2)]) as bound:
-        first = bound.outputs()
+        first = bound.outputs(transfers=False)
         bound.poison()
         assert np.isfinite(first[0]).all()
 

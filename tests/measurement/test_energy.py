@@ -17,7 +17,7 @@ class Nvml:
     """As much of NVML as is asked for, on one GPU."""
 
     NVML_CLOCK_SM, NVML_CLOCK_MEM, NVML_TEMPERATURE_GPU = 1, 2, 0
-    NVMLError_NotSupported = NVMLError_NoPermission = NotOfferedError
+    NVMLError = NotOfferedError
 
     def __init__(self, masks, clocks=(1980, 1500)):
         self.masks, self.clocks, self.millijoules = iter(masks), iter(clocks * 10), 0
@@ -39,17 +39,19 @@ class Nvml:
         return self.millijoules
 
 
-def package(root, name, microjoules, wrap=1000_000):
+def package(root, name, microjoules, wrap=1000_000, kind="package-0"):
     path = root / name
     path.mkdir()
     (path / "energy_uj").write_text(f"{microjoules}\n")
     (path / "max_energy_range_uj").write_text(f"{wrap}\n")
+    (path / "name").write_text(f"{kind}\n")
     return path
 
 
 def test_rapl_adds_packages_and_survives_wrapping(tmp_path):
     first, second = package(tmp_path, "intel-rapl:0", 900_000), package(tmp_path, "intel-rapl:1", 100)
-    package(tmp_path, "intel-rapl:0:0", 5)
+    package(tmp_path, "intel-rapl:0:0", 5, kind="core")
+    package(tmp_path, "intel-rapl:2", 5, kind="psys")
     meter = meter_for("cpu", tmp_path)
     assert meter.joules() == 0
     (first / "energy_uj").write_text("50000")

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 
@@ -63,8 +62,9 @@ def test_a_killed_job_frees_its_device(device):
         assert time.monotonic() - started < 1
 
 
-def test_any_name_makes_a_file_in_the_temporary_directory():
+def test_any_name_makes_a_file_in_the_one_directory_that_all_jobs_share(monkeypatch):
+    monkeypatch.setenv("TMPDIR", "/var/tmp")
     paths = {lock_path(name) for name in ("cpu", "GPU-1", "../../etc/passwd", "a/b", "a_b", "x" * 500)}
     assert len(paths) == 6
-    assert {str(path.parent) for path in paths} == {tempfile.gettempdir()}
+    assert {str(path.parent) for path in paths} == {"/tmp"}
     assert all(len(path.name) < 255 for path in paths)

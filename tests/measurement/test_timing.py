@@ -37,12 +37,14 @@ class Engine(Bound):
     noise: float = 0.0
     batch_size: int = 1
     seed: int = 0
+    cold: float = 1.0
 
     def __post_init__(self):
         self.random = np.random.default_rng(self.seed)
 
     def times(self, kind, runs):
         times = self.ms * np.exp(self.random.normal(0, self.noise) + np.zeros(runs))
+        times[0] *= self.cold
         self.clock.now += times.sum() / 1e3
         self.clock.log.append((self.name, kind, runs))
         return times
@@ -59,7 +61,7 @@ class Engine(Bound):
     def poison(self):
         raise AssertionError("not part of timing")
 
-    def outputs(self):
+    def outputs(self, transfers):
         raise AssertionError("not part of timing")
 
 
@@ -71,6 +73,8 @@ class Bench:
     noise: dict = field(default_factory=dict)
     load_noise: float = 0.0
     too_large: tuple = ()
+    lost: dict = field(default_factory=dict)  # names that no longer fit from that load on
+    cold: float = 1.0
     clock: Clock = field(default_factory=Clock)
     loads: list = field(default_factory=list)
     open: int = 0
@@ -82,10 +86,10 @@ class Bench:
         self.open += 1
         made = {}
         for name in names:
-            if name not in self.too_large:
+            if name not in self.too_large and len(self.loads) <= self.lost.get(name, 10**9):
                 ms = self.ms[name] * np.exp(random.normal(0, self.load_noise))
                 seed = 1000 * list(self.ms).index(name) + len(self.loads)
-                made[name] = Engine(name, self.clock, ms, self.noise.get(name, 0.0), seed=seed)
+                made[name] = Engine(name, self.clock, ms, self.noise.get(name, 0.0), seed=seed, cold=self.cold)
         yield made
         self.open -= 1
 
@@ -194,6 +198,27 @@ def test_what_does_not_fit_beside_the_others_is_left_out():
     loop, timings, _ = timed({"a": 1.0, "b": 1.0, "huge": 1.0}, too_large=("huge",))
     assert set(timings) == {"a", "b"}
     assert set(loop.references) == {"b"}
+
+
+def test_what_no_longer_fits_is_left_out_and_the_others_end_in_time():
+    loop, timings, bench = timed({"a": 1.0, "b": 1.0, "lost": 1.0}, lost={"lost": 2}, load_noise=0.002)
+    assert set(timings) == {"a", "b"}
+    assert set(loop.references) == {"b"}
+    assert all("lost" not in names for names in bench.loads[3:])
+    assert bench.clock.now < SCHEDULE.budget_seconds + 1
+
+
+def test_a_lost_reference_leaves_its_candidates_with_nothing_to_compare():
+    loop, timings, _ = timed({"a": 1.0, "b": 1.0}, lost={"a": 3})
+    assert set(timings) == {"b"}
+    assert loop.references == {}
+
+
+@pytest.mark.parametrize("slow_ms", [3.0, 60.0])
+def test_cold_first_runs_do_not_favour_the_faster_engine(slow_ms):
+    """A slow engine has one or two runs a round, a fast one many: neither counts its first."""
+    _, timings, _ = timed({"a": slow_ms, "b": 1.0}, cold=1.2)
+    assert paired_speedup(timings["a"], timings["b"]).value == pytest.approx(slow_ms)
 
 
 class Throttling(Monitor):

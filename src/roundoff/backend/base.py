@@ -118,8 +118,8 @@ class Bound(ABC):
         """Fill the outputs with NaN, so that an output that was never written shows."""
 
     @abstractmethod
-    def outputs(self) -> list[Logits]:
-        """For each rotating input, logits [batch, classes] computed in the timed mode; copies."""
+    def outputs(self, transfers: bool) -> list[Logits]:
+        """For each rotating input, logits [batch, classes] as `end_to_end` (`device_only`) runs leave them; copies."""
 
     def facts(self) -> dict[str, Any]:
         """What the metrics should say of this binding, such as the use of a CUDA graph."""

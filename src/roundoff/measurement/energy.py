@@ -75,10 +75,10 @@ class GpuMonitor(Monitor):
         return len(self.masks) > 1 and self.masks[-1] != self.masks[-2]
 
     def _read(self, sensor: Callable[[], float]) -> float | None:
-        """A sensor's value; None on a GPU (or under a permission) that does not offer it."""
+        """A sensor's value; None where NVML cannot read it (not offered, not permitted, or lost for a moment)."""
         try:
             return sensor()
-        except (self.nvml.NVMLError_NotSupported, self.nvml.NVMLError_NoPermission):
+        except self.nvml.NVMLError:
             return None
 
     def conditions(self) -> dict[str, Any] | None:
@@ -88,10 +88,9 @@ class GpuMonitor(Monitor):
         seen = 0
         for mask in self.masks:
             seen |= mask
-        spans = {
-            name: [min(r[name] for r in self.readings), max(r[name] for r in self.readings)]
-            for name in self.readings[0]
-        }
+        names = dict.fromkeys(name for reading in self.readings for name in reading)
+        values = {name: [reading[name] for reading in self.readings if name in reading] for name in names}
+        spans = {name: [min(found), max(found)] for name, found in values.items()}
         return {**spans, "throttle_reasons": [name for bit, name in THROTTLE_REASONS.items() if seen & bit]}
 
 
@@ -155,10 +154,15 @@ def _readable(meter: Meter) -> None:
 
 def _rapl(powercap: Path) -> RaplMeter:
     domains = (path.parent for path in powercap.glob("intel-rapl:*/energy_uj"))
-    packages = sorted(domain for domain in domains if domain.name.count(":") == 1)
+    packages = sorted(domain for domain in domains if domain.name.count(":") == 1 and _is_package(domain))
     if not packages:
         raise Unavailable(f"no energy counter: {powercap} has no intel-rapl package")
     return RaplMeter(packages)
+
+
+def _is_package(domain: Path) -> bool:
+    # laptops have a domain "psys" beside the packages, which counts what they count once more
+    return (domain / "name").read_text().startswith("package")
 
 
 def _nvml(uuid: str) -> tuple[Any, Any]:

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
+
+from roundoff.backend.base import Logits
+from roundoff.dataset.base import Images
 from roundoff.errors import GateError
 
 # Strict FP32 lands under 1e-5 of another strict FP32 run; ten bits of mantissa (TF32, FP16) cannot get under 1e-4.
 FP32_ERROR = 3e-5
 TF32_ERROR = 5e-3
+STRICT_IMAGES = 512
+BATCH = 64
+
+
+def strict_fp32(graph: Path, images: Images) -> Logits:
+    """Logits float32 [n, classes] of the first images uint8 [N, H, W, C], at most 512, through an FP32 ONNX graph.
+
+    On the CPU by ONNX Runtime, which multiplies float32 in full: what a GPU's "FP32" is held against.
+    """
+    import onnxruntime as ort
+
+    session = ort.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    name, few = session.get_inputs()[0].name, images[:STRICT_IMAGES]
+    parts = [np.ascontiguousarray(few[start : start + BATCH]) for start in range(0, len(few), BATCH)]
+    logits: Logits = np.concatenate([session.run(None, {name: part})[0] for part in parts])
+    return logits
 
 
 def label(precision: str, error: float | None, cell: str) -> str:
-    """The name for the row: `fp32` or `tf32` where the relative error says so, else the precision asked for.
+    """The name for the row: `fp32` or `tf32` where the error against strict FP32 says so, else the one asked for.
 
     Raises GateError for a cell asked for as fp32 (or tf32) whose error is beyond TF32's: that is another network.
     """

@@ -40,7 +40,9 @@ def lock_path(device: str) -> Path:
     """The lock's file in the temporary directory: the same for every job and user on this machine."""
     readable = re.sub(r"[^A-Za-z0-9-]", "_", device)[:60]
     unique = hashlib.sha256(device.encode()).hexdigest()[:8]
-    return Path(tempfile.gettempdir()) / f"roundoff-{readable}-{unique}.lock"
+    # not tempfile.gettempdir(): jobs with a TMPDIR of their own must meet here all the same
+    shared = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
+    return shared / f"roundoff-{readable}-{unique}.lock"
 
 
 def _open(path: Path) -> int:

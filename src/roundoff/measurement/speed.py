@@ -248,18 +248,23 @@ def tolerance(own_error: float | None) -> float:
 
 
 def check_outputs(cell: str, bound: Bound, expected: Logits, most: float) -> None:
-    """Poison the outputs, run in the timed mode, and compare with `expected`, logits [rotate × batch, classes].
+    """Poison the outputs, run in either timed mode, and compare with `expected`, logits [rotate × batch, classes].
 
     Not bit for bit: another batch size may take another kernel, which adds in another order. Raises GateError.
     """
-    bound.poison()
-    found = np.concatenate(bound.outputs())
-    unwritten = int((np.isnan(found) & ~np.isnan(expected)).any(axis=1).sum())
+    for mode, transfers in (("device-only", False), ("end-to-end", True)):
+        bound.poison()
+        _compare_outputs(f"{cell} at batch size {bound.batch_size}", mode, bound.outputs(transfers), expected, most)
+
+
+def _compare_outputs(cell: str, mode: str, outputs: list[Logits], expected: Logits, most: float) -> None:
+    found = np.concatenate(outputs)
+    unwritten = int((np.isfinite(found) != np.isfinite(expected)).any(axis=1).sum())
     error = relative_error(found, expected)
     if unwritten or (error is not None and error > most):
         raise GateError(
-            f"{cell} at batch size {bound.batch_size}: the timed mode does not compute what the accuracy run computed",
-            received=f"{unwritten} outputs never written, relative error {error}",
+            f"{cell}: the {mode} timed mode does not compute what the accuracy run computed",
+            received=f"{unwritten} outputs never written or not finite, relative error {error}",
             expected=f"every output written, relative error at most {most:.1e}",
             fix="the backend's binding or the runtime is at fault: the timings would be of something else",
         )

@@ -111,13 +111,13 @@ class Timing:
 def paired_speedup(reference: Timing, candidate: Timing, end_to_end: bool = False) -> Interval:
     """Speed-up of `candidate` over `reference`: per round a ratio, per load their median, over loads the interval.
 
-    A candidate takes part in the first loads only; the reference in at least as many, the same rounds in each.
+    The reference took part in every load of the candidate's, with the same rounds in each.
     """
-    rounds = len(candidate.blocks)
+    shared = np.isin(reference.round_load, candidate.round_load)
     if end_to_end:
-        ratios = reference.round_end_to_end_ms[:rounds] / candidate.round_end_to_end_ms
+        ratios = reference.round_end_to_end_ms[shared] / candidate.round_end_to_end_ms
     else:
-        ratios = reference.round_ms[:rounds] / candidate.round_ms
+        ratios = reference.round_ms[shared] / candidate.round_ms
     return median_interval(candidate.by_load(ratios))
 
 
@@ -125,8 +125,8 @@ def paired_speedup(reference: Timing, candidate: Timing, end_to_end: bool = Fals
 class Interleaved:
     """Times entries against each other on one device.
 
-    `fresh(names)` loads the named engines anew and gives their bindings, less those that do not fit beside the others;
-    `references` names for an entry the one that it is compared with.
+    `fresh(names)` loads the named engines anew and gives their bindings, less those that do not fit beside the others,
+    which are left out from then on; `references` names for an entry the one that it is compared with.
     """
 
     names: Sequence[str]
@@ -170,11 +170,10 @@ class Interleaved:
                 if count >= 1 and self.clock() - started > OVERTIME * share_s:
                     break
         self.loads += 1
-        self._forget([name for name in names if name not in present])
+        self._forget(set(names) - set(present))
         return present
 
-    def _forget(self, names: Sequence[str]) -> None:
-        gone = {name for name in names if not self.timings[name].blocks}
+    def _forget(self, gone: set[str]) -> None:
         self.timings = {name: timing for name, timing in self.timings.items() if name not in gone}
         self.references = {a: b for a, b in self.references.items() if not gone & {a, b}}
 
@@ -211,11 +210,10 @@ class Interleaved:
             self.timings[name].blocks.append(block)
 
     def _block(self, bound: Bound, runs: int) -> Block:
-        # The first run after another engine's meets cold caches; where many follow it, it is not what they measure.
-        settling = 1 if runs > 2 else 0
+        # The first run after another engine's meets cold caches: counted, it would weigh more the slower an engine is.
         started = self.clock()
-        device_ms = bound.device_only(runs + settling)[settling:]
-        end_to_end_ms = bound.end_to_end(runs + settling)[settling:]
+        device_ms = bound.device_only(runs + 1)[1:]
+        end_to_end_ms = bound.end_to_end(runs + 1)[1:]
         stream_s = bound.stream(runs)
         return Block(self.loads, device_ms, end_to_end_ms, stream_s, runs, self.clock() - started)
 
