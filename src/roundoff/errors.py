@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class RoundoffError(Exception):
     """What went wrong, what was received, what was expected, and the fix."""
@@ -9,6 +11,14 @@ class RoundoffError(Exception):
     def __init__(self, what: str, *, received: object, expected: object, fix: str) -> None:
         self.what, self.received, self.expected, self.fix = what, received, expected, fix
         super().__init__(f"{what}\n  received: {received}\n  expected: {expected}\n  fix:      {fix}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Python's own would call the class with the message alone: a worker's error would end its whole pool
+        return _again, (type(self), self.what, str(self.received), str(self.expected), self.fix)
+
+
+def _again(kind: type[RoundoffError], what: str, received: str, expected: str, fix: str) -> RoundoffError:
+    return kind(what, received=received, expected=expected, fix=fix)
 
 
 class ConfigError(RoundoffError):

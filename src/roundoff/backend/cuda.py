@@ -21,8 +21,11 @@ class CudaError(RuntimeError):
     """A CUDA call that failed: `call` is its name, `code` CUDA's own name of the error."""
 
     def __init__(self, call: str, code: str, words: str) -> None:
-        self.call, self.code = call, code
+        self.call, self.code, self.words = call, code, words
         super().__init__(f"{call}: {code} ({words})")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.call, self.code, self.words)
 
     @property
     def is_out_of_memory(self) -> bool:
