@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import pytest
 
 from roundoff.artifact import read_json, sha256_of, whole_directory, whole_file, write_json
@@ -34,3 +38,40 @@ def test_sha256_matches_the_published_example(tmp_path):
     path = tmp_path / "abc"
     path.write_bytes(b"abc")
     assert sha256_of(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from roundoff.artifact import whole_directory, whole_file
+
+root, mine = Path(sys.argv[1]), sys.argv[2]
+for _ in range(150):
+    with whole_file(root / "kernels") as partial:
+        with partial.open("w") as file:
+            for _ in range(64):
+                file.write(mine)
+                file.flush()
+    with whole_directory(root / "cell") as partial:
+        for name in "abcd":
+            (partial / name).write_text(mine)
+"""
+
+
+def test_two_writers_leave_one_whole_file_and_one_whole_directory(tmp_path):
+    writers = [subprocess.Popen([sys.executable, "-c", WRITER, tmp_path, name]) for name in "xy"]
+    assert [writer.wait() for writer in writers] == [0, 0]
+    assert (tmp_path / "kernels").read_text() in ("x" * 64, "y" * 64)
+    assert {(tmp_path / "cell" / name).read_text() for name in "abcd"} in ({"x"}, {"y"})
+    assert sorted(child.name for child in tmp_path.iterdir()) == ["cell", "kernels"]
+
+
+def test_what_a_killed_writer_left_goes_after_a_day_and_not_before(tmp_path):
+    old, new, other = (tmp_path / f".partial.{name}" for name in ("7-aa.out", "7-bb.out", "7-cc.another"))
+    for left in (old, new, other):
+        left.mkdir()
+    for left in (old, other):
+        os.utime(left, (0, 0))
+    with whole_directory(tmp_path / "out") as partial:
+        assert partial.name.startswith(".partial.")
+    assert sorted(child.name for child in tmp_path.iterdir()) == sorted([new.name, other.name, "out"])
