@@ -6,7 +6,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf, open_dict
 
-from roundoff.config import check
+from roundoff.config import check, component
+from roundoff.evaluation import Evaluation
 from roundoff.params import write_params
 
 ROOT = Path(__file__).parents[1]
@@ -40,6 +41,10 @@ def test_params_yaml_is_what_conf_composes_to(tmp_path):
     (tmp_path / "conf").symlink_to(ROOT / "conf")
     write_params(tmp_path / "params.yaml", [])
     assert (ROOT / "params.yaml").read_text() == (tmp_path / "params.yaml").read_text(), "run `make params`"
+
+
+def test_the_evaluation_that_benchmarks_judge_is_the_one_that_ships():
+    assert component(composed().evaluate, Evaluation) == Evaluation()
 
 
 def test_params_hold_no_hydra_node():

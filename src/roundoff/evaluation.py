@@ -48,8 +48,8 @@ class Evaluation:
     warmup_ms: float = 200.0
     warmup_runs: int = 10
     min_seconds: float = 3.0
-    min_loads: int = 6
-    rounds_per_load: int = 5
+    min_loads: int = 20
+    rounds_per_load: int = 20
     budget_seconds: float = 60.0
     interval_target: float = 0.01
     rotate: int = 4
