@@ -234,6 +234,8 @@ class FakeTensorrt:
         self.cuda, self.profiles, self.layers, self.scratch_per_image = cuda, profiles, layers, scratch_per_image
         self.validity = (self.EngineValidity.VALID, 0)
         self.compiled = 0
+        self.layers_without_context = layers
+        self.room_for = 10**9  # the largest batch that TensorRT itself finds memory for
 
     def Runtime(self, logger):
         return Runtime(self, logger)
@@ -250,14 +252,14 @@ class Runtime:
         if serialized_engine == b"broken":
             self.logger.log(Severity.ERROR, "the plan is broken")
             return None
-        return ICudaEngine(self.trt)
+        return ICudaEngine(self.trt, self.logger)
 
 
 class ICudaEngine:
     num_io_tensors = 2
 
-    def __init__(self, trt: FakeTensorrt) -> None:
-        self.trt = trt
+    def __init__(self, trt: FakeTensorrt, logger) -> None:
+        self.trt, self.logger = trt, logger
         self.num_optimization_profiles = len(trt.profiles)
 
     def get_tensor_name(self, index):
@@ -281,7 +283,7 @@ class ICudaEngine:
     def create_execution_context(self, runtime_config):
         assert runtime_config.strategy in ("user", "profile")
         assert runtime_config.dynamic_shapes_kernel_specialization_strategy == "eager"
-        return IExecutionContext(self.trt, needs_scratch=runtime_config.strategy == "user")
+        return IExecutionContext(self.trt, self.logger, needs_scratch=runtime_config.strategy == "user")
 
     def create_engine_inspector(self):
         return EngineInspector(self.trt)
@@ -293,7 +295,8 @@ class EngineInspector:
         self.execution_context = None
 
     def get_engine_information(self, format):
-        return json.dumps({"Layers": list(self.trt.layers)})
+        layers = self.trt.layers if self.execution_context is not None else self.trt.layers_without_context
+        return json.dumps({"Layers": list(layers)})
 
 
 class IRuntimeCache:
@@ -324,7 +327,8 @@ class IRuntimeConfig:
 
 
 class IExecutionContext:
-    def __init__(self, trt: FakeTensorrt, needs_scratch: bool) -> None:
+    def __init__(self, trt: FakeTensorrt, logger, needs_scratch: bool) -> None:
+        self.logger = logger
         self.trt, self.shape, self.scratch, self.profile = trt, None, 0, 0
         self.needs_scratch = needs_scratch
         self.addresses: dict[str, int] = {}
@@ -349,6 +353,10 @@ class IExecutionContext:
 
     def execute_async_v3(self, stream_handle):
         images, logits, shape = self.addresses["image"], self.addresses["logits"], self.shape
+        if shape[0] > self.trt.room_for:
+            self.logger.log(Severity.ERROR, "Requested amount of GPU memory (9 bytes) could not be allocated.")
+            self.logger.log(Severity.ERROR, "IExecutionContext::enqueueV3: Error Code 2: OutOfMemory (Requested 9)")
+            return False
         assert not self.needs_scratch or self.scratch in self.trt.cuda.live
 
         def work() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -11,7 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from roundoff.artifact import read_json
-from roundoff.backend import cuda
+from roundoff.backend import cuda, trt_build
 from roundoff.backend.base import Source
 from roundoff.backend.trt import Tensorrt
 from roundoff.backend.trt_inspect import layers_from_inspector, multiplications, refuse_false_claim, summarize
@@ -280,6 +282,54 @@ def test_a_built_engine_says_what_it_computes_in(tmp_path, precision, kind):
     assert facts["compute_share"] == {kind: 1.0}
     assert facts["note"] is None
     assert facts["all_layer_types"]["uint8"] == 1
+
+
+def test_unknown_types_are_no_verdict_and_weights_tell_where_inputs_do_not():
+    unknown = {"Name": "a", "LayerType": "Convolution", "Inputs": [{"Format/Datatype": "N/A due to dynamic shapes"}]}
+    only = summarize(layers_from_inspector(json.dumps({"Layers": [unknown]})), {})
+    assert only["layer_types"] == {"unknown": 1}
+    refuse_false_claim(["int8"], only)
+    weighed = {"Layers": [unknown | {"Weights": {"Type": "Int8", "Count": 432}}]}
+    assert summarize(layers_from_inspector(json.dumps(weighed)), {})["layer_types"] == {"int8": 1}
+    half = {"Layers": [unknown | {"Weights": {"Type": "Half", "Count": 432}}]}
+    with pytest.raises(GateError, match="claims int8"):
+        refuse_false_claim(["int8"], summarize(layers_from_inspector(json.dumps(half)), {}))
+
+
+@pytest.mark.parametrize("missing", ["engine", "inspector", None])
+def test_layers_of_a_version_compatible_plan_need_its_own_runtime(missing):
+    runtime = SimpleNamespace(engine_host_code_allowed=False)
+    inspector = SimpleNamespace(get_engine_information=lambda kind: json.dumps(INSPECTION))
+    engine = SimpleNamespace(create_engine_inspector=lambda: None if missing == "inspector" else inspector)
+    refused = missing == "engine"
+    runtime.deserialize_cuda_engine = lambda plan: None if refused or not runtime.engine_host_code_allowed else engine
+    library = SimpleNamespace(
+        Runtime=lambda log: runtime, IBuilderConfig=object, LayerInformationFormat=SimpleNamespace(JSON=1)
+    )
+    layers = trt_build._layers(library, b"plan", SimpleNamespace(layers=""), host_code=True)
+    assert len(layers) == (0 if missing else 5)
+
+
+def test_a_further_build_leaves_the_kept_timing_cache_alone(tmp_path, monkeypatch):
+    caches = []
+
+    def built(trt, graph, settings, log_file, timing_cache):
+        caches.append(timing_cache)
+        return trt_build.Built(b"plan", b"from " + timing_cache, (), [])
+
+    monkeypatch.setattr("roundoff.backend.trt.build_engine", built)
+    graph = tmp_path / "graph.onnx"
+    onnx.save(network(), graph)
+    source = Source("test", Fp32(), graph, None, CALIBRATION)
+    backend = Tensorrt(cache=str(tmp_path / "cache"))
+    (tmp_path / "cache").mkdir()
+    kept = tmp_path / "cache" / f"tensorrt_rtx-{trt.__version__}-timing.cache"
+    kept.write_bytes(b"learnt")
+    backend.build(replace(source, again=True), tmp_path)
+    assert (caches, kept.read_bytes()) == ([b""], b"learnt")
+    assert (tmp_path / "timing.cache").read_bytes() == b"from "
+    backend.build(source, tmp_path)
+    assert (caches[1], kept.read_bytes()) == (b"learnt", b"from learnt")
 
 
 def test_a_false_claim_is_refused():

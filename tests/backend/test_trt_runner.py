@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from fake_gpu import CLASSES, IMAGE_SHAPE, Error, FakeCuda, FakeTensorrt, logits_of
 
-from roundoff.backend import cuda, trt_fit
+from roundoff.backend import cuda, trt_bound, trt_fit
 from roundoff.backend.trt_context import SCRATCH
 from roundoff.backend.trt_library import keep, make_log
 from roundoff.backend.trt_runner import TensorrtRunner
@@ -26,6 +26,7 @@ def images(count: int) -> np.ndarray:
 def gpu(monkeypatch) -> FakeCuda:
     fake = FakeCuda()
     monkeypatch.setattr(cuda, "runtime", lambda: fake)
+    monkeypatch.setattr(trt_bound, "WARM_S", 0.001)
     return fake
 
 
@@ -62,22 +63,57 @@ def test_device_is_the_uuid_as_nvidia_smi_writes_it(load):
 def test_every_timed_mode_leaves_each_inputs_logits(load, gpu, cuda_graphs, inputs):
     batches = [images(8) for _ in range(inputs)]
     with load(cuda_graphs=cuda_graphs).bind(batches) as bound:
-        for run in (bound.device_only, bound.end_to_end, bound.stream):
+        for run in (bound.end_to_end, bound.stream):
             bound.poison()
             assert all(np.isnan(lane.host_logits.array).all() for lane in bound.lanes)
-            run(2 * len(bound.lanes))
-            for transfers in (True, False):
-                bound.poison()
-                for found, batch in zip(bound.outputs(transfers), batches, strict=True):
-                    np.testing.assert_array_equal(found, logits_of(batch))
+            run(len(bound.lanes))
+            for index, lane in enumerate(bound.lanes):
+                np.testing.assert_array_equal(lane.host_logits.array, logits_of(batches[index % inputs]))
+        bound.poison()
+        bound.device_only(len(bound.lanes))
+        for index, lane in enumerate(bound.lanes):
+            if cuda_graphs or lane.stream is bound.streams[0]:
+                np.testing.assert_array_equal(on_device(gpu, lane), logits_of(batches[index % inputs]))
+            assert np.isnan(lane.host_logits.array).all()
         assert bound.facts()["cuda_graph"] is cuda_graphs
+
+
+@pytest.mark.parametrize("cuda_graphs", [True, False])
+@pytest.mark.parametrize("transfers", [True, False])
+def test_outputs_are_each_inputs_logits(load, cuda_graphs, transfers):
+    batches = [images(8) for _ in range(4)]
+    with load(cuda_graphs=cuda_graphs).bind(batches) as bound:
+        bound.poison()
+        for found, batch in zip(bound.outputs(transfers), batches, strict=True):
+            np.testing.assert_array_equal(found, logits_of(batch))
+
+
+@pytest.mark.parametrize(("mode", "transfers"), [("stream", True), ("device_only", False)])
+def test_outputs_are_those_of_the_timed_mode(load, monkeypatch, mode, transfers):
+    with load().bind([images(8), images(8)]) as bound:
+        monkeypatch.setattr(bound, mode, lambda runs: None)
+        bound.poison()
+        with pytest.raises(GateError, match="answer one input differently"):
+            bound.outputs(transfers)
+
+
+def test_a_lane_that_answers_for_another_input_is_found(load):
+    with load().bind([images(8), images(8)]) as bound:
+        bound.lanes[2].lay_in(images(8))
+        with pytest.raises(GateError, match=r"lanes 0 and 2 answer one input differently\n  received: logits "):
+            bound.outputs(transfers=True)
+
+
+def on_device(gpu: FakeCuda, lane) -> np.ndarray:
+    """A lane's logits in device memory."""
+    values = np.ctypeslib.as_array(gpu.live[lane.logits.handle][1])
+    return values[: lane.host_logits.array.nbytes].view(np.float32).reshape(lane.host_logits.array.shape)
 
 
 def test_poisoned_device_memory_is_nan(load, gpu):
     with load().bind([images(2)]) as bound:
         bound.poison()
-        values = np.ctypeslib.as_array(gpu.live[bound.lanes[0].logits.handle][1])
-        assert np.isnan(values[: 2 * CLASSES * 4].view(np.float32)).all()
+        assert np.isnan(on_device(gpu, bound.lanes[0])).all()
 
 
 def test_timed_runs_cover_all_inputs(load):
@@ -134,6 +170,28 @@ def test_no_memory_for_a_batch_makes_that_batch_unavailable_and_spoils_nothing(l
     assert gpu.live.keys() == before.keys()
     batch = images(8)
     np.testing.assert_array_equal(runner.infer(batch), logits_of(batch))
+
+
+@pytest.mark.parametrize("cuda_graphs", [True, False])
+def test_tensorrts_own_lack_of_memory_makes_that_batch_unavailable(load, gpu, cuda_graphs):
+    trt = FakeTensorrt(gpu, profiles=((1, 4, 8), (9, 512, 512)))
+    runner = load(trt, cuda_graphs=cuda_graphs)
+    trt.room_for = 8
+    before = dict(gpu.live)
+    with pytest.raises(Unavailable, match=r"no memory left for execute_async_v3: Requested amount of GPU memory"):
+        runner.bind([images(512)])
+    assert gpu.live.keys() == before.keys()
+    batch = images(8)
+    np.testing.assert_array_equal(runner.infer(batch), logits_of(batch))
+
+
+def test_probes_are_measured_warm_and_back_to_back(load, gpu):
+    with load().bind([images(1)]) as bound:
+        before = gpu.launches
+        facts = bound.facts()
+        assert gpu.launches - before > 2 * trt_bound.PROBES
+        assert facts["enqueued_device_ms"] == facts["copy_ms"] == pytest.approx(0.25)
+        assert facts["enqueue_ms"] > 0
 
 
 def test_scratch_is_shared_between_bindings_and_between_engines(load, gpu):
@@ -209,9 +267,39 @@ def test_int8_without_an_int8_convolution_fails(load, gpu):
     assert not gpu.live
 
 
-def test_what_the_build_could_tell_is_not_inspected_again(load, gpu):
-    facts = {"weights": "int8", "layer_types": {"int8": 9}}
-    assert load(FakeTensorrt(gpu, layers=[layer("Half")]), facts=facts).layer_types()["layer_types"] == {"float16": 1}
+def test_the_loaded_engine_is_held_to_the_claim_whatever_the_build_told(load, gpu):
+    runner = load(FakeTensorrt(gpu, layers=[layer("Half")]), facts={"weights": "int8", "layer_types": {"int8": 9}})
+    with pytest.raises(GateError, match="claims int8 has no layer that multiplies in it"):
+        runner.layer_types()
+
+
+def test_types_that_the_build_could_not_tell_are_judged_with_a_context(load, gpu):
+    unknown = layer("N/A due to dynamic shapes")
+    facts = {"weights": "int8", "layer_types": {"unknown": 1}}
+    good = FakeTensorrt(gpu, layers=[layer("Int8 NC/32HW32")])
+    good.layers_without_context = [unknown]
+    assert load(good, facts=facts).layer_types()["layer_types"] == {"int8": 1}
+    with pytest.raises(GateError, match="claims int8"):
+        load(FakeTensorrt(gpu, layers=[layer("Half")]), facts=facts)
+
+
+def test_loading_takes_one_logger_however_often(gpu):
+    trt = FakeTensorrt(gpu)
+    assert len({id(make_log(trt)) for _ in range(10)}) == 1
+    make_log(trt).log(3, "x")
+    make_log(trt).log(1, "first")
+    make_log(trt).log(1, "second")
+    assert make_log(trt).reason() == "TensorRT logged no error"
+
+
+def test_the_reason_is_the_first_error_unless_one_is_of_memory(gpu):
+    log = make_log(FakeTensorrt(gpu))
+    for words in ("one", "two"):
+        log.log(1, words)
+    assert (log.reason(), log.reason()) == ("one", "TensorRT logged no error")
+    for words in ("one", "Error Code 2: OutOfMemory"):
+        log.log(1, words)
+    assert log.reason() == "Error Code 2: OutOfMemory"
 
 
 def test_int8_with_an_int8_convolution_passes(load, gpu):

@@ -100,7 +100,8 @@ class Tensorrt(Backend):
         (directory / self.artifact).write_bytes(built.engine)
         if built.timing_cache:
             (directory / TIMING_CACHE).write_bytes(built.timing_cache)
-            keep(kept, built.timing_cache)
+            if not source.again:  # or a further build, begun from nothing, would throw away what others had learnt
+                keep(kept, built.timing_cache)
         macs = multiplications(onnx.load(source.graph))
         summary = summarize(built.layers, macs)
         refuse_false_claim((source.precision.weights, source.precision.activations), summary)

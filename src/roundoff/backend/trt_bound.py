@@ -13,9 +13,12 @@ from roundoff.backend.cuda import CudaError, Event, Owner, Stream, copy_to_devic
 from roundoff.backend.trt_context import SCRATCH, Context, Engine, freed_on_failure
 from roundoff.backend.trt_lane import Lane
 from roundoff.dataset.base import Images
+from roundoff.errors import GateError
 
 EVENTS = 256
-PROBES = 20
+PROBES = 50
+WARM_S = 0.2
+LANES_AGREE = 0.01  # relative; kernels that add in no fixed order differ by their type's rounding, under it
 
 
 class TensorrtBound(Bound):
@@ -107,19 +110,43 @@ class TensorrtBound(Bound):
                 lane.poison()
 
     def outputs(self, transfers: bool) -> list[Logits]:
+        """As `stream` (`device_only`) leaves them, in which all lanes take part; GateError where lanes disagree."""
         with SCRATCH.running:
-            for lane in self.lanes[: self.inputs]:
-                if transfers:
-                    lane.launch_round_trip()
-                else:
-                    lane.launch_compute(lane.stream)
-                    copy_to_host(lane.host_logits, lane.logits, lane.stream)
-                lane.stream.synchronize()
-            return [lane.host_logits.array.copy() for lane in self.lanes[: self.inputs]]
+            if transfers:
+                self.stream(len(self.lanes))
+            else:
+                self._compute_all()
+        self._refuse_disagreement()
+        return [lane.host_logits.array.copy() for lane in self.lanes[: self.inputs]]
+
+    def _compute_all(self) -> None:
+        if self.no_graph_reason is None:
+            self.device_only(len(self.lanes))
+        for lane in self.lanes:
+            if self.no_graph_reason is not None:
+                lane.enqueue_compute()
+            copy_to_host(lane.host_logits, lane.logits, lane.stream)
+            lane.stream.synchronize()
+
+    def _refuse_disagreement(self) -> None:
+        for index, lane in enumerate(self.lanes[self.inputs :], self.inputs):
+            first = self.lanes[index % self.inputs].host_logits.array
+            apart = float(np.linalg.norm(lane.host_logits.array - first))
+            if not apart <= LANES_AGREE * float(np.linalg.norm(first)):
+                raise GateError(
+                    f"lanes {index % self.inputs} and {index} answer one input differently",
+                    received=f"logits {apart:.3g} apart, of norm {float(np.linalg.norm(first)):.3g}",
+                    expected=f"a relative difference of at most {LANES_AGREE}",
+                    fix="a stream ran before its copy was complete: this is a fault of the binding or of the driver",
+                )
 
     def facts(self) -> dict[str, Any]:
-        """How it runs, and three figures for warnings: `enqueue_ms`, `copy_ms` (the longer direction) and
-        `enqueued_device_ms` (device time without the graph)."""
+        """How it runs, and three figures for warnings, in milliseconds: `enqueue_ms` (the host's time for one launch),
+        `copy_ms` (the longer direction) and `enqueued_device_ms` (device time without the graph).
+
+        Measured like `device_only`: at the clocks of a busy device, run after run.
+        """
+        self._get_warm()
         profile = self.engine.profiles[self.engine.profile_for(self.batch_size)]
         graph = self.no_graph_reason is None
         return {
@@ -150,17 +177,17 @@ class TensorrtBound(Bound):
         self._turn = (self._turn + 1) % len(self.lanes)
         return lane
 
-    def _device_ms(self, runs: int, launch: Callable[[Lane, Stream], None]) -> Milliseconds:
+    def _device_ms(self, runs: int, launch: Callable[[Lane, Stream], None], graphs: bool | None = None) -> Milliseconds:
         found = np.empty(runs)
+        graphs = self.no_graph_reason is None if graphs is None else graphs
         with SCRATCH.running:
             for first in range(0, runs, EVENTS):
                 part = min(EVENTS, runs - first)
-                found[first : first + part] = self._between_events(part, launch)
+                found[first : first + part] = self._between_events(part, launch, graphs)
         return found
 
-    def _between_events(self, runs: int, launch: Callable[[Lane, Stream], None]) -> Milliseconds:
+    def _between_events(self, runs: int, launch: Callable[[Lane, Stream], None], graphs: bool) -> Milliseconds:
         # Without graphs a lane computes on its own context's stream: take the lanes of the first stream alone then.
-        graphs = self.no_graph_reason is None
         stream = self.streams[0]
         launch(self.lanes[0], stream)  # keeps the device busy while the host gets ahead of it
         self.events[0].record(stream)
@@ -171,34 +198,27 @@ class TensorrtBound(Bound):
         stream.synchronize()
         return np.array([self.events[i + 1].ms_since(self.events[i]) for i in range(runs)])
 
+    def _get_warm(self) -> None:
+        end = time.perf_counter() + WARM_S
+        while time.perf_counter() < end:
+            self.device_only(PROBES)
+
     def _enqueue_ms(self) -> float:
-        seconds = []
+        seconds = np.empty(PROBES)
         with SCRATCH.running:
-            for _ in range(PROBES):
-                lane = self.lanes[0]
+            for run in range(PROBES):
+                lane = self._next_lane()
                 start = time.perf_counter()
                 lane.launch_compute(lane.stream)
-                seconds.append(time.perf_counter() - start)
-                lane.stream.synchronize()
+                seconds[run] = time.perf_counter() - start
+            for stream in self.streams:
+                stream.synchronize()
         return float(np.median(seconds)) * 1e3
 
     def _copy_ms(self) -> float:
-        lane = self.lanes[0]
-        inward = self._probe(lambda: copy_to_device(lane.images, lane.host_images, lane.stream))
-        outward = self._probe(lambda: copy_to_host(lane.host_logits, lane.logits, lane.stream))
-        return max(inward, outward)
+        inward = self._device_ms(PROBES, lambda lane, to: copy_to_device(lane.images, lane.host_images, to))
+        outward = self._device_ms(PROBES, lambda lane, to: copy_to_host(lane.host_logits, lane.logits, to))
+        return max(float(np.median(inward)), float(np.median(outward)))
 
     def _enqueued_ms(self) -> float:
-        return self._probe(self.lanes[0].enqueue_compute)
-
-    def _probe(self, work: Callable[[], None]) -> float:
-        """Median device milliseconds of work on the first lane's stream."""
-        stream, found = self.lanes[0].stream, []
-        with SCRATCH.running:
-            for _ in range(PROBES):
-                self.events[0].record(stream)
-                work()
-                self.events[1].record(stream)
-                stream.synchronize()
-                found.append(self.events[1].ms_since(self.events[0]))
-        return float(np.median(found))
+        return float(np.median(self._device_ms(PROBES, lambda lane, stream: lane.enqueue_compute(), graphs=False)))

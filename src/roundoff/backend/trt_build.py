@@ -10,7 +10,7 @@ from typing import Any
 
 from roundoff.backend import cuda
 from roundoff.backend.trt_inspect import Layer, layers_from_inspector, layers_from_log
-from roundoff.backend.trt_library import make_log
+from roundoff.backend.trt_library import make_build_log
 from roundoff.backend.trt_progress import make_monitor
 from roundoff.errors import BuildError, Unavailable
 from roundoff.progress import progress_bar
@@ -51,7 +51,7 @@ class Built:
 
 def build_engine(trt: Any, graph: Path, settings: Settings, log_file: Path, timing_cache: bytes = b"") -> Built:
     """Parse `graph` and build it; raises Unavailable in TensorRT's own words, or BuildError."""
-    log = make_log(trt, log_file)
+    log = make_build_log(trt, log_file)
     builder = _builder(trt, log)
     network = builder.create_network(_strongly_typed(trt))
     _parse(trt, network, graph, log)
@@ -65,16 +65,23 @@ def build_engine(trt: Any, graph: Path, settings: Settings, log_file: Path, timi
         raise KeyboardInterrupt
     if plan is None:
         raise _build_failure(trt, log, log_file)
-    return Built(bytes(plan), bytes(cache.serialize()) if cache else b"", tuple(log.warnings), _layers(trt, plan, log))
+    layers = _layers(trt, plan, log, settings.version_compatible)
+    return Built(bytes(plan), bytes(cache.serialize()) if cache else b"", tuple(log.warnings), layers)
 
 
-def _layers(trt: Any, plan: Any, log: Any) -> list[Layer]:
-    """As the log lists them, or as the inspector tells where the build is on the engine's own GPU."""
+def _layers(trt: Any, plan: Any, log: Any, host_code: bool) -> list[Layer]:
+    """As the log lists them, or as the inspector tells where the build is on the engine's own GPU.
+
+    None where neither does: loading looks again. `host_code`: a version-compatible plan brings its own runtime.
+    """
     if log.layers or builds_ahead_of_time(trt):
         return layers_from_log(log.layers)
     runtime = trt.Runtime(log)
+    runtime.engine_host_code_allowed = host_code
     engine = runtime.deserialize_cuda_engine(plan)
-    inspector = engine.create_engine_inspector()
+    inspector = engine and engine.create_engine_inspector()
+    if not inspector:
+        return []
     return layers_from_inspector(inspector.get_engine_information(trt.LayerInformationFormat.JSON))
 
 

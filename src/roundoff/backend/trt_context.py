@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from roundoff.backend.cuda import CudaError, DeviceMemory, Owner, Stream
+from roundoff.backend.trt_library import OUT_OF_MEMORY
 from roundoff.errors import Unavailable
 
 
@@ -86,7 +87,10 @@ class Context:
 
     def _succeeds(self, outcome: bool, what: str) -> None:
         if not outcome:
-            raise RuntimeError(f"TensorRT: {what} failed: {self.engine.log.reason()}")
+            words = self.engine.log.reason()
+            if OUT_OF_MEMORY.search(words):
+                raise Unavailable(f"no memory left for {what}: {words}")
+            raise RuntimeError(f"TensorRT: {what} failed: {words}")
 
 
 class Engine:

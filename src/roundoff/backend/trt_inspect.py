@@ -24,6 +24,7 @@ TYPES = {
     "uint8": r"uint8",
 }
 MULTIPLIERS = re.compile(r"correlation|conv|gemm|matmul|matrix.?multiply|runtime_fusion", re.IGNORECASE)
+UNKNOWN = "unknown"
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 LOG_HEADING = "Layers:\n"
 LOG_LAYER = re.compile(
@@ -64,7 +65,7 @@ def layers_from_inspector(information: str) -> list[Layer]:
     return [
         _layer(
             str(entry.get("LayerType", "")),
-            " ".join(_formats(entry.get("Inputs", []))),
+            _formats(entry),
             str(entry.get("Name", "")),
             entry.get("Metadata"),
         )
@@ -72,19 +73,28 @@ def layers_from_inspector(information: str) -> list[Layer]:
     ]
 
 
-def _formats(tensors: Any) -> Iterable[str]:
-    for tensor in tensors if isinstance(tensors, list) else []:
-        if isinstance(tensor, dict):
-            yield str(tensor.get("Datatype") or tensor.get("Format/Datatype") or "")
+def _formats(entry: Mapping[str, Any]) -> str:
+    """What the inputs are in; where that is not known (without a context: "N/A due to dynamic shapes"), the weights."""
+    inputs, weights = entry.get("Inputs"), entry.get("Weights")
+    tensors = [one for one in inputs if isinstance(one, dict)] if isinstance(inputs, list) else []
+    words = " ".join(str(one.get("Datatype") or one.get("Format/Datatype") or "") for one in tensors)
+    if _type(words) is None and isinstance(weights, dict):
+        return str(weights.get("Type", ""))
+    return words
+
+
+def _type(words: str) -> str | None:
+    """The narrowest of the types that are named."""
+    words = words.replace("_", " ")
+    return next(
+        (t for t, names in TYPES.items() if re.search(rf"(?<![a-z0-9])(?:{names})(?![a-z0-9])", words, re.IGNORECASE)),
+        None,
+    )
 
 
 def _layer(kind: str, formats: str, name: str, metadata: str | None) -> Layer:
-    words = formats.replace("_", " ")
-    types = (
-        t for t, names in TYPES.items() if re.search(rf"(?<![a-z0-9])(?:{names})(?![a-z0-9])", words, re.IGNORECASE)
-    )
     nodes = re.findall(r"\[ONNX Layer: ([^\]]*)\]", metadata or "")
-    return Layer(kind, next(types, None), frozenset([*nodes, name]))
+    return Layer(kind, _type(formats), frozenset([*nodes, name]))
 
 
 def summarize(layers: Sequence[Layer], macs: Mapping[str, int]) -> dict[str, Any]:
@@ -94,7 +104,7 @@ def summarize(layers: Sequence[Layer], macs: Mapping[str, int]) -> dict[str, Any
     all layers that read something; `compute_share`: the share of each type in the multiply-adds `macs` (by ONNX node)
     of the nodes that layers name, None if they name none; `note`: `layer_types` in words, None if all are alike.
     """
-    types = dict(Counter(layer.reads or "unknown" for layer in layers if layer.multiplies))
+    types = dict(Counter(layer.reads or UNKNOWN for layer in layers if layer.multiplies))
     every = dict(Counter(layer.reads for layer in layers if layer.reads))
     words = ", ".join(f"{count} in {kind}" for kind, count in types.items())
     return {
@@ -115,9 +125,17 @@ def _share(layers: Sequence[Layer], macs: Mapping[str, int]) -> dict[str, float]
     return {kind: count / total for kind, count in done.items()} if total else None
 
 
+def decides(layer_types: Mapping[str, int] | None) -> bool:
+    """Whether the types of all layers that multiply are known."""
+    return bool(layer_types) and UNKNOWN not in (layer_types or {})
+
+
 def refuse_false_claim(claimed: Iterable[str], summary: Mapping[str, Any] | None) -> None:
-    """GateError for an engine that claims an 8-bit type and multiplies in it nowhere; no layers, no verdict."""
-    if not summary or not summary["layer_types"]:
+    """GateError for an engine that claims an 8-bit type and multiplies in it nowhere.
+
+    No verdict where there are no layers, or layers of unknown type: the inspector knows more once a context is set.
+    """
+    if not summary or not decides(summary["layer_types"]):
         return
     for kind in {"int8", "float8_e4m3fn"}.intersection(claimed):
         if kind not in summary["layer_types"]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 import logging
 import platform
+import re
 import sys
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,13 @@ INSTALL = {
     "tensorrt_rtx": "pip install tensorrt-rtx",
 }
 LETTERS = "FEWIV"  # a severity's letter in the log: internal error (fatal), error, warning, info, verbose
-_LOGS: list[Any] = []  # TensorRT goes on using the first logger it was given: none may be freed before the process ends
+UNTOLD = 100  # errors that wait to be asked for
+OUT_OF_MEMORY = re.compile(
+    r"out.?of.?memory|cudaErrorMemoryAllocation|GPU memory.* could not be allocated|bad_alloc", re.IGNORECASE
+)
+# TensorRT goes on using the first logger it was given: none may be freed before the process ends.
+_LOGS: dict[Any, Any] = {}
+_BUILD_LOGS: list[Any] = []
 
 
 def import_tensorrt(module: str) -> Any:
@@ -55,19 +63,41 @@ def keep(path: Path, blob: bytes) -> None:
         )
 
 
-def make_log(trt: Any, path: Path | None = None) -> Any:
-    """A TensorRT logger: messages up to INFO go to `path`; `errors`, `warnings` and `layers` hold what came."""
+def make_log(trt: Any) -> Any:
+    """The logger for loading and running, one for each library: an engine loaded again and again takes no new one."""
+    if trt not in _LOGS:
+        _LOGS[trt] = _logger(trt, None)
+    _LOGS[trt].forget()
+    return _LOGS[trt]
 
+
+def make_build_log(trt: Any, path: Path) -> Any:
+    """A logger for one build: messages up to INFO go to `path`; `errors`, `warnings` and `layers` hold what came."""
+    _BUILD_LOGS.append(_logger(trt, path))
+    return _BUILD_LOGS[-1]
+
+
+def _logger(trt: Any, path: Path | None) -> Any:
     class Log(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
+            self.forget()
+
+        def forget(self) -> None:
+            """Drop what came so far."""
             self.errors: list[str] = []
             self.warnings: list[str] = []
+            self.untold: deque[str] = deque(maxlen=UNTOLD)
             self.layers = ""
-            self.told = 0
 
         def log(self, severity: Any, message: str) -> None:
             level = int(severity)
+            if level <= int(trt.ILogger.Severity.ERROR):
+                self.untold.append(message.strip())
+            if path is not None:
+                self._keep(level, message)
+
+        def _keep(self, level: int, message: str) -> None:
             if level <= int(trt.ILogger.Severity.ERROR):
                 self.errors.append(message.strip())
             elif level == int(trt.ILogger.Severity.WARNING):
@@ -79,9 +109,11 @@ def make_log(trt: Any, path: Path | None = None) -> Any:
                     file.write(f"{LETTERS[level]} {message}\n")
 
         def reason(self) -> str:
-            """TensorRT's own words: the first error since the last time somebody asked."""
-            new, self.told = self.errors[self.told :], len(self.errors)
-            return new[0] if new else "TensorRT logged no error"
+            """TensorRT's own words: of the errors since the last time somebody asked the first, or one on memory."""
+            new = list(self.untold)
+            self.untold.clear()
+            return next(
+                (words for words in new if OUT_OF_MEMORY.search(words)), (new or ["TensorRT logged no error"])[0]
+            )
 
-    _LOGS.append(Log())
-    return _LOGS[-1]
+    return Log()

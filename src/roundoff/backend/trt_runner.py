@@ -14,7 +14,7 @@ from roundoff.backend.cuda import Owner, Stream
 from roundoff.backend.host import check_batches
 from roundoff.backend.trt_bound import TensorrtBound
 from roundoff.backend.trt_context import SCRATCH, Context, Engine, freed_on_failure
-from roundoff.backend.trt_inspect import layers_from_inspector, refuse_false_claim, summarize
+from roundoff.backend.trt_inspect import decides, layers_from_inspector, refuse_false_claim, summarize
 from roundoff.backend.trt_lane import Lane
 from roundoff.backend.trt_library import keep
 from roundoff.dataset.base import Images
@@ -53,8 +53,8 @@ class TensorrtRunner(Runner):
             self._lane = self._inference_lane(owner)
             self._loaded_bytes = max(0, free - cuda.free_bytes())
             # where the build could tell, loading need not take the time to look again
-            if not facts.get("layer_types"):
-                refuse_false_claim((facts.get("weights", ""), facts.get("activations", "")), self.layer_types())
+            if not decides(facts.get("layer_types")):
+                self.layer_types()
         self._owner: Owner | None = owner
         if not self._engine.cache_was_warm:
             self._keep_kernels()
@@ -96,10 +96,17 @@ class TensorrtRunner(Runner):
         return (self._loaded_bytes + self._largest_binding) / 1e6
 
     def layer_types(self) -> dict[str, Any] | None:
-        """What the inspector tells of the loaded engine: see trt_inspect.summarize; None if it tells nothing."""
+        """What the inspector tells of the loaded engine: see trt_inspect.summarize; None if it tells nothing.
+
+        Raises GateError where that is not what the build claims.
+        """
         information = self.inspection()
         layers = layers_from_inspector(information) if information else []
-        return summarize(layers, self._facts.get("multiplications", {})) if layers else None
+        if not layers:
+            return None
+        found = summarize(layers, self._facts.get("multiplications", {}))
+        refuse_false_claim((self._facts.get("weights", ""), self._facts.get("activations", "")), found)
+        return found
 
     def inspection(self) -> str:
         """The engine inspector's JSON text, as TensorRT gives it; empty where the library has no inspector."""
@@ -109,6 +116,11 @@ class TensorrtRunner(Runner):
             return ""
         inspector.execution_context = self._lane.context.context
         return str(inspector.get_engine_information(trt.LayerInformationFormat.JSON))
+
+    @property
+    def cache_was_warm(self) -> bool:
+        """Whether the kernels that TensorRT-RTX compiles at load were in the cache."""
+        return self._engine.cache_was_warm
 
     def close(self) -> None:
         if self._owner is not None:
