@@ -41,7 +41,7 @@ def naive_divergence(counts: np.ndarray, end: int) -> float:
     for first, last in itertools.pairwise(edges):
         occupied = p[first:last] > 0
         q[first:last][occupied] = counts[first:last].sum() / max(occupied.sum(), 1)
-    if ((p > 0) & (q == 0)).any():
+    if ((p > 0) & (q == 0)).any() or (counts[:end].any() and counts[end:].any() and not counts[: edges[-2]].any()):
         return float("inf")
     p, q = p / p.sum(), q / q.sum()
     return float(np.sum(p[p > 0] * np.log(p[p > 0] / q[p > 0])))
@@ -64,6 +64,44 @@ def test_entropy_clips_a_far_outlier_and_not_a_uniform_range():
     assert Entropy().threshold(histogram_of(uniform)) > 2.9
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**31), st.floats(1 / 16, 0.999), st.floats(-3, 3), st.sampled_from([200, 2_000, 50_000]))
+def test_entropy_keeps_tensors_that_lie_far_from_zero(seed, low, exponent, count):
+    high = 10.0**exponent
+    seen = histogram_of(np.random.default_rng(seed).uniform(low * high, high, count))
+    assert seen.clipped(Entropy().threshold(seen)) < 0.2
+
+
+def test_entropy_keeps_a_sigmoid_and_a_mean():
+    normal = np.random.default_rng(0).normal(size=50_000)
+    for values in (1 / (1 + np.exp(-normal)), 3 + normal / 2):
+        seen = histogram_of(values)
+        assert seen.clipped(Entropy().threshold(seen)) < 0.01
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_a_tensor_of_which_only_zeros_were_counted_keeps_its_peak(method):
+    values = np.zeros(1000, np.float32)
+    values[1] = 6
+    seen = Histogram()
+    seen.add(values, stride=3)
+    assert seen.zeros == seen.total
+    assert method.threshold(seen) == 6
+
+
+def test_percentile_is_at_least_one_bin_wide():
+    values = np.zeros(100_000, np.float32)
+    values[:3] = 1, 2, 6
+    seen = histogram_of(values)
+    assert Percentile(percentile=99.9).threshold(seen) == seen.width
+
+
+def test_mse_keeps_the_largest_of_equally_good_thresholds():
+    seen = Histogram()
+    seen.add(np.array([0, 5, 0], np.float32), stride=2)
+    assert MeanSquaredError().threshold(seen) == 5
+
+
 def test_values_piled_up_at_the_peak_cost_nothing_unless_they_are_clipped():
     saturated = np.full(3000, 7)
     saturated[-1] = 9_000
@@ -83,6 +121,14 @@ def test_percentile_leaves_the_stated_share_below():
     threshold = Percentile(percentile=99.0).threshold(histogram_of(values))
     assert np.mean(np.abs(values) <= threshold) == pytest.approx(0.99, abs=0.001)
     assert Percentile(percentile=100).threshold(histogram_of(values)) == np.abs(values).max()
+
+
+def test_all_of_the_values_reach_to_the_peak_though_rare_ones_were_not_counted():
+    values = np.ones(1000, np.float32)
+    values[1] = 100
+    seen = Histogram()
+    seen.add(values, stride=2)
+    assert Percentile(percentile=100).threshold(seen) == 100
 
 
 def test_mse_is_as_good_as_a_search_over_the_values_themselves():

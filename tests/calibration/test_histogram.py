@@ -76,6 +76,13 @@ def test_clipped_share_counts_only_nonzero_values():
     histogram = filled(np.array([0, 0, 0, 1, 1, 1, 8], np.float32))
     assert histogram.clipped(4) == pytest.approx(0.25)
     assert histogram.clipped(8.5) == 0
+    assert histogram.clipped(8) == 0
+
+
+def test_a_relu6_is_not_clipped_at_its_own_peak():
+    values = np.clip(np.random.default_rng(0).normal(3, 2, 10_000), 0, 6).astype(np.float32)
+    assert filled(values).clipped(6) == 0
+    assert filled(values).clipped(5.9) > 0.05
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -88,3 +95,8 @@ def test_summary_keeps_the_totals():
     summary = filled(np.linspace(-3, 5, 1000, dtype=np.float32)).summary(bars=8)
     assert sum(summary["bars"]) + summary["zeros"] == summary["total"] == 1000
     assert max(summary["bars"]) - min(summary["bars"]) <= 6
+
+
+def test_summary_counts_zeros_once():
+    assert filled(np.zeros(7, np.float32)).summary() == {"bars": [0], "zeros": 7, "total": 7}
+    assert filled(np.full(7, 2, np.float32)).summary() == {"bars": [7], "zeros": 0, "total": 7}

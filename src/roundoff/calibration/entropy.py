@@ -36,7 +36,10 @@ class Entropy(Calibrator):
         require(self.candidates >= 2, "candidates", self.candidates, "2 or more thresholds to choose from")
 
     def threshold(self, seen: Histogram) -> float:
-        """The candidate with the smallest divergence; the largest of equals, so that nothing is clipped for free."""
+        """The candidate with the smallest divergence; the largest of equals, so that nothing is clipped for free.
+
+        The smallest candidate is LEVELS bins, a sixteenth of the peak at most.
+        """
         counts = seen.magnitudes()
         if len(counts) <= LEVELS:
             return seen.peak
@@ -51,7 +54,8 @@ def divergences(counts: Counts, ends: Counts) -> NDArray[np.float64]:
 
     P is the clipped histogram with the outliers in its last bin; Q spreads each level's mass evenly over the bins of
     that level that are not empty. Without clipping the last bin is a level. Infinite where the last level holds nothing
-    but outliers.
+    but outliers, and where all that is kept lies in the last level of a clipped histogram: one level describes itself
+    exactly, however much was thrown away.
     """
     mass = _prefix(counts)
     occupied = _prefix(counts > 0)
@@ -69,7 +73,8 @@ def divergences(counts: Counts, ends: Counts) -> NDArray[np.float64]:
         spread = np.where(bins > 0, level / (np.maximum(bins, 1) * inside[:, None]), 1.0)
         explained = xlogy(target, spread).sum(axis=1)
         loss = (clipped - explained) / whole - np.log(whole)
-    return np.where(np.isnan(loss), np.inf, loss)
+    nothing_told = (mass[edges[:, -3]] == 0) & (outliers > 0)
+    return np.where(np.isnan(loss) | nothing_told, np.inf, loss)
 
 
 def _edges(ends: Counts, total: int) -> Counts:

@@ -82,13 +82,14 @@ class Histogram:
     def clipped(self, threshold: float) -> float:
         """The share of the nonzero values whose bin lies beyond `threshold`, 0 to 1."""
         counts = self.magnitudes()
-        inside = counts[: math.ceil(threshold / self.width)].sum()
-        return float(1 - inside / counts.sum()) if counts.any() else 0.0
+        if threshold >= self.peak or not counts.any():
+            return 0.0
+        return float(counts[math.ceil(threshold / self.width) :].sum() / counts.sum())
 
     def summary(self, bars: int = 32) -> dict[str, Any]:
         """A coarse picture for reports: `bars` counts over equal parts of [low, high], and the exact zeros."""
         if not self.total or self.low == self.high:
-            return {"bars": [self.total], "zeros": self.zeros, "total": self.total}
+            return {"bars": [self.total - self.zeros], "zeros": self.zeros, "total": self.total}
         used = np.flatnonzero(self.counts)
         centers = (used - BINS + np.where(used > BINS, 0.5, np.where(used < BINS, -0.5, 0.0))) * self.width
         place = ((centers - self.low) / (self.high - self.low) * bars).astype(np.int64).clip(0, bars - 1)

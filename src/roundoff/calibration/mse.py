@@ -26,8 +26,11 @@ class MeanSquaredError(Calibrator):
         require(self.candidates >= 2, "candidates", self.candidates, "2 or more thresholds to choose from")
 
     def threshold(self, seen: Histogram) -> float:
-        """The best of evenly spaced candidates from a sixteenth of the largest magnitude up to all of it."""
-        tried = np.linspace(seen.peak / 16, seen.peak, self.candidates)
+        """The best of evenly spaced candidates from a sixteenth of the largest magnitude up to all of it.
+
+        The largest of equals, so that nothing is clipped for free.
+        """
+        tried = np.linspace(seen.peak, seen.peak / 16, self.candidates)
         losses = [squared_error(seen, float(t)) for t in tried]
         return float(tried[int(np.argmin(losses))]) if seen.peak else 0.0
 

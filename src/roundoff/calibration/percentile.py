@@ -24,7 +24,12 @@ class Percentile(Calibrator):
         require(0 < self.percentile <= 100, "percentile", self.percentile, "above 0, at most 100")
 
     def threshold(self, seen: Histogram) -> float:
-        """The upper edge of the first bin that reaches the share, at most the largest magnitude."""
+        """The upper edge of the first bin that reaches the share: from one bin's width to the largest magnitude.
+
+        The largest magnitude itself for 100 %, and where only exact zeros were counted.
+        """
+        if self.percentile == 100 or seen.zeros == seen.total:
+            return seen.peak
         reached = np.cumsum(seen.magnitudes()) + seen.zeros
         first = int(np.searchsorted(reached, seen.total * self.percentile / 100))
         return min((first + 1) * seen.width, seen.peak)
