@@ -38,15 +38,26 @@ def cases(prepared: Prepared) -> dict[str, tuple[Any, Any]]:
         "scaled to -1…1": ((images / 127.5 - 1).astype(np.float32), labels),
         "ImageNet statistics": (((images / 255 - IMAGENET_MEAN) / IMAGENET_STD).astype(np.float32), labels),
         "divided by 255, stored as uint8": ((images / 255).astype(np.uint8), labels),
+        "-1…1, stored as uint8": (_cast(images / 127.5 - 1), labels),
+        "ImageNet statistics, stored as uint8": (_cast((images / 255 - IMAGENET_MEAN) / IMAGENET_STD), labels),
+        "halved (7 bits)": (images // 2, labels),
+        "signed bytes taken for unsigned ones": (images ^ 128, labels),
+        "linear light instead of sRGB (power 2.2)": (_cast(255 * (images / 255) ** 2.2), labels),
+        "negatives (255 - x)": (255 - images, labels),
         "5 test images among them": (np.concatenate([images[:-5], test.images[:5]]), labels),
     }
+
+
+def _cast(values: Any) -> Any:
+    """As C casts floats to bytes: truncated, and negative ones wrapped around."""
+    return values.astype(np.int32).astype(np.uint8)
 
 
 def verdict(images: Any, labels: Any, prepared: Prepared) -> str:
     """Every finding in words, or `nothing`."""
     manifest = prepared.manifest
     findings = [
-        *check_pixels(images, manifest["test"]),
+        *check_pixels(images, manifest["test"], prepared.split("test").images),
         *check_coverage(labels, len(manifest["classes"]), len(images)),
         *check_duplicates(images, prepared.split("test").images),
     ]

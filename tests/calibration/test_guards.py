@@ -20,9 +20,7 @@ from roundoff.errors import CalibrationError
 IMAGENET = (np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225]))
 
 
-@pytest.fixture
-def expected():
-    return statistics(pictures(200, 9))
+TEST = pictures(200, 9)
 
 
 def statistics(images):
@@ -30,13 +28,25 @@ def statistics(images):
     return {"channel_mean": pixels.mean.tolist(), "channel_std": pixels.deviation.tolist()}
 
 
+def compared(images, test=TEST):
+    """What the guards say of images beside those of a test split."""
+    return check_pixels(images, statistics(test), test)
+
+
+def cast(values):
+    """As C casts floats to bytes."""
+    return values.astype(np.int32).astype(np.uint8)
+
+
 def levels(findings):
     return [(finding.guard, finding.level) for finding in findings]
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_honest_images_pass(expected, seed):
-    assert check_pixels(pictures(64, seed), expected) == []
+@pytest.mark.parametrize("count", [1, 2, 10, 64])
+def test_honest_images_pass(seed, count):
+    assert [finding for finding in compared(pictures(count, seed)) if finding.level == "error"] == []
+    assert compared(pictures(64, seed)) == []
 
 
 @pytest.mark.parametrize(
@@ -48,19 +58,47 @@ def test_honest_images_pass(expected, seed):
         (lambda x: x.astype(np.float32), "float32 from 0 to 255"),
         (lambda x: (x / 255).astype(np.uint8), "another scale"),
         (lambda x: np.zeros_like(x), "another scale"),
+        (lambda x: cast(x / 127.5 - 1), "another scale"),
+        (lambda x: cast((x / 255 - IMAGENET[0]) / IMAGENET[1]), "in 5 levels from 0 to 255"),
+        (lambda x: x // 2, "another scale"),
+        (lambda x: x ^ 128, "another scale"),
+        (lambda x: cast(255 * (x / 255) ** 2.2), "another scale"),
+        (lambda x: x // 64 * 64, "in 4 levels from 0 to 192"),
     ],
-    ids=["unit", "symmetric", "imagenet", "float", "unit-as-bytes", "black"],
+    ids=[
+        "unit",
+        "symmetric",
+        "imagenet",
+        "float",
+        "unit-as-bytes",
+        "black",
+        "symmetric-as-bytes",
+        "imagenet-as-bytes",
+        "halved",
+        "signed-as-unsigned",
+        "linear",
+        "four-levels",
+    ],
 )
-def test_a_wrong_scale_is_an_error_with_numbers(expected, rescaled, guess):
-    findings = check_pixels(rescaled(pictures(64, 0)), expected)
+def test_a_wrong_scale_is_an_error_with_numbers(rescaled, guess):
+    findings = compared(rescaled(pictures(64, 0)))
     assert levels(findings) == [("scale", "error")]
     assert guess in findings[0].message
     with pytest.raises(CalibrationError, match=r"scale: pixels"):
         enforce(findings)
 
 
-def test_reversed_channels_are_a_warning(expected):
-    findings = check_pixels(pictures(64, 0)[..., ::-1], expected)
+def test_few_images_of_a_wrong_scale_are_an_error_too():
+    assert levels(compared(cast((pictures(5, 0) / 255 - IMAGENET[0]) / IMAGENET[1]))) == [("scale", "error")]
+
+
+def test_no_image_at_all_is_told():
+    with pytest.raises(CalibrationError, match="there is no calibration image"):
+        compared(np.zeros((0, 12, 12, 3), np.uint8))
+
+
+def test_reversed_channels_are_a_warning():
+    findings = compared(pictures(64, 0)[..., ::-1])
     assert levels(findings) == [("channel order", "warning")]
     assert "BGR" in findings[0].message
     enforce(findings)
@@ -68,7 +106,22 @@ def test_reversed_channels_are_a_warning(expected):
 
 def test_grey_images_say_nothing_of_their_channel_order():
     grey = np.repeat(pictures(100, 1)[..., :1], 3, axis=-1)
-    assert check_pixels(grey[:50, ..., ::-1], statistics(grey[50:])) == []
+    assert compared(grey[:50, ..., ::-1], grey[50:]) == []
+
+
+def test_negatives_are_not_called_swapped_channels():
+    dark = np.clip(pictures(200, 5).astype(int) * [0.9, 1.0, 1.1] + [30, 0, -12], 0, 255).astype(np.uint8)
+    findings = compared(255 - dark[:100], dark[100:])
+    assert levels(findings) == [("channel means", "warning")]
+
+
+def test_channels_whose_deviations_do_not_swap_are_not_called_swapped():
+    random = np.random.default_rng(0)
+    noise = random.normal(size=(200, 12, 12, 3)) * [60, 40, 30]
+    test = np.clip(noise[:100] + np.array([135, 125, 115]), 0, 255).astype(np.uint8)
+    tinted = np.clip(noise[100:] + np.array([115, 125, 135]), 0, 255).astype(np.uint8)
+    assert levels(compared(tinted, test)) == [("channel means", "warning")]
+    assert levels(compared(test[..., ::-1], test)) == [("channel order", "warning")]
 
 
 def test_statistics_are_those_of_all_pixels():
@@ -79,12 +132,12 @@ def test_statistics_are_those_of_all_pixels():
     assert (pixels.low, pixels.high, pixels.dtype) == (images.min(), images.max(), "uint8")
 
 
-def test_darker_images_are_a_warning(expected):
-    assert levels(check_pixels(pictures(64, 0) // 2, expected)) == [("channel means", "warning")]
+def test_darker_images_are_a_warning():
+    assert levels(compared((pictures(64, 0) * 0.85).astype(np.uint8))) == [("channel means", "warning")]
 
 
-def test_another_number_of_channels_is_an_error(expected):
-    assert levels(check_pixels(pictures(8, 0)[..., :1], expected)) == [("channels", "error")]
+def test_another_number_of_channels_is_an_error():
+    assert levels(compared(pictures(8, 0)[..., :1])) == [("channels", "error")]
 
 
 def test_one_class_is_an_error_and_missing_ones_a_warning():

@@ -22,8 +22,14 @@ Channels = NDArray[np.float64]
 
 FEWEST_IMAGES = 32
 """Below it the extremes of a tensor are those of single images."""
-SMALLEST_DEVIATION_RATIO = 0.25
-"""A standard deviation this far from the test split's, either way, is another scale and no chance of sampling."""
+SMALLEST_DEVIATION_RATIO, OF_FEW = 0.6, 0.25
+"""A standard deviation this far from the test split's, either way, is another scale and no chance of sampling: pixels
+halved or doubled are at 0.5 and 2, any 32 images of CIFAR-10 within 0.9. OF_FEW is for fewer images."""
+LARGEST_MOVED_SHARE, MOVED_ERRORS = 0.2, 3.0
+"""Share of pixels that lie in other sixteenths of the grey scale than the test split's, and so many times what chance
+moves on top. Honest images of CIFAR-10 are at 0.02, one class alone at 0.16 at most, bytes taken for signed at 0.30."""
+LEAST_REFERENCE = 1000
+"""Test images, evenly spread, whose grey levels are looked at."""
 SCALE_ERRORS = 6.0
 """A channel mean may miss the test split's by this many standard errors and `SCALE_MEAN` before a guard warns."""
 SCALE_MEAN = 0.1
@@ -43,7 +49,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Pixels:
-    """One pass over images: type, extremes, and per channel the mean, its standard error and the deviation."""
+    """One pass over images: type, extremes, and per channel the mean, its standard error and the deviation.
+
+    `grey` is the share of each image's bytes in every sixteenth of the grey scale, float64 [images, 16], and `levels`
+    the number of different bytes; empty and 0 for other types than uint8.
+    """
 
     dtype: str
     low: float
@@ -51,25 +61,40 @@ class Pixels:
     mean: Channels
     error: Channels
     deviation: Channels
+    grey: NDArray[np.float64]
+    levels: int
 
     @classmethod
     def of(cls, images: Iterable[NDArray[np.generic]]) -> Pixels:
-        """Statistics of images [H, W, C]; one is in memory at a time."""
-        dtype, low, high, means, squares = "", np.inf, -np.inf, [], []
+        """Statistics of images [H, W, C]; one is in memory at a time. Raises CalibrationError without any image."""
+        dtype, low, high, means, squares, counts = "", np.inf, -np.inf, [], [], []
         for image in images:
             dtype = str(image.dtype)
             values = np.asarray(image, np.float64).reshape(-1, image.shape[-1])
             low, high = min(low, values.min()), max(high, values.max())
             means.append(values.mean(0))
             squares.append(np.square(values).mean(0))
+            if image.dtype == np.uint8:
+                counts.append(np.bincount(image.reshape(-1), minlength=256))
+        if not means:
+            raise CalibrationError(
+                "there is no calibration image",
+                received="0 images",
+                expected=f"{FEWEST_IMAGES} training images or more",
+                fix="raise calibrate.images",
+            )
         mean = np.mean(means, axis=0)
         deviation = np.sqrt(np.maximum(np.mean(squares, axis=0) - mean * mean, 0))
         error = np.std(means, axis=0) / np.sqrt(len(means))
-        return cls(dtype, float(low), float(high), mean, error, deviation)
+        bytes_of = np.array(counts, np.int64).reshape(-1, 256)
+        grey = bytes_of.reshape(-1, 16, 16).sum(2) / np.maximum(bytes_of.sum(1, keepdims=True), 1)
+        levels = int(np.count_nonzero(bytes_of.sum(0)))
+        return cls(dtype, float(low), float(high), mean, error, deviation, grey, levels)
 
 
-def check_pixels(images: Iterable[NDArray[np.generic]], expected: Mapping[str, Any]) -> list[Finding]:
-    """Compare images [H, W, C] with the manifest's `channel_mean` and `channel_std` of the test split, 0 to 255.
+def check_pixels(images: Iterable[NDArray[np.generic]], expected: Mapping[str, Any], test: Images) -> list[Finding]:
+    """Compare images [H, W, C] with the manifest's `channel_mean` and `channel_std` of the test split, 0 to 255, and
+    with the grey levels of its images `test`, uint8 [n, H, W, C].
 
     Wrong type or scale is an error; swapped channels and shifted means are warnings.
     """
@@ -78,7 +103,12 @@ def check_pixels(images: Iterable[NDArray[np.generic]], expected: Mapping[str, A
     test_deviation = np.asarray(expected["channel_std"], np.float64)
     if len(pixels.mean) != len(test_mean):
         return [Finding("channels", "error", f"{len(pixels.mean)} channels, the test split has {len(test_mean)}")]
-    return _type(pixels) or _scale(pixels, test_mean, test_deviation) or _means(pixels, test_mean, test_deviation)
+    return (
+        _type(pixels)
+        or _scale(pixels, test_mean, test_deviation)
+        or _grey(pixels, test[:: max(len(test) // LEAST_REFERENCE, 1)])
+        or _means(pixels, test_mean, test_deviation)
+    )
 
 
 def check_coverage(labels: Labels, classes: int, images: int) -> list[Finding]:
@@ -155,7 +185,8 @@ def _guess(low: float, high: float) -> str:
 
 def _scale(pixels: Pixels, test_mean: Channels, test_deviation: Channels) -> list[Finding]:
     ratio = float(pixels.deviation.mean() / max(test_deviation.mean(), 1e-9))
-    if SMALLEST_DEVIATION_RATIO <= ratio <= 1 / SMALLEST_DEVIATION_RATIO:
+    smallest = SMALLEST_DEVIATION_RATIO if len(pixels.grey) >= FEWEST_IMAGES else OF_FEW
+    if smallest <= ratio <= 1 / smallest:
         return []
     message = (
         f"pixels deviate by {_listed(pixels.deviation)} around {_listed(pixels.mean)} per channel, "
@@ -164,16 +195,41 @@ def _scale(pixels: Pixels, test_mean: Channels, test_deviation: Channels) -> lis
     return [Finding("scale", "error", message)]
 
 
+def _grey(pixels: Pixels, test: Images) -> list[Finding]:
+    """Pixels spread over the grey scale in another way: bytes that were cast, wrapped, halved, or made linear."""
+    reference = Pixels.of(test)
+    moved = 0.5 * float(np.abs(pixels.grey.mean(0) - reference.grey.mean(0)).sum())
+    count = len(pixels.grey)
+    # A normal deviate is 0.8 standard deviations in the mean; one image says nothing of the others.
+    by_chance = 0.5 * 0.8 * float((pixels.grey.std(0, ddof=1) / np.sqrt(count)).sum()) if count > 1 else 1.0
+    if moved <= LARGEST_MOVED_SHARE + MOVED_ERRORS * by_chance:
+        return []
+    message = (
+        f"pixels lie to {100 * moved:.0f} % in other sixteenths of the grey scale than the test split's "
+        f"({100 * by_chance:.0f} % would by chance), in {pixels.levels} levels from {pixels.low:g} to {pixels.high:g} "
+        f"(the test split's: {reference.levels} from {reference.low:g} to {reference.high:g}): another scale"
+    )
+    return [Finding("scale", "error", message)]
+
+
 def _means(pixels: Pixels, test_mean: Channels, test_deviation: Channels) -> list[Finding]:
     mean = pixels.mean
-    tint, test_tint = mean - mean.mean(), test_mean - test_mean.mean()
-    straight, swapped = np.abs(tint - test_tint).sum(), np.abs(tint[::-1] - test_tint).sum()
+    allowed = np.maximum(SCALE_ERRORS * pixels.error, SCALE_MEAN * test_deviation)
     told = f"channel means {_listed(mean)}, the test split's {_listed(test_mean)}"
-    if len(mean) == 3 and np.abs(test_tint).max() > SMALLEST_TINT and swapped < 0.5 * straight:
+    if _reversed(pixels, test_mean, test_deviation) and (np.abs(mean[::-1] - test_mean) <= allowed[::-1]).all():
         return [Finding("channel order", "warning", f"{told}: they agree when reversed, as if BGR were fed for RGB")]
-    if (np.abs(mean - test_mean) > np.maximum(SCALE_ERRORS * pixels.error, SCALE_MEAN * test_deviation)).any():
+    if (np.abs(mean - test_mean) > allowed).any():
         return [Finding("channel means", "warning", told)]
     return []
+
+
+def _reversed(pixels: Pixels, test_mean: Channels, test_deviation: Channels) -> bool:
+    """Whether colour, means less their mean, and deviations both fit the test split's better the other way round."""
+    mean, deviation = pixels.mean, pixels.deviation
+    tint, test_tint = mean - mean.mean(), test_mean - test_mean.mean()
+    swapped = np.abs(tint[::-1] - test_tint).sum() < 0.5 * np.abs(tint - test_tint).sum()
+    agree = np.abs(deviation[::-1] - test_deviation).sum() <= np.abs(deviation - test_deviation).sum()
+    return bool(len(mean) == 3 and np.abs(test_tint).max() > SMALLEST_TINT and swapped and agree)
 
 
 def _digest(image: Images) -> bytes:
