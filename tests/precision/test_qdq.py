@@ -61,6 +61,25 @@ def test_where_two_convs_meet_in_an_add_the_projection_is_the_branch():
     assert ("skip", "main") not in places(model)[0]
 
 
+@pytest.mark.parametrize("fuses_add", [True, False])
+def test_an_add_that_no_quantized_conv_feeds_is_left_alone(fuses_add):
+    inputs, _ = places(residual_network(), Placement(exclude_nodes=["conv2"], fuses_add=fuses_add))
+    assert inputs == {("conv1", "planes")}
+
+
+def test_of_two_convs_that_meet_in_an_add_a_quantized_one_is_fused():
+    model, _ = graph_of(
+        [
+            helper.make_node("Conv", ["x", "w3"], ["main"], "large", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+            helper.make_node("Conv", ["x", "w1"], ["side"], "small", kernel_shape=[1, 1]),
+            helper.make_node("Add", ["side", "main"], ["logits"], "skip"),
+        ],
+        {"w3": kernel(4, 4, 3, 3), "w1": kernel(4, 4, 1, 1)},
+    )
+    inputs, _ = places(model, Placement(last_layer=True, exclude_nodes=["large"]))
+    assert inputs == {("small", "x"), ("skip", "main")}
+
+
 def test_a_conv_output_that_others_read_too_is_not_fused():
     model, _ = graph_of(
         [

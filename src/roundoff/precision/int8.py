@@ -12,7 +12,7 @@ from roundoff.calibration.base import CalibrationTable, TensorRange
 from roundoff.calibration.integers import along, grid_for, weight_scales
 from roundoff.errors import CalibrationError
 from roundoff.precision.base import Grid, Precision
-from roundoff.precision.placement import Placement
+from roundoff.precision.placement import Placement, tensors
 from roundoff.precision.qdq import Codec, Codes, Floats, quantize
 
 
@@ -20,7 +20,8 @@ from roundoff.precision.qdq import Codec, Codes, Floats, quantize
 class Int8(Precision):
     """Weights int8 symmetric per output channel, activations on the backend's grid; the placement rules' switches.
 
-    `exclude_nodes` are names of nodes to leave in FP32 (* and ? stand for any characters), `exclude_types` operators.
+    `exclude_nodes` are names of nodes to leave in FP32, or of tensors as the noise report lists them (* and ? stand for
+    any characters); `exclude_types` are operators.
     """
 
     weights: ClassVar[str] = "int8"
@@ -39,7 +40,14 @@ class Int8(Precision):
             raise CalibrationError(
                 "INT8 needs a calibration table", received=None, expected="a table", fix="run the calibrate stage first"
             )
-        placement = Placement(
+        return quantize(model, table, IntegerCodec(grid), self._placement(grid))
+
+    def quantized_tensors(self, model: onnx.ModelProto) -> set[str]:
+        """Names of the activations and weights that `convert` puts into 8 bits for TensorRT; raises BuildError."""
+        return tensors(model, self._placement(Grid()))
+
+    def _placement(self, grid: Grid) -> Placement:
+        return Placement(
             first_layer=self.first_layer,
             last_layer=self.last_layer,
             residual=self.residual,
@@ -47,7 +55,6 @@ class Int8(Precision):
             exclude_nodes=self.exclude_nodes,
             exclude_types=self.exclude_types,
         )
-        return quantize(model, table, IntegerCodec(grid), placement)
 
 
 class IntegerCodec(Codec):

@@ -2,8 +2,9 @@
 
 1. What feeds a Conv, ConvTranspose, Gemm or MatMul with a constant weight is quantized, and the weight: these are the
    operators with 8-bit kernels, and nearly all of the arithmetic.
-2. Of a residual Add's inputs, the branch that does not come straight from a Conv is quantized: then TensorRT fuses
-   Conv, Add and ReLU into one kernel that reads the skip connection in 8 bits. A pair behind the Conv would split it.
+2. Of a residual Add's inputs, the branch that does not come straight from a quantized Conv is quantized: then TensorRT
+   fuses Conv, Add and ReLU into one kernel that reads the skip connection in 8 bits. A pair behind the Conv would split
+   it; where no quantized Conv feeds the Add there is nothing to fuse, and no pair.
    Kernels that cannot fuse an Add (CPU libraries) have an integer Add instead: there both inputs are quantized, and the
    Conv in front keeps its 8-bit output; ResNet-8 ran at 0.7 times FP32's speed without this and at 1.9 times with it.
 3. Nothing else: not pooling, Softmax or element-wise arithmetic, whose 8-bit versions lose accuracy and gain no time.
@@ -12,7 +13,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -26,7 +27,9 @@ from roundoff.errors import BuildError
 class Placement:
     """The switches of the rules; `fuses_add` says whether the kernels fuse an Add into the Conv before it.
 
-    `exclude_nodes` are node names (with * and ?), `exclude_types` operator types."""
+    `exclude_nodes` are names (with * and ?) of nodes that the rules know, or else of the tensors that these take;
+    `exclude_types` are operator types.
+    """
 
     first_layer: bool = True
     last_layer: bool = False
@@ -46,9 +49,9 @@ class Site:
 
 
 def sites(model: onnx.ModelProto, placement: Placement) -> tuple[list[Site], list[Site]]:
-    """The places of activation pairs and of weights; raises BuildError for an exclusion that names nothing."""
+    """The places of activation pairs and of weights; raises BuildError for an exclusion that names no candidate."""
     weighted = _weighted(model)
-    excluded = _excluded(model, placement)
+    excluded = _excluded(model, placement, weighted)
     if not placement.first_layer:
         excluded |= set(weighted[:1])
     if not placement.last_layer:
@@ -58,8 +61,13 @@ def sites(model: onnx.ModelProto, placement: Placement) -> tuple[list[Site], lis
     inputs = [Site(index, 0, nodes[index].input[0]) for index in kept]
     weights = [Site(index, 1, nodes[index].input[1]) for index in kept]
     if placement.residual:
-        inputs += [site for site in _residual(model, placement.fuses_add) if site.node not in excluded]
+        inputs += [site for site in _residual(model, kept, placement.fuses_add) if site.node not in excluded]
     return inputs, weights
+
+
+def tensors(model: onnx.ModelProto, placement: Placement) -> set[str]:
+    """Names of the activations and weights that get pairs."""
+    return {site.tensor for places in sites(model, placement) for site in places}
 
 
 def _weighted(model: onnx.ModelProto) -> list[int]:
@@ -71,21 +79,28 @@ def _weighted(model: onnx.ModelProto) -> list[int]:
     ]
 
 
-def _residual(model: onnx.ModelProto, fuses_add: bool) -> list[Site]:
+def _adds(model: onnx.ModelProto) -> list[int]:
     moving = activations(model)
-    producers = {name: node for node in model.graph.node for name in node.output}
-    uses = Counter(name for node in model.graph.node for name in node.input)
+    return [
+        index
+        for index, node in enumerate(model.graph.node)
+        if node.op_type == "Add" and len(set(node.input)) == 2 and moving.issuperset(node.input)
+    ]
+
+
+def _residual(model: onnx.ModelProto, quantized: Sequence[int], fuses_add: bool) -> list[Site]:
+    """Sites of the Adds that one of the nodes `quantized` feeds directly."""
+    nodes = model.graph.node
+    producers = {nodes[index].output[0]: nodes[index] for index in quantized}
+    uses = Counter(name for node in nodes for name in node.input)
     found = []
-    for index, node in enumerate(model.graph.node):
-        if node.op_type == "Add" and len(set(node.input)) == 2 and moving.issuperset(node.input):
-            direct = [slot for slot in (0, 1) if fuses_add and _fusable(node.input[slot], producers, uses)]
-            fused = max(direct, key=lambda slot: _kernel(producers[node.input[slot]]), default=None)
-            found += [Site(index, slot, node.input[slot]) for slot in (0, 1) if slot != fused]
+    for index in _adds(model):
+        names = nodes[index].input
+        direct = [slot for slot in (0, 1) if names[slot] in producers and (uses[names[slot]] == 1 or not fuses_add)]
+        if direct:
+            fused = max(direct, key=lambda slot: _kernel(producers[names[slot]])) if fuses_add else None
+            found += [Site(index, slot, names[slot]) for slot in (0, 1) if slot != fused]
     return found
-
-
-def _fusable(name: str, producers: dict[str, onnx.NodeProto], uses: Counter[str]) -> bool:
-    return uses[name] == 1 and name in producers and producers[name].op_type in WEIGHTED
 
 
 def _kernel(node: onnx.NodeProto) -> int:
@@ -94,23 +109,30 @@ def _kernel(node: onnx.NodeProto) -> int:
     return shape[0] * shape[-1]
 
 
-def _excluded(model: onnx.ModelProto, placement: Placement) -> set[int]:
-    nodes = list(enumerate(model.graph.node))
+def _excluded(model: onnx.ModelProto, placement: Placement, weighted: Sequence[int]) -> set[int]:
+    candidates = {index: model.graph.node[index] for index in (*weighted, *_adds(model))}
     excluded: set[int] = set()
     for pattern in placement.exclude_nodes:
-        excluded |= _matching(pattern, {i for i, node in nodes if fnmatchcase(node.name, pattern)}, model)
+        named = {index for index, node in candidates.items() if fnmatchcase(node.name, pattern)}
+        excluded |= _required(pattern, named or _reading(candidates, pattern), candidates)
     for op_type in placement.exclude_types:
-        excluded |= _matching(op_type, {i for i, node in nodes if node.op_type == op_type}, model)
+        found = {index for index, node in candidates.items() if node.op_type == op_type}
+        excluded |= _required(op_type, found, candidates)
     return excluded
 
 
-def _matching(pattern: str, found: set[int], model: onnx.ModelProto) -> set[int]:
+def _reading(candidates: Mapping[int, onnx.NodeProto], pattern: str) -> set[int]:
+    """Candidates with an activation or a weight of such a name; biases do not count."""
+    return {
+        index for index, node in candidates.items() if any(fnmatchcase(name, pattern) for name in list(node.input)[:2])
+    }
+
+
+def _required(pattern: str, found: set[int], candidates: Mapping[int, onnx.NodeProto]) -> set[int]:
     if not found:
-        names = sorted(
-            f"{node.name} ({node.op_type})" for node in model.graph.node if node.op_type in (*WEIGHTED, "Add")
-        )
+        names = sorted(f"{node.name} ({node.op_type})" for node in candidates.values())
         raise BuildError(
-            "an exclusion matches no node of the graph",
+            "an exclusion matches no node that could be quantized, nor a tensor that one takes",
             received=pattern,
             expected="a name, pattern or type of one of: " + ", ".join(names),
             fix="correct exclude_nodes or exclude_types of the precision",

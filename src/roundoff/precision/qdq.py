@@ -45,10 +45,14 @@ class Codec(ABC):
 
 
 def quantize(model: onnx.ModelProto, table: CalibrationTable, codec: Codec, placement: Placement) -> onnx.ModelProto:
-    """A copy of the FP32 model with pairs where `placement` says; raises CalibrationError for another model's table."""
+    """A copy of the FP32 model with pairs where `placement` says.
+
+    Raises CalibrationError for another model's table, BuildError where no place for a pair is left.
+    """
     require_same_model(model, table)
     _require_opset(model)
     inputs, weights = sites(model, placement)
+    _require_pairs(inputs, placement)
     editor = _Editor(model, codec)
     for site in inputs:
         editor.quantize_activation(site, _range_of(table, site))
@@ -77,6 +81,16 @@ def _require_opset(model: onnx.ModelProto) -> None:
             received=f"opset {version}",
             expected="opset 13 or newer",
             fix="export with export.opset=18",
+        )
+
+
+def _require_pairs(inputs: list[Site], placement: Placement) -> None:
+    if not inputs:
+        raise BuildError(
+            "nothing is left to be quantized: the graph would be FP32 under an 8-bit name",
+            received=f"{placement}",
+            expected="a Conv, ConvTranspose, Gemm or MatMul with a constant weight that no switch leaves out",
+            fix="set last_layer or first_layer, shorten exclude_nodes or exclude_types, or ship another precision",
         )
 
 
