@@ -10,6 +10,7 @@ from roundoff.calibration.cache import cache_from_table
 from roundoff.calibration.run import calibrate
 from roundoff.config import component
 from roundoff.dataset.base import Prepared
+from roundoff.precision.int8 import Int8
 from roundoff.stage import Workspace, stage
 
 
@@ -20,6 +21,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         component(cfg.calibrate, Calibrator),
         workspace.input(cfg.paths.onnx),
         Prepared(workspace.input(cfg.paths.prepared)),
+        component(cfg.precisions.int8, Int8).quantized_tensors,
     )
     outcome.table.save(workspace.output(cfg.paths.calibration))
     write_text(workspace.output(cfg.paths.calibration_cache), cache_from_table(outcome.table))

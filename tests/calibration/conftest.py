@@ -14,16 +14,18 @@ from roundoff.dataset.base import Prepared
 CLASSES = 10
 
 
-def network(seed: int = 0) -> onnx.ModelProto:
-    """image uint8 [N, 12, 12, 3] → rescaled → two Convs with a projected shortcut → mean → Gemm → logits [N, 10]."""
+def network(seed: int = 0, width: int = 8) -> onnx.ModelProto:
+    """image uint8 [N, 12, 12, 3] → rescaled → two Convs with a projected shortcut → mean → Gemm → logits [N, 10].
+
+    The first Conv has `width` channels."""
     random = np.random.default_rng(seed)
     constants = {
         "factor": np.array([0.016, 0.0161, 0.015], np.float32),
         "offset": np.array([-2.0, -1.99, -1.7], np.float32),
-        "w1": (random.normal(size=(8, 3, 3, 3)) / 4).astype(np.float32),
-        "b1": random.normal(size=8).astype(np.float32),
-        "w2": (random.normal(size=(16, 8, 3, 3)) / 8).astype(np.float32),
-        "w3": (random.normal(size=(16, 8, 1, 1)) / 3).astype(np.float32),
+        "w1": (random.normal(size=(width, 3, 3, 3)) / 4).astype(np.float32),
+        "b1": random.normal(size=width).astype(np.float32),
+        "w2": (random.normal(size=(16, width, 3, 3)) / width).astype(np.float32),
+        "w3": (random.normal(size=(16, width, 1, 1)) / 3).astype(np.float32),
         "axes": np.array([2, 3], np.int64),
         "dense": random.normal(size=(16, CLASSES)).astype(np.float32),
     }
@@ -80,7 +82,8 @@ def prepared(tmp_path) -> Prepared:
         "classes": [str(number) for number in range(CLASSES)],
         "test": statistics["test"],
         "seed": 3,
-        "calibration_indices": np.random.default_rng(0).permutation(300).tolist(),
+        "duplicates": {"count": 2, "train_indices": [7, 250]},
+        "calibration_indices": [i for i in np.random.default_rng(0).permutation(300).tolist() if i not in (7, 250)],
     }
     (directory / "manifest.json").write_text(json.dumps(manifest))
     return Prepared(directory)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
+import yaml
 from conftest import network
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
@@ -20,11 +24,12 @@ from roundoff.calibration.graph import model_hash, observed_tensors, with_output
 from roundoff.calibration.integers import fake_quantize
 from roundoff.calibration.minmax import MinMax
 from roundoff.calibration.mse import MeanSquaredError
-from roundoff.calibration.noise import LOSSLESS_DB, sqnr_db
+from roundoff.calibration.noise import LOSSLESS_DB, measure_noise, sqnr_db
 from roundoff.calibration.observe import SAMPLES, chunks, histograms, stride_for
 from roundoff.calibration.percentile import Percentile
 from roundoff.calibration.run import calibrate
-from roundoff.errors import CalibrationError, ConfigError
+from roundoff.errors import CalibrationError
+from roundoff.precision.int8 import Int8
 
 METHODS = [MinMax, Percentile, Entropy, MeanSquaredError, Best]
 
@@ -52,6 +57,18 @@ def test_ranges_are_the_same_to_the_last_bit_for_any_split_into_batches(prepared
     for name in names:
         assert np.array_equal(whole[name].counts, cut[name].counts)
         assert (whole[name].low, whole[name].high) == (cut[name].low, cut[name].high)
+
+
+def test_counts_of_strided_tensors_are_the_same_for_any_split_into_batches(prepared):
+    images = np.asarray(prepared.split("train").images[:77])
+    model = network(width=96)
+    assert stride_for((96, 12, 12)) > 1
+    names = observed_tensors(model)
+    whole = histograms(model, names, [images])
+    for cuts in ([1], [5, 37, 64], range(1, 77)):
+        cut = histograms(model, names, np.split(images, list(cuts)))
+        assert all(np.array_equal(whole[name].counts, cut[name].counts) for name in names)
+        assert [(h.low, h.high, h.total) for h in whole.values()] == [(h.low, h.high, h.total) for h in cut.values()]
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
@@ -90,8 +107,8 @@ def test_noise_is_measured_on_held_out_images_worst_first(model_path, prepared):
     ratios = [row["sqnr_db"] for row in outcome.noise]
     assert ratios == sorted(ratios)
     assert {row["tensor"] for row in outcome.noise if row["kind"] == "weight"} == {"w1", "w2", "w3", "dense"}
-    rest = np.setdiff1d(np.arange(300), prepared.calibration_indices(100))
-    images = prepared.split("train").images[rest[np.linspace(0, 200, 40, endpoint=False).astype(int)]]
+    rest = np.setdiff1d(np.arange(300), [*prepared.calibration_indices(100), 7, 250])
+    images = prepared.split("train").images[rest[np.linspace(0, 198, 40, endpoint=False).astype(int)]]
     values = outputs(network(), ["relu1"], images)["relu1"]
     seen = outcome.table.ranges["relu1"]
     error = values - fake_quantize(values, np.float32(seen.high / 127))
@@ -99,11 +116,54 @@ def test_noise_is_measured_on_held_out_images_worst_first(model_path, prepared):
     assert next(row for row in outcome.noise if row["tensor"] == "relu1")["sqnr_db"] == pytest.approx(expected, 1e-4)
 
 
+def test_the_worst_noise_is_that_of_a_tensor_in_8_bits(model_path, prepared):
+    model = onnx.load(model_path)
+    outcome = calibrate(MinMax(images=64), model_path, prepared, Int8().quantized_tensors)
+    inside = {row["tensor"] for row in outcome.noise if row["quantized"]}
+    assert inside == Int8().quantized_tensors(model) == {"planes", "relu1", "projected", "w1", "w2", "w3"}
+    assert {"features", "dense", "relu2"} <= {row["tensor"] for row in outcome.noise}
+    assert outcome.metrics["worst_sqnr_db"] == min(row["sqnr_db"] for row in outcome.noise if row["quantized"])
+    nothing = calibrate(MinMax(images=64), model_path, prepared, lambda model: set())
+    assert nothing.metrics["worst_sqnr_db"] is None
+    assert [{**row, "quantized": False} for row in outcome.noise] == nothing.noise
+
+
+def test_held_out_images_are_neither_calibration_nor_test_images(model_path, prepared):
+    told = calibrate(MinMax(images=64, held_out=1000), model_path, prepared).table.provenance
+    rest = np.setdiff1d(np.arange(300), [*prepared.calibration_indices(64), 7, 250])
+    assert told["held_out_indices_sha256"] == hashlib.sha256(rest.astype("<i8").tobytes()).hexdigest()
+    pixels = np.ascontiguousarray(prepared.split("train").images[rest])
+    assert told["held_out_sha256"] == hashlib.sha256(pixels.tobytes()).hexdigest()
+
+
+def test_only_a_method_that_compares_them_counts_held_out_images(model_path, prepared, monkeypatch):
+    counted = []
+
+    def counting(*arguments):
+        counted.append(arguments)
+        return histograms(*arguments)
+
+    monkeypatch.setattr("roundoff.calibration.run.histograms", counting)
+    calibrate(Entropy(images=64), model_path, prepared)
+    assert len(counted) == 1
+    calibrate(Best(images=64), model_path, prepared)
+    assert len(counted) == 3
+
+
+def test_a_held_out_image_that_overflows_names_the_tensor(model_path, prepared):
+    model, names = onnx.load(model_path), ["relu1"]
+    ranges = calibrate(MinMax(images=64), model_path, prepared).table.ranges
+    model.graph.initializer[3].CopyFrom(onnx.numpy_helper.from_array(np.full(8, np.inf, np.float32), "b1"))
+    with pytest.raises(CalibrationError, match="tensor relu1 is not finite"):
+        measure_noise(model, {name: ranges[name] for name in names}, [prepared.split("train").images[:4]])
+
+
 def test_metrics_are_json_with_the_warnings(model_path, prepared):
     metrics = calibrate(Entropy(images=20), model_path, prepared).metrics
     assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
     assert any("20 calibration images" in warning for warning in metrics["warnings"])
     assert metrics["worst_sqnr_db"] == metrics["noise"][0]["sqnr_db"]
+    assert all(row["quantized"] for row in metrics["noise"])
 
 
 def test_test_images_stop_the_calibration(model_path, prepared):
@@ -133,15 +193,15 @@ def test_a_float_input_is_refused(prepared, tmp_path):
 
 
 def test_more_images_than_the_training_split_leaves_are_refused(model_path, prepared):
-    with pytest.raises((CalibrationError, ConfigError), match="held out"):
-        calibrate(MinMax(images=300), model_path, prepared)
+    with pytest.raises(CalibrationError, match="298 calibration images of 300 training images, 2 in the test split"):
+        calibrate(MinMax(images=298), model_path, prepared)
 
 
 def test_a_damaged_table_is_refused(tmp_path):
     (tmp_path / "table.json").write_text('{"format": 1, "ranges": {"a": {"low": 1}}, "provenance": {}}')
     with pytest.raises(CalibrationError, match="cannot read the calibration table"):
         CalibrationTable.load(tmp_path / "table.json")
-    (tmp_path / "table.json").write_text('{"format": 99, "ranges": {}, "provenance": {}}')
+    (tmp_path / "table.json").write_text('{"format": 99, "ranges": {"a": {"new key": 1}}}')
     with pytest.raises(CalibrationError, match="another format"):
         CalibrationTable.load(tmp_path / "table.json")
 
@@ -159,8 +219,33 @@ def test_sqnr_in_decibels():
     assert sqnr_db(0, 1) == -LOSSLESS_DB
 
 
-@given(st.integers(1, 10**6))
-def test_strides_are_odd_and_leave_enough_samples(values):
-    stride = stride_for(values)
-    assert stride % 2 == 1
+@settings(max_examples=200, deadline=None)
+@given(st.tuples(st.integers(1, 4096), st.integers(1, 64), st.integers(1, 64)))
+@example((2048, 7, 7))
+@example((1024, 64, 64))
+@example((320, 14, 14))
+def test_strides_reach_every_channel_row_and_column_and_leave_enough_samples(shape):
+    values, stride = math.prod(shape), stride_for(shape)
     assert values / stride >= min(values, SAMPLES)
+    assert math.gcd(stride, values) == 1
+    for size, reached in zip(shape, np.unravel_index(np.arange(0, values, stride), shape), strict=True):
+        assert len(np.unique(reached)) == size
+
+
+def test_the_next_image_is_counted_at_other_positions():
+    shape = (2048, 7, 7)
+    places = np.arange(0, 2 * math.prod(shape), stride_for(shape))
+    first, second = (set(places[places // math.prod(shape) == image] % math.prod(shape)) for image in (0, 1))
+    assert not first & second
+
+
+def test_a_tensor_with_one_value_an_image_has_a_stride():
+    assert stride_for(()) == stride_for((1,)) == 1
+
+
+def test_builds_from_a_table_depend_on_the_code_that_reads_it():
+    stages = yaml.safe_load((Path(__file__).parents[2] / "dvc.yaml").read_text())["stages"]
+    readers = {name: stage.get("do", stage)["deps"] for name, stage in stages.items() if name.startswith("build-")}
+    using = {name: deps for name, deps in readers.items() if "${paths.calibration}" in deps}
+    assert set(using) >= {"build-int8", "build-more"}
+    assert all({"src/roundoff/calibration", "src/roundoff/precision"} <= set(deps) for deps in using.values())

@@ -43,7 +43,7 @@ class CalibrationTable:
         """Read a table that `save` wrote; raises CalibrationError for another format or a damaged file."""
         try:
             raw = read_json(path)
-            version = raw["format"]
+            _require_format(path, raw["format"])
             ranges = {name: TensorRange(**values) for name, values in raw["ranges"].items()}
             provenance = raw["provenance"]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -53,13 +53,6 @@ class CalibrationTable:
                 expected=f"a JSON table of format {FORMAT_VERSION}",
                 fix="run the calibrate stage again",
             ) from error
-        if version != FORMAT_VERSION:
-            raise CalibrationError(
-                f"{path} is a calibration table of another format",
-                received=version,
-                expected=FORMAT_VERSION,
-                fix="run the calibrate stage again",
-            )
         return cls(ranges=ranges, provenance=provenance)
 
 
@@ -68,11 +61,13 @@ class Calibrator(ABC):
     """A way to choose ranges from histograms. A subclass is a frozen dataclass whose fields are its YAML's keys.
 
     `images` training images are observed, read `batch_size` at a time; neither the batch size nor the place where
-    batches are cut changes a threshold. `held_out` further training images measure the noise of the chosen ranges.
+    batches are cut changes a threshold. `held_out` further training images measure the noise of the chosen ranges; a
+    method that `compares_held_out` also chooses by them.
     `max_clipped_percent` is the share of a tensor's nonzero values that may lie outside its range before a guard warns.
     """
 
     name: ClassVar[str]
+    compares_held_out: ClassVar[bool] = False
 
     images: int = 320
     batch_size: int = 32
@@ -91,8 +86,21 @@ class Calibrator(ABC):
         """The magnitude T at which this method clips a tensor with the histogram `seen`; 0 for a tensor of zeros."""
 
     def choose(self, seen: Histogram, held_out: Histogram) -> tuple[float, str]:
-        """The threshold and the name of the method behind it; `held_out` is the same tensor on other images."""
+        """The threshold and the name of the method behind it.
+
+        `held_out` is the same tensor on other images for a method that `compares_held_out`; else it is not looked at.
+        """
         return self.threshold(seen), self.name
+
+
+def _require_format(path: Path, version: object) -> None:
+    if version != FORMAT_VERSION:
+        raise CalibrationError(
+            f"{path} is a calibration table of another format",
+            received=version,
+            expected=FORMAT_VERSION,
+            fix="run the calibrate stage again",
+        )
 
 
 def require(holds: bool, key: str, received: object, expected: str) -> None:

@@ -18,6 +18,7 @@ class Best(Calibrator):
     """Tries minmax, percentile, entropy and mse on each tensor."""
 
     name: ClassVar[str] = "best"
+    compares_held_out: ClassVar[bool] = True
 
     percentile: float = 99.99
     candidates: int = 256

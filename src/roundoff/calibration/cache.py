@@ -15,7 +15,8 @@ from roundoff.calibration.integers import grid_for
 from roundoff.errors import CalibrationError
 
 VERSION = 100900
-"""TensorRT 10.9. A header's version is only compared with what the reading TensorRT writes, which it then accepts."""
+"""TensorRT 10.9 in a header's digits. TensorRT skips a cache whose version it deems incompatible and calibrates itself
+(NVIDIA/TensorRT, issue 1378): give the version that reads it."""
 
 
 def cache_from_table(table: CalibrationTable, version: int = VERSION) -> str:

@@ -1,10 +1,10 @@
-"""How much noise int8 adds to each tensor: signal-to-quantization-noise ratio on images that calibration never saw."""
+"""How much noise int8 adds to each tensor: signal-to-quantization-noise ratio on held-out training images."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from roundoff.calibration.base import TensorRange
 from roundoff.calibration.graph import WEIGHTED, constants
 from roundoff.calibration.integers import along, fake_quantize, grid_for, weight_axis, weight_scales
-from roundoff.calibration.observe import observe
+from roundoff.calibration.observe import not_finite, observe
 from roundoff.dataset.base import Images
 
 LOSSLESS_DB = 200.0
@@ -22,18 +22,32 @@ LOSSLESS_DB = 200.0
 
 @dataclass(frozen=True)
 class Noise:
-    """One tensor's noise: `sqnr_db` is 10 log10(sum x^2 / sum (x - q(x))^2); `kind` is activation or weight."""
+    """One tensor's noise: `sqnr_db` is 10 log10(sum x^2 / sum (x - q(x))^2); `kind` is activation or weight.
+
+    `quantized` says whether the graph that is built holds this tensor in 8 bits, or only could.
+    """
 
     tensor: str
     kind: str
     sqnr_db: float
     low: float
     high: float
+    quantized: bool = True
 
 
-def measure_noise(model: onnx.ModelProto, ranges: Mapping[str, TensorRange], batches: Iterable[Images]) -> list[Noise]:
-    """Noise of every activation in `ranges` and every weight on the symmetric int8 grid, worst first."""
+def measure_noise(
+    model: onnx.ModelProto,
+    ranges: Mapping[str, TensorRange],
+    batches: Iterable[Images],
+    quantized: Collection[str] | None = None,
+) -> list[Noise]:
+    """Noise of every activation in `ranges` and every weight on the symmetric int8 grid, worst first.
+
+    `quantized` names the tensors that are held in 8 bits; None: all. Raises CalibrationError for NaN or infinity.
+    """
     noises = [*_activations(model, ranges, batches), *_weights(model)]
+    if quantized is not None:
+        noises = [replace(noise, quantized=noise.tensor in quantized) for noise in noises]
     return sorted(noises, key=lambda noise: (noise.sqnr_db, noise.tensor))
 
 
@@ -49,7 +63,10 @@ def _activations(model: onnx.ModelProto, ranges: Mapping[str, TensorRange], batc
     scales = {name: grid_for(seen.low, seen.high, "int8", symmetric=True)[0] for name, seen in ranges.items()}
     for chunk in observe(model, list(ranges), batches):
         for name, values in chunk.items():
-            sums[name] += _powers(values, fake_quantize(values, scales[name]))
+            powers = _powers(values, fake_quantize(values, scales[name]))
+            if not np.isfinite(powers).all():
+                raise not_finite(name, f"values from {values.min()} to {values.max()} on a held-out image")
+            sums[name] += powers
     return [
         Noise(name, "activation", sqnr_db(*map(float, sums[name])), seen.low, seen.high)
         for name, seen in ranges.items()

@@ -7,8 +7,10 @@ is filled up and the filling dropped.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
 
 import numpy as np
 import onnx
@@ -24,7 +26,7 @@ CHUNK_BYTES = 8_000_000
 """Activations of one chunk; two chunks are in flight."""
 LARGEST_CHUNK = 32
 SAMPLES = 2048
-"""Values counted per image and tensor; larger tensors are counted at an odd stride that gives at least as many."""
+"""Values counted per image and tensor, at least; larger tensors are counted at a stride."""
 
 Activations = dict[str, NDArray[np.float32]]
 
@@ -34,7 +36,7 @@ def histograms(model: onnx.ModelProto, names: Sequence[str], batches: Iterable[I
     found = {name: Histogram() for name in names}
     for chunk in observe(model, names, batches):
         for name, values in chunk.items():
-            _add(found[name], name, values, stride_for(values[0].size))
+            _add(found[name], name, values, stride_for(values.shape[1:]))
     return found
 
 
@@ -82,18 +84,40 @@ def chunks(batches: Iterable[Images], size: int) -> Iterator[Images]:
         yield np.concatenate(held)
 
 
-def stride_for(values: int) -> int:
-    """Every how-manieth of an image's `values` is counted; odd, so that all positions and channels have their turn.
+@cache
+def stride_for(shape: tuple[int, ...]) -> int:
+    """Every how-manieth value of an image's tensor of that shape is counted.
 
-    Images are many and neighbouring values alike: a few thousand per image place a threshold as well as all of them.
+    Images are many and neighbouring values alike: a few thousand per image place a threshold as well as all of them,
+    provided that every channel, row and column has its turn. So the stride reaches all of each within one image, and
+    has no factor in common with the number of values: images that follow one another are counted at other positions.
     """
-    return max((values // SAMPLES - 1) | 1, 1)
+    values = math.prod(shape)
+    stride = max((values // SAMPLES - 1) | 1, 1)
+    while stride > 1 and not (math.gcd(stride, values) == 1 and _reaches_all(shape, stride)):
+        stride -= 2
+    return stride
+
+
+def not_finite(name: str, received: str) -> CalibrationError:
+    """The error for an activation with NaN or infinity."""
+    return CalibrationError(
+        f"tensor {name} is not finite",
+        received=received,
+        expected="finite activations on every training image",
+        fix="check the trained weights and the preprocessing: the FP32 model itself overflows",
+    )
 
 
 def in_batches(images: Images, indices: NDArray[np.int64], size: int) -> Iterator[Images]:
     """Images uint8 [n, H, W, C] at `indices`, at most `size` of them in memory at once."""
     for start in range(0, len(indices), size):
         yield np.ascontiguousarray(images[indices[start : start + size]])
+
+
+def _reaches_all(shape: tuple[int, ...], stride: int) -> bool:
+    positions = np.unravel_index(np.arange(0, math.prod(shape), stride), shape)
+    return all(len(np.unique(found)) == size for found, size in zip(positions, shape, strict=True))
 
 
 def _chunk_size(model: onnx.ModelProto, names: Sequence[str]) -> int:
@@ -120,12 +144,7 @@ def _add(histogram: Histogram, name: str, values: NDArray[np.float32], stride: i
     try:
         histogram.add(values, stride)
     except ValueError as error:
-        raise CalibrationError(
-            f"tensor {name} is not finite",
-            received=str(error),
-            expected="finite activations on every calibration image",
-            fix="check the trained weights and the preprocessing: the FP32 model itself overflows",
-        ) from error
+        raise not_finite(name, str(error)) from error
 
 
 def _options() -> object:

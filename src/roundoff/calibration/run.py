@@ -4,13 +4,14 @@ outcome = calibrate(calibrator, Path("models/onnx/model.onnx"), Prepared(Path("d
 outcome.table.save(Path("models/calibration/table.json"))
 cache_from_table(outcome.table)     # calibration.cache.cache_from_table: TensorRT's cache as text
 outcome.metrics                     # a dict for metrics/calibrate.json
-outcome.noise                       # list[dict] for metrics/noise.csv: tensor, kind, sqnr_db, low, high; worst first
+outcome.noise                       # list[dict] for metrics/noise.csv, worst first: the fields of noise.Noise
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,16 @@ class Calibration:
     noise: list[dict[str, Any]]
 
 
-def calibrate(calibrator: Calibrator, onnx_path: Path, prepared: Prepared) -> Calibration:
-    """Calibrate the model at `onnx_path` on images of the prepared training split; raises CalibrationError."""
+def calibrate(
+    calibrator: Calibrator,
+    onnx_path: Path,
+    prepared: Prepared,
+    quantized: Callable[[onnx.ModelProto], Collection[str]] | None = None,
+) -> Calibration:
+    """Calibrate the model at `onnx_path` on images of the prepared training split; raises CalibrationError.
+
+    `quantized` gives the names of the tensors that a precision will hold in 8 bits; without it all count as such.
+    """
     model = onnx.load(onnx_path)
     images = prepared.split("train").images
     indices, held_out = _indices(calibrator, prepared, len(images))
@@ -51,11 +60,12 @@ def calibrate(calibrator: Calibrator, onnx_path: Path, prepared: Prepared) -> Ca
     names = observed_tensors(model)
     size = calibrator.batch_size
     seen = histograms(model, names, in_batches(images, indices, size))
-    spare = histograms(model, names, in_batches(images, held_out, size))
-    ranges = {name: choose_range(calibrator, seen[name], spare[name]) for name in names}
+    compared = histograms(model, names, in_batches(images, held_out, size)) if calibrator.compares_held_out else seen
+    ranges = {name: choose_range(calibrator, seen[name], compared[name]) for name in names}
     findings += check_ranges(ranges, calibrator.max_clipped_percent)
-    noise = measure_noise(model, ranges, in_batches(images, held_out, size))
-    provenance = _provenance(calibrator, model, images, indices, prepared)
+    in_8_bits = quantized(model) if quantized else None
+    noise = measure_noise(model, ranges, in_batches(images, held_out, size), in_8_bits)
+    provenance = _provenance(calibrator, model, images, indices, held_out, prepared)
     rows = [asdict(one) for one in noise]
     warnings = [f"{finding.guard}: {finding.message}" for finding in findings]
     for warning in warnings:
@@ -65,7 +75,7 @@ def calibrate(calibrator: Calibrator, onnx_path: Path, prepared: Prepared) -> Ca
         "images": len(indices),
         "held_out": len(held_out),
         "tensors": len(ranges),
-        "worst_sqnr_db": rows[0]["sqnr_db"] if rows else None,
+        "worst_sqnr_db": min((one.sqnr_db for one in noise if one.quantized), default=None),
         "clipped_percent_max": max((100 * seen.clipped_fraction for seen in ranges.values()), default=None),
         "warnings": warnings,
         "noise": rows,
@@ -77,7 +87,7 @@ def check_images(images: Images, indices: NDArray[np.int64], prepared: Prepared)
     """Findings of every guard on the images at `indices` of the training split."""
     manifest = prepared.manifest
     return [
-        *check_pixels((images[index] for index in indices), manifest["test"]),
+        *check_pixels((images[index] for index in indices), manifest["test"], prepared.split("test").images),
         *check_coverage(prepared.split("train").labels[indices], len(manifest["classes"]), len(indices)),
         *check_duplicates((images[index] for index in indices), prepared.split("test").images),
     ]
@@ -98,14 +108,18 @@ def choose_range(calibrator: Calibrator, seen: Histogram, held_out: Histogram) -
 
 
 def _indices(calibrator: Calibrator, prepared: Prepared, total: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices of the calibration images, and of held-out ones spread evenly over the rest of the training split."""
+    """Indices of the calibration images, and of held-out ones spread evenly over the rest of the training split.
+
+    Training images whose pixels are in the test split are in neither.
+    """
     chosen = prepared.calibration_indices(calibrator.images)
-    rest = np.setdiff1d(np.arange(total), chosen)
+    in_test = prepared.manifest["duplicates"]["train_indices"]
+    rest = np.setdiff1d(np.arange(total), [*chosen, *in_test])
     if not len(rest):
         raise CalibrationError(
             "no training image is left to be held out",
-            received=f"{len(chosen)} calibration images of {total} training images",
-            expected="fewer, since noise is measured on images that calibration never saw",
+            received=f"{len(chosen)} calibration images of {total} training images, {len(in_test)} in the test split",
+            expected="fewer, since noise is measured on other images than the ranges",
             fix="lower calibrate.images",
         )
     spread = np.linspace(0, len(rest), min(calibrator.held_out, len(rest)), endpoint=False).astype(np.int64)
@@ -113,18 +127,30 @@ def _indices(calibrator: Calibrator, prepared: Prepared, total: int) -> tuple[ND
 
 
 def _provenance(
-    calibrator: Calibrator, model: onnx.ModelProto, images: Images, indices: NDArray[np.int64], prepared: Prepared
+    calibrator: Calibrator,
+    model: onnx.ModelProto,
+    images: Images,
+    indices: NDArray[np.int64],
+    held_out: NDArray[np.int64],
+    prepared: Prepared,
 ) -> dict[str, Any]:
-    digest = hashlib.sha256()
-    for batch in in_batches(images, indices, calibrator.batch_size):
-        digest.update(batch.tobytes())
+    size = calibrator.batch_size
     return {
         "method": calibrator.name,
         "settings": asdict(calibrator),
         "model_sha256": model_hash(model),
-        "images_sha256": digest.hexdigest(),
+        "images_sha256": _sha256(in_batches(images, indices, size)),
         "image_indices": indices.tolist(),
+        "held_out_sha256": _sha256(in_batches(images, held_out, size)),
+        "held_out_indices_sha256": hashlib.sha256(held_out.astype("<i8").tobytes()).hexdigest(),
         "preprocessing": preprocessing(model),
         "seed": prepared.manifest.get("seed"),
         "versions": library_versions(("roundoff", "onnx", "onnxruntime", "numpy")),
     }
+
+
+def _sha256(batches: Iterable[Images]) -> str:
+    digest = hashlib.sha256()
+    for batch in batches:
+        digest.update(batch.tobytes())
+    return digest.hexdigest()
