@@ -67,6 +67,11 @@ class Run:
         change(content)
         write_json(path, content)
 
+    def rewrite_all(self, change: Callable[[dict[str, Any]], object]) -> None:
+        """`rewrite` every metrics file of cells, which share their head."""
+        for name in ("fp32", "fp16", "int8", "more"):
+            self.rewrite(name, change)
+
 
 @pytest.fixture(scope="session")
 def pristine(tmp_path_factory: Any) -> Run:
@@ -110,7 +115,14 @@ def _prepared(directory: Path, labels: Any, random: Any) -> None:
     images[:, 3:13, 3:13] += (labels * 18)[:, None, None, None].astype(np.uint8)
     np.save(directory / "test_images.npy", images)
     np.save(directory / "test_labels.npy", labels)
-    write_json(directory / "manifest.json", {"classes": CLASSES, "counts": {"train": 1437, "test": len(labels)}})
+    manifest = {
+        "classes": CLASSES,
+        "counts": {"train": 1437, "test": len(labels)},
+        "seed": 0,
+        "calibration_indices": list(range(0, 1400, 2)),
+        "duplicates": {"count": 1, "train_indices": [3]},
+    }
+    write_json(directory / "manifest.json", manifest)
 
 
 def _logits(labels: Any, wrong: int, random: Any) -> Any:
@@ -215,8 +227,11 @@ def _method() -> dict[str, Any]:
     speedup = {"speedup": 1.001, "speedup_low": 0.998, "speedup_high": 1.003}
     batch = {**speedup, **{f"end_to_end_{key}": value for key, value in speedup.items()}}
     control = {"cell": "fp32/onnxruntime", **{f"batch_{size}": batch for size in BATCHES}}
-    cpu = {"rounds": 12, "repeated_rounds": 0, "waited_s": 0.0, "conditions": None, "control": control}
-    return {"evaluate": {"batch_sizes": list(BATCHES), "chance_margin": 0.05}, "chance": 0.125, "devices": {"cpu": cpu}}
+    cells = [f"{name}/{backend}" for name in SPEED if name != "tf32" for backend in ("onnxruntime", "litert")]
+    cpu = {"cells": cells, "loads": 6, "rounds": 12, "repeated_rounds": 0, "waited_s": 0.0, "conditions": None}
+    cpu |= {"conditions_reason": "clocks and throttling are read on NVIDIA GPUs only", "control": control}
+    evaluate = {"batch_sizes": list(BATCHES), "chance_margin": 0.05, "warmup_ms": 200.0, "warmup_runs": 10}
+    return {"evaluate": evaluate, "chance": 0.125, "devices": {"cpu": cpu}}
 
 
 def _tables(sources: Sources) -> None:
@@ -227,4 +242,5 @@ def _tables(sources: Sources) -> None:
     noise += [f"resnet8/stack_{n}/conv2d_{n}/Conv2D:0,activation,{18 + n},-0.5,{3 + n}" for n in range(14)]
     noise += [f"resnet8/stack_{n}/conv2d_{n}/kernel,weight,{36 + n},-0.2,0.3" for n in range(14)]
     sources.noise.write_text("\n".join(noise) + "\n")
-    write_json(sources.metrics / "calibrate.json", {"method": "entropy", "images": 320, "held_out": 64, "tensors": 14})
+    calibrated = {"method": "entropy", "images": 320, "held_out": 64, "tensors": 14, "warnings": []}
+    write_json(sources.metrics / "calibrate.json", calibrated)

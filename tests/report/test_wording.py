@@ -141,7 +141,7 @@ def test_missing_verdict_recommends_nothing(run):
         ("throttled: 2 rounds were repeated", "was throttled while it was timed: 2 rounds"),
         ("noisy: single runs vary by 4.0%", "noisy: single runs"),
         ("copy-bound: copies take 2 ms", "copies take longer than the compute"),
-        ("CUDA graph: 0.05 ms by graph replay", "int8/onnxruntime, batch 32: CUDA graph: 0.05 ms"),
+        ("CUDA graph: 0.05 ms by graph replay", "replay of the CUDA graph and single launches differ: 0.05 ms"),
     ],
 )
 def test_warnings_have_their_sentence(run, warning, said):
@@ -163,7 +163,7 @@ def rules(run):
 def test_method_reports_rules_that_held(run):
     seen = rules(run)
     assert seen[EN("rule_interleaved")] == (
-        "12 to 12 rounds; 0 of 12 timed batches have fewer than two and no interval",
+        "12 rounds; 0 of 12 timed batches have fewer than two and no interval",
         "held",
     )
     assert seen[EN("rule_whole")] == ("360 of 360 test images", "held")

@@ -1,4 +1,4 @@
-"""The answer at the top, and what to know before using the numbers; the words follow the data."""
+"""The answer at the top; the words follow the data."""
 
 from __future__ import annotations
 
@@ -11,14 +11,9 @@ from roundoff.report.evidence import Cell, Evidence
 from roundoff.report.machine import machine_name
 from roundoff.report.messages import Words
 from roundoff.report.naming import cell_name, waiting_words
-from roundoff.report.numbers import (
-    interval,
-    percent,
-    percent_with_interval,
-    plain,
-    scientific,
-    times_with_interval,
-)
+from roundoff.report.notes import notes
+from roundoff.report.numbers import amount_with_interval, interval, percent_with_interval, times_with_interval
+from roundoff.report.verdicts import is_noisy
 
 
 def answer_section(page: Page, evidence: Evidence, words: Words) -> None:
@@ -33,9 +28,17 @@ def answer_section(page: Page, evidence: Evidence, words: Words) -> None:
         page.add(Paragraph(words("answer_ship", cell=cell_name(cell, words), machine=machine), "lead"))
         page.add(_paragraph(_support(cell, choice, evidence, words), words))
     page.add(_paragraph(_scope(evidence, words), words))
-    notes = tuple(_notes(evidence, words))
-    if notes:
-        page.add(Heading(3, words("notes_heading"), "notes"), Bullets(notes))
+    cut_short = _cut_short(evidence)
+    if cut_short:
+        page.add(Paragraph(words("answer_narrow", cut=cut_short, count=len(evidence.timings)), "warning"))
+    found = tuple(notes(evidence, words))
+    if found:
+        page.add(Heading(3, words("notes_heading"), "notes"), Bullets(found))
+
+
+def _cut_short(evidence: Evidence) -> int:
+    """Batches that were noisy until the time budget ended: on a busy machine intervals cover less than they claim."""
+    return sum(1 for timing in evidence.timings if timing.get("stopped") == "budget" and is_noisy(timing))
 
 
 def _paragraph(sentences: Iterator[str], words: Words) -> Paragraph:
@@ -48,11 +51,11 @@ def _support(cell: Cell, choice: Recommendation, evidence: Evidence, words: Word
     if timing.get("end_to_end_p50_ms") is not None:
         compared = cell.precision != "fp32" and timing.get("end_to_end_speedup") is not None
         key = "answer_speed" if compared else "answer_speed_plain"
-        speedup, time = times_with_interval(timing, "end_to_end_speedup"), plain(timing["end_to_end_p50_ms"])
-        yield words(key, batch=batch, time=time, speedup=speedup)
+        speedup = times_with_interval(timing, "end_to_end_speedup")
+        yield words(key, batch=batch, time=amount_with_interval(timing, "end_to_end_p50", "ms"), speedup=speedup)
     drop = drop_words(cell, evidence, words)
     top1 = percent_with_interval(cell.accuracy, "top1")
-    yield words("answer_accuracy", top1=top1, samples=cell.accuracy.get("samples"), drop=drop)
+    yield words("answer_accuracy", top1=top1, samples=f"{cell.accuracy.get('samples') or 0:,}", drop=drop)
     yield from _rivals(choice, evidence, words)
 
 
@@ -94,29 +97,3 @@ def drop_words(cell: Cell, evidence: Evidence, words: Words) -> str:
     if bounds[0] > 0:
         return words("drop_lost", low=low, high=high)
     return words("drop_none") if bounds[1] <= 0 else words("drop_open", high=high)
-
-
-def _notes(evidence: Evidence, words: Words) -> Iterator[str]:
-    if len(evidence.platform_ids) > 1:
-        yield words("note_platforms", ids=", ".join(evidence.platform_ids))
-    for cell in evidence.measured:
-        yield from _cell_notes(cell, evidence, words)
-    timings = [timing for cell in evidence.measured for timing in cell.batches.values() if timing.get("runs")]
-    warned = sum(1 for timing in timings if timing.get("warnings"))
-    if warned:
-        yield words("note_warned", warned=warned, count=len(timings))
-    for backend in dict.fromkeys(cell.backend for cell in evidence.measured):
-        wide = evidence.cell(f"fp32/{backend}")
-        if wide is None or not wide.measured:
-            yield words("note_fp32_missing", backend=backend)
-
-
-def _cell_notes(cell: Cell, evidence: Evidence, words: Words) -> Iterator[str]:
-    chance = evidence.chance
-    low = cell.accuracy.get("top1_low")
-    if low is not None and low <= chance:
-        values = {"low": percent(low), "chance": percent(chance), "classes": len(evidence.classes)}
-        yield words("note_chance", cell=cell.key, **values)
-    if cell.label != cell.precision:
-        error = scientific((cell.facts.get("numerics") or {}).get("relative_error"))
-        yield words("note_relabelled", cell=cell.key, precision=cell.precision, label=cell.label, error=error)

@@ -23,8 +23,15 @@ def changes_section(page: Page, evidence: Evidence, words: Words, examples: int)
     cell, reference = quantized_cell(evidence), evidence.cell(evidence.reference)
     before = evidence.guesses(reference) if reference else None
     after = evidence.guesses(cell) if cell else None
-    if cell is None or reference is None or before is None or after is None:
+    if cell is None:
         page.add(Paragraph(words("changed_none")))
+        return
+    if reference is None:
+        page.add(Paragraph(words("changed_no_reference", cell=cell.key)))
+        return
+    if before is None or after is None:
+        missing = reference if before is None else cell
+        page.add(Paragraph(words("changed_no_answers", cell=missing.key)))
         return
     _flips(page, evidence, words, cell, before, after, examples)
     _confusion(page, evidence, words, cell, before, after)
@@ -46,14 +53,16 @@ def _flips(
     labels, reference = evidence.labels, evidence.reference
     changed = np.flatnonzero(before != after)
     if not changed.size:
-        page.add(Paragraph(words("flips_same", cell=cell.key, reference=reference, samples=len(labels))))
+        page.add(Paragraph(words("flips_same", cell=cell.key, reference=reference, samples=f"{len(labels):,}")))
         return
     lost, gained = (before == labels)[changed], (after == labels)[changed]
     counts = {"changed": changed.size, "lost": int(lost.sum()), "gained": int(gained.sum())}
     other = int((~lost & ~gained).sum())
     page.add(
         Paragraph(
-            words("flips_summary", cell=cell.key, reference=reference, samples=len(labels), other=other, **counts)
+            words(
+                "flips_summary", cell=cell.key, reference=reference, samples=f"{len(labels):,}", other=other, **counts
+            )
         )
     )
     shown = changed[np.argsort(~lost, kind="stable")][:examples]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from roundoff.report.computes import computes
 from roundoff.report.decision import TONES, Decision
 from roundoff.report.document import Field, Heading, Page, Paragraph, Table, row
 from roundoff.report.evidence import Cell, Evidence
@@ -43,7 +44,7 @@ def _precision_table(evidence: Evidence, batch: int, words: Words) -> Table:
 def _precision_row(cell: Cell, batch: int, decision: Decision, words: Words) -> tuple[Field, ...]:
     timing, name = cell.batches.get(batch, {}), precision_name(cell, words)
     if timing.get("reason"):
-        reason = Field(words("unavailable", reason=timing["reason"]), "muted", span=7)
+        reason = Field(words("unavailable", reason=words.said(timing["reason"])), "muted", span=7)
         return row(cell.backend, name, verdict_field(decision.verdict(cell.key), words), reason)
     return row(
         cell.backend,
@@ -113,13 +114,13 @@ def _size_text(evidence: Evidence, precision: str, backend: str, words: Words) -
 
 
 def load_section(page: Page, evidence: Evidence, words: Words) -> None:
-    """Load time, build time and memory of every cell."""
-    columns = tuple(words(f"col_{name}") for name in ("backend", "precision", "load", "build", "memory"))
+    """Load and build time of every cell."""
+    columns = tuple(words(f"col_{name}") for name in ("backend", "precision", "load", "build"))
     rows = tuple(
         row(
             cell.backend,
             precision_name(cell, words),
-            *(plain(cell.facts.get(key)) for key in ("load_ms", "build_s", "memory_mb")),
+            *(plain(cell.facts.get(key)) for key in ("load_ms", "build_s")),
         )
         for cell in evidence.cells
         if cell.measured or cell.facts.get("build_s") is not None
@@ -128,10 +129,14 @@ def load_section(page: Page, evidence: Evidence, words: Words) -> None:
 
 
 def precision_name(cell: Cell, words: Words) -> str:
-    """The precision asked for, and the one computed in where that differs."""
-    if cell.label == cell.precision:
+    """The precision asked for, and what is computed in besides it or instead."""
+    if cell.label != cell.precision:
+        return words("computes_as", precision=cell.precision, label=cell.label)
+    found = computes(cell)
+    if not found.others:
         return cell.precision
-    return words("computes_as", precision=cell.precision, label=cell.label)
+    key = "rest_in" if found.share_named else "multiplies_in"
+    return words(key, precision=cell.precision, kinds=words("list_separator").join(found.others))
 
 
 def absent_groups(evidence: Evidence) -> dict[tuple[str, str], list[str]]:
@@ -147,7 +152,11 @@ def absent_groups(evidence: Evidence) -> dict[tuple[str, str], list[str]]:
 def absent_rows(evidence: Evidence, words: Words, span: int) -> tuple[tuple[Field, ...], ...]:
     """A row for each backend and reason: the precisions that were not run, and why, over `span` columns."""
     return tuple(
-        row(backend, words("list_separator").join(names), Field(words("unavailable", reason=reason), "muted", span))
+        row(
+            backend,
+            words("list_separator").join(names),
+            Field(words("unavailable", reason=words.said(reason)), "muted", span),
+        )
         for (backend, reason), names in absent_groups(evidence).items()
     )
 

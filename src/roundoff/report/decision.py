@@ -13,6 +13,7 @@ from roundoff.report.numbers import MISSING, percent, plain, rounded_up
 TONES: dict[str, Tone] = {"pass": "good", "fail": "bad", "undecided": "unsure"}
 USES = ("balanced", "fastest", "reference")
 SHARES = ("keep", "chance")
+ACCURACY = ("keep", "points")
 LIMITS = ("keep", "points", "latency_ms", "throughput_per_s", "size_mb", "memory_mb", "mj_per_image")
 
 
@@ -53,6 +54,10 @@ class Decision:
         counts = [check.get("samples_needed") for check in self._cell(cell).get("checks") or []]
         known = [count for count in counts if count]
         return rounded_up(max(known)) if known else None
+
+    def undecidable(self, cell: str) -> bool:
+        """Whether the cell's accuracy is too close to the target for any number of test images to decide."""
+        return any(_undecidable(check) for check in self._cell(cell).get("checks") or [])
 
     @property
     def front(self) -> list[str]:
@@ -97,16 +102,34 @@ def _recommendation(use: str, given: Mapping[str, Any]) -> Recommendation:
 
 
 def _reason(check: Mapping[str, Any], words: Words) -> str:
-    """The check in the catalogue's words; a check that it does not know, or without a figure, in the check's own."""
+    """The check in the catalogue's words; a check that it does not know in the check's own."""
     name, found, low, high = (check[key] for key in ("name", "found", "low", "high"))
-    if not words.known(f"check_{name}") or found is None:
-        return str(check["reason"])
+    if not words.known(f"check_{name}"):
+        return words.said(str(check["reason"]))
+    if found is None:
+        return _unknown(check, words)
     if name == "accuracy":
         return words("check_accuracy")
     bounds = "" if low is None or low == high else f" ({_bare(name, low)}–{_bare(name, high)})"
     text = words(f"check_{name}", found=_amount(name, found) + bounds, limit=_amount(name, check["limit"]))
     needed = check.get("samples_needed")
-    return text + (words("check_needed", count=rounded_up(needed)) if needed else "")
+    if needed:
+        return text + words("check_needed", count=rounded_up(needed))
+    return text + (words("check_undecidable") if _undecidable(check) else "")
+
+
+def _undecidable(check: Mapping[str, Any]) -> bool:
+    undecided = check.get("verdict") == "undecided" and check.get("found") is not None
+    return undecided and check.get("name") in ACCURACY and not check.get("samples_needed")
+
+
+def _unknown(check: Mapping[str, Any], words: Words) -> str:
+    """A check without a figure: what is not known, why (from the check's own words), and what was asked for."""
+    name, reason = check["name"], str(check["reason"])
+    if not words.known(f"unknown_{name}"):
+        return words.said(reason)
+    why = reason.partition(" is not known: ")[2].rpartition("; target ")[0]
+    return words(f"unknown_{name}", limit=_amount(name, check["limit"]), why=words.said(why) or words("unknown"))
 
 
 def _bare(name: str, value: float) -> str:

@@ -102,9 +102,36 @@ class Evidence:
         recorded = self.method.get("chance")
         return chance_level(self.labels, len(self.classes)) if recorded is None else float(recorded)
 
+    @property
+    def chance_margin(self) -> float:
+        """The share of the way from chance to 1 that an accuracy's lower bound must be above chance."""
+        return float((self.method.get("evaluate") or {}).get("chance_margin") or 0.0)
+
+    @property
+    def devices(self) -> Mapping[str, Mapping[str, Any]]:
+        """How each device was timed, by its name or UUID."""
+        found: Mapping[str, Mapping[str, Any]] = self.method.get("devices") or {}
+        return found
+
+    @property
+    def timings(self) -> list[Mapping[str, Any]]:
+        """Every batch of every cell that was timed."""
+        return [timing for _, _, timing in self.timed_batches]
+
+    @property
+    def timed_batches(self) -> list[tuple[Cell, int, Mapping[str, Any]]]:
+        """Cell, batch size and metrics of every batch that was timed."""
+        found = [(cell, batch, timing) for cell in self.measured for batch, timing in cell.batches.items()]
+        return [(cell, batch, timing) for cell, batch, timing in found if timing.get("runs")]
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """What the prepared dataset says of itself."""
+        return Prepared(self.sources.prepared).manifest
+
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        return tuple(str(name) for name in Prepared(self.sources.prepared).manifest["classes"])
+        return tuple(str(name) for name in self.manifest["classes"])
 
     def class_name(self, index: int) -> str:
         """The name of a class; a question mark for an answer that was not finite."""

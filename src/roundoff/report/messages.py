@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -34,8 +35,29 @@ class Words:
         catalogue: dict[str, str] = json.loads(path.read_text("utf-8"))
         return catalogue
 
+    @cached_property
+    def _said(self) -> dict[str, str]:
+        path = files("roundoff.report").joinpath(f"said_{self.language}.json")
+        found: dict[str, str] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+        return found
+
     def __call__(self, key: str, **values: object) -> str:
         return self.catalogue[key].format(**values)
+
+    def said(self, text: str) -> str:
+        """A sentence that another part of the program wrote in English, in this language.
+
+        `said_XX.json` holds patterns of whole sentences; what none of them matches stays as it was written.
+        """
+        for pattern, sentence in self._said.items():
+            match = re.fullmatch(pattern, text)
+            if match:
+                return sentence.format(*match.groups())
+        return text
+
+    def span(self, low: object, high: object) -> str:
+        """A range of figures; one figure where both ends are the same."""
+        return str(low) if low == high else self("span", low=low, high=high)
 
     def known(self, key: str) -> bool:
         """Whether the catalogue has a sentence for `key`."""

@@ -10,9 +10,16 @@ from roundoff.report.messages import Words
 
 def waiting_words(choice: Recommendation, evidence: Evidence, words: Words) -> str:
     """The faster cells that are undecided, each with the number of test images that would decide."""
-    needed = {cell: Decision(evidence.verdict).samples_needed(cell) for cell in choice.waiting}
-    names = [words("cell_needs", cell=cell, count=count) if count else cell for cell, count in needed.items()]
+    decision = Decision(evidence.verdict)
+    names = (_waiting_name(cell, decision, words) for cell in choice.waiting)
     return words("answer_waiting", cells=words("list_separator").join(names))
+
+
+def _waiting_name(cell: str, decision: Decision, words: Words) -> str:
+    if decision.undecidable(cell):
+        return words("cell_undecidable", cell=cell)
+    count = decision.samples_needed(cell)
+    return words("cell_needs", cell=cell, count=count) if count else cell
 
 
 def cell_name(cell: Cell, words: Words) -> str:

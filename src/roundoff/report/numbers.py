@@ -64,6 +64,13 @@ def times_with_interval(facts: Mapping[str, Any], key: str) -> str:
     return f"{value:.2f}×" if bounds is None else f"{value:.2f}× ({bounds[0]:.2f}–{bounds[1]:.2f})"
 
 
+def amount_with_interval(facts: Mapping[str, Any], key: str, unit: str) -> str:
+    """`KEY_UNIT` of `facts` with `KEY_low_UNIT` and `KEY_high_UNIT`, for example `0.178 ms (0.175–0.190)`."""
+    value, low, high = (facts.get(f"{key}{end}_{unit}") for end in ("", "_low", "_high"))
+    text = plain(value) if value is None else f"{plain(value)}\u00a0{unit}"
+    return text if low is None or high is None else f"{text} ({plain(low)}–{plain(high)})"
+
+
 def rounded_up(count: int) -> str:
     """An estimated number with two significant digits, upwards, so that it looks like an estimate."""
     unit = 10 ** max(0, len(str(count)) - 2)

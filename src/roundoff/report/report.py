@@ -14,6 +14,7 @@ from roundoff.report.answer import answer_section
 from roundoff.report.changes import changes_section
 from roundoff.report.comparison import framework_section, load_section, precision_section, size_section
 from roundoff.report.document import Heading, Page
+from roundoff.report.energy import energy_section
 from roundoff.report.evidence import Evidence, Sources, read_evidence
 from roundoff.report.machine import machine_section
 from roundoff.report.markdown import markdown_from_blocks
@@ -65,7 +66,7 @@ class Report:
         page, words = Page(), Words(self.language)
         page.add(Heading(1, words("title"), "top"))
         answer_section(page, evidence, words)
-        for section in (precision_section, framework_section, size_section, load_section):
+        for section in (precision_section, framework_section, size_section, load_section, energy_section):
             section(page, evidence, words)
         verdict_section(page, evidence, words)
         latency_section(page, evidence, words)

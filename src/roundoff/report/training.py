@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from roundoff.report.document import Details, Figure, Heading, Page, Paragraph, Table, row
 from roundoff.report.evidence import Evidence
 from roundoff.report.figures import curves_figure, noise_figure
@@ -15,19 +17,26 @@ def noise_section(page: Page, evidence: Evidence, words: Words) -> None:
     if not evidence.noise:
         page.add(Paragraph(words("noise_none")))
         return
-    page.plot(noise_figure(evidence.noise), Figure("noise", words("noise_alt"), words("noise_caption")))
-    columns = tuple(words(f"col_{name}") for name in ("tensor", "kind", "sqnr", "range"))
+    held = [line for line in evidence.noise if is_quantized(line)]
+    page.plot(noise_figure(held), Figure("noise", words("noise_alt"), words("noise_caption")))
+    columns = tuple(words(f"col_{name}") for name in ("tensor", "kind", "quantized", "sqnr", "range"))
     rows = tuple(
         row(
             line["tensor"],
-            line["kind"],
+            words.said(line["kind"]),
+            words("yes" if is_quantized(line) else "no"),
             plain(float(line["sqnr_db"])),
             f"{plain(float(line['low']))} … {plain(float(line['high']))}",
         )
         for line in sorted(evidence.noise, key=lambda line: float(line["sqnr_db"]))
     )
     caption = words("noise_table", count=len(rows))
-    page.add(Details(caption, (Table(caption, columns, rows, labels=2),)))
+    page.add(Details(caption, (Table(caption, columns, rows, labels=3),)))
+
+
+def is_quantized(line: Mapping[str, str]) -> bool:
+    """Whether the graph that is built holds the tensor in 8 bits; a run that does not tell had all of them so."""
+    return line.get("quantized", "True") == "True"
 
 
 def curves_section(page: Page, evidence: Evidence, words: Words) -> None:

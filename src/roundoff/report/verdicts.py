@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from roundoff.report.comparison import absent_rows, precision_name, verdict_field
 from roundoff.report.decision import Decision, Recommendation
 from roundoff.report.document import Bullets, Details, Field, Figure, Heading, Page, Paragraph, Table, row
@@ -22,6 +25,7 @@ WARNING_KINDS = {
     "throttled": "warning_throttled",
     "noisy": "warning_noisy",
     "copy-bound": "warning_copy",
+    "CUDA graph": "warning_graph",
 }
 
 
@@ -35,11 +39,16 @@ def warnings(evidence: Evidence, words: Words) -> tuple[str, ...]:
     )
 
 
+def is_noisy(timing: Mapping[str, Any]) -> bool:
+    """Whether the timing warns that its single runs vary."""
+    return any(str(text).startswith("noisy") for text in timing.get("warnings") or [])
+
+
 def _warning(text: str, cell: Cell, batch: int, words: Words) -> str:
     kind, _, numbers = text.partition(": ")
     known = kind in WARNING_KINDS
     key = WARNING_KINDS[kind] if known else "warning_other"
-    return words(key, cell=cell.key, batch=batch, text=numbers if known else text)
+    return words(key, cell=cell.key, batch=batch, text=words.said(numbers) if known else words.said(text))
 
 
 def verdict_section(page: Page, evidence: Evidence, words: Words) -> None:

@@ -1,0 +1,57 @@
+"""A cell's name against what its layers multiply in."""
+
+import pytest
+
+from roundoff.report.computes import computes, holds_name
+from roundoff.report.evidence import Cell
+
+
+def cell(precision, types, label=None, error=1e-3):
+    numerics = {"relative_error": error, "layer_types": types}
+    return Cell(precision, "any", {"label": label or precision, "numerics": numerics})
+
+
+@pytest.mark.parametrize(
+    ("precision", "types", "held"),
+    [
+        ("fp32", {"float32": 5}, True),
+        ("tf32", {"float32": 5}, True),
+        ("fp16", {"float16": 5}, True),
+        ("fp16", {"float32": 5}, False),
+        ("fp16", {"bfloat16": 5}, False),
+        ("fp16", {"float16": 4, "float32": 1}, False),
+        ("bf16", {"bfloat16": 5}, True),
+        ("fp8", {"float8_e4m3fn": 4, "float16": 1}, True),
+        ("int8", {"int8": 4, "uint8": 1}, True),
+        ("int8", {"int8": 4, "float32": 1}, True),
+        ("int8", {"int8": 1, "float32": 4}, False),
+        ("int8", {"float32": 5}, False),
+        ("int8_fp16", {"int8": 3, "float16": 2}, True),
+        ("int8", {"int8": 5, "unknown": 9}, True),
+        ("int8", None, None),
+        ("fp16", {"unknown": 3}, None),
+        ("mixed", {"float16": 3}, None),
+    ],
+)
+def test_name_is_held_against_layers(precision, types, held):
+    assert holds_name(cell(precision, types)) is held
+
+
+def test_error_alone_proves_only_full_width():
+    assert holds_name(cell("fp32", None, error=1e-7)) is True
+    assert holds_name(cell("fp32", None, error=None)) is None
+    assert holds_name(cell("fp16", None)) is None
+
+
+def test_label_by_error_comes_first():
+    assert holds_name(cell("fp32", {"float32": 5}, label="tf32")) is False
+
+
+def test_share_of_the_work_counts_more_than_layers():
+    told = {
+        "layer_types": {"int8": 2, "float32": 3},
+        "all_layer_types": {},
+        "compute_share": {"int8": 0.9, "float32": 0.1},
+    }
+    assert computes(cell("int8", told)).others == {"float32": 3}
+    assert holds_name(cell("int8", told)) is True

@@ -1,0 +1,150 @@
+"""What has to be read before the numbers: each fact of the metrics has its sentence, and no other."""
+
+import pytest
+
+from roundoff.report.answer import answer_section
+from roundoff.report.document import Page
+from roundoff.report.evidence import read_evidence
+from roundoff.report.messages import Words
+from roundoff.report.notes import notes
+
+EN, JA = Words("en"), Words("ja")
+WIDE = {"float32": 22}
+RTX = {"layer_types": {"int8": 18, "float32": 4}, "all_layer_types": {"uint8": 1}, "compute_share": {"int8": 0.9}}
+CONDITIONS = {
+    "sm_clock_mhz": [1410, 1755],
+    "memory_clock_mhz": [2619, 2619],
+    "power_w": [612.4, 699.8],
+    "temperature_c": [61, 74],
+    "throttle_reasons": ["power cap", "thermal (software)"],
+}
+
+
+def said(run, words=EN):
+    return list(notes(run.evidence(), words))
+
+
+def set_layers(run, name, backend, types, note=None):
+    def change(content):
+        content[backend]["numerics"]["layer_types"] = types
+        content[backend]["note"] = note
+
+    run.rewrite(name, change)
+
+
+def throttle(run, **conditions):
+    run.rewrite_all(lambda content: content["method"]["devices"]["cpu"].update(conditions=CONDITIONS | conditions))
+
+
+@pytest.mark.parametrize("words", [EN, JA], ids=["en", "ja"])
+def test_layers_in_another_type_are_said(run, words):
+    set_layers(run, "fp16", "onnxruntime", WIDE)
+    found = [text for text in said(run, words) if "fp16/onnxruntime" in text]
+    assert len(found) == 1
+    assert "22" in found[0]
+    assert "float32" in found[0]
+
+
+def test_note_of_a_cell_is_listed(run):
+    set_layers(run, "int8", "litert", {"int8": 22}, "activation ranges are the converter's own")
+    assert "int8/litert: activation ranges are the converter's own." in said(run)
+
+
+def test_note_that_only_counts_layers_is_not_said_twice(run):
+    set_layers(run, "fp16", "onnxruntime", WIDE, "of 22 convolutions and matrix products, 22 in float32 instead")
+    found = [text for text in said(run) if "fp16/onnxruntime" in text]
+    assert found == [EN("note_multiplies", cell="fp16/onnxruntime", total=22, kinds="22 in float32", named="float16")]
+
+
+@pytest.mark.parametrize("types", [{"uint8": 18, "float32": 4}, RTX])
+def test_rest_of_int8_is_named(run, types):
+    set_layers(run, "int8", "onnxruntime", types)
+    found = next(text for text in said(run) if "int8/onnxruntime" in text)
+    assert "18 of 22 convolutions and matrix products multiply in int8; the rest: 4 in float32" in found
+
+
+def test_name_in_running_text_says_what_is_computed(run):
+    set_layers(run, "fp32", "onnxruntime", {"float16": 22})
+    page = Page()
+    answer_section(page, run.evidence(), EN)
+    assert "Ship fp32 (multiplies in float16) / onnxruntime" in page.blocks[1].text
+
+
+def test_layers_as_named_need_no_note(run):
+    set_layers(run, "fp16", "onnxruntime", {"float16": 22})
+    assert not any("fp16/onnxruntime" in text for text in said(run))
+
+
+@pytest.mark.parametrize(("words", "cap"), [(EN, "power cap"), (JA, "電力上限")], ids=["en", "ja"])
+def test_throttling_all_through_a_run_is_said(run, words, cap):
+    throttle(run)
+    found = next(text for text in said(run, words) if cap in text)
+    for figure in (words.span("1,410", "1,755"), "2,619", words.span(612, 700), words.span(61, 74)):
+        assert figure in found
+
+
+def test_device_that_was_not_held_back_needs_no_note(run):
+    throttle(run, throttle_reasons=[])
+    assert not any("held back" in text for text in said(run))
+
+
+def test_missing_cuda_graph_is_said_with_its_reason(run):
+    facts = {"cuda_graph": False, "no_cuda_graph_reason": "operation not permitted when stream is capturing"}
+    run.rewrite("int8", lambda content: content["litert"]["batch_32"].update(facts=facts))
+    found = next(text for text in said(run) if "CUDA graph:" in text)
+    assert "int8/litert at batch size 32 (operation not permitted" in found
+
+
+def set_top1(run, name, backend, low):
+    run.rewrite(name, lambda content: content[backend]["accuracy"].update(top1=low + 0.02, top1_low=low))
+
+
+def test_fallen_precision_is_blamed_where_fp32_is_fine(run):
+    set_top1(run, "int8", "onnxruntime", 0.08)
+    found = next(text for text in said(run) if "chance" in text)
+    assert "The FP32 reference fp32/onnxruntime is fine" in found
+    assert "this precision destroyed it" in found
+    assert "untrained" not in found
+
+
+def test_model_is_blamed_only_where_the_reference_is_at_chance(run):
+    set_top1(run, "fp32", "onnxruntime", 0.1)
+    set_top1(run, "int8", "onnxruntime", 0.1)
+    found = [text for text in said(run) if "at chance level" in text]
+    assert [text.split()[0] for text in found] == ["fp32/onnxruntime", "int8/onnxruntime"]
+    assert all("untrained or wrongly fed" in text for text in found)
+
+
+def test_nothing_is_blamed_without_a_reference(run):
+    set_top1(run, "int8", "onnxruntime", 0.1)
+    run.rewrite_all(lambda content: content.update(reference=None))
+    found = next(text for text in notes(read_evidence(run.sources, {}), EN) if "at chance level" in text)
+    assert "not known whether the precision or the model is to blame" in found
+
+
+@pytest.mark.parametrize(("low", "at_chance"), [(0.168, True), (0.169, False)])
+def test_chance_has_the_margin_of_the_verdict(run, low, at_chance):
+    """Chance is 0.125 here, the margin 5 % of the way to 1: 0.16875."""
+    set_top1(run, "int8", "onnxruntime", low)
+    assert any("chance level" in text for text in said(run)) == at_chance
+    verdict = run.verdict()["cells"]["int8/onnxruntime"]
+    assert any(check["name"] == "chance" for check in verdict["checks"]) == at_chance
+
+
+@pytest.mark.parametrize("words", [EN, JA], ids=["en", "ja"])
+def test_busy_machine_makes_intervals_too_narrow(run, words):
+    busy = {"stopped": "budget", "warnings": ["noisy: single runs vary by 68.4% (standard deviation over mean)"]}
+    run.rewrite("int8", lambda content: content["litert"]["batch_1"].update(busy))
+    page = Page()
+    answer_section(page, run.evidence(), words)
+    assert words("answer_narrow", cut=1, count=12) in [getattr(block, "text", "") for block in page.blocks]
+
+
+@pytest.mark.parametrize(
+    "batch", [{"stopped": "budget", "warnings": []}, {"stopped": "target", "warnings": ["noisy: x"]}]
+)
+def test_intervals_are_trusted_where_noise_or_budget_is_missing(run, batch):
+    run.rewrite("int8", lambda content: content["litert"]["batch_1"].update(batch))
+    page = Page()
+    answer_section(page, run.evidence(), EN)
+    assert not any("too narrow" in getattr(block, "text", "") for block in page.blocks)

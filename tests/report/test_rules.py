@@ -1,0 +1,205 @@
+"""Every rule of the method can hold, fail and not be known, by what the run's files say."""
+
+import pytest
+
+from roundoff.artifact import read_json, write_json
+from roundoff.report.document import Page, Table
+from roundoff.report.messages import Words
+from roundoff.report.method import RULES, method_section
+
+EN = Words("en")
+GPU = {"conditions": {"sm_clock_mhz": [1980, 1980], "throttle_reasons": []}, "repeated_rounds": 2, "waited_s": 3.5}
+
+
+def seen(run, name, words=EN):
+    return RULES[name](run.evidence(), words)
+
+
+def every_batch(run, **values):
+    """Set `values` in every batch of every cell."""
+
+    def change(content):
+        cells = [cell for cell in content.values() if isinstance(cell, dict) and "status" in cell]
+        for cell in cells:
+            for key in cell:
+                if key.startswith("batch_"):
+                    cell[key].update(values)
+
+    for name in ("fp32", "fp16", "int8"):
+        run.rewrite(name, change)
+
+
+def device(run, **values):
+    run.rewrite_all(lambda content: content["method"]["devices"]["cpu"].update(values))
+
+
+def asked(run, **values):
+    run.rewrite_all(lambda content: content["method"]["evaluate"].update(values))
+
+
+def calibrated(run, **values):
+    run.rewrite("calibrate", lambda content: content.update(values))
+
+
+def manifest(run, **values):
+    path = run.sources.prepared / "manifest.json"
+    write_json(path, read_json(path) | values)
+
+
+def layers(run, name, backend, types):
+    run.rewrite(name, lambda content: content[backend]["numerics"].update(layer_types=types))
+
+
+FAILURES = {
+    "interleaved": lambda run: device(run, cells=["fp32/onnxruntime", "int8/onnxruntime"]),
+    "warmed_up": lambda run: asked(run, warmup_ms=20.0),
+    "runs": lambda run: every_batch(run, device_p999_ms=0.2),
+    "quiet": lambda run: device(run, conditions={"throttle_reasons": ["power cap"]}),
+    "cuda_graphs": lambda run: every_batch(run, facts={"cuda_graph": False, "no_cuda_graph_reason": "not supported"}),
+    "energy": lambda run: None,
+    "whole": lambda run: manifest(run, counts={"train": 1437, "test": 1000}),
+    "chance": lambda run: run.rewrite("int8", lambda content: content["litert"]["accuracy"].update(top1_low=0.16)),
+    "calibration": lambda run: calibrated(run, warnings=["clipping: conv clips 2.00 % of its nonzero values"]),
+    "numerics": lambda run: layers(run, "fp16", "litert", {"float32": 22}),
+    "outputs": lambda run: every_batch(run, output_error=1e-2, output_tolerance=1e-5),
+}
+UNKNOWN = {
+    "interleaved": lambda run: device(run, cells=None),
+    "warmed_up": lambda run: asked(run, warmup_ms=None),
+    "runs": lambda run: every_batch(run, runs=0),
+    "quiet": lambda run: every_batch(run, runs=0),
+    "cuda_graphs": lambda run: None,
+    "conditions": lambda run: None,
+    "energy": lambda run: [
+        run.rewrite(name, lambda content: [content[b].pop("energy") for b in ("onnxruntime", "litert")])
+        for name in ("fp32", "fp16", "int8")
+    ],
+    "whole": lambda run: manifest(run, counts={}),
+    "calibration": lambda run: run.rewrite("calibrate", lambda content: content.pop("warnings")),
+    "numerics": lambda run: None,
+    "outputs": lambda run: None,
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_rule_is_not_held(run, name):
+    FAILURES[name](run)
+    assert seen(run, name)[0] is False
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_rule_is_unknown_where_nothing_is_recorded(run, name):
+    UNKNOWN[name](run)
+    assert seen(run, name)[0] is None
+
+
+@pytest.mark.parametrize("name", ["interleaved", "warmed_up", "runs", "whole", "chance", "calibration"])
+def test_rule_is_held(run, name):
+    assert seen(run, name)[0] is True
+
+
+def test_quiet_device_is_called_quiet(run):
+    every_batch(run, warnings=[])
+    assert seen(run, "quiet") == (True, "0 of 12 timed batches carry a warning")
+
+
+def test_cells_without_their_fp32_beside_them_are_named(run):
+    device(run, cells=["fp32/onnxruntime", "fp16/onnxruntime", "int8/onnxruntime", "fp32/litert", "int8/litert"])
+    assert seen(run, "interleaved")[1].endswith("not timed beside their FP32: fp16/litert")
+
+
+def test_short_timing_is_no_warm_measurement(run):
+    run.rewrite("int8", lambda content: content["litert"]["batch_1"].update(seconds=0.4))
+    held, text = seen(run, "warmed_up")
+    assert held is False
+    assert "0.40 to 3.1 s" in text
+
+
+def test_unfounded_percentiles_are_counted(run):
+    run.rewrite("int8", lambda content: content["litert"]["batch_1"].update(runs=100))
+    held, text = seen(run, "runs")
+    assert held is False
+    assert "4 stated from too few" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [
+        ({"calibration_indices": [*range(100), 5000, *range(300)]}, "1 outside the training split"),
+        ({"duplicates": {"count": 2, "train_indices": [4, 8]}}, "2 whose pixels are in the test split"),
+        ({"calibration_indices": list(range(0, 20, 2))}, "10 training indices"),
+    ],
+)
+def test_calibration_images_are_checked_against_the_manifest(run, change, shown):
+    manifest(run, **change)
+    held, text = seen(run, "calibration")
+    assert held is False
+    assert shown in text
+
+
+def test_calibration_shows_seed_number_and_warnings(run):
+    held, text = seen(run, "calibration")
+    assert held
+    assert "method entropy; 320 images; 64 held out" in text
+    assert "320 training indices of seed 0: 0 outside the training split" in text
+    calibrated(run, warnings=["classes: 9 of 10 classes are among the calibration images"])
+    assert "warning: classes: 9 of 10" in seen(run, "calibration")[1]
+
+
+def test_calibration_without_a_seed_is_unknown(run):
+    manifest(run, seed=None)
+    assert seen(run, "calibration")[0] is None
+
+
+def test_conditions_show_spans_rounds_and_wait(run):
+    device(run, **GPU)
+    assert seen(run, "conditions") == (
+        True,
+        "CPU: SM clock 1,980 MHz, not held back, rounds repeated: 2, waited for other jobs: 3.5 s",
+    )
+
+
+def test_conditions_that_were_not_read_have_their_reason(run):
+    held, text = seen(run, "conditions")
+    assert held is None
+    assert "not read (clocks and throttling are read on NVIDIA GPUs only), rounds repeated: 0" in text
+    assert "NVIDIA GPU でのみ読み取る" in seen(run, "conditions", Words("ja"))[1]
+
+
+def test_gpu_is_called_by_its_name(run):
+    gpu = {"name": "NVIDIA H100", "uuid": "GPU-1", "sm": "9.0"}
+
+    def move(content):
+        content["platform"]["gpus"] = [gpu]
+        content["method"]["devices"] = {"GPU-1": GPU}
+
+    run.rewrite_all(move)
+    assert seen(run, "conditions")[1].startswith("NVIDIA H100: SM clock")
+
+
+def test_graphs_energy_and_outputs_hold_where_recorded(run):
+    every_batch(run, facts={"cuda_graph": True}, output_error=1e-6, output_tolerance=1e-5)
+    energy = {"mj_per_image": 1.2, "batch_size": 32, "watts": 300.0, "source": "nvml: the whole GPU", "reason": None}
+    for name in ("fp32", "fp16", "int8"):
+        run.rewrite(name, lambda content: [content[b].update(energy=energy) for b in ("onnxruntime", "litert")])
+    assert seen(run, "cuda_graphs") == (True, "12 of 12 timed batches run from a CUDA graph")
+    assert seen(run, "energy") == (True, "6 of 6 measured cells: nvml: the whole GPU")
+    assert seen(run, "outputs")[0] is True
+
+
+def test_numerics_hold_where_layers_say_so(run):
+    for name, kind in (("fp32", "float32"), ("fp16", "float16"), ("int8", "int8")):
+        for backend in ("onnxruntime", "litert"):
+            layers(run, name, backend, {kind: 21})
+    layers(run, "int8", "litert", {"int8": 20, "float32": 1})
+    held, text = seen(run, "numerics")
+    assert held is True
+    assert text == "0 of 6 measured cells do not, 0 do not tell; int8/litert: of 21 layers 1 in float32"
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_every_rule_has_a_row(run, language):
+    page, words = Page(), Words(language)
+    method_section(page, run.evidence(), words)
+    table = next(block for block in page.blocks if isinstance(block, Table))
+    assert [line[0].text for line in table.rows] == [words(f"rule_{name}") for name in RULES]
