@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import tempfile
@@ -12,10 +13,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import calibration_recipes
 import numpy as np
 import onnx
-from calibration_recipes import FLOOR, in_own_process, onnxruntime_inference
+from calibration_recipes import in_own_process, onnxruntime_inference
 
+import roundoff
 from roundoff.calibration.graph import model_hash
 from roundoff.dataset.base import Images, Labels, Prepared
 from roundoff.measurement.statistics import paired_drop
@@ -24,9 +27,20 @@ from roundoff.progress import track
 RUNTIMES = ("onnxruntime", "openvino")
 LARGE = 4096
 ENTROPY = "roundoff entropy"
+PEER = "onnxruntime entropy"
 ROUNDS = 5
 
 Row = dict[str, Any]
+
+
+def code_sha256() -> str:
+    """SHA-256 of the sources that decide what a recipe makes of a model: rows of other sources are not these rows."""
+    package = Path(roundoff.__file__).parent
+    sources = [*package.glob("calibration/*.py"), *package.glob("precision/*.py"), Path(calibration_recipes.__file__)]
+    digest = hashlib.sha256()
+    for path in sorted(sources, key=lambda path: (path.parent.name, path.name)):
+        digest.update(f"{path.parent.name}/{path.name}\n".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -51,7 +65,13 @@ class Accuracy:
 
     def _model(self, name: str, path: Path, known: list[Row], images: Images, labels: Labels) -> Iterator[Row]:
         original = onnx.load(path)
-        told = {"model": name, "model_sha256": model_hash(original), "images": self.images, "test_images": len(labels)}
+        told = {
+            "model": name,
+            "model_sha256": model_hash(original),
+            "code_sha256": code_sha256(),
+            "images": self.images,
+            "test_images": len(labels),
+        }
 
         @cache
         def reference() -> Any:
@@ -103,28 +123,32 @@ def compared(found: Any, reference: Any, labels: Labels) -> dict[str, float]:
 
 
 def measure_cost(path: Path, prepared: Path, recipes: Sequence[str]) -> dict[str, Any]:
-    """Seconds and peak memory over 4,096 images, each in a process of its own; what a target compares in rounds.
+    """Seconds and peak memory over 4,096 images, each in a process of its own, in rounds that measure each once.
 
-    `samples` has every measurement, `medians` their medians, `ratio` the median over the rounds of entropy's seconds
-    over a bare forward pass's.
+    `samples` has every measurement, `medians` their medians. `seconds_over` has for each recipe its seconds over those
+    of `roundoff entropy`, the median of the rounds' ratios: what slows a whole round leaves them alone.
     """
-    timed = (FLOOR, ENTROPY)
-    plan = [*((name, LARGE) for name in timed), (ENTROPY, 320), (ENTROPY, 16_384)]
-    once = [(name, LARGE) for name in recipes if name not in timed]
+    plan = [*((name, LARGE) for name in recipes), (ENTROPY, 320), (ENTROPY, 16_384)]
     samples: dict[str, list[dict[str, float]]] = {}
-    for turn in range(ROUNDS):
-        for name, count in [*plan, *(once if turn == 0 else [])]:
+    for _ in range(ROUNDS):
+        for name, count in plan:
             cost = in_own_process(name, count, path, prepared)
             samples.setdefault(f"{name}, {count} images", []).append(cost)
             print(f"{name}, {count} images: {json.dumps(cost)}", file=sys.stderr, flush=True)
-    floor, entropy = (samples[f"{name}, {LARGE} images"] for name in timed)
+    ours = samples[f"{ENTROPY}, {LARGE} images"]
     return {
         "samples": samples,
         "medians": {
             name: {key: median(sample[key] for sample in found) for key in ("seconds", "cpu_seconds", "peak_mb")}
             for name, found in samples.items()
         },
-        "ratio": median(ours["seconds"] / bare["seconds"] for ours, bare in zip(entropy, floor, strict=True)),
+        "seconds_over": {
+            name: median(
+                theirs["seconds"] / own["seconds"]
+                for theirs, own in zip(samples[f"{name}, {LARGE} images"], ours, strict=True)
+            )
+            for name in recipes
+        },
     }
 
 

@@ -40,12 +40,15 @@ BATCH = 32
 METHODS: dict[str, Calibrator] = {
     f"roundoff {method.name}": method for method in (Entropy(), MinMax(), Percentile(), MeanSquaredError(), Best())
 }
-ORT_RECIPES = {
-    "onnxruntime minmax": ("MinMax", False),
-    "onnxruntime entropy": ("Entropy", False),
-    "onnxruntime percentile": ("Percentile", False),
-    "onnxruntime percentile, Conv and Add only": ("Percentile", True),
+ORT_RECIPES: dict[str, tuple[str, dict[str, float], list[str] | None]] = {
+    "onnxruntime minmax": ("MinMax", {}, None),
+    "onnxruntime entropy": ("Entropy", {}, None),
+    "onnxruntime percentile": ("Percentile", {}, None),
+    "onnxruntime percentile, Conv and Add only": ("Percentile", {}, ["Conv", "Add"]),
+    "onnxruntime percentile 99.99": ("Percentile", {"CalibPercentile": 99.99}, None),
+    "onnxruntime percentile 99.99, Conv and Add only": ("Percentile", {"CalibPercentile": 99.99}, ["Conv", "Add"]),
 }
+"""Method, options beside the common ones (percentile is 99.999 without), the operators to quantize if not all."""
 MODELOPT_RECIPES = {"modelopt entropy": "entropy", "modelopt max": "max"}
 RECIPES = (*METHODS, *ORT_RECIPES, *MODELOPT_RECIPES)
 FLOOR = "forward pass"
@@ -100,7 +103,9 @@ def _by_roundoff(method: Calibrator, path: Path, images: Images, indices: Any) -
     return Int8().convert(model, Grid(), CalibrationTable(ranges, {"model_sha256": model_hash(model)}))
 
 
-def _by_onnxruntime(method: str, narrow: bool, path: Path, images: Images) -> onnx.ModelProto:
+def _by_onnxruntime(
+    method: str, settings: dict[str, float], operators: list[str] | None, path: Path, images: Images
+) -> onnx.ModelProto:
     from onnxruntime import quantization as ortq
 
     class Reader(ortq.CalibrationDataReader):  # type: ignore[misc]
@@ -119,12 +124,12 @@ def _by_onnxruntime(method: str, narrow: bool, path: Path, images: Images) -> on
             target,
             Reader(),
             quant_format=ortq.QuantFormat.QDQ,
-            op_types_to_quantize=["Conv", "Add"] if narrow else None,
+            op_types_to_quantize=operators,
             per_channel=True,
             activation_type=ortq.QuantType.QInt8,
             weight_type=ortq.QuantType.QInt8,
             calibrate_method=ortq.CalibrationMethod[method],
-            extra_options=options,
+            extra_options=options | settings,
         )
         return onnx.load(target)
 

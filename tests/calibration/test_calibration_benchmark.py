@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
+from conftest import network, pictures
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def program(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    import calibration
+
+    return calibration
 
 
 @pytest.fixture
@@ -43,7 +55,8 @@ def result(agreement=0.99, peer=0.98, drop_high=0.003, ratio=2.0, entropy_mb=120
     return {
         **PLAN,
         "accuracy": rows,
-        "cost": {"ratio": ratio, "medians": medians},
+        "not_run": [],
+        "cost": {"seconds_over": {"forward pass": 1 / ratio, "onnxruntime entropy": 20 / ratio}, "medians": medians},
     }
 
 
@@ -90,7 +103,60 @@ def test_tables_show_every_recipe_and_mark_the_default(judged):
     text = judged.tables(result())
     assert "| **roundoff entropy** (default) | 0.9900 | 0.9900 |" in text
     assert "| modelopt max | 0.9800 | 0.9800 |" in text
-    assert "| onnxruntime entropy, 4096 images | 20.0 | 3600 |" in text
+    assert "| onnxruntime entropy, 4096 images | 20.0 | 10.0 | 3600 |" in text
+    assert "| roundoff entropy, 320 images | 0.4 | – | 19 |" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "unmet", "code"),
+    [({}, "", 0), ({"not_run": ["modelopt max"]}, "modelopt max was not run", 1), ({"seeds": 2}, "measurements", 1)],
+)
+def test_the_program_fails_where_a_target_is_missed_or_a_peer_was_not_run(
+    program, monkeypatch, capsys, tmp_path, changes, unmet, code
+):
+    monkeypatch.setattr(program, "measured", lambda chosen: result() | changes)
+    arguments = ["--prepared", "p", "--models", "net=m.onnx", "--out", str(tmp_path / "out.json")]
+    assert program.main([*arguments, "--check"]) == code
+    assert unmet in capsys.readouterr().err
+    assert program.main(arguments) == 0
+    assert json.loads((tmp_path / "out.json").read_text())["not_run"] == changes.get("not_run", [])
+
+
+def test_costs_are_compared_round_by_round(program, monkeypatch):
+    import calibration_measures
+
+    slow = iter([1, 1, 10, 10, 2, 2])
+    monkeypatch.setattr(calibration_measures, "ROUNDS", 3)
+    monkeypatch.setattr(
+        calibration_measures,
+        "in_own_process",
+        lambda name, count, *_: (
+            {"seconds": next(slow) * (3 if name == "a" else 1), "cpu_seconds": 1, "peak_mb": 1}
+            if count == 4096
+            else {"seconds": 0, "cpu_seconds": 0, "peak_mb": 0}
+        ),
+    )
+    cost = calibration_measures.measure_cost(Path("m"), Path("p"), ["a", "roundoff entropy"])
+    assert cost["seconds_over"] == {"a": 3, "roundoff entropy": 1}
+    assert [sample["seconds"] for sample in cost["samples"]["a, 4096 images"]] == [3, 30, 6]
+
+
+def test_rows_are_measured_again_once_the_code_has_changed(program, monkeypatch, tmp_path):
+    import calibration_measures
+
+    onnx.save(network(), tmp_path / "net.onnx")
+    images, labels = pictures(4, 0), np.zeros(4, np.int64)
+    monkeypatch.setattr(calibration_measures.Accuracy, "_test", lambda self: (images, labels))
+    monkeypatch.setattr(calibration_measures.Accuracy, "_quantized", lambda *_: ({"seconds": 1.0}, network()))
+    plan = calibration_measures.Accuracy(tmp_path, {"net": ["roundoff entropy"]}, ["onnxruntime"], 1, 32, 4)
+    rows = list(plan.run({"net": tmp_path / "net.onnx"}, []))
+    assert rows[0]["agreement"] == 1
+    assert rows[0]["code_sha256"] == calibration_measures.code_sha256()
+    monkeypatch.setattr(calibration_measures.Accuracy, "_quantized", None)
+    assert list(plan.run({"net": tmp_path / "net.onnx"}, rows)) == rows
+    monkeypatch.setattr(calibration_measures, "code_sha256", lambda: "other code")
+    with pytest.raises(TypeError, match="not callable"):
+        list(plan.run({"net": tmp_path / "net.onnx"}, rows))
 
 
 def test_a_document_without_the_block_is_refused(monkeypatch, tmp_path):
