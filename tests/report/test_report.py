@@ -12,13 +12,26 @@ from roundoff.errors import ConfigError, DataError
 from roundoff.measurement.latency import batch_unavailable
 from roundoff.report.changes import changes_section
 from roundoff.report.comparison import precision_section
-from roundoff.report.document import Gallery, Page
+from roundoff.report.document import Details, Gallery, Page
 from roundoff.report.evidence import read_evidence
 from roundoff.report.messages import Words
 from roundoff.report.plotdata import SPEED_COLUMNS, csv_files
 from roundoff.report.report import Report
+from roundoff.report.training import noise_section
 
-ORDER = ("answer", "precision", "framework", "size", "load", "verdict", "latency", "changed", "noise", "curves")
+ORDER = (
+    "answer",
+    "precision",
+    "framework",
+    "size",
+    "load",
+    "energy",
+    "verdict",
+    "latency",
+    "changed",
+    "noise",
+    "curves",
+)
 
 
 def words_of(written):
@@ -97,6 +110,22 @@ def test_bare_run_is_reported(run):
         assert words(key) in texts
 
 
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_missing_reference_is_not_called_missing_int8(run, language):
+    run.rewrite_all(lambda content: content.update(reference=None))
+    page, words = Page(), Words(language)
+    changes_section(page, read_evidence(run.sources, {}), words, examples=9)
+    found = page.blocks[1].text
+    assert found in {words("changed_no_reference", cell=f"int8/{name}") for name in ("onnxruntime", "litert")}
+
+
+def test_missing_answers_are_said(run):
+    (run.sources.predictions / "fp32/onnxruntime.npy").unlink()
+    page = Page()
+    changes_section(page, run.evidence(), Words("en"), examples=9)
+    assert page.blocks[1].text == Words("en")("changed_no_answers", cell="fp32/onnxruntime")
+
+
 def test_batch_that_does_not_fit_says_so(run):
     run.rewrite("int8", lambda content: content["onnxruntime"].update(batch_32=batch_unavailable("out of memory")))
     page = Page()
@@ -137,6 +166,24 @@ def test_confusion_csv_has_a_row_per_test_image(run):
     rows = list(csv.DictReader(io.StringIO(csv_files(run.evidence())["confusion.csv"])))
     assert len(rows) == 360
     assert set(rows[0]) == {"actual", "predicted"}
+
+
+def test_confusion_csv_without_int8_is_its_head_alone(run):
+    unavailable = {"status": "unavailable", "reason": "not built"}
+    run.rewrite("int8", lambda content: content.update(onnxruntime=unavailable, litert=unavailable))
+    assert csv_files(run.evidence())["confusion.csv"] == "actual,predicted\n"
+
+
+def test_tensors_that_stay_wide_are_not_drawn_among_the_worst(run):
+    rows = ["tensor,kind,sqnr_db,low,high,quantized", "wide,activation,2.0,0,1,False", "narrow,weight,9.0,0,1,True"]
+    run.sources.noise.write_text("\n".join(rows) + "\n")
+    page = Page()
+    noise_section(page, run.evidence(), Words("en"))
+    drawn = page.drawings["noise"].svg.decode()
+    assert "narrow" in drawn
+    assert "1 worst of 1" in drawn
+    table = next(block for block in page.blocks if isinstance(block, Details)).blocks[0]
+    assert [line[2].text for line in table.rows] == ["no", "yes"]
 
 
 def test_missing_metrics_are_refused(run):

@@ -6,7 +6,7 @@ from roundoff.report.comparison import precision_name
 from roundoff.report.document import Field, Heading, Page, Paragraph, Table, row
 from roundoff.report.evidence import Cell, Evidence
 from roundoff.report.messages import Words
-from roundoff.report.numbers import plain
+from roundoff.report.numbers import MISSING, plain
 
 COLUMNS = ("backend", "precision", "memory", "energy", "batch", "watts", "source")
 
@@ -32,7 +32,7 @@ def _energy_row(cell: Cell, words: Words) -> tuple[Field, ...]:
     return row(
         *labels,
         plain(energy["mj_per_image"]),
-        plain(energy.get("batch_size")),
+        f"{energy['batch_size']:,}" if energy.get("batch_size") else MISSING,
         plain(energy.get("watts")),
         words.said(str(energy.get("source") or words("unknown"))),
     )
