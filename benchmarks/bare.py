@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ctypes
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -17,54 +19,85 @@ from cuda.bindings import runtime as cuda
 def ok(results: tuple[Any, ...]) -> Any:
     """What a CUDA call returned beside its status; RuntimeError if that is not success."""
     if int(results[0]) != 0:
-        raise RuntimeError(f"CUDA: {results[0]}")
+        cuda.cudaGetLastError()  # or the next call would report it again
+        raise RuntimeError(f"CUDA: {results[0]!r}")
     return results[1] if len(results) > 1 else None
 
 
-class BareReplay:
-    """An engine at one batch size, captured once; `close` frees what it took.
+def done(outcome: Any, what: str) -> Any:
+    """What a TensorRT call returned; RuntimeError if that is False or None, which is how it fails."""
+    if outcome is None or outcome is False:
+        raise RuntimeError(f"TensorRT: {what} failed")
+    return outcome
 
-    `kernels` is a runtime cache of TensorRT-RTX (empty: compile anew); the kernels are the same either way.
+
+class BareReplay:
+    """An engine at one batch size, captured once; `close` frees what it took, and so does a failure to get that far.
+
+    `log` is a TensorRT logger. `kernels` is a runtime cache of TensorRT-RTX (empty: compile anew); the kernels are the
+    same either way.
     """
 
-    def __init__(self, trt: Any, engine_file: Path, images: np.ndarray, kernels: bytes = b"") -> None:
-        self.runtime = trt.Runtime(trt.Logger(trt.Logger.Severity.ERROR))
-        self.engine = self.runtime.deserialize_cuda_engine(engine_file.read_bytes())
-        if self.engine is None:
-            raise RuntimeError(f"{engine_file} does not deserialize")
+    def __init__(self, trt: Any, engine_file: Path, images: np.ndarray, log: Any, kernels: bytes = b"") -> None:
+        self.taken = ExitStack()
+        try:
+            self._load(trt, engine_file, log, kernels)
+            self._lay_out(np.ascontiguousarray(images))
+            self._capture()
+        except BaseException:
+            self.close()
+            raise
+
+    def _load(self, trt: Any, engine_file: Path, log: Any, kernels: bytes) -> None:
+        self.runtime = trt.Runtime(log)
+        self.engine = done(self.runtime.deserialize_cuda_engine(engine_file.read_bytes()), "deserialize_cuda_engine")
         config = self.engine.create_runtime_config()
         if hasattr(config, "dynamic_shapes_kernel_specialization_strategy"):
             config.dynamic_shapes_kernel_specialization_strategy = trt.DynamicShapesKernelSpecializationStrategy.EAGER
         if kernels:
             self.cache = config.create_runtime_cache()
-            assert self.cache.deserialize(kernels)
+            done(self.cache.deserialize(kernels), "IRuntimeCache.deserialize")
             config.set_runtime_cache(self.cache)
         # the default strategy would take memory for the largest of all profiles
         config.set_execution_context_allocation_strategy(trt.ExecutionContextAllocationStrategy.ON_PROFILE_CHANGE)
-        self.context = self.engine.create_execution_context(config)
-        self.stream = ok(cuda.cudaStreamCreateWithFlags(cuda.cudaStreamNonBlocking))
-        batch = len(images)
+        self.context = done(self.engine.create_execution_context(config), "create_execution_context")
+
+    def _lay_out(self, images: np.ndarray) -> None:
+        self.stream = self._own(ok(cuda.cudaStreamCreateWithFlags(cuda.cudaStreamNonBlocking)), cuda.cudaStreamDestroy)
         classes = int(tuple(self.engine.get_tensor_shape("logits"))[-1])
-        self.input = ok(cuda.cudaMalloc(images.nbytes))
-        self.output = ok(cuda.cudaMalloc(4 * batch * classes))
-        self.input_bytes, self.output_bytes = images.nbytes, 4 * batch * classes
-        images = np.ascontiguousarray(images)
+        self.input_bytes, self.output_bytes = images.nbytes, 4 * len(images) * classes
+        self.input = self._own(ok(cuda.cudaMalloc(self.input_bytes)), cuda.cudaFree)
+        self.output = self._own(ok(cuda.cudaMalloc(self.output_bytes)), cuda.cudaFree)
         ok(cuda.cudaMemcpy(self.input, images.ctypes.data, images.nbytes, cuda.cudaMemcpyKind.cudaMemcpyHostToDevice))
-        profile = self._profile(batch)
-        assert self.context.set_optimization_profile_async(profile, int(self.stream))
+        chosen = self.context.set_optimization_profile_async(self._profile(len(images)), int(self.stream))
+        done(chosen, "set_optimization_profile_async")
         ok(cuda.cudaStreamSynchronize(self.stream))
-        assert self.context.set_input_shape("image", tuple(images.shape))
-        assert self.context.set_tensor_address("image", int(self.input))
-        assert self.context.set_tensor_address("logits", int(self.output))
+        done(self.context.set_input_shape("image", tuple(images.shape)), "set_input_shape")
+        done(self.context.set_tensor_address("image", int(self.input)), "set_tensor_address")
+        done(self.context.set_tensor_address("logits", int(self.output)), "set_tensor_address")
+
+    def _capture(self) -> None:
+        self.taken.callback(self._drop_engine)  # after the graph, which uses its kernels, and before its buffers
         for _ in range(3):
-            assert self.context.execute_async_v3(int(self.stream))
+            self._enqueue()
         ok(cuda.cudaStreamSynchronize(self.stream))
         ok(cuda.cudaStreamBeginCapture(self.stream, cuda.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal))
-        assert self.context.execute_async_v3(int(self.stream))
+        try:
+            self._enqueue()
+        except BaseException:
+            cuda.cudaStreamEndCapture(self.stream)  # a stream in capture mode cannot be freed
+            raise
         graph = ok(cuda.cudaStreamEndCapture(self.stream))
-        self.replay = ok(cuda.cudaGraphInstantiate(graph, 0))
+        self.replay = self._own(ok(cuda.cudaGraphInstantiate(graph, 0)), cuda.cudaGraphExecDestroy)
         ok(cuda.cudaGraphDestroy(graph))
-        self.events = [ok(cuda.cudaEventCreate()) for _ in range(257)]
+        self.events = [self._own(ok(cuda.cudaEventCreate()), cuda.cudaEventDestroy) for _ in range(257)]
+
+    def _enqueue(self) -> None:
+        done(self.context.execute_async_v3(int(self.stream)), "execute_async_v3")
+
+    def _own(self, handle: Any, release: Callable[[Any], Any]) -> Any:
+        self.taken.callback(lambda: ok(release(handle)))
+        return handle
 
     def _profile(self, batch: int) -> int:
         shapes = [
@@ -100,10 +133,12 @@ class BareReplay:
         """Milliseconds of one copy of the batch in, and of its logits out, between pinned and device memory."""
         kinds = cuda.cudaMemcpyKind
         pinned = ok(cuda.cudaHostAlloc(max(self.input_bytes, self.output_bytes), cuda.cudaHostAllocDefault))
-        ctypes.memset(pinned, 0, self.input_bytes)
-        inward = self._copies(self.input, pinned, self.input_bytes, kinds.cudaMemcpyHostToDevice, runs)
-        outward = self._copies(pinned, self.output, self.output_bytes, kinds.cudaMemcpyDeviceToHost, runs)
-        ok(cuda.cudaFreeHost(pinned))
+        try:
+            ctypes.memset(pinned, 0, self.input_bytes)
+            inward = self._copies(self.input, pinned, self.input_bytes, kinds.cudaMemcpyHostToDevice, runs)
+            outward = self._copies(pinned, self.output, self.output_bytes, kinds.cudaMemcpyDeviceToHost, runs)
+        finally:
+            ok(cuda.cudaFreeHost(pinned))
         return inward, outward
 
     def _copies(self, target: int, source: int, size: int, kind: Any, runs: int) -> float:
@@ -117,10 +152,8 @@ class BareReplay:
 
     def close(self) -> None:
         """Free everything."""
-        ok(cuda.cudaGraphExecDestroy(self.replay))
-        for event in self.events:
-            ok(cuda.cudaEventDestroy(event))
+        self.taken.close()
+        self._drop_engine()
+
+    def _drop_engine(self) -> None:
         self.context = self.cache = self.engine = self.runtime = None
-        ok(cuda.cudaFree(self.input))
-        ok(cuda.cudaFree(self.output))
-        ok(cuda.cudaStreamDestroy(self.stream))

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from gpu_batch import Batch, PeerBatch
 from gpu_targets import PEER, wilson
 
+from roundoff.artifact import sha256_of, whole_file
+from roundoff.backend.trt_library import OUT_OF_MEMORY
+from roundoff.errors import Unavailable
+from roundoff.measurement.label import label
+
 ROTATE = 4
+TEST_IMAGES = "test_images.npy"
 
 
 class Bench:
@@ -21,66 +32,88 @@ class Bench:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        self.images = np.load(options.images / "test_images.npy", mmap_mode="r", allow_pickle=False)
+        self.images = np.load(options.images / TEST_IMAGES, mmap_mode="r", allow_pickle=False)
         self.labels = np.load(options.images / "test_labels.npy", allow_pickle=False)
         self.reference: dict[str, np.ndarray] = {}
 
     def cell(self, name: str) -> dict[str, Any]:
-        """Measure one cell; whatever goes wrong is its row."""
-        from roundoff.errors import Unavailable
+        """Measure one cell; whatever goes wrong is its row. The device's lock is held, build and loads included."""
+        from roundoff.backend import cuda
+        from roundoff.measurement.lock import device_lock
 
         model, precision = name.rsplit("/", 1)
         print(f"{name} …", file=sys.stderr, flush=True)
-        started = time.perf_counter()
+        started, waited = time.perf_counter(), 0.0
         try:
-            row = self.peer(model) if precision == PEER else self.engine(model, precision)
+            if missing := cuda.absence():
+                raise Unavailable(missing)
+            with device_lock(cuda.use_first_device()) as waited:
+                row = self.peer(model) if precision == PEER else self.engine(model, precision)
         except (Unavailable, NotImplementedError) as reason:
             row = {"status": "unavailable", "reason": str(reason)}
         except Exception as error:  # the other cells stand
             row = {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
-        return row | {"wall_s": time.perf_counter() - started}
+        return row | {"wall_s": time.perf_counter() - started, "waited_s": waited}
 
     def engine(self, model: str, precision: str) -> dict[str, Any]:
-        """Build, load, check and time one precision."""
-        from roundoff.backend.trt import Tensorrt
-        from roundoff.measurement.lock import device_lock
-
-        backend = Tensorrt(
-            module=self.options.module,
-            profiles=[[size, size, size] for size in self.options.batches],
-            cache=str(self.options.cache or self.options.work / "cache"),
-        )
-        directory = self.options.work / model / precision
-        directory.mkdir(parents=True, exist_ok=True)
-        built, build_s = timed(lambda: self._build(backend, model, precision, directory))
-        runner, first_load_s = timed(lambda: backend.load(directory))
-        runner.close()
+        """Build, load, check and time one precision, all under the device's lock."""
+        directory, backend = self._directory(model, precision), self._backend()
+        built, build_s = self._build(backend, model, precision, directory)
+        first = self._first_load(backend, directory)
         runner, load_s = timed(lambda: backend.load(directory))
-        with runner, device_lock(runner.device):
-            self._keep_inspection(runner, directory)
+        with runner:
+            (directory / "inspection.json").write_text(runner.inspection())
+            accuracy, logits = self._accuracy(model, runner.infer)
             row = {
                 "status": "measured",
+                "label": label(precision, accuracy["relative_error"], f"{model}/{precision}"),
                 "device": runner.device,
                 "build_s": build_s,
-                "first_load_ms": 1e3 * first_load_s,
+                **first,
                 "load_ms": 1e3 * load_s,
+                "load_runtime_cache_warm": runner.cache_was_warm,
                 "size_mb": (directory / backend.artifact).stat().st_size / 1e6,
                 "built": built,
                 "loaded_layer_types": runner.layer_types(),
-                "accuracy": self._accuracy(model, runner.infer),
+                "accuracy": accuracy,
             }
-            row["batches"] = {
-                str(size): self._batch(runner, directory / backend.artifact, size) for size in self.options.batches
-            }
+            bench = Batch(self.options, f"{model}/{precision}", runner, directory / backend.artifact, logits, accuracy)
+            row["batches"] = {str(size): bench.row(self.images, self.inputs(size)) for size in self.options.batches}
             row["memory_mb"] = runner.memory_mb()
         return row
 
-    def _build(self, backend: Any, model: str, precision: str, directory: Path) -> dict[str, Any]:
+    def _backend(self, cache: Path | None = None) -> Any:
+        from roundoff.backend.trt import Tensorrt
+
+        return Tensorrt(
+            module=self.options.module,
+            profiles=[[size, size, size] for size in self.options.batches],
+            cache=str(cache or self.options.cache),
+        )
+
+    def _directory(self, model: str, precision: str) -> Path:
+        directory: Path = self.options.work / model / precision
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory
+
+    def _first_load(self, backend: Any, directory: Path) -> dict[str, Any]:
+        """The first load's milliseconds, and whether its kernels had been compiled before (never with --cold)."""
+        with tempfile.TemporaryDirectory() as empty:
+            first = self._backend(Path(empty)) if self.options.cold else backend
+            runner, seconds = timed(lambda: first.load(directory))
+            with runner:
+                kept = self.options.cache / runner.cache_file.name
+                if runner.cache_file.exists() and not kept.exists():
+                    kept.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(runner.cache_file, kept)
+                return {"first_load_ms": 1e3 * seconds, "first_load_runtime_cache_warm": runner.cache_was_warm}
+
+    def _build(self, backend: Any, model: str, precision: str, directory: Path) -> tuple[dict[str, Any], float]:
+        """Facts, and the seconds that the engine's build took, conversion of the graph not counted."""
         import onnx
 
         from roundoff.backend.base import Source
         from roundoff.calibration.base import CalibrationTable
-        from roundoff.errors import Unavailable
 
         kind = precision_named(precision)
         if refusal := backend.refusal(kind):
@@ -91,17 +124,15 @@ class Bench:
         graph = directory / "graph.onnx"
         ranges = CalibrationTable.load(table) if kind.needs_calibration else None
         onnx.save(kind.convert(onnx.load(self.options.onnx[model]), backend.grid, ranges), graph)
-        facts: dict[str, Any] = backend.build(Source(precision, kind, graph, graph, self.images[:1]), directory)
-        return facts
+        source = Source(precision, kind, graph, None, self.images[:1])
+        return timed(lambda: backend.build(source, directory))
 
-    def _keep_inspection(self, runner: Any, directory: Path) -> None:
-        (directory / "inspection.json").write_text(runner.inspection())
-
-    def _accuracy(self, model: str, infer: Callable[[np.ndarray], np.ndarray]) -> dict[str, Any]:
+    def _accuracy(self, model: str, infer: Callable[[np.ndarray], np.ndarray]) -> tuple[dict[str, Any], np.ndarray]:
+        """What the engine makes of all test images, and its logits."""
         logits, expected = infer(np.asarray(self.images)), self._expected(model)
         correct = int((expected.argmax(1) == self.labels).sum())
         low, high = wilson(correct, len(self.labels))
-        return {
+        found = {
             "samples": len(self.labels),
             "top1": float((logits.argmax(1) == self.labels).mean()),
             "onnxruntime_top1": correct / len(self.labels),
@@ -110,109 +141,71 @@ class Bench:
             "agreement": float((logits.argmax(1) == expected.argmax(1)).mean()),
             "relative_error": float(np.linalg.norm(logits - expected) / np.linalg.norm(expected)),
         }
+        return found, logits
 
     def _expected(self, model: str) -> np.ndarray:
-        """ONNX Runtime's float32 logits of all test images, on the CPU."""
+        """ONNX Runtime's float32 logits of all test images, on the CPU; kept in the cache for the next process."""
+        kept = self.options.cache / f"reference-{self._reference_key(model)}.npy"
         if model not in self.reference:
-            import onnxruntime as ort
-
-            session = ort.InferenceSession(str(self.options.onnx[model]), providers=["CPUExecutionProvider"])
-            parts = [self.images[i : i + 256] for i in range(0, len(self.images), 256)]
-            self.reference[model] = np.concatenate([session.run(["logits"], {"image": part})[0] for part in parts])
+            if not kept.exists():
+                with whole_file(kept) as partial, partial.open("wb") as file:
+                    np.save(file, self._run_onnxruntime(model), allow_pickle=False)
+            self.reference[model] = np.load(kept, allow_pickle=False)
         return self.reference[model]
 
-    def inputs(self, size: int) -> list[np.ndarray]:
-        """Rotating batches of real images."""
+    def _reference_key(self, model: str) -> str:
+        import onnxruntime as ort
+
+        parts = (sha256_of(self.options.onnx[model]), sha256_of(self.options.images / TEST_IMAGES), ort.__version__)
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
+
+    def _run_onnxruntime(self, model: str) -> np.ndarray:
+        import onnxruntime as ort
+
+        session = ort.InferenceSession(str(self.options.onnx[model]), providers=["CPUExecutionProvider"])
+        parts = [self.images[i : i + 256] for i in range(0, len(self.images), 256)]
+        return np.concatenate([session.run(["logits"], {"image": part})[0] for part in parts])
+
+    def inputs(self, size: int) -> np.ndarray:
+        """Indices [ROTATE, size] of the test images that are the rotating inputs."""
         chosen = np.random.default_rng(size).integers(0, len(self.images), (ROTATE, size))
-        return [np.ascontiguousarray(self.images[np.sort(row)]) for row in chosen]
-
-    def _batch(self, runner: Any, engine: Path, size: int) -> dict[str, Any]:
-        from bare import BareReplay
-
-        from roundoff.backend.trt_library import import_tensorrt
-        from roundoff.errors import Unavailable
-
-        inputs = self.inputs(size)
-        try:
-            with runner.bind(inputs) as bound:
-                kernels = runner.cache_file.read_bytes() if runner.cache_file.exists() else b""
-                bare = BareReplay(import_tensorrt(self.options.module), engine, inputs[0], kernels)
-                try:
-                    return self._compare(bound, bare, size)
-                finally:
-                    bare.close()
-        except Unavailable as reason:
-            return {"status": "unavailable", "reason": str(reason)}
-
-    def _compare(self, bound: Any, bare: Any, size: int) -> dict[str, Any]:
-        bound.device_only(20), bound.stream(20), bare.each_ms(20)
-        runs = self._runs(float(np.median(bare.each_ms(20))))
-        rounds = [self._round(bound, bare, runs, turn) for turn in range(self.options.rounds)]
-        ours, theirs, tight, whole, seconds = (np.array(column) for column in zip(*rounds, strict=True))
-        copy_in, copy_out = bare.copy_ms(max(5, min(runs, 50)))
-        limiting = max(copy_in, copy_out, float(np.median(tight)))
-        throughput = size * runs * len(seconds) / float(seconds.sum())
-        return {
-            "status": "measured",
-            "runs": runs * self.options.rounds,
-            "device_ms": float(np.median(ours)),
-            "bare_ms": float(np.median(theirs)),
-            "bare_back_to_back_ms": float(np.median(tight)),
-            "device_over_bare": float(np.median(ours / theirs)),
-            "end_to_end_ms": float(np.median(whole)),
-            "copy_in_ms": copy_in,
-            "copy_out_ms": copy_out,
-            "throughput_per_s": throughput,
-            "limit_per_s": 1e3 * size / limiting,
-            "throughput_over_limit": throughput * limiting / 1e3 / size,
-            "facts": bound.facts(),
-        }
-
-    def _round(self, bound: Any, bare: Any, runs: int, turn: int) -> tuple[float, float, float, float, float]:
-        """One median each; which of the two comes first alternates."""
-        if turn % 2:
-            theirs, ours = np.median(bare.each_ms(runs)), np.median(bound.device_only(runs))
-        else:
-            ours, theirs = np.median(bound.device_only(runs)), np.median(bare.each_ms(runs))
-        tight, whole = bare.back_to_back_ms(runs), np.median(bound.end_to_end(runs))
-        return float(ours), float(theirs), tight, float(whole), bound.stream(runs)
-
-    def _runs(self, each_ms: float) -> int:
-        return int(np.clip(self.options.round_ms / each_ms, 8, 256))
+        return np.sort(chosen, axis=1)
 
     def peer(self, model: str) -> dict[str, Any]:
-        """torch.compile at float16 on the same network; its figures are shown, not required."""
+        """torch.compile at float16 on the same network, beside our FP16 engine; its figures are shown, not required."""
         import onnx
 
-        from roundoff.errors import Unavailable
-
         try:
+            import torch
             from peer import CompiledPeer
         except ImportError as error:
             raise Unavailable(f"PyTorch does not load: {error}") from None
         peer = CompiledPeer(onnx.load(self.options.onnx[model]), self.options.peer_mode)
-        return {
-            "status": "measured",
-            "batches": {str(size): self._peer_batch(peer, model, size) for size in self.options.peer_batches},
-        }
+        row: dict[str, Any] = {"status": "measured", "torch": torch.__version__, "mode": self.options.peer_mode}
+        with ExitStack() as stack:
+            ours, row["reason_alone"] = self._opponent(model, stack)
+            compare = PeerBatch(self.options, self._expected(model), ours)
+            row["batches"] = {str(size): self._peer_batch(peer, compare, size) for size in self.options.peer_batches}
+        return row
 
-    def _peer_batch(self, peer: Any, model: str, size: int) -> dict[str, Any]:
-        import onnxruntime as ort
+    def _opponent(self, model: str, stack: ExitStack) -> tuple[Any, str | None]:
+        """Our FP16 engine, built and loaded, to be timed in turn with the peer; None, and why, where there is none."""
+        try:
+            directory = self._directory(model, "fp16")
+            self._build(self._backend(), model, "fp16", directory)
+            return stack.enter_context(self._backend().load(directory)), None
+        except Unavailable as reason:
+            return None, str(reason)
 
-        images = self.inputs(size)[0]
-        bound = peer.bind(images)
-        session = ort.InferenceSession(str(self.options.onnx[model]), providers=["CPUExecutionProvider"])
-        few = min(size, 256)
-        expected = session.run(["logits"], {"image": images[:few]})[0]
-        error = float(np.linalg.norm(bound.answer()[:few] - expected) / np.linalg.norm(expected))
-        runs = self._runs(float(np.median(bound.each_ms(20))))
-        medians = [float(np.median(bound.each_ms(runs))) for _ in range(self.options.rounds)]
-        return {
-            "status": "measured",
-            "device_ms": float(np.median(medians)),
-            "relative_error": error,
-            "compile_s": bound.compile_s,
-        }
+    def _peer_batch(self, peer: Any, compare: PeerBatch, size: int) -> dict[str, Any]:
+        rows = self.inputs(size)
+        try:
+            bound = peer.bind([np.ascontiguousarray(self.images[row]) for row in rows])
+        except RuntimeError as error:
+            if OUT_OF_MEMORY.search(str(error)):
+                return {"status": "unavailable", "reason": str(error).splitlines()[0]}
+            raise
+        return compare.row(bound, self.images, rows)
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:

@@ -20,56 +20,86 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gpu_cells import Bench
 from gpu_targets import PEER, targets
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 def run_here(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """Measure the cells in this process."""
-    bench = Bench(options)
-    return {name: bench.cell(name) for name in options.cells}
+    """Measure the cells in this process; after each, what there is so far is written."""
+    from gpu_cells import Bench
+
+    from roundoff.artifact import write_json
+
+    bench, found = Bench(options), {}
+    for name in options.cells:
+        found[name] = bench.cell(name)
+        write_json(options.out, {"complete": False, "cells": found})
+    return found
 
 
-def spread(options: argparse.Namespace, arguments: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """One process per GPU, each with every n-th cell."""
+def spread(options: argparse.Namespace, arguments: Sequence[str]) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """One process per GPU, each with every n-th cell: all cells, and what went wrong with a process as a whole."""
+    visible, found, problems = visible_gpus(options.devices), {}, []
     with tempfile.TemporaryDirectory() as scratch:
         parts = []
-        for device in range(options.devices):
-            share = options.cells[device :: options.devices]
-            out = Path(scratch) / f"{device}.json"
-            command = [sys.executable, __file__, *arguments, "--devices", "1", "--out", str(out), "--cells", *share]
-            environment = os.environ | {"CUDA_VISIBLE_DEVICES": _visible(device)}
-            command = [word for word in command if word != "--check"]
-            parts.append((subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL), out))
-        for process, _ in parts:
-            if process.wait() != 0:
-                raise SystemExit(f"{process.args} ended with {process.returncode}")
-        found: dict[str, dict[str, Any]] = {}
-        for _, out in parts:
-            found |= json.loads(out.read_text())["cells"]
-    return {name: found[name] for name in options.cells}
+        for device, name in enumerate(visible):
+            share, out = options.cells[device :: options.devices], Path(scratch) / f"{device}.json"
+            if share:
+                parts.append((_start(arguments, name, share, out), name, share, out))
+        # one that ended badly must not take along what the others measured
+        for process, name, share, out in parts:
+            code = process.wait()
+            there = json.loads(out.read_text())["cells"] if out.exists() else {}
+            reason = f"the process on GPU {name} ended with exit code {code} before this cell was measured"
+            found |= {cell: there.get(cell, {"status": "failed", "reason": reason}) for cell in share}
+            if code != 0:
+                problems.append(f"the process on GPU {name} ended with exit code {code}")
+    return {name: found[name] for name in options.cells}, problems
 
 
-def _visible(device: int) -> str:
-    listed = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return listed.split(",")[device] if listed else str(device)
+def _start(arguments: Sequence[str], gpu: str, cells: Sequence[str], out: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, __file__, *(word for word in arguments if word != "--check")]
+    command += ["--devices", "1", "--out", str(out), "--cells", *cells]
+    environment = os.environ | {VISIBLE: gpu}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+
+
+def visible_gpus(count: int) -> list[str]:
+    """Values of CUDA_VISIBLE_DEVICES for the first `count` GPUs that may be used; SystemExit where they are fewer."""
+    from roundoff.platform import fingerprint
+
+    allowed = os.environ.get(VISIBLE)
+    if allowed is None:
+        gpus, where = [gpu["uuid"] for gpu in fingerprint()["gpus"]], "this machine has"
+    else:
+        gpus, where = [token.strip() for token in allowed.split(",") if token.strip()], f"{VISIBLE}={allowed} shows"
+    if len(gpus) < count:
+        raise SystemExit(f"error: --devices {count} asks for {count} GPUs, but {where} {len(gpus)}: ask for fewer")
+    return gpus[:count]
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measure, write the JSON file, print the peers and the targets; 1 if `--check` finds one missed."""
+    """Measure, write the JSON file, print peers and targets; 1 if a process died or `--check` finds a target missed."""
     options = parsed(arguments)
     from roundoff.artifact import write_json
     from roundoff.platform import fingerprint
 
     started = time.perf_counter()
-    cells = spread(options, arguments) if options.devices > 1 else run_here(options)
-    required = targets(cells)
+    cells, problems = spread(options, arguments) if options.devices > 1 else (run_here(options), [])
+    wall_s = time.perf_counter() - started
+    required = targets(cells, options.batches)
     report = {
+        "complete": not problems,
         "platform": fingerprint(),
+        "commit": commit(),
+        "options": {name: _plain(value) for name, value in vars(options).items()},
+        "sha256": hashes(options),
         "devices": options.devices,
-        "wall_s": time.perf_counter() - started,
+        "wall_s": wall_s,
         "cells": cells,
         "targets": [asdict(target) | {"met": target.met} for target in required],
+        "problems": problems,
     }
     write_json(options.out, report)
     show(cells)
@@ -77,7 +107,33 @@ def main(arguments: Sequence[str]) -> int:
     print(f"{len(required) - len(missed)} of {len(required)} targets met; {options.out}")
     for target in missed:
         print(f"MISSED {target.name}: {target.value} (from {target.low} to {target.high})")
-    return 1 if options.check and missed else 0
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    return 1 if problems or (options.check and missed) else 0
+
+
+def commit() -> str | None:
+    """The git commit of the sources, with -dirty where they differ from it; None outside a repository."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found.stdout.strip()
+
+
+def hashes(options: argparse.Namespace) -> dict[str, str]:
+    """SHA-256 of each model, calibration table and test array, by path."""
+    from roundoff.artifact import sha256_of
+
+    images = [options.images / name for name in ("test_images.npy", "test_labels.npy")]
+    return {str(path): sha256_of(path) for path in [*options.onnx.values(), *options.tables.values(), *images]}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    return str(value) if isinstance(value, Path) else value
 
 
 def show(cells: dict[str, dict[str, Any]]) -> None:
@@ -90,7 +146,9 @@ def show(cells: dict[str, dict[str, Any]]) -> None:
             if row["status"] != "measured":
                 print(f"{name} batch {batch}: {row['status']}: {row['reason']}")
             elif name.endswith(f"/{PEER}"):
-                print(f"{name} batch {batch}: {row['device_ms']:.4f} ms, error {row['relative_error']:.1e}")
+                ours = row["ours_fp16_ms"]
+                beside = "" if ours is None else f", our FP16 {ours:.4f} ms"
+                print(f"{name} batch {batch}: {row['device_ms']:.4f} ms{beside}, error {row['relative_error']:.1e}")
             else:
                 print(
                     f"{name} batch {batch}: {row['device_ms']:.4f} ms, {row['device_over_bare']:.3f} of bare, "
@@ -116,11 +174,13 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--work", type=Path, default=Path("build/gpu"), help="where engines and caches go")
     parser.add_argument("--cache", type=Path, help="where compiled kernels are kept; default: under --work")
     parser.add_argument("--out", type=Path, default=Path("gpu.json"))
+    parser.add_argument("--cold", action="store_true", help="load each engine once with no compiled kernels at all")
     parser.add_argument("--devices", type=int, default=1, help="GPUs to spread the cells over, one process each")
-    parser.add_argument("--cells", nargs="*", help="only these, as NAME/PRECISION")
+    parser.add_argument("--cells", nargs="+", help="only these, as NAME/PRECISION")
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args(arguments)
     options.onnx, options.tables = (dict(_pairs(parser, given)) for given in (options.onnx, options.table))
+    options.cache = options.cache or options.work / "cache"
     if options.peer_batches is None:
         options.peer_batches = options.batches
     if min([*options.batches, options.rounds, options.devices]) < 1:

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Makes what lies under results/h200: the evaluation and report of each model, the harness, the leak test, and two GPUs.
-# Needs neither TensorFlow nor DVC (docs/tensorrt.md lists what it needs). Each step has a line in OUT/steps.txt.
+# Needs neither TensorFlow nor DVC (docs/tensorrt.md lists what it needs). Each step has a line in OUT/steps.txt;
+# the exit code is 1 if one of them failed.
 # Usage, in the repository's root: benchmarks/gpu_results.sh PREPARED OUT "STEPS" [MODEL.onnx ...]
-#   STEPS: evaluate harness leaks spread; MODEL.onnx: by default those of results/models
+#   STEPS: evaluate harness leaks spread (which wants two GPUs); MODEL.onnx: by default those of results/models
 set -uo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 prepared=$(realpath "$1") out=$(realpath -m "$2") steps=$3
@@ -15,10 +16,12 @@ settings=(
   'evaluate.batch_sizes=[1,32,1024,8192]' 'evaluate.untimed=[onnxruntime]' 'build.more=[tf32,bf16,fp8]' verdict.batch_size=32
 )
 export PYTHONPATH=$root/src:${PYTHONPATH:-}
+failed=0
 
 step() {  # NAME COMMAND …: run it, its output to OUT/log/NAME.txt, its seconds and exit code to OUT/steps.txt
   local name=$1 started=$SECONDS code=0
   "${@:2}" > "$out/log/$name.txt" 2>&1 || code=$?
+  [ "$code" = 0 ] || failed=1
   echo "$name: $((SECONDS - started)) s, exit code $code" | tee -a "$out/steps.txt"
 }
 
@@ -43,19 +46,26 @@ harness() {  # DEVICES OUT.json [OPTION …]: our figures against the bare loop'
       arguments+=(--table "$name=$out/work/$name/models/calibration/table.json")
   done
   python3 "$root/benchmarks/gpu_harness.py" "${arguments[@]}" --images "$prepared" --work "$out/work/harness-$1" \
-    --cache "$cache" --devices "$1" --out "$2" --check "${@:3}"
+    --cache "$cache" --devices "$1" --out "$2" "${@:3}"
+}
+
+spread() {  # the same cells on one GPU and on two, both with all kernels compiled before
+  local precisions=(--precisions fp32 tf32 fp16 bf16 --peer-batches)
+  [ -e "$out/harness.json" ] ||
+    step spread-warm harness 1 "$out/work/spread-warm.json" "${precisions[@]}" --rounds 1 --round-ms 1
+  for devices in 1 2; do step "spread-$devices" harness "$devices" "$out/spread-$devices.json" "${precisions[@]}" --check; done
+  step spread python3 "$root/benchmarks/gpu_spread.py" "$out"/spread-{1,2}.json --out "$out/spread.json" --check
 }
 
 mkdir -p "$out/log" "$out/work"
 for name in $steps; do
   case $name in
     evaluate) for model in "${models[@]}"; do step "evaluate-$(basename "$model" .onnx)" evaluate "$model"; done ;;
-    harness) step harness harness 1 "$out/harness.json" --precisions fp32 tf32 fp16 bf16 int8 fp8 --peer-batches 32 1024 ;;
-    leaks) step leaks python3 "$root/benchmarks/gpu_leaks.py" --onnx "${models[0]}" --cycles 1000 ;;
-    spread)
-      for devices in 1 2; do
-        step "spread-$devices" harness "$devices" "$out/spread-$devices.json" --precisions fp32 tf32 fp16 bf16 --peer-batches
-      done ;;
+    harness) step harness harness 1 "$out/harness.json" --precisions fp32 tf32 fp16 bf16 int8 fp8 --peer-batches 32 1024 \
+      --cold --check ;;
+    leaks) step leaks python3 "$root/benchmarks/gpu_leaks.py" --onnx "${models[0]}" --cycles 1000 --out "$out/leaks.json" ;;
+    spread) spread ;;
     *) echo "error: no step $name; the steps are evaluate, harness, leaks and spread" >&2; exit 2 ;;
   esac
 done
+exit "$failed"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,17 +31,34 @@ class Target:
         return (self.low is None or self.value >= self.low) and (self.high is None or self.value <= self.high)
 
 
-def targets(cells: dict[str, dict[str, Any]]) -> list[Target]:
-    """The requirements on every measured cell; a cell that failed, rather than being unavailable, meets none."""
+def targets(cells: dict[str, dict[str, Any]], batches: Sequence[int]) -> list[Target]:
+    """The requirements on every cell.
+
+    Those of a float precision must be measured at every one of `batches`; others, and the peer, may be unavailable.
+    What failed meets nothing.
+    """
     found = []
     for name, cell in cells.items():
-        if cell["status"] == "failed":
-            found.append(Target(f"{name}: measured at all ({cell['reason']})", None, None, None))
+        needed = batches if name.rsplit("/", 1)[1] in FLOATS else ()
+        found += list(_presence(name, cell, needed))
         if cell["status"] == "measured" and not name.endswith(f"/{PEER}"):
             found += _cell_targets(name, cell)
     if not any(cell["status"] == "measured" for cell in cells.values()):
         found.append(Target("at least one cell measured", None, None, None))
     return found
+
+
+def _presence(name: str, cell: dict[str, Any], needed: Sequence[int]) -> Iterator[Target]:
+    """What is there and should not be (a failure), or is not there and should be."""
+    if cell["status"] == "failed" or (cell["status"] != "measured" and needed):
+        yield Target(f"{name}: measured at all ({cell['reason']})", None, None, None)
+    if cell["status"] != "measured":
+        return
+    rows = cell["batches"]
+    for batch in dict.fromkeys([*map(str, needed), *rows]):
+        row = rows.get(batch, {"status": "absent", "reason": "no row"})
+        if row["status"] == "failed" or (row["status"] != "measured" and int(batch) in needed):
+            yield Target(f"{name}, batch {batch}: measured at all ({row['reason']})", None, None, None)
 
 
 def _cell_targets(name: str, cell: dict[str, Any]) -> Iterator[Target]:

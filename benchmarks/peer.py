@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -139,9 +139,9 @@ class CompiledPeer:
             setattr(network, network.slots[name], value.contiguous(memory_format=layout))
         self.compiled = torch.compile(network, mode=mode, dynamic=False)
 
-    def bind(self, images: np.ndarray) -> PeerBound:
-        """Compile for this batch and capture; takes tens of seconds."""
-        return PeerBound(self.compiled, images)
+    def bind(self, batches: Sequence[np.ndarray]) -> PeerBound:
+        """Compile for the batches' size and capture one graph for each; takes tens of seconds."""
+        return PeerBound(self.compiled, batches)
 
 
 def _weights(model: onnx.ModelProto) -> set[str]:
@@ -150,34 +150,40 @@ def _weights(model: onnx.ModelProto) -> set[str]:
 
 
 class PeerBound:
-    """One batch size, captured."""
+    """One batch size, captured: a graph for each rotating input, over one pool of memory."""
 
-    def __init__(self, compiled: Callable[[torch.Tensor], torch.Tensor], images: np.ndarray) -> None:
+    def __init__(self, compiled: Callable[[torch.Tensor], torch.Tensor], batches: Sequence[np.ndarray]) -> None:
         started = time.perf_counter()
-        self.image = torch.from_numpy(np.ascontiguousarray(images)).to("cuda")
+        self.images = [torch.from_numpy(np.ascontiguousarray(images)).to("cuda") for images in batches]
         side = torch.cuda.Stream()
         with torch.inference_mode(), torch.cuda.stream(side):
             for _ in range(3):
-                compiled(self.image)
+                compiled(self.images[0])
         side.synchronize()
         self.compile_s = time.perf_counter() - started
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.inference_mode(), torch.cuda.graph(self.graph):
-            self.logits = compiled(self.image)
+        self.graphs = [torch.cuda.CUDAGraph() for _ in batches]
+        self.logits: list[torch.Tensor] = []
+        for graph, image in zip(self.graphs, self.images, strict=True):
+            pool = self.graphs[0].pool() if self.logits else None
+            with torch.inference_mode(), torch.cuda.graph(graph, pool=pool):
+                self.logits.append(compiled(image))
 
     def each_ms(self, runs: int) -> np.ndarray:
-        """Milliseconds of each replay, by CUDA events."""
+        """Milliseconds of each replay, by CUDA events, over the inputs in turn."""
         events = [torch.cuda.Event(enable_timing=True) for _ in range(runs + 1)]
-        self.graph.replay()
+        self.graphs[0].replay()
         events[0].record()
-        for event in events[1:]:
-            self.graph.replay()
+        for run, event in enumerate(events[1:]):
+            self.graphs[run % len(self.graphs)].replay()
             event.record()
         torch.cuda.synchronize()
         return np.array([a.elapsed_time(b) for a, b in pairwise(events)])
 
-    def answer(self) -> np.ndarray:
-        """The logits of the bound images."""
-        self.graph.replay()
-        torch.cuda.synchronize()
-        return self.logits.cpu().numpy()
+    def answers(self) -> np.ndarray:
+        """The logits of all inputs, one after the other."""
+        found = []
+        for graph, logits in zip(self.graphs, self.logits, strict=True):
+            graph.replay()
+            torch.cuda.synchronize()
+            found.append(logits.cpu().numpy())
+        return np.concatenate(found)

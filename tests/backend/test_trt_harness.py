@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
-from fake_gpu import CLASSES, IMAGE_SHAPE, FakeCuda, FakeTensorrt, logits_of
+from fake_gpu import CLASSES, IMAGE_SHAPE, Error, FakeCuda, FakeTensorrt, logits_of
 from hypothesis import given
 from hypothesis import strategies as st
+from onnx import TensorProto, helper, numpy_helper
 from scipy.stats import binomtest
 
-from roundoff.backend import cuda
+from roundoff.backend import cuda, trt_bound, trt_build
 from roundoff.backend.trt_library import make_log
 from roundoff.backend.trt_runner import TensorrtRunner
 
@@ -35,12 +38,12 @@ def measured(**changes) -> dict:
 
 
 def missed(harness, cells: dict) -> list[str]:
-    return [target.name for target in harness.targets(cells) if not target.met]
+    return [target.name for target in harness.targets(cells, [1, 1024]) if not target.met]
 
 
 def test_good_figures_meet_every_target(harness):
     assert missed(harness, {"m/fp16": measured()}) == []
-    assert len(harness.targets({"m/fp16": measured()})) == 4
+    assert len(harness.targets({"m/fp16": measured()}, [1, 1024])) == 4
 
 
 @pytest.mark.parametrize(
@@ -71,7 +74,29 @@ def test_failures_are_missed_and_reasons_are_not(harness):
 
 
 def test_nothing_measured_is_missed(harness):
-    assert missed(harness, {"m/fp16": {"status": "unavailable", "reason": "no GPU"}}) == ["at least one cell measured"]
+    assert missed(harness, {"m/int8": {"status": "unavailable", "reason": "no GPU"}}) == ["at least one cell measured"]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "fp16", "bf16"])
+def test_a_float_precision_must_be_measured_at_every_batch_size(harness, precision):
+    name, no_room = f"m/{precision}", {"status": "unavailable", "reason": "no room"}
+    cell = measured()
+    cell["batches"]["1024"] = no_room
+    assert missed(harness, {name: cell}) == [f"{name}, batch 1024: measured at all (no room)"]
+    del cell["batches"]["1024"]
+    assert missed(harness, {name: cell}) == [f"{name}, batch 1024: measured at all (no row)"]
+    assert missed(harness, {name: no_room, "m/int8": measured()}) == [f"{name}: measured at all (no room)"]
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp8", "int8_fp16", "torch"])
+def test_other_precisions_may_be_unavailable_and_may_not_fail(harness, precision):
+    name, cells = f"m/{precision}", {"m/fp16": measured()}
+    row = {"status": "measured", "device_over_bare": 1.0, "throughput_over_limit": 1.0}
+    accuracy = {"top1": 0.5}
+    cell = {"status": "measured", "accuracy": accuracy, "batches": {"1": row, "1024": {"status": "unavailable"}}}
+    assert missed(harness, cells | {name: cell}) == []
+    cell["batches"]["1024"] = {"status": "failed", "reason": "wrong logits"}
+    assert missed(harness, cells | {name: cell}) == [f"{name}, batch 1024: measured at all (wrong logits)"]
 
 
 @given(st.integers(1, 10000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -90,6 +115,7 @@ def test_the_interval_is_wilsons(pair):
         (["--onnx", "nowhere.onnx"], "expected NAME=PATH"),
         (["--onnx", "a=nowhere.onnx"], "expected NAME=PATH of an existing file"),
         (["--onnx", f"a={__file__}", "--batches", "0"], "start at 1"),
+        (["--onnx", f"a={__file__}", "--cells"], "expected at least one argument"),
     ],
 )
 def test_a_wrong_command_line_is_refused(harness, capsys, arguments, words):
@@ -105,34 +131,269 @@ def test_the_peer_is_a_cell_of_its_own(harness):
     assert without.cells == ["a/fp16"]
 
 
+CHILD = """
+import json, os, sys
+out, cells = sys.argv[sys.argv.index("--out") + 1], sys.argv[sys.argv.index("--cells") + 1 :]
+gpu = os.environ["CUDA_VISIBLE_DEVICES"]
+done = cells[:1] if gpu == "bad" else cells
+json.dump({"cells": {name: {"status": "measured", "gpu": gpu} for name in done}}, open(out, "w"))
+sys.exit(3 if gpu == "bad" else 0)
+"""
+
+
+@pytest.fixture
+def spread(harness, monkeypatch, tmp_path):
+    child = tmp_path / "child.py"
+    child.write_text(CHILD)
+    monkeypatch.setattr(harness, "__file__", str(child))
+
+    def run(visible: str, cells: list[str], devices: int = 2):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        return harness.spread(Namespace(devices=devices, cells=cells), ["--check"])
+
+    return run
+
+
+def test_cells_are_spread_and_an_empty_share_starts_nothing(spread):
+    cells, problems = spread(" a, b ,c", ["m/x", "m/y"], devices=3)
+    assert {name: cell["gpu"] for name, cell in cells.items()} == {"m/x": "a", "m/y": "b"}
+    assert problems == []
+
+
+def test_a_process_that_dies_leaves_what_was_measured(spread):
+    cells, problems = spread("bad,b", ["m/a", "m/b", "m/c", "m/d"])
+    assert [cells[name]["status"] for name in ("m/a", "m/b", "m/c", "m/d")] == [
+        "measured",
+        "measured",
+        "failed",
+        "measured",
+    ]
+    assert "ended with exit code 3 before this cell" in cells["m/c"]["reason"]
+    assert problems == ["the process on GPU bad ended with exit code 3"]
+
+
+def test_too_few_gpus_are_refused(spread):
+    with pytest.raises(SystemExit, match="--devices 2 asks for 2 GPUs, but CUDA_VISIBLE_DEVICES=a, shows 1"):
+        spread("a,", ["m/a", "m/b"])
+
+
+def test_spread_is_held_against_one_gpu(harness):
+    import gpu_spread
+
+    def report(devices: int, wall_s: float, **device_ms: float) -> dict:
+        cells = {
+            f"m/{name}": {"status": "measured", "batches": {"1": {"status": "measured", "device_ms": ms}}}
+            for name, ms in device_ms.items()
+        }
+        cells["m/int8"] = {"status": "unavailable", "reason": "none"}
+        return {"platform": {}, "devices": devices, "wall_s": wall_s, "cells": cells}
+
+    one = report(1, 100, fp32=1.0, fp16=0.5)
+    good = gpu_spread.compared(one, report(2, 60, fp32=1.05, fp16=0.5))
+    assert good["device_ms_ratio"] == {"m/fp32, batch 1": 1.05, "m/fp16, batch 1": 1.0}
+    assert (good["wall_ratio"], good["missed"]) == (0.6, [])
+    bad = gpu_spread.compared(one, report(2, 80, fp32=1.2))
+    assert bad["missed"] == [
+        "m/fp16, batch 1: measured by one of the two alone",
+        "m/fp32, batch 1: 1.200",
+        "wall time: 0.80, at most 0.65",
+    ]
+
+
+def test_what_grew_beyond_the_allowance_is_a_leak(gpu):
+    import gpu_leaks
+
+    before = {"device_mb": -9.0, "host_mb": 100.0, "threads": 3, "files": 9}
+    assert gpu_leaks.verdict([before, before | {"host_mb": 107.0}])["leaked"] == []
+    assert gpu_leaks.verdict([before, before | {"host_mb": 109.0, "files": 10}])["leaked"] == ["host_mb", "files"]
+    assert len(gpu_leaks.watched(25, lambda: None)) == 11
+
+
 @pytest.fixture
 def gpu(monkeypatch, harness) -> FakeCuda:
     fake = FakeCuda()
     monkeypatch.setattr(cuda, "runtime", lambda: fake)
+    monkeypatch.setattr(trt_bound, "WARM_S", 0.001)
     pytest.importorskip("cuda.bindings.runtime")
     import bare
+    import gpu_batch
 
     monkeypatch.setattr(bare, "cuda", fake)
+    monkeypatch.setattr(gpu_batch, "WARM_S", 0.001)
     return fake
 
 
-def test_the_comparison_runs_every_mode_and_frees_all(harness, gpu, tmp_path):
+IMAGES = np.random.default_rng(0).integers(0, 256, (32, *IMAGE_SHAPE), dtype=np.uint8)
+
+
+@pytest.fixture
+def batch(gpu, monkeypatch, tmp_path):
+    """Times a fake engine at batch size 8; gives its row, and the library to spoil beforehand."""
+    import gpu_batch
+
+    trt = FakeTensorrt(gpu, profiles=((1, 4, 8),))
+    engine = tmp_path / "model.engine"
+    engine.write_bytes(b"plan")
+    monkeypatch.setattr(gpu_batch, "import_tensorrt", lambda module: trt)
+    options = Namespace(rounds=3, round_ms=2.0, module="tensorrt_rtx", batches=[8])
+
+    def run(spoil=lambda trt, runner: None, logits=None) -> dict:
+        expected = logits_of(IMAGES) if logits is None else logits
+        with TensorrtRunner(trt, b"plan", make_log(trt), {}, tmp_path / "kernels", 2, True) as runner:
+            spoil(trt, runner)
+            timed = gpu_batch.Batch(options, "m/fp16", runner, engine, expected, {"relative_error": 0.0})
+            return timed.row(IMAGES, np.arange(32).reshape(4, 8))
+
+    yield run
+    assert not gpu.live
+
+
+def test_the_comparison_runs_every_mode_and_frees_all(batch):
+    row = batch()
+    assert row["device_over_bare"] == row["device_over_back_to_back"] * row["bare_back_to_back_ms"] / 0.25
+    assert row["device_over_bare"] == pytest.approx(1.0)
+    assert row["device_ms"] == row["device_p50_ms"] == pytest.approx(0.25)
+    assert (row["device_p90_ms"], row["device_p95_ms"], row["device_p99_ms"]) == (None, None, None)
+    assert row["throughput_per_s"] > 0
+    assert row["energy"]["mj_per_image"] is None
+    assert row["energy"]["reason"]
+
+
+def test_other_logits_than_the_accuracy_runs_fail_the_batch(batch):
+    row = batch(logits=logits_of(IMAGES)[::-1])
+    assert row["status"] == "failed"
+    assert "timed mode does not compute what the accuracy run computed" in row["reason"]
+
+
+def test_no_room_for_the_bare_loop_is_the_batchs_row(batch, gpu, monkeypatch):
+    import bare
+
+    def narrow(trt, runner) -> None:
+        real = bare.BareReplay._lay_out
+
+        def lay_out(self, images) -> None:
+            gpu.capacity = gpu.used
+            real(self, images)
+
+        monkeypatch.setattr(bare.BareReplay, "_lay_out", lay_out)
+
+    row = batch(narrow)
+    assert row["status"] == "unavailable"
+    assert "no memory left for the bare loop: CUDA: <Error.cudaErrorMemoryAllocation: 2>" in row["reason"]
+
+
+def test_tensorrts_lack_of_memory_in_the_bare_loop_is_the_batchs_row(batch, monkeypatch):
+    import bare
+
+    def narrow(trt, runner) -> None:
+        real = bare.BareReplay._capture
+
+        def capture(self) -> None:
+            trt.room_for = 4
+            try:
+                real(self)
+            finally:
+                trt.room_for = 10**9
+
+        monkeypatch.setattr(bare.BareReplay, "_capture", capture)
+
+    row = batch(narrow)
+    assert row["status"] == "unavailable"
+    assert "TensorRT: execute_async_v3 failed; Requested amount of GPU memory" in row["reason"]
+
+
+def test_the_bare_loop_computes_the_logits(gpu, tmp_path):
     import bare
 
     trt = FakeTensorrt(gpu, profiles=((8, 8, 8),))
     engine = tmp_path / "model.engine"
     engine.write_bytes(b"plan")
-    images = np.random.default_rng(0).integers(0, 256, (8, *IMAGE_SHAPE), dtype=np.uint8)
-    bench = harness.Bench.__new__(harness.Bench)
-    bench.options = Namespace(rounds=3, round_ms=2.0)
-    runner = TensorrtRunner(trt, b"plan", make_log(trt), {}, tmp_path / "kernels", 2, True)
-    with runner, runner.bind([images, images]) as bound:
-        loop = bare.BareReplay(trt, engine, images)
-        answer = np.ctypeslib.as_array(gpu.live[loop.output][1]).view(np.float32).reshape(8, CLASSES)
-        np.testing.assert_array_equal(answer, logits_of(images))
-        row = bench._compare(bound, loop, 8)
-        loop.close()
-    assert row["device_over_bare"] == pytest.approx(1.0)
-    assert row["device_ms"] == pytest.approx(0.25)
-    assert row["throughput_per_s"] > 0
+    loop = bare.BareReplay(trt, engine, IMAGES[:8], make_log(trt))
+    answer = np.ctypeslib.as_array(gpu.live[loop.output][1]).view(np.float32).reshape(8, CLASSES)
+    np.testing.assert_array_equal(answer, logits_of(IMAGES[:8]))
+    loop.close()
+    loop.close()
     assert not gpu.live
+
+
+def test_a_cell_without_a_gpu_is_unavailable(harness, gpu, tmp_path):
+    from gpu_cells import Bench
+
+    gpu.fail["cudaGetDeviceCount"] = Error.cudaErrorInsufficientDriver
+    row = Bench.cell(Bench.__new__(Bench), "m/fp16")
+    assert (row["status"], row["waited_s"]) == ("unavailable", 0.0)
+
+
+def mean_plus_class_number() -> onnx.ModelProto:
+    """The fake GPU's network in ONNX."""
+    nodes = [
+        helper.make_node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["pixels", "axes"], ["mean"], keepdims=0),
+        helper.make_node("Unsqueeze", ["mean", "one"], ["column"]),
+        helper.make_node("Add", ["column", "numbers"], ["logits"]),
+    ]
+    constants = {"axes": np.array([1, 2, 3]), "one": np.array([1]), "numbers": np.arange(CLASSES, dtype=np.float32)}
+    graph = helper.make_graph(
+        nodes,
+        "network",
+        [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", *IMAGE_SHAPE])],
+        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", CLASSES])],
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+
+
+@pytest.fixture
+def run(harness, gpu, monkeypatch, tmp_path):
+    """The whole benchmark on the fake GPU: its exit code and report. Engines are two words on disk."""
+    import gpu_batch
+
+    from roundoff.backend import trt as backend
+
+    trt = FakeTensorrt(gpu, profiles=((1, 1, 1), (8, 8, 8)))
+    for module in (gpu_batch, backend):
+        monkeypatch.setattr(module, "import_tensorrt", lambda name: trt)
+    built = trt_build.Built(b"plan", b"", (), [])
+    monkeypatch.setattr(backend, "build_engine", lambda *arguments: built)
+    monkeypatch.setattr("roundoff.measurement.lock.lock_path", lambda device: tmp_path / f"{device}.lock")
+    onnx.save(mean_plus_class_number(), tmp_path / "m.onnx")
+    np.save(tmp_path / "test_images.npy", IMAGES)
+    np.save(tmp_path / "test_labels.npy", logits_of(IMAGES).argmax(1))
+
+    def main(*arguments: str) -> tuple[int, dict]:
+        where = ["--onnx", f"m={tmp_path / 'm.onnx'}", "--images", str(tmp_path), "--work", str(tmp_path / "work")]
+        short = ["--batches", "1", "8", "--rounds", "2", "--round-ms", "2", "--out", str(tmp_path / "out.json")]
+        code = harness.main([*where, *short, *arguments])
+        return code, json.loads((tmp_path / "out.json").read_text())
+
+    return main
+
+
+def test_a_cell_is_built_loaded_checked_and_timed(run, tmp_path, gpu):
+    code, report = run("--precisions", "fp32", "--peer-batches", "--cold")
+    cell = report["cells"]["m/fp32"]
+    assert (code, cell["status"], report["problems"]) == (0, "measured", []), cell
+    assert (cell["label"], cell["accuracy"]["top1"]) == ("fp32", 1.0)
+    assert (cell["first_load_runtime_cache_warm"], cell["load_runtime_cache_warm"]) == (False, True)
+    assert {batch: row["status"] for batch, row in cell["batches"].items()} == {"1": "measured", "8": "measured"}
+    assert "largest batch size" in cell["batches"]["1"]["energy"]["reason"]
+    assert len(report["sha256"]) == 3
+    assert report["options"]["batches"] == [1, 8]
+    assert len(list((tmp_path / "work" / "cache").glob("reference-*.npy"))) == 1
+    assert not gpu.live
+
+
+def test_an_unavailable_peer_says_why_and_misses_nothing(run):
+    _, report = run("--precisions", "fp32", "--cells", "m/torch", "m/fp32")
+    assert report["cells"]["m/torch"]["status"] == "unavailable"
+    assert "PyTorch does not load" in report["cells"]["m/torch"]["reason"]
+    assert not [target for target in report["targets"] if "torch" in target["name"]]
+
+
+def test_another_network_than_fp32_fails_its_cell(run, tmp_path):
+    model = mean_plus_class_number()
+    model.graph.initializer[2].CopyFrom(numpy_helper.from_array(np.ones(CLASSES, np.float32), "numbers"))
+    onnx.save(model, tmp_path / "m.onnx")
+    code, report = run("--precisions", "fp32", "--peer-batches", "--check")
+    assert code == 1
+    assert "m/fp32 is neither FP32 nor TF32" in report["cells"]["m/fp32"]["reason"]
