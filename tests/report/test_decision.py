@@ -83,3 +83,11 @@ def test_lead_gives_the_interval_of_the_latency(run):
     timing = run.evidence().cell("fp32/onnxruntime").batches[1]
     low, high = timing["end_to_end_p50_low_ms"], timing["end_to_end_p50_high_ms"]
     assert f"ms ({low:.3f}–{high:.3f}) end to end" in page.blocks[2].text
+
+
+def test_undecided_cells_are_named_where_none_passes(run):
+    page = Page()
+    answer_section(page, run.evidence(memory_mb=100), EN)
+    assert page.blocks[1].text.startswith("The data allow no recommendation")
+    assert page.blocks[2].text.startswith("Undecided: ")
+    assert "int8/litert (about 810 test images would decide)" in page.blocks[2].text

@@ -24,6 +24,9 @@ def answer_section(page: Page, evidence: Evidence, words: Words) -> None:
     page.add(Heading(2, words("answer_heading"), "answer"))
     if choice is None or cell is None:
         page.add(Paragraph(words("answer_none", machine=machine), "lead"))
+        undecided = next((choice for choice in decision.recommendations if choice.waiting and not choice.cell), None)
+        if undecided:
+            page.add(Paragraph(waiting_words(undecided, evidence, words)))
     else:
         page.add(Paragraph(words("answer_ship", cell=cell_name(cell, words), machine=machine), "lead"))
         page.add(_paragraph(_support(cell, choice, evidence, words), words))

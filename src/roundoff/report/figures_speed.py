@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LOG_FROM_RATIO = 12.0
+MOST_ACROSS = 6
 
 
 def latency_figure(evidence: Evidence, batch: int) -> Drawing | None:
@@ -132,7 +133,9 @@ def _legend(figure: Figure, precisions: tuple[str, ...], backends: tuple[str, ..
     shapes = [
         Line2D([], [], marker=marker_of(name, backends), linestyle="", color="#888888", label=name) for name in backends
     ]
-    figure.legend(handles=colours + shapes, **BELOW)
+    handles = colours + shapes
+    rows = -(-len(handles) // MOST_ACROSS)
+    figure.legend(handles=handles, **(BELOW | {"ncols": -(-len(handles) // rows)}))
 
 
 def _precisions(evidence: Evidence) -> tuple[str, ...]:

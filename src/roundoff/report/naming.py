@@ -9,10 +9,11 @@ from roundoff.report.messages import Words
 
 
 def waiting_words(choice: Recommendation, evidence: Evidence, words: Words) -> str:
-    """The faster cells that are undecided, each with the number of test images that would decide."""
+    """Undecided cells that a recommendation waits for, each with the number of test images that would decide."""
     decision = Decision(evidence.verdict)
     names = (_waiting_name(cell, decision, words) for cell in choice.waiting)
-    return words("answer_waiting", cells=words("list_separator").join(names))
+    key = "answer_waiting" if choice.cell else "answer_undecided"
+    return words(key, cells=words("list_separator").join(names))
 
 
 def _waiting_name(cell: str, decision: Decision, words: Words) -> str:

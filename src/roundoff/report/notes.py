@@ -56,7 +56,8 @@ def _kinds(cell: Cell, words: Words) -> Iterator[str]:
     sentences = list(_layers(cell, words))
     note = str(cell.facts.get("note") or "")
     if note and not (sentences and _repeats_counts(note, cell)):
-        sentences.append(words("note_cell", cell=cell.key, text=words.said(note)))
+        key = "note_build" if sentences else "note_cell"
+        sentences.append(words(key, cell=cell.key, text=words.said(note)))
     if sentences:
         yield words("sentence_separator").join(sentences)
 
