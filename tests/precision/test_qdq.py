@@ -67,6 +67,19 @@ def test_an_add_that_no_quantized_conv_feeds_is_left_alone(fuses_add):
     assert inputs == {("conv1", "planes")}
 
 
+def test_a_name_of_both_a_node_and_its_output_leaves_out_both():
+    model, _ = graph_of(
+        [
+            helper.make_node("Conv", ["x", "w3"], ["main"], "main", kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+            helper.make_node("Conv", ["x", "w1"], ["side"], "side", kernel_shape=[1, 1]),
+            helper.make_node("Add", ["side", "main"], ["logits"], "skip"),
+        ],
+        {"w3": kernel(4, 4, 3, 3), "w1": kernel(4, 4, 1, 1)},
+    )
+    inputs, weights = places(model, Placement(last_layer=True, exclude_nodes=["side"]))
+    assert (inputs, weights) == ({("main", "x")}, {("main", "w3")})
+
+
 def test_of_two_convs_that_meet_in_an_add_a_quantized_one_is_fused():
     model, _ = graph_of(
         [

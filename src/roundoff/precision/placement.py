@@ -27,8 +27,8 @@ from roundoff.errors import BuildError
 class Placement:
     """The switches of the rules; `fuses_add` says whether the kernels fuse an Add into the Conv before it.
 
-    `exclude_nodes` are names (with * and ?) of nodes that the rules know, or else of the tensors that these take;
-    `exclude_types` are operator types.
+    `exclude_nodes` are names (with * and ?) of nodes that the rules know and of tensors that these take: an exported
+    graph calls a tensor by the node that gives it, so a name stands for both. `exclude_types` are operator types.
     """
 
     first_layer: bool = True
@@ -113,19 +113,17 @@ def _excluded(model: onnx.ModelProto, placement: Placement, weighted: Sequence[i
     candidates = {index: model.graph.node[index] for index in (*weighted, *_adds(model))}
     excluded: set[int] = set()
     for pattern in placement.exclude_nodes:
-        named = {index for index, node in candidates.items() if fnmatchcase(node.name, pattern)}
-        excluded |= _required(pattern, named or _reading(candidates, pattern), candidates)
+        found = {i for i, node in candidates.items() if _named(node, pattern)}
+        excluded |= _required(pattern, found, candidates)
     for op_type in placement.exclude_types:
         found = {index for index, node in candidates.items() if node.op_type == op_type}
         excluded |= _required(op_type, found, candidates)
     return excluded
 
 
-def _reading(candidates: Mapping[int, onnx.NodeProto], pattern: str) -> set[int]:
-    """Candidates with an activation or a weight of such a name; biases do not count."""
-    return {
-        index for index, node in candidates.items() if any(fnmatchcase(name, pattern) for name in list(node.input)[:2])
-    }
+def _named(node: onnx.NodeProto, pattern: str) -> bool:
+    """Whether the node, its activation or its weight has such a name; biases are not quantized and do not count."""
+    return any(fnmatchcase(name, pattern) for name in (node.name, *list(node.input)[:2]))
 
 
 def _required(pattern: str, found: set[int], candidates: Mapping[int, onnx.NodeProto]) -> set[int]:
