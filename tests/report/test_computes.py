@@ -55,3 +55,8 @@ def test_share_of_the_work_counts_more_than_layers():
     }
     assert computes(cell("int8", told)).others == {"float32": 3}
     assert holds_name(cell("int8", told)) is True
+
+
+def test_work_of_unknown_type_is_no_evidence():
+    told = {"layer_types": {"int8": 4, "float32": 1}, "compute_share": {"int8": 0.3, "float32": 0.1, "unknown": 0.6}}
+    assert holds_name(cell("int8", told)) is True

@@ -69,7 +69,9 @@ def computes(cell: Cell) -> Computes:
     nested = isinstance(told.get("layer_types"), Mapping)
     counts: Mapping[str, int] = told["layer_types"] if nested else told
     known = {kind: count for kind, count in counts.items() if kind != "unknown" and isinstance(count, int)}
-    return Computes(_named(cell.precision), known, told.get("compute_share") if nested else None)
+    given: Mapping[str, float] = (told.get("compute_share") if nested else None) or {}
+    shares = {kind: share for kind, share in given.items() if kind != "unknown"}
+    return Computes(_named(cell.precision), known, shares or None)
 
 
 def holds_name(cell: Cell) -> bool | None:
