@@ -33,6 +33,36 @@ def test_percentiles_without_enough_samples_are_null():
     assert found["device_p999_ms"] is None
 
 
+@pytest.mark.parametrize("clock", ["device", "end_to_end"])
+def test_a_percentile_comes_with_its_interval(clock):
+    blocks = [
+        replace(block, end_to_end_ms=2 * block.device_ms) for block in timing(rounds=20, runs=40, noise=0.05).blocks
+    ]
+    found = batch_metrics(Timing(blocks), None, 1, {})
+    for name in ("p50", "p90", "p95", "p99"):
+        low, value, high = (found[f"{clock}_{name}{bound}_ms"] for bound in ("_low", "", "_high"))
+        assert low < value < high
+    assert found[f"{clock}_p999_ms"] is found[f"{clock}_p999_low_ms"] is found[f"{clock}_p999_high_ms"] is None
+
+
+def test_loads_that_differ_widen_the_interval_of_a_percentile():
+    quiet = timing(rounds=20, runs=40, noise=0.05)
+    shifted = Timing(
+        [replace(block, device_ms=block.device_ms * (1 + 0.02 * (block.load % 5))) for block in quiet.blocks]
+    )
+    same, differ = (batch_metrics(one, None, 1, {}) for one in (quiet, shifted))
+    widths = [found["device_p90_high_ms"] - found["device_p90_low_ms"] for found in (same, differ)]
+    assert widths[1] > 1.5 * widths[0]
+
+
+def test_the_median_of_all_runs_lies_in_its_interval():
+    blocks = [
+        replace(block, device_ms=np.full(5 if block.load < 7 else 500, 1.0 + block.load)) for block in timing().blocks
+    ]
+    found = batch_metrics(Timing(blocks), None, 1, {})
+    assert found["device_p50_low_ms"] <= found["device_p50_ms"] <= found["device_p50_high_ms"]
+
+
 def test_builds_that_took_the_loads_in_turn_have_a_median_each():
     blocks = [replace(block, device_ms=block.device_ms * (1 + block.load % 2)) for block in timing(rounds=6).blocks]
     assert batch_metrics(Timing(blocks), None, 1, {}, builds=2)["build_p50_ms"] == pytest.approx([2.0, 4.0])

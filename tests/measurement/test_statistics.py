@@ -105,6 +105,41 @@ def test_the_nuisance_share_of_the_kept_ratio_maximises_the_likelihood(counts, r
     assert s._gained_share(both, lost, gained, ratio) == pytest.approx(best.x, abs=1e-6)
 
 
+@given(st.tuples(st.integers(1, 400), *[st.integers(0, 400)] * 2))
+def test_swapping_the_sides_turns_the_kept_share_round(counts):
+    both, lost, gained = counts
+    found, swapped = s.paired_kept(both, lost, gained, 2000), s.paired_kept(both, gained, lost, 2000)
+    assert (swapped.value, swapped.low, swapped.high) == pytest.approx(
+        (1 / found.value, 1 / found.high, 1 / found.low), rel=1e-7
+    )
+
+
+@pytest.mark.parametrize("counts", [(340, 12, 5), (900, 30, 31), (50, 9, 1)])
+def test_the_ends_of_the_kept_share_are_where_the_score_statistic_is_1_96(counts):
+    """The variance is written out from the three shares, their nuisance found by maximising the likelihood."""
+    both, lost, gained = counts
+    found = s.paired_kept(*counts, sum(counts))
+
+    def statistic(ratio):
+        def shares(share):
+            lost_share = ratio * share + 1 - ratio
+            return 1 - share - lost_share, lost_share, share
+
+        low, high = max(0.0, (ratio - 1) / ratio) + 1e-9, ratio / (1 + ratio) - 1e-9
+        best = optimize.minimize_scalar(
+            lambda share: -sum(n * math.log(p) for n, p in zip(counts, shares(share), strict=True)),
+            bounds=(low, high),
+            method="bounded",
+            options={"xatol": 1e-13},
+        ).x
+        p_both, p_lost, p_gained = shares(best)
+        variance = sum(counts) * ((1 - ratio) ** 2 * p_both + ratio**2 * p_lost + p_gained)
+        return (both + gained - ratio * (both + lost)) / math.sqrt(variance)
+
+    assert statistic(found.low) == pytest.approx(1.95996, abs=1e-3)
+    assert statistic(found.high) == pytest.approx(-1.95996, abs=1e-3)
+
+
 @given(st.lists(st.floats(0.1, 10), min_size=6, max_size=60))
 def test_the_median_lies_between_two_of_its_values(values):
     found = s.median_interval(np.array(values))
@@ -124,6 +159,59 @@ def test_the_interval_of_the_median_is_the_narrowest_that_covers(count):
 def test_five_values_have_no_interval_of_their_median():
     with pytest.raises(ValueError, match="5 values: an interval of the median needs 6"):
         s.median_interval(np.arange(5.0))
+
+
+@given(st.integers(1, 3000), st.sampled_from([0.5, 0.9, 0.95, 0.99]))
+def test_the_ranks_of_a_quantile_are_the_innermost_that_leave_two_and_a_half_percent(count, share):
+    ranks = s.quantile_ranks(count, share)
+    if ranks is None:
+        assert stats.binom.pmf(0, count, share) > 0.025 or stats.binom.pmf(count, count, share) > 0.025
+        return
+    low, high = ranks
+    below, above = stats.binom.cdf(low - 1, count, share), stats.binom.sf(high - 1, count, share)
+    assert below <= 0.025 < stats.binom.cdf(low, count, share)
+    assert above <= 0.025 < stats.binom.sf(high - 2, count, share)
+    assert 1 <= low <= high <= count
+
+
+@given(st.lists(st.floats(0.1, 10), min_size=40, max_size=400), st.integers(2, 12), st.sampled_from([0.5, 0.9]))
+def test_a_quantile_lies_between_two_of_its_values(values, groups, share):
+    values = np.array(values)
+    found = s.quantile_interval(values, share, np.arange(len(values)) % groups)
+    if found is not None:
+        assert found.low <= found.value == np.quantile(values, share) <= found.high
+        assert {found.low, found.high} <= {*values, found.value}
+
+
+def test_values_on_their_own_count_in_full_and_copies_once():
+    values = np.random.default_rng(0).random(500)
+    assert s.effective_size(values, np.arange(500)) == pytest.approx(500, rel=0.02)
+    assert s.effective_size(np.repeat(values, 10), np.repeat(np.arange(500), 10)) == pytest.approx(500, rel=0.02)
+    assert s.effective_size(values, np.zeros(500, np.int64)) == 0
+
+
+def test_few_loads_that_differ_much_do_not_bound_a_percentile():
+    values, loads = np.repeat(np.arange(1.0, 7.0), 200), np.repeat(np.arange(6), 200)
+    assert s.quantile_interval(values, 0.99, loads) is None
+
+
+def test_the_interval_of_a_percentile_covers_though_loads_differ():
+    """Loads off by 1 % (standard deviation), skewed runs; taken as independent, far fewer would cover."""
+    random = np.random.default_rng(2)
+
+    def sample(loads, runs):
+        return np.exp(random.normal(0, 0.01, (loads, 1))) * (1 + random.lognormal(-4, 1, (loads, runs)))
+
+    truth = np.quantile(sample(5000, 200), 0.9)
+    loads, covered, naive = np.repeat(np.arange(20), 200), [], []
+    low, high = s.quantile_ranks(4000, 0.9)
+    for _ in range(400):
+        values = sample(20, 200).ravel()
+        ordered = np.sort(values)
+        covered.append(not s.quantile_interval(values, 0.9, loads).excludes(truth))
+        naive.append(ordered[low - 1] <= truth <= ordered[high - 1])
+    assert 0.92 < np.mean(covered) < 0.98
+    assert np.mean(naive) < 0.85
 
 
 @pytest.mark.parametrize(("percentile", "needed"), [(0.9, 64), (0.95, 130), (0.99, 662), (0.999, 6636)])
@@ -146,6 +234,11 @@ def test_the_smallest_passing_is_the_threshold(threshold, start):
 def test_no_number_of_samples_is_said_so():
     with pytest.raises(ValueError, match="no number of samples up to 1000 is enough"):
         s.smallest_passing(lambda n: False, 1, limit=1000)
+
+
+@given(st.integers(1, 5000), st.integers(0, 5000))
+def test_every_number_up_to_the_limit_is_tried(threshold, above):
+    assert s.smallest_passing(lambda n: n >= threshold, 1, limit=threshold + above) == threshold
 
 
 @given(st.integers(1, 40), st.integers(0, 40))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from roundoff.backend.base import Milliseconds
-from roundoff.measurement.statistics import Interval, median_interval, samples_for_percentile
+from roundoff.measurement.statistics import Interval, median_interval, quantile_interval, samples_for_percentile
 from roundoff.measurement.timing import Timing, coefficient_of_variation, paired_speedup
 
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
@@ -32,20 +32,14 @@ def batch_metrics(
     Latencies are milliseconds, throughput images per second of host wall time. `facts` is what the runner says of
     itself; the keys `enqueue_ms`, `copy_ms`, `device_ms` and `enqueued_device_ms` are understood where given.
     """
-    device = median_interval(timing.by_load(timing.round_ms))
-    end_to_end = median_interval(timing.by_load(timing.round_end_to_end_ms))
     throughput = throughput_interval(timing, batch_size)
     return {
         "reason": None,
-        **_percentiles("device", timing.device_ms),
-        **_percentiles("end_to_end", timing.end_to_end_ms),
+        **_percentiles("device", timing, [block.device_ms for block in timing.blocks]),
+        **_percentiles("end_to_end", timing, [block.end_to_end_ms for block in timing.blocks]),
         "throughput_per_s": throughput.value,
         "throughput_low_per_s": throughput.low,
         "throughput_high_per_s": throughput.high,
-        "device_p50_low_ms": device.low,
-        "device_p50_high_ms": device.high,
-        "end_to_end_p50_low_ms": end_to_end.low,
-        "end_to_end_p50_high_ms": end_to_end.high,
         **_speedup("speedup", None if reference is None else paired_speedup(reference, timing)),
         **_speedup("end_to_end_speedup", None if reference is None else paired_speedup(reference, timing, True)),
         "round_spread": round_spread(timing.round_ms),
@@ -63,12 +57,12 @@ def batch_metrics(
 
 def batch_unavailable(reason: str) -> dict[str, Any]:
     """The object `batch_N` of a cell that cannot run this batch size: the same keys, null, and the reason."""
-    percentiles = [f"{mode}_{name}_ms" for mode in ("device", "end_to_end") for name in PERCENTILES]
+    modes = [f"{mode}_{name}" for mode in ("device", "end_to_end") for name in PERCENTILES]
+    percentiles = [f"{name}{bound}_ms" for name in modes for bound in ("", "_low", "_high")]
     speedups = [f"{mode}{bound}" for mode in ("speedup", "end_to_end_speedup") for bound in ("", "_low", "_high")]
-    bounds = [f"{mode}_p50_{bound}_ms" for mode in ("device", "end_to_end") for bound in ("low", "high")]
     throughput = ["throughput_per_s", "throughput_low_per_s", "throughput_high_per_s"]
     others = ["round_spread", "build_p50_ms", "variation", "seconds", "stopped"]
-    empty: dict[str, Any] = dict.fromkeys([*percentiles, *throughput, *bounds, *speedups, *others])
+    empty: dict[str, Any] = dict.fromkeys([*percentiles, *throughput, *speedups, *others])
     return {"reason": reason, **empty, "runs": 0, "rounds": 0, "loads": 0, "warnings": [], "facts": {}}
 
 
@@ -95,11 +89,21 @@ def build_medians(timing: Timing, builds: int) -> list[float] | None:
     return [float(np.median(by_load[turn == build])) for build in range(builds)]
 
 
-def _percentiles(mode: str, samples: Milliseconds) -> dict[str, float | None]:
-    return {
-        f"{mode}_{name}_ms": float(np.quantile(samples, share)) if supported(share, len(samples)) else None
-        for name, share in PERCENTILES.items()
-    }
+def _percentiles(mode: str, timing: Timing, by_round: Sequence[Milliseconds]) -> dict[str, float | None]:
+    """Each percentile with its 95 % interval; null where the samples do not support it, or do not bound it."""
+    samples, loads = np.concatenate(by_round), np.repeat(timing.round_load, [len(round_ms) for round_ms in by_round])
+    medians = median_interval(timing.by_load(np.array([np.median(round_ms) for round_ms in by_round])))
+    found: dict[str, float | None] = {}
+    for name, share in PERCENTILES.items():
+        value, bounds = None, None
+        if supported(share, len(samples)):
+            value = float(np.quantile(samples, share))
+            bounds = medians if name == "p50" else quantile_interval(samples, share, loads)
+        found[f"{mode}_{name}_ms"] = value
+        # The middle of all runs may lie outside what bounds the middles of the loads.
+        found[f"{mode}_{name}_low_ms"] = None if value is None or bounds is None else min(bounds.low, value)
+        found[f"{mode}_{name}_high_ms"] = None if value is None or bounds is None else max(bounds.high, value)
+    return found
 
 
 def supported(percentile: float, samples: int) -> bool:

@@ -129,22 +129,65 @@ def _score_interval(
 def median_interval(values: Values) -> Interval:
     """A median with its exact interval: the innermost pair of order statistics that covers with 95 % or more.
 
-    No distribution is assumed (Conover, Practical Nonparametric Statistics, 3.2): the number of values below the median
-    is binomial. Raises ValueError below six values, where no 95 % interval exists.
+    No distribution is assumed: see `quantile_ranks`. Raises ValueError below six values, where no 95 % interval exists.
     """
     ordered = np.sort(np.asarray(values, dtype=np.float64))
-    count = len(ordered)
-    if count < FEWEST_FOR_MEDIAN_INTERVAL:
-        raise ValueError(f"{count} values: an interval of the median needs {FEWEST_FOR_MEDIAN_INTERVAL}")
-    outside = _values_outside(count)
-    return Interval(float(np.median(ordered)), float(ordered[outside]), float(ordered[count - 1 - outside]))
+    ranks = quantile_ranks(len(ordered), 0.5)
+    if ranks is None:
+        raise ValueError(f"{len(ordered)} values: an interval of the median needs {FEWEST_FOR_MEDIAN_INTERVAL}")
+    low, high = ranks
+    return Interval(float(np.median(ordered)), float(ordered[low - 1]), float(ordered[high - 1]))
+
+
+def quantile_interval(values: Values, share: float, groups: NDArray[np.int64]) -> Interval | None:
+    """A quantile (`share` from 0 to 1) with an interval between order statistics; no distribution is assumed.
+
+    `groups` has the group (the load) of each value. Values of one group resemble each other and count for fewer than
+    they are: their number is divided by the design effect, as R's survey::svyquantile does with interval.type "beta"
+    (Woodruff, JASA 47, 1952; Korn and Graubard, Survey Methodology 24, 1998). None where there are too few: the 95 %
+    interval would end beyond the values.
+    """
+    ordered, count = np.sort(values), len(values)
+    value = float(np.quantile(ordered, share))
+    below = (np.asarray(values < value, dtype=np.float64) + (values <= value)) / 2
+    size = effective_size(below, groups)
+    ranks = quantile_ranks(size, share)
+    if ranks is None:
+        return None
+    low, high = ordered[math.floor(ranks[0] * count / size) - 1], ordered[math.ceil(ranks[1] * count / size) - 1]
+    return Interval(value, min(value, float(low)), max(value, float(high)))
 
 
 @lru_cache(maxsize=1024)
-def _values_outside(count: int) -> int:
-    """How many of `count` values lie below the interval of their median, and as many above it."""
-    below = np.arange(count // 2 + 1)
-    return int(np.flatnonzero(stats.binom.cdf(below, count, 0.5) <= (1 - CONFIDENCE) / 2)[-1])
+def quantile_ranks(count: int, share: float) -> tuple[int, int] | None:
+    """Ranks (from 1) of the innermost order statistics between which a quantile lies with 95 % or more.
+
+    The number of `count` independent values below it is binomial (Conover, Practical Nonparametric Statistics, 3.2);
+    2.5 % at most are left on either side. None where `count` values are too few for that.
+    """
+    if count < 1:
+        return None
+    tail = (1 - CONFIDENCE) / 2
+    low, high = (int(stats.binom.ppf(at, count, share)) for at in (tail, 1 - tail))
+    return (low, high + 1) if low >= 1 and high + 1 <= count else None
+
+
+def effective_size(values: Values, groups: NDArray[np.int64]) -> int:
+    """How many independent values know a mean as well as these, of which those of one group resemble each other.
+
+    Their number over the design effect of the mean (groups taken as a sample of clusters), less what Student's t loses
+    with few groups (Korn and Graubard, 1998); never more than there are values. 0 for one group.
+    """
+    _, member, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    count, clusters = len(values), len(sizes)
+    if clusters < 2:
+        return 0
+    excess = np.bincount(member, weights=values) - sizes * float(np.mean(values))
+    between = clusters / (clusters - 1) * float(np.sum(excess**2)) / count**2
+    single = float(np.var(values)) / count
+    effect = max(1.0, between / single) if single > 0 else 1.0
+    student = float(stats.t.ppf(0.5 + CONFIDENCE / 2, clusters - 1))
+    return int(count / effect * (Z / student) ** 2)
 
 
 def samples_for_percentile(percentile: float, confidence: float = 0.99) -> int:
@@ -162,12 +205,11 @@ def samples_for_percentile(percentile: float, confidence: float = 0.99) -> int:
 
 def smallest_passing(passes: Callable[[int], bool], start: int, limit: int = 2**40) -> int:
     """The smallest integer from `start` on that passes a monotone test; ValueError if none up to `limit` does."""
-    high = start
+    low, high = start - 1, start
     while not passes(high):
-        high *= 2
-        if high > limit:
+        if high >= limit:
             raise ValueError(f"no number of samples up to {limit} is enough")
-    low = max(start - 1, high // 2) if high > start else start - 1
+        low, high = high, min(2 * high, limit)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if passes(middle) else (middle, high)
