@@ -13,7 +13,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from roundoff.artifact import read_json
-from roundoff.backend import cuda, trt_build
+from roundoff.backend import cuda, trt_build, trt_library
 from roundoff.backend.base import Source
 from roundoff.backend.trt import Tensorrt
 from roundoff.backend.trt_inspect import layers_from_inspector, multiplications, refuse_false_claim, summarize
@@ -28,6 +28,11 @@ from roundoff.precision.tf32 import Tf32
 
 trt = pytest.importorskip("tensorrt_rtx")
 CALIBRATION = np.zeros((1, 8, 8, 3), np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def no_file_in_the_users_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
 
 
 def network(weight_scale: float = 1.0) -> onnx.ModelProto:
@@ -91,6 +96,13 @@ def test_every_profile_is_in_the_engine(tmp_path):
     three = build(tmp_path, Fp16(), profiles=[[1, 1, 1], [1, 16, 32], [64, 256, 1024]])
     assert (one["profiles"], three["profiles"]) == ([[1, 16, 32]], [[1, 1, 1], [1, 16, 32], [64, 256, 1024]])
     assert (tmp_path / "model.engine").stat().st_size > size
+
+
+def test_layers_are_counted_for_one_run_whatever_the_profiles(tmp_path):
+    one = build(tmp_path, Fp16())
+    three = build(tmp_path, Fp16(), profiles=[[2, 2, 2], [1, 16, 32], [64, 256, 1024]])
+    assert three["layer_types"] == one["layer_types"] == {"float16": 2}
+    assert three["all_layer_types"]["uint8"] == 1
 
 
 def test_tf32_flag_changes_the_engine(tmp_path):
@@ -197,7 +209,7 @@ def test_a_platform_without_packages_is_a_reason_and_a_missing_package_an_error(
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     assert backend.refusal(Fp32()) is None
     with pytest.raises(
-        BuildError, match=r"tensorrt is not installed(.*\n)+  fix:      pip install 'roundoff\[tensorrt\]'"
+        BuildError, match=r"tensorrt is not installed(.*\n)+  fix:      pip install 'tensorrt>=10\.16,<12'"
     ):
         build(tmp_path, Fp32(), module="tensorrt")
     monkeypatch.setattr(sys, "platform", "darwin")
@@ -239,7 +251,58 @@ def test_ctrl_c_during_a_build_asks_tensorrt_to_stop():
     monitor = make_monitor(trt, Interrupted())
     monitor.phase_start("build", None, 2)
     assert monitor.step_complete("build", 0) is False
-    assert monitor.interrupted
+    assert type(monitor.raised) is KeyboardInterrupt
+
+
+@pytest.mark.parametrize("when", ["log", "progress"])
+def test_ctrl_c_in_a_callback_leaves_the_build(tmp_path, monkeypatch, when):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if when == "progress":
+        monkeypatch.setattr(PhaseProgress, "step", interrupted)
+    else:
+        monkeypatch.setattr(trt_library, "LETTERS", Interrupting())
+    with pytest.raises(KeyboardInterrupt):
+        build(tmp_path, Fp32())
+
+
+class Interrupting:
+    def __getitem__(self, level: int) -> str:
+        raise KeyboardInterrupt
+
+
+class Words:
+    def __init__(self, *errors: str) -> None:
+        self.errors = errors
+
+    def reason(self) -> str:
+        return self.errors[0]
+
+
+NO_TACTIC = "Error Code 10: Internal Error (Could not find any implementation for node conv.)"
+
+
+@pytest.mark.parametrize(
+    ("may_lack_kernels", "errors", "kind"),
+    [
+        (True, [NO_TACTIC], Unavailable),
+        (False, [NO_TACTIC], BuildError),
+        (True, [NO_TACTIC, "the workspace limit is too small"], BuildError),
+        (True, [NO_TACTIC, "Error Code 2: OutOfMemory"], BuildError),
+        (False, ["Error Code 9: API Usage Error (BF16 is not supported on this GPU)"], Unavailable),
+        (False, ["Error Code 1: Myelin"], BuildError),
+    ],
+)
+def test_only_what_a_library_or_gpu_lacks_is_a_rows_reason(may_lack_kernels, errors, kind):
+    assert type(trt_build._build_failure(trt, Words(*errors), may_lack_kernels)) is kind
+
+
+def test_the_log_of_a_failed_build_stays(tmp_path):
+    cache = tmp_path / "cache"
+    with pytest.raises(BuildError, match=rf"tensorrt_rtx's log is in {cache}/tensorrt_rtx-test-build\.log"):
+        build(tmp_path, Fp32(), workspace_mb=1, profiles=[[1, 4096, 8192]], cache=str(cache))
+    assert "workspace limit" in (cache / "tensorrt_rtx-test-build.log").read_text()
 
 
 INSPECTION = {
@@ -265,6 +328,20 @@ def test_inspection_shares_layers_and_compute_by_type():
         "compute_share": {"int8": 0.75, "float16": 0.25},
         "note": "convolutions and matrix products: 1 in int8, 1 in float16",
     }
+
+
+def test_shares_are_averaged_over_profiles_and_what_no_layer_names_is_unknown():
+    def layer(profile: str, kind: str) -> dict:
+        name = f"conv{profile}"
+        return {"Name": name, "LayerType": "gemm", "Inputs": [{"Datatype": kind}], "Metadata": "[ONNX Layer: conv]"}
+
+    first, second = layer("", "Int8"), layer(" [profile 1]", "Half")
+    unnamed = {"Name": "wait", "LayerType": "conv", "Inputs": [{"Datatype": "Half"}]}
+    found = summarize(
+        layers_from_inspector(json.dumps({"Layers": [first, second, unnamed]})), {"conv": 300, "dense_layer": 100}
+    )
+    assert found["compute_share"] == {"int8": 0.375, "float16": 0.375, "unknown": 0.25}
+    assert found["layer_types"] == {"int8": 1, "float16": 2}
 
 
 def test_inspection_of_names_alone_tells_nothing():

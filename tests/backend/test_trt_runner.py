@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+from types import SimpleNamespace
 
 import fake_gpu
 import numpy as np
@@ -13,7 +16,7 @@ from roundoff.backend import cuda, trt_bound, trt_fit
 from roundoff.backend.trt_context import SCRATCH
 from roundoff.backend.trt_library import keep, make_log
 from roundoff.backend.trt_runner import TensorrtRunner
-from roundoff.errors import BuildError, GateError, Unavailable
+from roundoff.errors import BuildError, DataError, GateError, Unavailable
 
 random = np.random.default_rng(0)
 
@@ -27,7 +30,12 @@ def gpu(monkeypatch) -> FakeCuda:
     fake = FakeCuda()
     monkeypatch.setattr(cuda, "runtime", lambda: fake)
     monkeypatch.setattr(trt_bound, "WARM_S", 0.001)
+    monkeypatch.setitem(sys.modules, "pynvml", SimpleNamespace(nvmlInit=no_nvml, NVMLError=OSError))
     return fake
+
+
+def no_nvml() -> None:
+    raise OSError
 
 
 @pytest.fixture
@@ -244,6 +252,35 @@ def test_compiled_kernels_are_kept_and_reused(load, tmp_path):
         assert warm.facts()["runtime_cache_warm"] is True
 
 
+def test_kernels_that_nobody_used_for_months_go(load, tmp_path):
+    old, new, other = (tmp_path / name for name in ("a-runtime.cache", "b-runtime.cache", "c-timing.cache"))
+    for path in (old, new, other):
+        path.write_bytes(b"kernels")
+    os.utime(old, (0, 0))
+    os.utime(other, (0, 0))
+    load().bind([images(1)])
+    assert [path.exists() for path in (old, new, other)] == [False, True, True]
+
+
+def test_loading_marks_kernels_as_used(load, tmp_path):
+    (tmp_path / "kernels").write_bytes(b"kernels")
+    os.utime(tmp_path / "kernels", (0, 0))
+    load()
+    assert (tmp_path / "kernels").stat().st_mtime > 1e9
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((2, 4, 4, 1), np.uint8), np.zeros((2, 48), np.uint8), np.zeros((2, *IMAGE_SHAPE), np.float32)]
+)
+def test_images_of_another_shape_are_refused(load, wrong):
+    runner = load()
+    words = r"not what the engine takes\n  received: (uint8|float32) \(2, .*\n  expected: uint8 \(n, 4, 4, 3\)"
+    with pytest.raises(DataError, match=words):
+        runner.infer(wrong)
+    with pytest.raises(DataError, match=words):
+        runner.bind([wrong])
+
+
 def test_a_cache_that_cannot_be_written_is_a_warning(load, tmp_path, caplog):
     (tmp_path / "kernels").mkdir()
     keep(tmp_path / "kernels", b"kernels")
@@ -350,6 +387,12 @@ def test_a_gpu_bound_library_names_gpu_and_driver(gpu, monkeypatch):
         trt_fit.refuse_foreign(trt, made, b"plan", make_log(trt))
     with pytest.raises(Unavailable, match=r"built for gpu Other, but here is gpu Fake GPU"):
         trt_fit.refuse_foreign(trt, {"gpu": "Other"}, b"plan", make_log(trt))
+
+
+def test_the_driver_is_nvmls_where_there_is_nvml(gpu, monkeypatch):
+    nvml = SimpleNamespace(nvmlInit=lambda: None, nvmlSystemGetDriverVersion=lambda: b"570.86.10", NVMLError=OSError)
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    assert cuda.device_identity()["driver"] == "570.86.10"
 
 
 def test_no_driver_is_said_in_cudas_words(gpu):

@@ -82,7 +82,11 @@ class Runner(ABC):
         return None
 
     def layer_types(self) -> dict[str, Any] | None:
-        """What the loaded engine computes in, by its runtime's own account; None where it gives none."""
+        """What the loaded engine computes in, by its runtime's own account; None where it gives none.
+
+        As in the facts of a build: `layer_types` (numbers of convolutions and matrix products by NumPy's name of the
+        type, "unknown" among them), and what else the runtime tells, such as `compute_share`.
+        """
         return None
 
     @abstractmethod

@@ -83,16 +83,27 @@ def use_first_device() -> str:
 
 
 def device_identity() -> dict[str, Any]:
-    """What an engine is bound to on the first visible device: `gpu` (its name), `sm` ("9.0") and `driver` ("13.0")."""
-    cuda = runtime()
-    name = call(cuda.cudaGetDeviceProperties, 0).name
+    """What an engine is bound to on the first visible device: `gpu` (a name), `sm` ("9.0"), `driver` ("570.86.10")."""
+    name = call(runtime().cudaGetDeviceProperties, 0).name
     major, minor = compute_capability()
-    driver = int(call(cuda.cudaDriverGetVersion))
     return {
         "gpu": name.decode().rstrip("\0") if isinstance(name, bytes) else str(name),
         "sm": f"{major}.{minor}",
-        "driver": f"CUDA {driver // 1000}.{driver % 1000 // 10}",
+        "driver": driver_version(),
     }
+
+
+def driver_version() -> str:
+    """The driver's own version by NVML; where there is no NVML, the newest CUDA that it supports ("CUDA 13.0")."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        version = pynvml.nvmlSystemGetDriverVersion()
+        return version.decode() if isinstance(version, bytes) else str(version)
+    except pynvml.NVMLError:
+        supported = int(call(runtime().cudaDriverGetVersion))
+        return f"CUDA {supported // 1000}.{supported % 1000 // 10}"
 
 
 def free_bytes() -> int:

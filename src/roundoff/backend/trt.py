@@ -18,7 +18,7 @@ from roundoff.backend.trt_build import Settings, build_engine, builds_ahead_of_t
 from roundoff.backend.trt_fit import made_for, refuse_foreign
 from roundoff.backend.trt_inspect import multiplications, refuse_false_claim, summarize
 from roundoff.backend.trt_library import INSTALL, import_tensorrt, keep, make_log, published_here
-from roundoff.backend.trt_runner import TensorrtRunner
+from roundoff.backend.trt_runner import KERNELS, TensorrtRunner
 from roundoff.errors import BuildError, ConfigError, Unavailable
 from roundoff.precision.base import Grid, Precision
 
@@ -96,7 +96,10 @@ class Tensorrt(Backend):
             raise Unavailable(f"{self.module} builds for the GPU of this machine; {missing}")
         kept = self._timing_cache_file(trt)
         cache = kept.read_bytes() if kept.exists() and not source.again else b""
-        built = build_engine(trt, source.graph, self._settings(source.precision), directory / LOG, cache)
+        try:
+            built = build_engine(trt, source.graph, self._settings(source.precision), directory / LOG, cache)
+        except BuildError as error:
+            raise self._with_log(error, directory / LOG, source.name) from None
         (directory / self.artifact).write_bytes(built.engine)
         if built.timing_cache:
             (directory / TIMING_CACHE).write_bytes(built.timing_cache)
@@ -121,8 +124,17 @@ class Tensorrt(Backend):
         facts, plan = read_json(directory / FACTS), (directory / self.artifact).read_bytes()
         log = make_log(trt)
         refuse_foreign(trt, facts["made_for"], plan, log)
-        kernels = self._cache_directory() / f"{hashlib.sha256(plan).hexdigest()[:16]}-runtime.cache"
+        kernels = self._cache_directory() / f"{hashlib.sha256(plan).hexdigest()[:16]}{KERNELS}"
         return TensorrtRunner(trt, plan, log, facts, kernels, self.streams, self.cuda_graphs)
+
+    def _with_log(self, error: BuildError, log: Path, name: str) -> BuildError:
+        """The error, with the log where it stays: what a failed stage was writing is deleted."""
+        if not log.exists():
+            return error
+        kept = self._cache_directory() / f"{self.module}-{name}-{LOG}"
+        keep(kept, log.read_bytes())
+        fix = f"{error.fix}; {self.module}'s log is in {kept}"
+        return BuildError(error.what, received=error.received, expected=error.expected, fix=fix)
 
     def _settings(self, precision: Precision) -> Settings:
         return Settings(
@@ -133,6 +145,7 @@ class Tensorrt(Backend):
             compute_capabilities=tuple(self.compute_capabilities),
             hardware_compatibility=self.hardware_compatibility,
             version_compatible=self.version_compatible,
+            may_lack_kernels={precision.weights, precision.activations} != {"float32"},
         )
 
     def _facts(self, trt: Any, precision: Precision, warnings: Sequence[str]) -> dict[str, Any]:

@@ -10,16 +10,15 @@ from typing import Any
 
 from roundoff.backend import cuda
 from roundoff.backend.trt_inspect import Layer, layers_from_inspector, layers_from_log
-from roundoff.backend.trt_library import make_build_log
+from roundoff.backend.trt_library import OUT_OF_MEMORY, make_build_log
 from roundoff.backend.trt_progress import make_monitor
 from roundoff.errors import BuildError, Unavailable
 from roundoff.progress import progress_bar
 
-UNSUPPORTED = re.compile(
-    # the last: what TensorRT-RTX before 1.7 says of INT8 convolutions
-    r"not support|unsupported|no implementation|any implementation|not available|plugin not found|CHECK\(dtype",
-    re.IGNORECASE,
-)
+UNSUPPORTED = re.compile(r"not support|unsupported|not available|plugin not found", re.IGNORECASE)
+# The last: what TensorRT-RTX before 1.7 says of INT8 convolutions.
+NO_KERNEL = re.compile(r"no implementation|any implementation|CHECK\(dtype", re.IGNORECASE)
+TOO_SMALL = re.compile(r"workspace|insufficient memory", re.IGNORECASE)
 PARSE_FIX = (
     "replace the node in the model, keep it in float32 (`keep` or `exclude_nodes` of the precision), "
     "or leave this backend or precision out"
@@ -28,7 +27,10 @@ PARSE_FIX = (
 
 @dataclass(frozen=True)
 class Settings:
-    """What a build may vary; sizes in MB (10^6 bytes), batch sizes as (min, opt, max)."""
+    """What a build may vary; sizes in MB (10^6 bytes), batch sizes as (min, opt, max).
+
+    `may_lack_kernels`: the graph computes in a type that this library or GPU may have no kernels for.
+    """
 
     profiles: Sequence[Sequence[int]]
     allow_tf32: bool
@@ -37,6 +39,7 @@ class Settings:
     compute_capabilities: Sequence[str]
     hardware_compatibility: str
     version_compatible: bool
+    may_lack_kernels: bool
 
 
 @dataclass(frozen=True)
@@ -61,10 +64,11 @@ def build_engine(trt: Any, graph: Path, settings: Settings, log_file: Path, timi
         monitor = make_monitor(trt, bar)
         config.progress_monitor = monitor
         plan = builder.build_serialized_network(network, config)
-    if monitor.interrupted:
-        raise KeyboardInterrupt
+    if monitor.raised is not None:
+        raise monitor.raised
+    log.raise_again()
     if plan is None:
-        raise _build_failure(trt, log, log_file)
+        raise _build_failure(trt, log, settings.may_lack_kernels)
     layers = _layers(trt, plan, log, settings.version_compatible)
     return Built(bytes(plan), bytes(cache.serialize()) if cache else b"", tuple(log.warnings), layers)
 
@@ -191,10 +195,13 @@ def _attach_timing_cache(config: Any, blob: bytes) -> Any:
     return cache
 
 
-def _build_failure(trt: Any, log: Any, log_file: Path) -> Exception:
-    unsupported = next((words for words in log.errors if UNSUPPORTED.search(words)), None)
-    if unsupported:
-        return Unavailable(f"{trt.__name__} {trt.__version__}: {unsupported}")
+def _build_failure(trt: Any, log: Any, may_lack_kernels: bool) -> Exception:
+    """A row's reason where the library or GPU lacks something; an error where memory was lacking or it should work."""
+    short = any(pattern.search(words) for words in log.errors for pattern in (TOO_SMALL, OUT_OF_MEMORY))
+    patterns = [UNSUPPORTED, NO_KERNEL] if may_lack_kernels else [UNSUPPORTED]
+    unsupported = (words for words in log.errors if any(pattern.search(words) for pattern in patterns))
+    if not short and (words := next(unsupported, None)):
+        return Unavailable(f"{trt.__name__} {trt.__version__}: {words}")
     words = log.reason()
     if "Cuda Runtime" in words and (missing := cuda.absence()):
         return Unavailable(f"{trt.__name__} {trt.__version__} needs a GPU to build this graph ({missing}): {words}")
@@ -202,5 +209,5 @@ def _build_failure(trt: Any, log: Any, log_file: Path) -> Exception:
         f"{trt.__name__} {trt.__version__} built no engine",
         received=words,
         expected="a serialized engine",
-        fix=f"read {log_file.name} beside the engine; a smaller profile or another optimization_level may help",
+        fix="a smaller profile, a larger workspace_mb or another optimization_level may help",
     )

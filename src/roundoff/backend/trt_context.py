@@ -101,6 +101,7 @@ class Engine:
         self.runtime = trt.Runtime(log)
         self.runtime.engine_host_code_allowed = host_code
         self.engine = self.runtime.deserialize_cuda_engine(plan)
+        log.raise_again()
         if self.engine is None:
             raise Unavailable(f"{trt.__name__} {trt.__version__} refuses the engine: {log.reason()}")
         names = [self.engine.get_tensor_name(i) for i in range(self.engine.num_io_tensors)]
@@ -150,6 +151,7 @@ class Engine:
     def new_context(self) -> Any:
         """An execution context without memory; Unavailable, in TensorRT's words, where it cannot be made."""
         context = self.engine.create_execution_context(self.config)
+        self.log.raise_again()
         if context is None:
             raise Unavailable(f"{self.trt.__name__} {self.trt.__version__} cannot run the engine: {self.log.reason()}")
         return context

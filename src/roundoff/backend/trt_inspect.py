@@ -26,6 +26,7 @@ TYPES = {
 MULTIPLIERS = re.compile(r"correlation|conv|gemm|matmul|matrix.?multiply|runtime_fusion", re.IGNORECASE)
 UNKNOWN = "unknown"
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+PROFILE = re.compile(r"\[profile (\d+)\]")
 LOG_HEADING = "Layers:\n"
 LOG_LAYER = re.compile(
     r"^Name: (?P<Name>.*?), LayerType: (?P<LayerType>[^,]*), Inputs: \[(?P<Inputs>.*?)\], "
@@ -35,11 +36,12 @@ LOG_LAYER = re.compile(
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of an engine: the types that it reads (NumPy's names), and the ONNX nodes that it comes from."""
+    """One layer of an engine: the type that it reads (NumPy's name), the ONNX nodes that it comes from, its profile."""
 
     kind: str
     reads: str | None
     nodes: frozenset[str]
+    profile: int = 0
 
     @property
     def multiplies(self) -> bool:
@@ -49,28 +51,29 @@ class Layer:
 
 def layers_from_log(message: str) -> list[Layer]:
     """Layers from the listing that TensorRT-RTX logs at the end of a build, each on its own line."""
-    matches = (LOG_LAYER.match(line) for line in message.splitlines())
-    found = [m.groupdict() for m in matches if m]
-    return [
-        _layer(
-            one["LayerType"], " ".join(re.findall(r"Datatype: ([^,}]+)", one["Inputs"])), one["Name"], one["Metadata"]
-        )
-        for one in found
-    ]
+    found: list[Layer] = []
+    for one in filter(None, map(LOG_LAYER.match, message.splitlines())):
+        formats = " ".join(re.findall(r"Datatype: ([^,}]+)", one["Inputs"]))
+        profile = _profile(one["Name"] + one["Inputs"], found)
+        found.append(_layer(one["LayerType"], formats, one["Name"], one["Metadata"], profile))
+    return found
 
 
 def layers_from_inspector(information: str) -> list[Layer]:
     """Layers from the engine inspector's JSON; none where it was built to tell names only."""
-    entries = [entry for entry in json.loads(information).get("Layers", []) if isinstance(entry, dict)]
-    return [
-        _layer(
-            str(entry.get("LayerType", "")),
-            _formats(entry),
-            str(entry.get("Name", "")),
-            entry.get("Metadata"),
-        )
-        for entry in entries
-    ]
+    found: list[Layer] = []
+    for entry in json.loads(information).get("Layers", []):
+        if isinstance(entry, dict):
+            name, kind = str(entry.get("Name", "")), str(entry.get("LayerType", ""))
+            profile = _profile(f"{name}{entry.get('Inputs')}", found)
+            found.append(_layer(kind, _formats(entry), name, entry.get("Metadata"), profile))
+    return found
+
+
+def _profile(names: str, before: Sequence[Layer]) -> int:
+    """The profile that a name in the layer says; layers are listed profile by profile, and not all of them say it."""
+    said = PROFILE.search(names)
+    return int(said[1]) if said else before[-1].profile if before else 0
 
 
 def _formats(entry: Mapping[str, Any]) -> str:
@@ -92,20 +95,22 @@ def _type(words: str) -> str | None:
     )
 
 
-def _layer(kind: str, formats: str, name: str, metadata: str | None) -> Layer:
+def _layer(kind: str, formats: str, name: str, metadata: str | None, profile: int) -> Layer:
     nodes = re.findall(r"\[ONNX Layer: ([^\]]*)\]", metadata or "")
-    return Layer(kind, _type(formats), frozenset([*nodes, name]))
+    return Layer(kind, _type(formats), frozenset([*nodes, name]), profile)
 
 
 def summarize(layers: Sequence[Layer], macs: Mapping[str, int]) -> dict[str, Any]:
     """What the engine computes in.
 
     `layer_types`: convolutions and matrix products by the type of what they read (the narrowest); `all_layer_types`:
-    all layers that read something; `compute_share`: the share of each type in the multiply-adds `macs` (by ONNX node)
-    of the nodes that layers name, None if they name none; `note`: `layer_types` in words, None if all are alike.
+    all layers that read something; both count one run, so of several profiles the one with most of a type.
+    `compute_share`: the share of each type in the multiply-adds `macs` (by ONNX node), averaged over the layers that
+    name the node; "unknown" is what no multiplying layer of known type names, and None says that none names any.
+    `note`: `layer_types` in words, None if all are alike.
     """
-    types = dict(Counter(layer.reads or UNKNOWN for layer in layers if layer.multiplies))
-    every = dict(Counter(layer.reads for layer in layers if layer.reads))
+    types = _most([(layer.profile, layer.reads or UNKNOWN) for layer in layers if layer.multiplies])
+    every = _most([(layer.profile, layer.reads) for layer in layers if layer.reads])
     words = ", ".join(f"{count} in {kind}" for kind, count in types.items())
     return {
         "layer_types": types,
@@ -116,13 +121,21 @@ def summarize(layers: Sequence[Layer], macs: Mapping[str, int]) -> dict[str, Any
 
 
 def _share(layers: Sequence[Layer], macs: Mapping[str, int]) -> dict[str, float] | None:
-    done: Counter[str] = Counter()
+    done: dict[str, float] = {}
     for node, count in macs.items():
         kinds = [layer.reads for layer in layers if layer.multiplies and node in layer.nodes and layer.reads]
-        if kinds:
-            done[kinds[0]] += count
+        for kind in kinds or [UNKNOWN]:
+            done[kind] = done.get(kind, 0.0) + count / len(kinds or [UNKNOWN])
     total = sum(done.values())
-    return {kind: count / total for kind, count in done.items()} if total else None
+    return {kind: count / total for kind, count in done.items()} if done.keys() - {UNKNOWN} and total else None
+
+
+def _most(found: Sequence[tuple[int, str]]) -> dict[str, int]:
+    """The most of each type in any one profile."""
+    counts: dict[str, int] = {}
+    for (_, kind), count in Counter(found).items():
+        counts[kind] = max(count, counts.get(kind, 0))
+    return counts
 
 
 def decides(layer_types: Mapping[str, int] | None) -> bool:

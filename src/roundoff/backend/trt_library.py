@@ -7,7 +7,9 @@ import logging
 import platform
 import re
 import sys
+import time
 from collections import deque
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from roundoff.errors import BuildError
 logger = logging.getLogger(__name__)
 
 INSTALL = {
-    "tensorrt": "pip install 'roundoff[tensorrt]'",
+    "tensorrt": "pip install 'tensorrt>=10.16,<12'",
     "tensorrt_rtx": "pip install tensorrt-rtx",
 }
 LETTERS = "FEWIV"  # a severity's letter in the log: internal error (fatal), error, warning, info, verbose
@@ -63,6 +65,14 @@ def keep(path: Path, blob: bytes) -> None:
         )
 
 
+def prune(directory: Path, pattern: str, days: float = 90.0) -> None:
+    """Delete cache files that nobody has used for so long."""
+    for path in directory.glob(pattern):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > days * 86400:
+                path.unlink()
+
+
 def make_log(trt: Any) -> Any:
     """The logger for loading and running, one for each library: an engine loaded again and again takes no new one."""
     if trt not in _LOGS:
@@ -89,9 +99,16 @@ def _logger(trt: Any, path: Path | None) -> Any:
             self.warnings: list[str] = []
             self.untold: deque[str] = deque(maxlen=UNTOLD)
             self.layers = ""
+            self.raised: BaseException | None = None
 
         def log(self, severity: Any, message: str) -> None:
-            level = int(severity)
+            # what left this method would be lost in TensorRT's C++, Ctrl-C too
+            try:
+                self._take(int(severity), message)
+            except BaseException as error:
+                self.raised = self.raised or error
+
+        def _take(self, level: int, message: str) -> None:
             if level <= int(trt.ILogger.Severity.ERROR):
                 self.untold.append(message.strip())
             if path is not None:
@@ -107,6 +124,12 @@ def _logger(trt: Any, path: Path | None) -> Any:
             if path is not None and level <= int(trt.ILogger.Severity.INFO):
                 with path.open("a", encoding="utf-8") as file:
                     file.write(f"{LETTERS[level]} {message}\n")
+
+        def raise_again(self) -> None:
+            """Raise what interrupted the logging of a message, once."""
+            raised, self.raised = self.raised, None
+            if raised is not None:
+                raise raised
 
         def reason(self) -> str:
             """TensorRT's own words: of the errors since the last time somebody asked the first, or one on memory."""

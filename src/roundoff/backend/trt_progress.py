@@ -31,13 +31,13 @@ class PhaseProgress:
 
 
 def make_monitor(trt: Any, bar: Bar) -> Any:
-    """An IProgressMonitor that moves `bar` (0 to 100); `interrupted` says that Ctrl-C stopped the build."""
+    """An IProgressMonitor that moves `bar` (0 to 100); `raised` is what stopped the build, such as Ctrl-C."""
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
             self.progress = PhaseProgress()
-            self.interrupted = False
+            self.raised: BaseException | None = None
 
         # An exception that leaves one of these would end the process inside TensorRT's C++.
         def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
@@ -48,7 +48,7 @@ def make_monitor(trt: Any, bar: Bar) -> Any:
 
         def step_complete(self, phase_name: str, step: int) -> bool:
             self._guard(lambda: self._advance(phase_name, step))
-            return not self.interrupted
+            return self.raised is None
 
         def _advance(self, phase: str, step: int) -> None:
             before = self.progress.fraction
@@ -58,7 +58,7 @@ def make_monitor(trt: Any, bar: Bar) -> Any:
         def _guard(self, move: Any) -> None:
             try:
                 move()
-            except KeyboardInterrupt:
-                self.interrupted = True
+            except BaseException as error:
+                self.raised = self.raised or error
 
     return Monitor()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,11 @@ from roundoff.backend.trt_bound import TensorrtBound
 from roundoff.backend.trt_context import SCRATCH, Context, Engine, freed_on_failure
 from roundoff.backend.trt_inspect import decides, layers_from_inspector, refuse_false_claim, summarize
 from roundoff.backend.trt_lane import Lane
-from roundoff.backend.trt_library import keep
+from roundoff.backend.trt_library import keep, prune
 from roundoff.dataset.base import Images
+from roundoff.errors import DataError
 
+KERNELS = "-runtime.cache"
 CHUNK = 256  # images: enough to be fast; a profile for thousands may not find the memory that it wants
 
 
@@ -46,7 +50,7 @@ class TensorrtRunner(Runner):
         self._bounds: list[TensorrtBound] = []
         self._largest_binding = 0
         free = cuda.free_bytes()
-        self._kept = cache_file.read_bytes() if cache_file.exists() else b""
+        self._kept = _read_used(cache_file)
         with SCRATCH.running, freed_on_failure("the engine") as owner:
             self._engine: Engine = owner.own(Engine(trt, plan, log, self._kept, bool(facts.get("version_compatible"))))
             self._chunk = _chunk([best for _, best, _ in self._engine.profiles])
@@ -71,6 +75,7 @@ class TensorrtRunner(Runner):
         return lane
 
     def infer(self, images: Images) -> Logits:
+        self._refuse_other_shape(images)
         logits = np.empty((len(images), self._engine.classes), np.float32)
         lane = self._lane
         with SCRATCH.running:
@@ -85,6 +90,8 @@ class TensorrtRunner(Runner):
 
     def bind(self, batches: Sequence[Images]) -> Bound:
         check_batches(batches)
+        for batch in batches:
+            self._refuse_other_shape(batch)
         bound = TensorrtBound(self._engine, batches, self._streams, self._cuda_graphs, self._bounds.remove)
         self._bounds.append(bound)
         self._largest_binding = max(self._largest_binding, bound.device_bytes)
@@ -131,11 +138,30 @@ class TensorrtRunner(Runner):
                 self._lane.stream.synchronize()
                 owner.close()
 
+    def _refuse_other_shape(self, images: Images) -> None:
+        if images.shape[1:] != self._engine.image_shape or images.dtype != np.uint8:
+            raise DataError(
+                "images are not what the engine takes",
+                received=f"{images.dtype} {images.shape}",
+                expected=f"uint8 (n, {', '.join(map(str, self._engine.image_shape))})",
+                fix="give the images that the model was exported for, as height, width, channels",
+            )
+
     def _keep_kernels(self) -> None:
         compiled = self._engine.compiled_kernels()
         if compiled and compiled != self._kept:
             self._kept = compiled
             keep(self.cache_file, compiled)
+            prune(self.cache_file.parent, f"*{KERNELS}")
+
+
+def _read_used(path: Path) -> bytes:
+    """The file's bytes, none where there is no file; its time says from now on that it was used."""
+    if not path.exists():
+        return b""
+    with suppress(OSError):
+        os.utime(path)
+    return path.read_bytes()
 
 
 def _chunk(optima: Sequence[int]) -> int:
