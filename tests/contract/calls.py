@@ -1,9 +1,17 @@
-"""Every call that roundoff makes of TensorRT, by class: the method, and how many arguments it gets beside self."""
+"""Every call that roundoff makes of TensorRT, by class: the method, and how many arguments it gets beside self.
+
+test_contract_rtx.py holds these tables against the sources, so that nothing is used and not checked.
+"""
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+
+ROOT = Path(__file__).parents[2]
+SOURCES = [*sorted((ROOT / "src/roundoff/backend").glob("trt*.py")), ROOT / "benchmarks/bare.py"]
 
 BUILD = {
     "Builder": {
@@ -31,6 +39,7 @@ BUILD = {
 AHEAD_OF_TIME = {
     "IBuilderConfig": {"set_compute_capability": 2},
     "IRuntimeConfig": {"create_runtime_cache": 0, "set_runtime_cache": 1},
+    "IRuntimeCache": {"serialize": 0, "deserialize": 1},
     "Runtime": {"get_engine_validity": 1},
 }
 INSPECT = {"EngineInspector": {"get_engine_information": 1}}
@@ -55,6 +64,18 @@ RUN = {
         "execute_async_v3": 1,
     },
 }
+AHEAD_OF_TIME_PROPERTIES = {
+    "IBuilderConfig": ["num_compute_capabilities"],
+    "IRuntimeConfig": ["cuda_graph_strategy", "dynamic_shapes_kernel_specialization_strategy"],
+}
+AHEAD_OF_TIME_MEMBERS = {
+    "ComputeCapability": ["CURRENT", "SM75", "SM80", "SM86", "SM89", "SM120"],
+    "CudaGraphStrategy": ["DISABLED"],
+    "DynamicShapesKernelSpecializationStrategy": ["EAGER"],
+    "EngineValidity": ["INVALID"],
+    "EngineInvalidityDiagnostics": ["MALFORMED_ENGINE", "UNSUPPORTED_CC"],
+}
+INSPECT_PROPERTIES = {"EngineInspector": ["execution_context"]}
 BUILD_PROPERTIES = {
     "IBuilderConfig": [
         "builder_optimization_level",
@@ -64,6 +85,7 @@ BUILD_PROPERTIES = {
     ],
     "OnnxParser": ["num_errors"],
     "INetworkDefinition": ["num_inputs"],
+    "ITensor": ["name", "shape"],
 }
 RUN_PROPERTIES = {
     "Runtime": ["engine_host_code_allowed"],
@@ -73,13 +95,55 @@ RUN_MEMBERS = {
     "TensorIOMode": ["INPUT", "OUTPUT"],
     "ExecutionContextAllocationStrategy": ["USER_MANAGED", "ON_PROFILE_CHANGE"],
     "LayerInformationFormat": ["JSON"],
+    "ILogger": ["Severity"],
 }
 BUILD_MEMBERS = {
     "BuilderFlag": ["TF32", "VERSION_COMPATIBLE"],
     "MemoryPoolType": ["WORKSPACE"],
+    "NetworkDefinitionCreationFlag": [],  # STRONGLY_TYPED is asked for and may be gone
     "ProfilingVerbosity": ["DETAILED"],
     "HardwareCompatibilityLevel": ["NONE", "AMPERE_PLUS", "SAME_COMPUTE_CAPABILITY"],
 }
+
+
+TABLES = [table for name, table in dict(globals()).items() if name.isupper() and isinstance(table, dict)]
+NOT_TENSORRTS = {"engine": "ours", "infer_shapes": "onnx.shape_inference's", "node": "ONNX's", "dtype": "NumPy's"}
+
+
+def used_and_unlisted(trt: Any) -> set[str]:
+    """Members of the listed classes, and names of the module, that the sources use and no table has."""
+    listed = {name for table in TABLES for kind, entries in table.items() for name in (kind, *entries)}
+    classes = {kind for table in TABLES for kind in table if hasattr(trt, kind)}
+    members = {name for kind in classes for name in dir(getattr(trt, kind)) if not name.startswith("_")}
+    found = set()
+    for node in _attributes():
+        of_module = isinstance(node.value, ast.Name) and node.value.id == "trt"
+        if of_module or (node.attr in members and not node.attr.isupper()):
+            found.add(node.attr)
+    return found - listed - NOT_TENSORRTS.keys() - {"__name__", "__version__"}
+
+
+def listed_and_unused() -> set[str]:
+    """Entries of the tables that the sources do not name in any way."""
+    named = {node.attr for node in _attributes()}
+    for tree in _trees():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                named.add(node.value)
+            if isinstance(node, ast.FunctionDef):
+                named.add(node.name)
+    configured = {"ComputeCapability"}  # its members come from the configuration
+    return {
+        name for table in TABLES for kind, names in table.items() if kind not in configured for name in names
+    } - named
+
+
+def _attributes() -> Iterator[ast.Attribute]:
+    return (node for tree in _trees() for node in ast.walk(tree) if isinstance(node, ast.Attribute))
+
+
+def _trees() -> list[ast.Module]:
+    return [ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES]
 
 
 def each(table: dict[str, Any]) -> list[tuple[str, str, Any]]:

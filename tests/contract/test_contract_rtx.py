@@ -11,15 +11,20 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "precision"))
 from calls import (
     AHEAD_OF_TIME,
+    AHEAD_OF_TIME_MEMBERS,
+    AHEAD_OF_TIME_PROPERTIES,
     BUILD,
     BUILD_MEMBERS,
     BUILD_PROPERTIES,
     INSPECT,
+    INSPECT_PROPERTIES,
     RUN,
     RUN_MEMBERS,
     RUN_PROPERTIES,
     accepts,
     each,
+    listed_and_unused,
+    used_and_unlisted,
 )
 from networks import pictures, residual_network, table_of
 
@@ -39,6 +44,16 @@ from roundoff.precision.tf32 import Tf32
 trt = pytest.importorskip("tensorrt_rtx")
 VERSION = tuple(int(part) for part in trt.__version__.split(".")[:2])
 HAS_GPU = cuda.absence() is None
+
+ATTRIBUTES = (
+    AHEAD_OF_TIME_MEMBERS,
+    AHEAD_OF_TIME_PROPERTIES,
+    BUILD_MEMBERS,
+    BUILD_PROPERTIES,
+    INSPECT_PROPERTIES,
+    RUN_MEMBERS,
+    RUN_PROPERTIES,
+)
 
 needs_1_7 = pytest.mark.skipif(VERSION < (1, 7), reason="INT8 convolutions came with TensorRT-RTX 1.7")
 before_1_7 = pytest.mark.skipif(VERSION >= (1, 7), reason="this TensorRT-RTX builds INT8 convolutions")
@@ -120,10 +135,15 @@ def test_every_call_fits_a_signature(kind, name, arguments):
 
 @pytest.mark.parametrize(
     ("kind", "name", "_"),
-    [row for table in (BUILD_PROPERTIES, RUN_PROPERTIES, BUILD_MEMBERS, RUN_MEMBERS) for row in each(table)],
+    [row for table in ATTRIBUTES for row in each(table)],
 )
 def test_every_attribute_is_there(kind, name, _):
     assert hasattr(getattr(trt, kind), name)
+
+
+def test_the_tables_hold_just_what_the_sources_use():
+    assert used_and_unlisted(trt) == set()
+    assert listed_and_unused() == set()
 
 
 def test_a_call_with_too_many_arguments_does_not_fit():
