@@ -7,6 +7,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf, open_dict
 
 from roundoff.config import check, component
+from roundoff.errors import ConfigError
 from roundoff.evaluation import Evaluation
 from roundoff.params import write_params
 
@@ -35,6 +36,12 @@ def composed(*overrides):
 @pytest.mark.parametrize("choice", CHOICES)
 def test_every_choice_composes_and_passes_the_check(choice):
     check(composed(choice))
+
+
+def test_what_is_ranked_is_timed():
+    assert composed("evaluate.batch_sizes=[32]").verdict.batch_size == 32
+    with pytest.raises(ConfigError, match=r"verdict.batch_size is not timed(.|\n)*received: 1\n(.|\n)*sizes: 8, 32"):
+        check(composed("evaluate.batch_sizes=[8,32]", "verdict.batch_size=1"))
 
 
 def test_params_yaml_is_what_conf_composes_to(tmp_path):

@@ -20,6 +20,7 @@ def check(cfg: DictConfig) -> None:
     """Refuse the configuration unless every component in it can be made from its values; raises ConfigError."""
     for key, node in _component_nodes(cfg, ""):
         _check_component(key, node)
+    _check_ranked(cfg)
 
 
 def component(node: DictConfig, kind: type[T]) -> T:
@@ -118,6 +119,18 @@ def _check_ranges(key: str, node: DictConfig) -> None:
             expected=str(error.__cause__ or error).splitlines()[0],
             fix=f"correct {key}, or the file in conf/ that it comes from",
         ) from None
+
+
+def _check_ranked(cfg: DictConfig) -> None:
+    """Cells are ranked at a batch size that is timed; neither component knows the other's."""
+    timed, ranked = (OmegaConf.select(cfg, key) for key in ("evaluate.batch_sizes", "verdict.batch_size"))
+    if timed is not None and ranked is not None and ranked not in timed:
+        raise ConfigError(
+            "verdict.batch_size is not timed, so no cell could be recommended",
+            received=ranked,
+            expected=f"one of evaluate.batch_sizes: {', '.join(map(str, timed))}",
+            fix=f"set verdict.batch_size={timed[0]}, or add {ranked} to evaluate.batch_sizes",
+        )
 
 
 def _named(key: str, error: Any) -> ConfigError:
