@@ -4,11 +4,13 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from roundoff.artifact import write_json
 from roundoff.errors import ConfigError, DataError
 from roundoff.measurement.accuracy import accuracy
-from roundoff.ranking import noise_floor, speed_difference
+from roundoff.ranking import Ranked, front, noise_floor, rounded_up, speed_difference
 from roundoff.verdict import Metrics, Target, decide, metrics_from, read_metrics
 
 SAMPLES = 10_000
@@ -58,6 +60,11 @@ def cell(lost=0, gained=0, ms=1.0, size=1.0, speedup=1.0, label="fp16", samples=
 
 
 UNAVAILABLE = {"status": "unavailable", "reason": "no GPU here", "size_mb": 2.0, "build_s": 1.0}
+
+
+def without_timing(measured):
+    """A cell whose accuracy alone is known."""
+    return {key: value for key, value in measured.items() if not key.startswith("batch_")}
 
 
 def metrics(control=1.0, platform="one", **cells):
@@ -135,6 +142,63 @@ def test_budgets(budget, expected, words):
     assert any(words in reason for reason in found["reasons"])
 
 
+def timed(**figures):
+    found = cell()
+    found["batch_1"] |= figures
+    return found
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"), [(9.9, 9.999, "pass"), (9.9, 10.2, "undecided"), (10.01, 10.2, "fail")]
+)
+def test_a_percentile_is_decided_by_its_interval(low, high, expected):
+    bounded = timed(end_to_end_p99_ms=9.99, end_to_end_p99_low_ms=low, end_to_end_p99_high_ms=high)
+    found = decide(metrics(fp32__ort=bounded), Target(latency_ms=10, latency_percentile="p99"))["cells"]["fp32/ort"]
+    assert found["verdict"] == expected
+    assert found["checks"][-1]["bounds"] == "interval"
+    assert f"9.99 ms (95 %: {low:.4g} to {high:.4g}); target at most 10 ms" in found["reasons"][-1]
+
+
+def test_a_percentile_that_the_runs_do_not_bound_is_not_sure():
+    found = decide(metrics(fp32__ort=timed(end_to_end_p99_ms=9.0)), Target(latency_ms=10, latency_percentile="p99"))
+    checked = found["cells"]["fp32/ort"]["checks"][-1]
+    assert (checked["verdict"], checked["bounds"], checked["found"]) == ("undecided", None, 9.0)
+    assert "9 ms (no interval, which takes more loads" in checked["reason"]
+
+
+@pytest.mark.parametrize(
+    ("found_mj", "expected"), [(9.0, "pass"), (9.99, "undecided"), (10.5, "undecided"), (11.2, "fail")]
+)
+def test_energy_has_no_interval_and_is_sure_beyond_a_margin(found_mj, expected):
+    metered = cell(energy={"mj_per_image": found_mj, "reason": None})
+    checked = decide(metrics(fp32__ort=metered), Target(mj_per_image=10))["cells"]["fp32/ort"]["checks"][-1]
+    assert (checked["verdict"], checked["bounds"]) == (expected, "margin")
+    assert "± 10%" in checked["reason"]
+
+
+def test_memory_and_size_are_points():
+    found = decide(metrics(fp32__ort=cell(memory_mb=9.99)), Target(memory_mb=10, size_mb=2))["cells"]["fp32/ort"]
+    assert [(check["name"], check["verdict"], check["bounds"]) for check in found["checks"][1:]] == [
+        ("size", "pass", "exact"),
+        ("memory", "pass", "exact"),
+    ]
+
+
+def test_a_reference_that_is_never_right_decides_nothing():
+    found = cell(3, 2)
+    found["accuracy"] |= {"kept": None, "kept_low": None, "kept_high": None}
+    judged = decide(metrics(fp32__ort=cell(), int8__ort=found), Target())["cells"]["int8/ort"]
+    assert (judged["verdict"], judged["reasons"]) == (
+        "undecided",
+        ["the reference is never right, so there is no accuracy to keep"],
+    )
+
+
+@pytest.mark.parametrize(("keep", "words"), [(0.99, "keep 99% of"), (0.9995, "keep 99.95% of")])
+def test_the_target_is_said_as_it_is(keep, words):
+    assert words in Target(keep=keep).words()
+
+
 def test_a_cell_that_was_not_measured_has_no_verdict_but_its_reason():
     found = decide(metrics(fp32__ort=cell(), fp16__trt=UNAVAILABLE), Target())["cells"]["fp16/trt"]
     assert (found["verdict"], found["reasons"]) == (None, ["no GPU here"])
@@ -168,6 +232,33 @@ def test_latencies_that_cannot_be_told_apart_do_not_decide_the_front():
     assert found["front"] == ["fp32/ort", "fp16/ort"]
 
 
+def test_accuracies_that_cannot_be_told_apart_do_not_decide_the_front():
+    same = {"fp32__ort": cell(ms=2.0, size=4.0), "int8__ort": cell(12, 10, ms=1.0, size=1.0)}
+    assert decide(metrics(**same), Target())["front"] == ["int8/ort"]
+    worse = {**same, "int8__ort": cell(60, 10, ms=1.0, size=1.0)}
+    assert decide(metrics(**worse), Target())["front"] == ["int8/ort", "fp32/ort"]
+
+
+def test_without_a_reference_accuracies_are_told_apart_by_their_own_intervals():
+    cells = {"fp16__ort": cell(ms=2.0), "int8__ort": cell(20, 0, ms=1.0), "int8__slow": cell(2000, 0, ms=2.0)}
+    for one in cells.values():
+        one["accuracy"] |= dict.fromkeys(("drop", "drop_low", "drop_high", "kept", "kept_low", "kept_high"))
+    assert decide(metrics(**cells), Target())["front"] == ["int8/ort"]
+
+
+@st.composite
+def any_ranked(draw):
+    low, lost = draw(st.floats(1, 2)), draw(st.floats(-0.1, 0.1))
+    high, most = low + draw(st.floats(0, 1)), lost + draw(st.floats(0, 0.1))
+    size = draw(st.sampled_from([1.0, 2.0]))
+    return Ranked("cell", low, low, high, draw(st.floats(0, 0.2)), size, 0.9, lost, most)
+
+
+@given(st.lists(any_ranked(), min_size=1, max_size=7))
+def test_there_is_always_a_front(cells):
+    assert front(cells)
+
+
 def recommended(**cells):
     found = decide(metrics(**cells), Target())["recommendations"]
     return {use: choice["cell"] for use, choice in found.items()}, found
@@ -194,13 +285,48 @@ def test_an_undecided_cell_that_would_be_faster_is_named():
     names, found = recommended(fp32__ort=cell(ms=4.0), int8__ort=cell(130, 40, ms=1.0))
     assert names["fastest"] == "fp32/ort"
     assert found["fastest"]["faster_if_decided"] == ["int8/ort"]
-    assert "int8/ort would be faster, but the data do not decide on it" in found["fastest"]["reason"]
+    assert "would be faster, but the data do not decide on it: int8/ort" in found["fastest"]["reason"]
 
 
 def test_where_nothing_passes_there_is_no_recommendation():
     found = decide(metrics(fp32__ort=cell(ms=4.0)), Target(latency_ms=1.0))["recommendations"]
     assert found["fastest"]["cell"] is None
-    assert "the data allow no recommendation" in found["fastest"]["reason"]
+    assert found["fastest"]["reason"] == "the data allow no recommendation: there are no cells that pass"
+    assert found["fastest"]["untimed"] == []
+
+
+def test_what_passes_but_was_not_timed_is_told_from_what_does_not_pass():
+    found = decide(metrics(fp32__ort=cell(), int8__ort=cell(3, 2)), Target(batch_size=32))
+    assert {name: one["verdict"] for name, one in found["cells"].items()} == {"fp32/ort": "pass", "int8/ort": "pass"}
+    fastest = found["recommendations"]["fastest"]
+    assert (fastest["cell"], fastest["untimed"]) == (None, ["fp32/ort", "int8/ort"])
+    assert "none of the cells that pass was timed at verdict.batch_size=32: fp32/ort, int8/ort" in fastest["reason"]
+    assert "of evaluate.batch_sizes, or time this one" in fastest["reason"]
+    assert "no cells that pass" not in fastest["reason"]
+
+
+def test_a_passing_cell_that_was_not_timed_is_named_beside_the_recommended_one():
+    untimed = {"fp32__ort": without_timing(cell()), "int8__trt": without_timing(cell(300, 20))}
+    _, found = recommended(fp16__trt=cell(3, 2), **untimed)
+    assert (found["fastest"]["cell"], found["fastest"]["untimed"]) == ("fp16/trt", ["fp32/ort"])
+    assert "of the cells that pass, not timed at batch size 1: fp32/ort" in found["fastest"]["reason"]
+
+
+def test_where_nothing_passes_the_undecided_are_named_with_the_images_that_would_decide():
+    few = cell(samples=200)
+    found = decide(metrics(fp16__ort=few, int8__ort=without_timing(few)), Target())
+    fastest = found["recommendations"]["fastest"]
+    needed = found["cells"]["fp16/ort"]["checks"][0]["samples_needed"]
+    assert fastest["cell"] is None
+    assert fastest["undecided"] == {"fp16/ort": needed, "int8/ort": needed}
+    assert fastest["faster_if_decided"] == ["fp16/ort", "int8/ort"]
+    words = f"fp16/ort (about {rounded_up(needed):,} test images would decide)"
+    assert f"there are no cells that pass; undecided: {words}" in fastest["reason"]
+
+
+def test_images_do_not_decide_what_a_budget_leaves_open():
+    found = decide(metrics(fp32__ort=cell(), int8__ort=cell(samples=200)), Target(memory_mb=1.0))
+    assert found["recommendations"]["fastest"]["undecided"]["int8/ort"] is None
 
 
 @pytest.mark.parametrize(
@@ -221,6 +347,21 @@ def test_what_the_control_differs_by_is_noise():
     assert noise_floor(metrics(control=0.97).method, 1, 0.005) == pytest.approx(0.03)
     assert noise_floor(metrics().method, 1, 0.005) == 0.005
     assert noise_floor({}, 1, 0.005) == 0.005
+
+
+def test_each_device_has_its_own_noise():
+    made = metrics(fp32__ort=cell(), int8__ort=cell(speedup=1.05), fp32__trt=cell(), int8__trt=cell(speedup=1.05))
+    loud, quiet = ({"batch_1": {"speedup": found, "end_to_end_speedup": 1.0}} for found in (0.9, 1.0))
+    made.method["devices"] = {
+        "cpu": {"cells": ["fp32/ort", "int8/ort"], "control": loud},
+        "GPU-1": {"cells": ["fp32/trt", "int8/trt"], "control": quiet},
+    }
+    found = decide(made, Target())
+    assert found["cells"]["int8/ort"]["speed"] == {"batch_1": "not told apart"}
+    assert found["cells"]["int8/trt"]["speed"] == {"batch_1": "faster"}
+    assert found["cells"]["int8/ort"]["speed_margin"] == pytest.approx({"batch_1": 0.1})
+    assert found["cells"]["int8/trt"]["speed_margin"] == {"batch_1": 0.01}
+    assert found["speed_margin"] == pytest.approx(0.1)
 
 
 def test_speed_against_fp32_is_said_by_batch_size():

@@ -2,13 +2,14 @@
 
 Rules. *fastest*: of the cells that pass, the lowest latency. *balanced*: the same among those that pass without a
 measurable loss of accuracy (the 95 % interval of the drop reaches 0). *reference*: the FP32 cell that all are compared
-with. Latencies that cannot be told apart count as tied; of tied cells the smallest is taken. Latency is the median end
-to end at the target's batch size.
+with. Latencies that cannot be told apart count as tied; of tied cells the smallest is taken. Accuracies are told apart
+by the intervals of their paired drops from the reference. Latency is the median end to end at the target's batch size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,50 +20,84 @@ SpeedDifference = Literal["faster", "slower", "not told apart"]
 
 @dataclass(frozen=True)
 class Ranked:
-    """What ranking looks at: latency in ms with its 95 % interval, size in MB, accuracy and its drop (shares)."""
+    """What ranking looks at: latency in ms with its 95 % interval, size in MB, the interval of the accuracy lost.
+
+    `noise` is the share below which the cell's device tells no latencies apart; accuracy is a share, see `lost`.
+    """
 
     name: str
     latency_ms: float
     low_ms: float
     high_ms: float
+    noise: float
     size_mb: float
     top1: float
-    drop_low: float
+    lost_low: float
+    lost_high: float
 
-    def clearly_faster(self, other: Ranked, margin: float) -> bool:
-        """Whether the intervals of the latencies are apart, by a share of at least `margin`."""
-        return self.high_ms * (1 + margin) < other.low_ms
+    def clearly_faster(self, other: Ranked) -> bool:
+        """Whether the intervals of the latencies are apart, by a share beyond both devices' noise.
 
-    def dominates(self, other: Ranked, margin: float) -> bool:
-        """No worse in accuracy, latency and size, and better in one; latencies that cannot be told apart are equal."""
-        faster, slower = self.clearly_faster(other, margin), other.clearly_faster(self, margin)
-        worse = slower or self.top1 < other.top1 or self.size_mb > other.size_mb
-        return not worse and (faster or self.top1 > other.top1 or self.size_mb < other.size_mb)
+        Each interval is widened by the root of its own device's, so on one device by its noise in all.
+        """
+        return self.high_ms * math.sqrt((1 + self.noise) * (1 + other.noise)) < other.low_ms
+
+    def clearly_more_accurate(self, other: Ranked) -> bool:
+        """Whether the intervals of what both lose are apart."""
+        return self.lost_high < other.lost_low
+
+    def dominates(self, other: Ranked) -> bool:
+        """No worse in accuracy, latency and size, and better in one; what cannot be told apart is equal."""
+        worse = other.clearly_faster(self) or other.clearly_more_accurate(self) or self.size_mb > other.size_mb
+        better = self.clearly_faster(other) or self.clearly_more_accurate(other) or self.size_mb < other.size_mb
+        return better and not worse
 
 
-def ranked(cells: Cells, batch_size: int) -> list[Ranked]:
-    """The cells that were measured at `batch_size`, fastest first."""
+def ranked(cells: Cells, reference: str | None, batch_size: int, noise: Mapping[str, float]) -> list[Ranked]:
+    """The cells that were measured at `batch_size`, fastest first; `noise` by cell."""
     found = []
     for name, cell in cells.items():
         batch = cell.get(f"batch_{batch_size}") or {}
         if cell["status"] == "measured" and batch.get("end_to_end_p50_ms") is not None:
+            low, high = lost(name, cell, reference)
             found.append(
                 Ranked(
                     name=name,
                     latency_ms=batch["end_to_end_p50_ms"],
                     low_ms=batch["end_to_end_p50_low_ms"],
                     high_ms=batch["end_to_end_p50_high_ms"],
+                    noise=noise[name],
                     size_mb=cell["size_mb"],
                     top1=cell["accuracy"]["top1"],
-                    drop_low=cell["accuracy"]["drop_low"] or 0.0,
+                    lost_low=low,
+                    lost_high=high,
                 )
             )
     return sorted(found, key=lambda cell: cell.latency_ms)
 
 
-def noise_floor(method: Mapping[str, Any], batch_size: int, margin: float) -> float:
-    """The share below which latencies are not told apart: `margin`, or what a device's control differed by if more."""
-    controls = [device.get("control") or {} for device in method.get("devices", {}).values()]
+def lost(name: str, cell: Mapping[str, Any], reference: str | None) -> tuple[float, float]:
+    """The 95 % interval of the accuracy that a cell loses to the reference (a share), which itself loses nothing.
+
+    Without a reference nothing is paired: the interval of the share of wrong answers.
+    """
+    found = cell["accuracy"]
+    if name == reference:
+        return 0.0, 0.0
+    if found["drop"] is None:
+        return 1 - found["top1_high"], 1 - found["top1_low"]
+    return found["drop_low"], found["drop_high"]
+
+
+def noise_floor(method: Mapping[str, Any], batch_size: int, margin: float, cell: str | None = None) -> float:
+    """The share below which latencies are not told apart: `margin`, or what a control differed by if that is more.
+
+    The control is that of the cell's own device; without `cell`, the worst of all devices counts.
+    """
+    devices = [
+        found for found in (method.get("devices") or {}).values() if cell in (None, *(found.get("cells") or [cell]))
+    ]
+    controls = [device.get("control") or {} for device in devices]
     batches = [control[key] for control in controls if (key := f"batch_{batch_size}") in control]
     seen = [abs(batch[kind] - 1) for batch in batches for kind in ("speedup", "end_to_end_speedup")]
     return float(max([margin, *seen]))
@@ -80,37 +115,53 @@ def speed_difference(low: float | None, high: float | None, margin: float) -> Sp
     return "slower" if high < 1 / (1 + margin) else "not told apart"
 
 
-def front(cells: Cells, batch_size: int, margin: float) -> list[str]:
+def front(every: Sequence[Ranked]) -> list[str]:
     """Cells that no other beats: accuracy, latency and size."""
-    every = ranked(cells, batch_size)
-    return [cell.name for cell in every if not any(other.dominates(cell, margin) for other in every)]
+    return [cell.name for cell in every if not any(other.dominates(cell) for other in every)]
 
 
 def recommendations(
-    cells: Cells, verdicts: Verdicts, reference: str | None, batch_size: int, margin: float
+    every: Sequence[Ranked], cells: Cells, verdicts: Verdicts, reference: str | None, batch_size: int
 ) -> dict[str, dict[str, Any]]:
-    """For each use `cell` (None if the data allow none), `reason`, and cells by name in `tied`, `faster_if_decided`."""
-    every = ranked(cells, batch_size)
-    passing = [cell for cell in every if verdicts[cell.name]["verdict"] == "pass"]
-    lossless = [cell for cell in passing if cell.drop_low <= 0]
-    undecided = [cell for cell in every if verdicts[cell.name]["verdict"] == "undecided"]
+    """For each use `cell` (None if the data allow none), `reason`, and what else a reader must know of.
+
+    `tied` and `faster_if_decided` are cells by name, `untimed` those that pass but were not timed at `batch_size`,
+    `undecided` those that could change the answer, each with the number of test images that would decide (or None).
+    """
+    passing = [name for name, found in verdicts.items() if found["verdict"] == "pass"]
+    lossless = [name for name in passing if lost(name, cells[name], reference)[0] <= 0]
+    undecided = {n: images_needed(found) for n, found in verdicts.items() if found["verdict"] == "undecided"}
     return {
-        "fastest": _fastest(passing, undecided, "that pass", batch_size, margin),
-        "balanced": _fastest(lossless, undecided, "that pass without a measurable loss", batch_size, margin),
+        "fastest": _fastest(every, passing, undecided, "that pass", batch_size),
+        "balanced": _fastest(every, lossless, undecided, "that pass without a measurable loss", batch_size),
         "reference": _reference(reference),
     }
 
 
+def images_needed(verdict: Mapping[str, Any]) -> int | None:
+    """How many test images would probably decide an undecided cell; None where images alone do not."""
+    needed = [check.get("samples_needed") for check in verdict["checks"] if check["verdict"] == "undecided"]
+    return max(needed) if needed and None not in needed else None
+
+
+def rounded_up(count: int) -> int:
+    """Two significant digits, upwards: the number is an estimate and should look like one."""
+    unit: int = 10 ** max(0, len(str(count)) - 2)
+    return -(-count // unit) * unit
+
+
 def _fastest(
-    candidates: list[Ranked], undecided: list[Ranked], group: str, batch_size: int, margin: float
+    every: Sequence[Ranked], names: Sequence[str], undecided: Mapping[str, int | None], group: str, batch_size: int
 ) -> dict[str, Any]:
+    candidates = [cell for cell in every if cell.name in names]
+    untimed = [name for name in names if name not in {cell.name for cell in every}]
     if not candidates:
-        return _none(undecided, group)
+        return _none(undecided, untimed, group, batch_size)
     quickest = candidates[0]
-    tied = [cell for cell in candidates if not quickest.clearly_faster(cell, margin)]
+    tied = [cell for cell in candidates if not quickest.clearly_faster(cell)]
     chosen = min(tied, key=lambda cell: (cell.size_mb, -cell.top1))
     others = [cell.name for cell in tied if cell is not chosen]
-    waiting = [cell.name for cell in undecided if cell.clearly_faster(chosen, margin)]
+    waiting = {cell.name: undecided[cell.name] for cell in every if _would_win(cell, chosen, undecided)}
     latency = f"{chosen.latency_ms:.4g} ms end to end at batch size {batch_size}"
     parts = [f"fastest of {len(candidates)} {group}: {latency}"]
     if others:
@@ -118,20 +169,51 @@ def _fastest(
             f"not to be told apart from {', '.join(others)} in speed, and the smallest ({chosen.size_mb:.3g} MB)"
         )
     if waiting:
-        parts.append(f"{', '.join(waiting)} would be faster, but the data do not decide on it")
-    return {"cell": chosen.name, "reason": "; ".join(parts), "tied": others, "faster_if_decided": waiting}
+        parts.append(f"would be faster, but the data do not decide on it: {_with_needs(waiting)}")
+    if untimed:
+        parts.append(f"of the cells {group}, not timed at batch size {batch_size}: {', '.join(untimed)}")
+    return _recommendation(chosen.name, parts, others, waiting, untimed)
 
 
-def _none(undecided: list[Ranked], group: str) -> dict[str, Any]:
-    names = [cell.name for cell in undecided]
-    reason = f"the data allow no recommendation: there are no cells {group}"
-    if names:
-        reason += f"; undecided: {', '.join(names)}"
-    return {"cell": None, "reason": reason, "tied": [], "faster_if_decided": names}
+def _would_win(cell: Ranked, chosen: Ranked, undecided: Mapping[str, int | None]) -> bool:
+    return cell.name in undecided and cell.clearly_faster(chosen)
+
+
+def _none(undecided: Mapping[str, int | None], untimed: list[str], group: str, batch_size: int) -> dict[str, Any]:
+    why = f"there are no cells {group}"
+    if untimed:
+        why = (
+            f"none of the cells {group} was timed at verdict.batch_size={batch_size}: {', '.join(untimed)}; "
+            "rank at a batch size of evaluate.batch_sizes, or time this one, too"
+        )
+    parts = [f"the data allow no recommendation: {why}"]
+    if undecided:
+        parts.append(f"undecided: {_with_needs(undecided)}")
+    return _recommendation(None, parts, [], undecided, untimed)
+
+
+def _with_needs(undecided: Mapping[str, int | None]) -> str:
+    return ", ".join(
+        f"{name} (about {rounded_up(count):,} test images would decide)" if count else name
+        for name, count in undecided.items()
+    )
+
+
+def _recommendation(
+    cell: str | None, parts: Sequence[str], tied: list[str], undecided: Mapping[str, int | None], untimed: list[str]
+) -> dict[str, Any]:
+    return {
+        "cell": cell,
+        "reason": "; ".join(parts),
+        "tied": tied,
+        "faster_if_decided": list(undecided),
+        "untimed": untimed,
+        "undecided": dict(undecided),
+    }
 
 
 def _reference(reference: str | None) -> dict[str, Any]:
     reason = (
         "FP32 by its measured error, and what the others are compared with" if reference else "no FP32 cell runs here"
     )
-    return {"cell": reference, "reason": reason, "tied": [], "faster_if_decided": []}
+    return _recommendation(reference, [reason], [], {}, [])

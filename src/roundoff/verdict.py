@@ -5,91 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from roundoff.artifact import read_json
-from roundoff.errors import ConfigError, DataError
+from roundoff.budgets import budget_checks
+from roundoff.check import Check, Outcome
+from roundoff.errors import DataError
 from roundoff.measurement.accuracy import beats_chance
-from roundoff.measurement.latency import PERCENTILES
-from roundoff.measurement.statistics import (
-    Interval,
-    paired_drop,
-    paired_kept,
-    samples_for_percentile,
-    samples_to_decide,
+from roundoff.measurement.statistics import Interval, paired_drop, paired_kept, samples_to_decide
+from roundoff.ranking import (
+    SpeedDifference,
+    front,
+    noise_floor,
+    ranked,
+    recommendations,
+    rounded_up,
+    speed_difference,
 )
-from roundoff.ranking import SpeedDifference, front, noise_floor, recommendations, speed_difference
+from roundoff.target import Target
 
-Outcome = Literal["pass", "fail", "undecided"]
+__all__ = ["Metrics", "Target", "decide", "judge", "metrics_from", "read_metrics"]
+
 Cells = dict[str, dict[str, Any]]
 HEAD = ("platform", "reference", "method")
 FILES = ("fp32", "fp16", "int8", "more")
 MOST_SAMPLES = 10**8
-
-
-@dataclass(frozen=True)
-class Target:
-    """What a cell must hold to be shipped; None means that it does not matter.
-
-    `keep` is the share of the reference's accuracy to keep, `points` the most percentage points of accuracy to lose.
-    Budgets: end-to-end `latency_ms` at `latency_percentile`, and `throughput_per_s` (images), both at `batch_size`;
-    `size_mb` and `memory_mb` (10^6 bytes); `mj_per_image`. Latency end to end at `batch_size` also ranks the cells;
-    differences of a share below `speed_margin` are not called differences.
-    """
-
-    keep: float | None = 0.99
-    points: float | None = None
-    batch_size: int = 1
-    latency_ms: float | None = None
-    latency_percentile: str = "p50"
-    throughput_per_s: float | None = None
-    size_mb: float | None = None
-    memory_mb: float | None = None
-    mj_per_image: float | None = None
-    speed_margin: float = 0.01
-
-    def __post_init__(self) -> None:
-        one = self.keep is not None or self.points is not None
-        _require(one, "keep", None, "a value for keep or for points: a verdict needs a target for accuracy")
-        _require(self.keep is None or 0 < self.keep <= 1, "keep", self.keep, "a share above 0, at most 1")
-        _require(self.points is None or 0 <= self.points < 100, "points", self.points, "percentage points, 0 or more")
-        _require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")
-        known = self.latency_percentile in PERCENTILES
-        _require(known, "latency_percentile", self.latency_percentile, f"one of {', '.join(PERCENTILES)}")
-        for name in ("latency_ms", "throughput_per_s", "size_mb", "memory_mb", "mj_per_image"):
-            value = getattr(self, name)
-            _require(value is None or 0 < value < float("inf"), name, value, "a number above 0, or null")
-        _require(0 <= self.speed_margin < 1, "speed_margin", self.speed_margin, "a share from 0 to below 1")
-
-    def words(self) -> str:
-        """The target in one line."""
-        parts = [
-            (self.keep, f"keep {self.keep:.1%} of the reference's accuracy" if self.keep else ""),
-            (self.points, f"lose at most {self.points} points of accuracy"),
-            (
-                self.latency_ms,
-                f"{self.latency_percentile} at most {self.latency_ms} ms at batch size {self.batch_size}",
-            ),
-            (self.throughput_per_s, f"at least {self.throughput_per_s} images/s at batch size {self.batch_size}"),
-            (self.size_mb, f"at most {self.size_mb} MB"),
-            (self.memory_mb, f"at most {self.memory_mb} MB of device memory"),
-            (self.mj_per_image, f"at most {self.mj_per_image} mJ per image"),
-        ]
-        return ", ".join(text for value, text in parts if value is not None)
-
-
-@dataclass(frozen=True)
-class Check:
-    """One question on a cell: what was found (with its interval, if there is one), the limit, the answer, in words."""
-
-    name: str
-    verdict: Outcome
-    found: float | None
-    low: float | None
-    high: float | None
-    limit: float
-    reason: str
-    samples_needed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -137,7 +77,8 @@ def metrics_from(files: Mapping[str, Mapping[str, Any]]) -> Metrics:
 
 def decide(metrics: Metrics, target: Target) -> dict[str, Any]:
     """The content of verdict.json: a verdict for each cell with its reasons, the front, and three recommendations."""
-    margin = noise_floor(metrics.method, target.batch_size, target.speed_margin)
+    noise = {name: noise_floor(metrics.method, target.batch_size, target.speed_margin, name) for name in metrics.cells}
+    every = ranked(metrics.cells, metrics.reference, target.batch_size, noise)
     verdicts = {name: judge(name, cell, metrics, target) for name, cell in metrics.cells.items()}
     return {
         "platform": metrics.platform.get("id"),
@@ -145,34 +86,40 @@ def decide(metrics: Metrics, target: Target) -> dict[str, Any]:
         "target": asdict(target),
         "target_words": target.words(),
         "cells": verdicts,
-        "speed_margin": margin,
-        "front": front(metrics.cells, target.batch_size, margin),
-        "recommendations": recommendations(metrics.cells, verdicts, metrics.reference, target.batch_size, margin),
+        "speed_margin": max((cell.noise for cell in every), default=target.speed_margin),
+        "front": front(every),
+        "recommendations": recommendations(every, metrics.cells, verdicts, metrics.reference, target.batch_size),
     }
 
 
 def judge(name: str, cell: Mapping[str, Any], metrics: Metrics, target: Target) -> dict[str, Any]:
-    """One cell's `verdict` (None where it was not measured), `reasons` in words, `checks`, `speed`."""
+    """One cell's `verdict` (None where it was not measured), `reasons` in words, `checks`, `speed`, `speed_margin`.
+
+    `speed` by batch size: faster or slower than its backend's FP32, device only, by more than the `speed_margin`.
+    """
     if cell["status"] != "measured":
-        return {"verdict": None, "reasons": [str(cell["reason"])], "checks": [], "speed": {}}
-    checks = [*_accuracy_checks(name, cell, metrics, target), *_budget_checks(cell, target)]
+        return {"verdict": None, "reasons": [str(cell["reason"])], "checks": [], "speed": {}, "speed_margin": {}}
+    checks = [*_accuracy_checks(name, cell, metrics, target), *budget_checks(cell, target)]
     outcomes = [check.verdict for check in checks]
     verdict = next((worst for worst in ("fail", "undecided") if worst in outcomes), "pass")
+    noise = _noise(name, cell, metrics, target.speed_margin)
     return {
         "verdict": verdict,
         "reasons": [check.reason for check in checks],
         "checks": [asdict(check) for check in checks],
-        "speed": _speed(cell, metrics, target.speed_margin),
+        "speed": {key: _speed(cell[key], floor) for key, floor in noise.items()},
+        "speed_margin": noise,
     }
 
 
-def _speed(cell: Mapping[str, Any], metrics: Metrics, margin: float) -> dict[str, SpeedDifference | None]:
-    """By batch size: is the cell faster or slower than its backend's FP32, device only?"""
-    found = {}
-    for key in (key for key in cell if key.startswith("batch_")):
-        floor = noise_floor(metrics.method, int(key.removeprefix("batch_")), margin)
-        found[key] = speed_difference(cell[key]["speedup_low"], cell[key]["speedup_high"], floor)
-    return found
+def _noise(name: str, cell: Mapping[str, Any], metrics: Metrics, margin: float) -> dict[str, float]:
+    """By batch size: the share below which the cell's device tells no speeds apart."""
+    keys = [key for key in cell if key.startswith("batch_")]
+    return {key: noise_floor(metrics.method, int(key.removeprefix("batch_")), margin, name) for key in keys}
+
+
+def _speed(batch: Mapping[str, Any], margin: float) -> SpeedDifference | None:
+    return speed_difference(batch["speedup_low"], batch["speedup_high"], margin)
 
 
 def _accuracy_checks(name: str, cell: Mapping[str, Any], metrics: Metrics, target: Target) -> list[Check]:
@@ -182,12 +129,16 @@ def _accuracy_checks(name: str, cell: Mapping[str, Any], metrics: Metrics, targe
         reason = f"top-1 {found['top1']:.2%} is no better than chance ({chance:.2%})"
         return [Check("chance", "fail", found["top1"], found["top1_low"], found["top1_high"], chance, reason)]
     if name == metrics.reference:
-        return [Check("accuracy", "pass", 1.0, 1.0, 1.0, 1.0, "the reference that others are compared with")]
+        reason = "the reference that others are compared with"
+        return [Check("accuracy", "pass", 1.0, 1.0, 1.0, 1.0, reason, bounds="exact")]
     if found["drop"] is None:
         reason = "there is no FP32 reference to compare the accuracy with"
-        return [Check("accuracy", "undecided", None, None, None, target.keep or 0.0, reason)]
+        return [Check("accuracy", "undecided", None, None, None, target.keep or 0.0, reason, bounds=None)]
     checks = []
-    if target.keep is not None and found["kept"] is not None:
+    if target.keep is not None and found["kept"] is None:
+        reason = "the reference is never right, so there is no accuracy to keep"
+        checks.append(Check("accuracy", "undecided", None, None, None, target.keep, reason, bounds=None))
+    elif target.keep is not None:
         checks.append(_keep_check(found, target.keep))
     if target.points is not None:
         checks.append(_points_check(found, target.points))
@@ -205,7 +156,7 @@ def _keep_check(found: Mapping[str, Any], keep: float) -> Check:
 
     verdict: Outcome = "pass" if interval.low >= keep else "fail" if interval.high < keep else "undecided"
     needed = samples_to_decide(at, keep, samples, MOST_SAMPLES) if verdict == "undecided" else None
-    reason = f"{words}; target {keep:.2%}{_how_many(verdict, needed, samples)}"
+    reason = f"{words}; target {100 * keep:.6g}%{_how_many(verdict, needed, samples)}"
     return Check("keep", verdict, interval.value, interval.low, interval.high, keep, reason, needed)
 
 
@@ -228,57 +179,4 @@ def _how_many(verdict: Outcome, needed: int | None, samples: int) -> str:
         return ""
     if needed is None:
         return f": too close to it for any number of test images to decide (there are {samples})"
-    return f": about {_rounded(needed):,} test images would decide (there are {samples:,})"
-
-
-def _rounded(count: int) -> int:
-    """Two significant digits, upwards: the number is an estimate and should look like one."""
-    unit: int = 10 ** max(0, len(str(count)) - 2)
-    return -(-count // unit) * unit
-
-
-def _budget_checks(cell: Mapping[str, Any], target: Target) -> list[Check]:
-    batch = cell.get(f"batch_{target.batch_size}") or {}
-    percentile = target.latency_percentile
-    latency = f"end_to_end_{percentile}_ms"
-    at = f"at batch size {target.batch_size}"
-    unmeasured = batch.get("reason") or f"batch size {target.batch_size} was not measured"
-    if batch.get("runs"):
-        needed = samples_for_percentile(PERCENTILES[percentile])
-        unmeasured = f"{percentile} needs {needed} runs, {batch['runs']} were measured"
-    bounds = (batch.get("end_to_end_p50_low_ms"), batch.get("end_to_end_p50_high_ms")) if percentile == "p50" else ()
-    energy = cell.get("energy") or {}
-    rate = (batch.get("throughput_low_per_s"), batch.get("throughput_high_per_s"))
-    checks = [
-        _budget("latency", f"{percentile} {at}", "ms", batch.get(latency), target.latency_ms, unmeasured, bounds),
-        _budget("throughput", at, "images/s", batch.get("throughput_per_s"), target.throughput_per_s, unmeasured, rate),
-        _budget("size", "artifact", "MB", cell["size_mb"], target.size_mb, "the size is unknown"),
-        _budget("memory", "device", "MB", cell.get("memory_mb"), target.memory_mb, "the runtime does not tell"),
-        _budget("energy", "per image", "mJ", energy.get("mj_per_image"), target.mj_per_image, energy.get("reason")),
-    ]
-    return [check for check in checks if check is not None]
-
-
-def _budget(
-    name: str, what: str, unit: str, found: float | None, limit: float | None, missing: str | None, bounds: Any = ()
-) -> Check | None:
-    """A check of `found` (or of its interval `bounds`) against `limit`: a least for throughput, else a most."""
-    if limit is None:
-        return None
-    least = name == "throughput"
-    side = "at least" if least else "at most"
-    if found is None:
-        reason = f"{name} ({what}) is not known: {missing}; target {side} {limit:.6g} {unit}"
-        return Check(name, "undecided", None, None, None, limit, reason)
-    low, high = bounds if bounds and None not in bounds else (found, found)
-    holds = low >= limit if least else high <= limit
-    breaks = high < limit if least else low > limit
-    verdict: Outcome = "pass" if holds else "fail" if breaks else "undecided"
-    span = f" (95 %: {low:.4g} to {high:.4g})" if bounds else ""
-    reason = f"{name} ({what}) {found:.4g} {unit}{span}; target {side} {limit:.6g} {unit}"
-    return Check(name, verdict, found, low, high, limit, reason)
-
-
-def _require(holds: bool, name: str, received: object, expected: str) -> None:
-    if not holds:
-        raise ConfigError(f"bad {name}", received=received, expected=expected, fix=f"correct verdict.{name}")
+    return f": about {rounded_up(needed):,} test images would decide (there are {samples:,})"
