@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import importlib
 import shutil
@@ -180,7 +181,16 @@ class Bench:
             from peer import CompiledPeer
         except ImportError as error:
             raise Unavailable(f"PyTorch does not load: {error}") from None
-        peer = CompiledPeer(onnx.load(self.options.onnx[model]), self.options.peer_mode)
+        try:
+            return self._peer_row(model, CompiledPeer(onnx.load(self.options.onnx[model]), self.options.peer_mode))
+        finally:
+            # PyTorch keeps what it took; the next model's cells need the room
+            gc.collect()
+            torch.cuda.empty_cache()
+
+    def _peer_row(self, model: str, peer: Any) -> dict[str, Any]:
+        import torch
+
         row: dict[str, Any] = {"status": "measured", "torch": torch.__version__, "mode": self.options.peer_mode}
         with ExitStack() as stack:
             ours, row["reason_alone"] = self._opponent(model, stack)

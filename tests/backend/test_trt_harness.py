@@ -6,6 +6,7 @@ import json
 import sys
 from argparse import Namespace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -397,3 +398,43 @@ def test_another_network_than_fp32_fails_its_cell(run, tmp_path):
     code, report = run("--precisions", "fp32", "--peer-batches", "--check")
     assert code == 1
     assert "m/fp32 is neither FP32 nor TF32" in report["cells"]["m/fp32"]["reason"]
+
+
+class CompiledPeer:
+    """What benchmarks/peer.py offers, without PyTorch."""
+
+    compile_s = 1.5
+
+    def __init__(self, model: onnx.ModelProto, mode: str) -> None: ...
+
+    def bind(self, batches) -> CompiledPeer:
+        if len(batches[0]) > 1:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 9 GiB\nand more")
+        self.batches = batches
+        return self
+
+    def answers(self) -> np.ndarray:
+        return np.concatenate([logits_of(batch) for batch in self.batches])
+
+    def each_ms(self, runs: int) -> np.ndarray:
+        return np.full(runs, 0.5)
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_the_peer_is_timed_in_turn_with_our_fp16(run, monkeypatch, gpu, alone):
+    emptied = []
+    torch = SimpleNamespace(__version__="2.9", cuda=SimpleNamespace(empty_cache=lambda: emptied.append(1)))
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setitem(sys.modules, "peer", SimpleNamespace(CompiledPeer=CompiledPeer))
+    if alone:
+        monkeypatch.setattr("roundoff.backend.trt.Tensorrt.refusal", lambda self, precision: "no TensorRT")
+    _, report = run("--cells", "m/torch")
+    row = report["cells"]["m/torch"]
+    assert (row["status"], row["torch"], row["mode"], emptied) == ("measured", "2.9", "default", [1])
+    assert row["reason_alone"] == ("no TensorRT" if alone else None)
+    one, eight = row["batches"]["1"], row["batches"]["8"]
+    assert (one["device_ms"], one["ours_fp16_ms"]) == (0.5, None if alone else 0.25)
+    assert one["peer_over_ours"] == (None if alone else 2.0)
+    assert one["relative_error"] < 1e-6
+    assert (eight["status"], eight["reason"]) == ("unavailable", "CUDA out of memory. Tried to allocate 9 GiB")
+    assert not gpu.live

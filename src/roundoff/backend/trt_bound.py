@@ -16,7 +16,7 @@ from roundoff.dataset.base import Images
 from roundoff.errors import GateError
 
 EVENTS = 256
-PROBES = 50
+PROBES = 20
 WARM_S = 0.2
 LANES_AGREE = 0.01  # relative; kernels that add in no fixed order differ by their type's rounding, under it
 
@@ -131,6 +131,8 @@ class TensorrtBound(Bound):
     def _refuse_disagreement(self) -> None:
         for index, lane in enumerate(self.lanes[self.inputs :], self.inputs):
             first = self.lanes[index % self.inputs].host_logits.array
+            if np.array_equal(lane.host_logits.array, first, equal_nan=True):
+                continue
             apart = float(np.linalg.norm(lane.host_logits.array - first))
             if not apart <= LANES_AGREE * float(np.linalg.norm(first)):
                 raise GateError(
