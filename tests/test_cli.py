@@ -1,7 +1,9 @@
 """The command line, on real git repositories."""
 
 import json
+import os
 import subprocess
+import sys
 
 import pytest
 
@@ -11,7 +13,7 @@ from roundoff.cli import main
 PLATFORM = {"gpus": [{"name": "one"}], "id": "aaaa", "cpu": {"model": "one"}}
 
 
-def metrics(size=0.1, latency=0.1, platform=PLATFORM):
+def metrics(size=0.1, latency=0.1, platform=PLATFORM, method=()):
     cell = {
         "status": "measured",
         "label": "int8",
@@ -19,7 +21,7 @@ def metrics(size=0.1, latency=0.1, platform=PLATFORM):
         "accuracy": {"top1": 0.95, "top1_low": 0.94, "top1_high": 0.96},
         "batch_1": {"device_p50_ms": latency},
     }
-    return {"platform": platform, "reference": None, "method": {}, "onnxruntime": cell}
+    return {"platform": platform, "reference": None, "method": dict(method), "onnxruntime": cell}
 
 
 def git(project, *arguments):
@@ -132,6 +134,74 @@ def test_other_machine_is_named_and_judges_nothing(project, capsys):
     assert "cpu.model: one → two" in out
     assert "worse" not in out.split("called better or worse")[1]
     assert "other machine" in out
+
+
+def judge(project, verdict, **target):
+    cells = {"int8/onnxruntime": {"verdict": verdict, "checks": [{"name": "keep", "verdict": verdict}]}}
+    write_json(project / "metrics/verdict.json", {"target": target, "cells": cells})
+
+
+def lock(project, prepared):
+    """A dvc.lock in which `evaluate` read data with the hash `prepared`."""
+    data = {"path": "data/prepared", "md5": prepared}
+    evaluate = {"deps": [{"path": "src", "md5": "x"}, data], "outs": [{"path": "metrics/fp32.json", "md5": "y"}]}
+    write_json(project / "dvc.lock", {"stages": {"prepare": {"outs": [data]}, "evaluate": evaluate}})
+
+
+def judgements(capsys, *arguments):
+    found = json.loads(shown(capsys, *arguments, "--json"))
+    return found, {change["figure"]: change["judgement"] for change in found["changes"]}
+
+
+def test_a_stricter_target_is_named_and_judges_no_verdict(project, capsys):
+    judge(project, "pass", keep=0.99)
+    commit(project)
+    judge(project, "fail", keep=0.999)
+    out = shown(capsys, "HEAD")
+    assert "judged by different targets" in out
+    assert "keep: 0.99 → 0.999" in out
+    found, judged = judgements(capsys, "HEAD")
+    assert (judged["verdict"], found["differing"]) == ("not comparable", ["target"])
+    assert (found["a"]["target"], found["b"]["target"]) == ({"keep": 0.99}, {"keep": 0.999})
+
+
+def test_other_prepared_data_are_another_test_set(project, capsys):
+    lock(project, "one.dir")
+    commit(project)
+    lock(project, "two.dir")
+    better = metrics()
+    better["onnxruntime"]["accuracy"] = {"top1": 0.99, "top1_low": 0.98, "top1_high": 1.0}
+    write_json(project / "metrics/int8.json", better)
+    assert "tested on different images: no verdict or accuracy is compared" in shown(capsys, "HEAD")
+    found, judged = judgements(capsys, "HEAD")
+    assert (judged["top1"], found["differing"]) == ("not comparable", ["test set"])
+    assert (found["a"]["test_set"], found["b"]["test_set"]) == ("one.dir", "two.dir")
+
+
+def test_the_metrics_own_hash_of_the_test_set_counts(project, capsys):
+    for prepared in ("one.dir", "two.dir"):
+        lock(project, prepared)
+        write_json(project / "metrics/fp32.json", metrics(method={"test_set": "same"}))
+        commit(project)
+    assert judgements(capsys, "HEAD~1", "HEAD")[0]["differing"] == []
+
+
+def test_metrics_that_the_pipeline_did_not_write_are_not_its_datas(project, capsys):
+    lock(project, "one.dir")
+    write_json(project / "kept/int8.json", metrics())
+    commit(project)
+    lock(project, "two.dir")
+    assert judgements(capsys, "HEAD", "--metrics", "kept")[0]["differing"] == []
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_reader_that_leaves_is_no_error(project, options):
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "roundoff.cli", "diff", "HEAD", "--all", *options]
+    done = subprocess.run(command, cwd=project, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
 
 
 def test_json_holds_every_figure(project, capsys):

@@ -8,12 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import confint_proportions_2indep
 
+from roundoff.basis import Basis, asked
 from roundoff.diff import ACCURACY_FIGURES, BATCH_FIGURES, compare, differing_parts, interval_of_change
 from roundoff.measurement.statistics import wilson
 from roundoff.report.evidence import Cell
 from roundoff.report.history import Snapshot
 
 TOP1, SPEEDUP, LATENCY = ACCURACY_FIGURES[0], BATCH_FIGURES[3], BATCH_FIGURES[0]
+UNKNOWN = (Basis(), Basis())
 PLATFORM = {"id": "aaaa", "cpu": {"model": "one", "cores": 2}, "gpus": [{"name": "X"}]}
 FACTS = {
     "status": "measured",
@@ -44,8 +46,8 @@ def snapshot(changes=(), platform=PLATFORM, verdict="pass"):
     return Snapshot("r", "c", platform, {cell.key: cell}, {cell.key: verdict})
 
 
-def judged(*changes, **options):
-    found = compare(snapshot(), snapshot(changes, **options))
+def judged(*changes, bases=UNKNOWN, **options):
+    found = compare(snapshot(), snapshot(changes, **options), bases=bases)
     return {change.figure: change.judgement for change in found if change.judgement != "unchanged"}
 
 
@@ -114,6 +116,86 @@ def test_other_machine_is_never_a_regression():
 @pytest.mark.parametrize(("verdict", "judgement"), [("fail", "worse"), ("undecided", "within noise")])
 def test_verdict_changes_between_pass_and_fail(verdict, judgement):
     assert judged(verdict=verdict) == {"verdict": judgement}
+
+
+STRICT = {"keep": 0.999, "batch_size": 1, "latency_ms": None, "speed_margin": 0.01}
+LAX = {**STRICT, "keep": 0.99}
+
+
+def test_a_stricter_target_is_no_regression():
+    assert judged(verdict="fail", bases=(Basis(LAX), Basis(STRICT))) == {"verdict": "not comparable"}
+    assert judged(verdict="fail", bases=(Basis(LAX), Basis(LAX))) == {"verdict": "worse"}
+    assert judged(verdict="fail", bases=(Basis(LAX), Basis())) == {"verdict": "worse"}
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"batch_size": 32}, True),
+        ({"speed_margin": 0.05}, True),
+        ({"latency_ms": 1.0}, False),
+        ({"points": 1.0}, False),
+    ],
+)
+def test_targets_are_the_same_if_they_ask_the_same(change, same):
+    assert (asked({**LAX, **change}) == asked(LAX)) is same
+
+
+def test_the_batch_size_of_a_budget_is_asked():
+    budget = {**LAX, "latency_ms": 1.0, "latency_percentile": "p99"}
+    assert asked({**budget, "batch_size": 32}) != asked(budget)
+    assert asked({**budget, "latency_percentile": "p50"}) != asked(budget)
+
+
+@pytest.mark.parametrize("kind", ["test_set", "prepared"])
+def test_other_test_images_are_not_compared(kind):
+    worse = (("accuracy.top1", 0.92), ("accuracy.top1_low", 0.91), ("accuracy.top1_high", 0.93), ("size_mb", 0.2))
+    bases = (Basis(**{kind: "one"}), Basis(**{kind: "two"}))
+    expected = {"top1": "not comparable", "verdict": "not comparable", "size_mb": "worse"}
+    assert judged(*worse, verdict="fail", bases=bases) == expected
+
+
+def test_the_hash_of_the_test_images_counts_before_that_of_all_data():
+    bases = (Basis(test_set="same", prepared="one"), Basis(test_set="same", prepared="two"))
+    assert judged(verdict="fail", bases=bases) == {"verdict": "worse"}
+
+
+def test_another_number_of_test_images_is_another_test_set():
+    before = snapshot((("accuracy.samples", 1000),))
+    after = snapshot((("accuracy.samples", 2000), ("accuracy.top1", 0.5)), verdict="fail")
+    found = {change.figure: change.judgement for change in compare(before, after)}
+    assert found["top1"] == found["agreement"] == found["verdict"] == "not comparable"
+
+
+def test_a_verdict_that_absolute_times_alone_turned_is_not_called_a_regression():
+    slow, inexact = (
+        Basis(LAX, failed={"int8/onnxruntime": frozenset(names)}) for names in (["latency"], ["latency", "keep"])
+    )
+    assert judged(verdict="fail", bases=(Basis(LAX), slow)) == {"verdict": "noise unknown"}
+    assert judged(verdict="fail", bases=(Basis(LAX), inexact)) == {"verdict": "worse"}
+
+
+@pytest.mark.parametrize(
+    ("path", "before", "after", "judgement"),
+    [
+        ("size_mb", 0.0, 0.1, "worse"),
+        ("size_mb", 0.1, 0.0, "better"),
+        ("memory_mb", 0.0, 5.0, "noise unknown"),
+        ("batch_1.speedup", 0.0, 1.0, "noise unknown"),
+    ],
+)
+def test_a_figure_that_is_zero_has_no_ratio(path, before, after, judgement):
+    found = compare(snapshot(((path, before),)), snapshot(((path, after),)))
+    change = next(one for one in found if one.figure.endswith(path.split(".")[-1]))
+    assert (change.change, change.low, change.high, change.judgement) == (None, None, None, judgement)
+
+
+@pytest.mark.parametrize(("batch", "judgement"), [(32, "worse"), (1, "not comparable")])
+def test_energy_is_compared_at_one_batch_size(batch, judgement):
+    before = snapshot((("energy", {"mj_per_image": 1.0, "batch_size": 32}),))
+    after = snapshot((("energy", {"mj_per_image": 2.0, "batch_size": batch}),))
+    found = {change.figure: change.judgement for change in compare(before, after)}
+    assert found["mj_per_image"] == judgement
 
 
 def test_lost_cell_is_named():

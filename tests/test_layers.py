@@ -22,7 +22,7 @@ LAYERS = (
     ("check", "ranking", "target"),
     ("budgets",),
     ("evaluation", "verdict"),
-    ("diff", "report"),
+    ("basis", "diff", "report"),
     ("config", "stage", "params", "cli"),
 )
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,12 +15,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from roundoff.diff import SESSION_DRIFT, Change, compare, differing_parts
+from roundoff.basis import Basis, basis
+from roundoff.diff import SESSION_DRIFT, Change, compare, differing_bases, differing_parts
 from roundoff.errors import RoundoffError
 from roundoff.report.history import Snapshot, snapshot
 
 # Wide enough for the longest row when the output is a file or a pipe, which has no width of its own.
 PLAIN_WIDTH = 160
+# What a shell reports of a program that ends as its reader does (128 + SIGPIPE).
+READER_GONE = 141
 MARKS = {
     "better": ("+", "green"),
     "worse": ("-", "bold red"),
@@ -32,19 +36,37 @@ MARKS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0, or 2 for what cannot be compared."""
-    given = _parser().parse_args(arguments)
+    """Run the command line; returns the exit status: 0, 2 for what cannot be compared, 141 where the reader left."""
+    try:
+        status = _diff(_parser().parse_args(arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The interpreter flushes once more as it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
+    return status
+
+
+class _Console(Console):
+    """Rich's console, which leaves a reader that is gone to `main`."""
+
+    def on_broken_pipe(self) -> None:
+        raise
+
+
+def _diff(given: argparse.Namespace) -> int:
     try:
         a = snapshot(given.project, given.metrics, given.a)
         b = snapshot(given.project, given.metrics, given.b)
     except RoundoffError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    changes = compare(a, b, given.drift)
+    bases = (basis(given.project, given.metrics, a.commit), basis(given.project, given.metrics, b.commit))
+    changes = compare(a, b, given.drift, bases)
     if given.json:
-        print(json.dumps(_as_json(a, b, changes), indent=2, ensure_ascii=False))
+        print(json.dumps(_as_json(a, b, bases, changes), indent=2, ensure_ascii=False))
     else:
-        _show(a, b, changes, given.all)
+        _show(a, b, bases, changes, given.all)
     return 0
 
 
@@ -79,19 +101,27 @@ def _share(text: str) -> float:
     return value
 
 
-def _as_json(a: Snapshot, b: Snapshot, changes: Sequence[Change]) -> dict[str, object]:
+def _as_json(a: Snapshot, b: Snapshot, bases: tuple[Basis, Basis], changes: Sequence[Change]) -> dict[str, object]:
     sides = {
-        name: {"revision": side.revision, "commit": side.commit, "platform": side.platform}
-        for name, side in (("a", a), ("b", b))
+        name: {
+            "revision": side.revision,
+            "commit": side.commit,
+            "platform": side.platform,
+            "target": on.target,
+            "test_set": on.test_set or on.prepared,
+        }
+        for name, side, on in (("a", a, bases[0]), ("b", b, bases[1]))
     }
     same = a.platform.get("id") == b.platform.get("id")
-    return {**sides, "same_machine": same, "changes": [asdict(change) for change in changes]}
+    apart = sorted(differing_bases(a, b, bases))
+    return {**sides, "same_machine": same, "differing": apart, "changes": [asdict(change) for change in changes]}
 
 
-def _show(a: Snapshot, b: Snapshot, changes: Sequence[Change], everything: bool) -> None:
+def _show(a: Snapshot, b: Snapshot, bases: tuple[Basis, Basis], changes: Sequence[Change], everything: bool) -> None:
     terminal = sys.stdout.isatty()
-    console = Console(width=None if terminal else PLAIN_WIDTH, highlight=False, soft_wrap=not terminal)
+    console = _Console(width=None if terminal else PLAIN_WIDTH, highlight=False, soft_wrap=not terminal)
     _show_machines(console, a, b)
+    _show_bases(console, a, b, bases)
     shown = [change for change in changes if everything or change.judgement != "unchanged"]
     if not shown:
         console.print("no figure differs")
@@ -117,6 +147,16 @@ def _show_machines(console: Console, a: Snapshot, b: Snapshot) -> None:
     console.print(Text(f"  fingerprint: {a.platform.get('id')} → {b.platform.get('id')}"))
     for name, (left, right) in parts.items():
         console.print(Text(f"  {name}: {left} → {right}"))
+
+
+def _show_bases(console: Console, a: Snapshot, b: Snapshot, bases: tuple[Basis, Basis]) -> None:
+    apart = differing_bases(a, b, bases)
+    if "target" in apart:
+        console.print(Text("judged by different targets: no verdict is compared", style="bold yellow"))
+        for name, (left, right) in differing_parts(bases[0].target or {}, bases[1].target or {}).items():
+            console.print(Text(f"  {name}: {left} → {right}"))
+    if "test set" in apart:
+        console.print(Text("tested on different images: no verdict or accuracy is compared", style="bold yellow"))
 
 
 def _texts(change: Change) -> tuple[str, ...]:

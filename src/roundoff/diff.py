@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from roundoff.basis import Basis, Part
 from roundoff.report.evidence import Cell
 from roundoff.report.history import Snapshot
 
@@ -15,15 +16,20 @@ Kind = Literal["share", "ratio", "session", "exact"]
 
 # Two sessions are never interleaved: one model timed against itself in two of them read 0.88 to 1.0.
 SESSION_DRIFT = 0.12
+SESSION_CHECKS = {"latency", "throughput", "energy"}
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of a cell: its key in the metrics, whether more is better, and what its noise is made of."""
+    """A figure of a cell: its key in the metrics, whether more is better, and what its noise is made of.
+
+    `within` is the key of what it was measured at or on: figures of different ones are not compared.
+    """
 
     key: str
     more_is_better: bool
     kind: Kind
+    within: str | None = None
 
 
 CELL_FIGURES = (
@@ -31,14 +37,14 @@ CELL_FIGURES = (
     Figure("load_ms", False, "session"),
     Figure("memory_mb", False, "session"),
 )
-ACCURACY_FIGURES = (Figure("top1", True, "share"), Figure("agreement", True, "share"))
+ACCURACY_FIGURES = (Figure("top1", True, "share", "samples"), Figure("agreement", True, "share", "samples"))
 BATCH_FIGURES = (
     Figure("device_p50_ms", False, "session"),
     Figure("end_to_end_p50_ms", False, "session"),
     Figure("throughput_per_s", True, "session"),
     Figure("speedup", True, "ratio"),
 )
-ENERGY_FIGURES = (Figure("mj_per_image", False, "session"),)
+ENERGY_FIGURES = (Figure("mj_per_image", False, "session", "batch_size"),)
 
 SESSION_FIGURES = {
     figure.key for figure in (*CELL_FIGURES, *BATCH_FIGURES, *ENERGY_FIGURES) if figure.kind == "session"
@@ -64,20 +70,39 @@ class Change:
     unit: Literal["points", "ratio"] = "ratio"
 
 
-def compare(a: Snapshot, b: Snapshot, drift: float = SESSION_DRIFT) -> list[Change]:
+def compare(
+    a: Snapshot, b: Snapshot, drift: float = SESSION_DRIFT, bases: tuple[Basis, Basis] = (Basis(), Basis())
+) -> list[Change]:
     """Every figure that either snapshot has; between different fingerprints nothing is called better or worse.
+
+    `bases` are what a and b rest on: verdicts on different targets or test sets are not compared, nor are accuracies on
+    different test sets.
 
     `drift` is the relative change that absolute figures may show between two sessions on one machine with a GPU.
     Without one they are not judged: whatever else ran on the CPU is in them, and the metrics do not know what that was.
     """
     same_machine = a.platform.get("id") == b.platform.get("id")
     on_cpu = not (a.platform.get("gpus") and b.platform.get("gpus"))
+    apart = differing_bases(a, b, bases)
     changes = []
     for name in dict.fromkeys([*a.cells, *b.cells]):
-        found = [*_verdict_changes(name, a, b), *_cell_changes(name, a.cells.get(name), b.cells.get(name), drift)]
+        found = [
+            *_verdict_changes(name, a, b, bases),
+            *_cell_changes(name, a.cells.get(name), b.cells.get(name), drift),
+        ]
+        found = [_on_another_basis(change, apart) for change in found]
         found = [_unjudged(change) for change in found] if on_cpu else found
         changes += found if same_machine else [_elsewhere(change) for change in found]
     return changes
+
+
+def differing_bases(a: Snapshot, b: Snapshot, bases: tuple[Basis, Basis]) -> set[Part]:
+    """Whether targets or test sets are known to differ; the latter also by the number of images."""
+    apart = bases[0].differs(bases[1])
+    samples = [
+        {cell.accuracy["samples"] for cell in side.cells.values() if "samples" in cell.accuracy} for side in (a, b)
+    ]
+    return apart | {"test set"} if all(samples) and samples[0] != samples[1] else apart
 
 
 def differing_parts(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
@@ -87,13 +112,20 @@ def differing_parts(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tup
     return {name: (left.get(name), right.get(name)) for name in names if left.get(name) != right.get(name)}
 
 
-def _verdict_changes(name: str, a: Snapshot, b: Snapshot) -> Iterator[Change]:
-    """Only from pass to fail or back is a change: `undecided` may become either without any change of the model."""
+def _verdict_changes(name: str, a: Snapshot, b: Snapshot, bases: tuple[Basis, Basis]) -> Iterator[Change]:
+    """Only from pass to fail or back is a change: `undecided` may become either without any change of the model.
+
+    What fails by absolute times or energy alone may do so by the drift of sessions.
+    """
     before, after = a.verdicts.get(name), b.verdicts.get(name)
     if before is None or after is None:
         return
     judged: dict[tuple[str, str], Judgement] = {("pass", "fail"): "worse", ("fail", "pass"): "better"}
     judgement = "unchanged" if before == after else judged.get((before, after), "within noise")
+    failed = [(side.failed or {}).get(name) for side in bases]
+    broken = failed[0] if before == "fail" else failed[1]
+    if judgement in ("better", "worse") and broken and broken <= SESSION_CHECKS:
+        judgement = "noise unknown"
     yield Change(name, "verdict", before, after, None, None, None, judgement)
 
 
@@ -129,8 +161,12 @@ def _change(
         return None
     if before is None or after is None:
         return Change(cell, name, before, after, None, None, None, "not comparable")
+    if figure.within and _apart(a.get(figure.within), b.get(figure.within)):
+        return Change(cell, name, before, after, None, None, None, "not comparable")
     if before == after:
         return Change(cell, name, before, after, 0.0, None, None, "unchanged")
+    if figure.kind != "share" and min(before, after) <= 0:
+        return Change(cell, name, before, after, None, None, None, _without_ratio(figure, before, after))
     change = after - before if figure.kind == "share" else after / before - 1
     low, high = interval_of_change(figure, a, b, drift)
     unit: Literal["points", "ratio"] = "points" if figure.kind == "share" else "ratio"
@@ -174,16 +210,34 @@ def _judgement(figure: Figure, change: float, low: float | None, high: float | N
     return "better" if (change > 0) == figure.more_is_better else "worse"
 
 
+def _apart(a: Any, b: Any) -> bool:
+    return a is not None and b is not None and a != b
+
+
+def _without_ratio(figure: Figure, before: float, after: float) -> Judgement:
+    """Of a figure that is or becomes 0: only what has no noise is more or less."""
+    if figure.kind != "exact":
+        return "noise unknown"
+    return "better" if (after > before) == figure.more_is_better else "worse"
+
+
+def _on_another_basis(change: Change, apart: set[Part]) -> Change:
+    on: dict[str, set[Part]] = {"verdict": {"target", "test set"}, "top1": {"test set"}, "agreement": {"test set"}}
+    if change.judgement == "unchanged" or not apart & on.get(change.figure, set()):
+        return change
+    return replace(change, change=None, low=None, high=None, judgement="not comparable")
+
+
 def _unjudged(change: Change) -> Change:
     if change.judgement not in ("better", "worse") or change.figure.rsplit(" ", 1)[-1] not in SESSION_FIGURES:
         return change
-    return Change(**{**vars(change), "judgement": "noise unknown"})
+    return replace(change, judgement="noise unknown")
 
 
 def _elsewhere(change: Change) -> Change:
     if change.judgement not in ("better", "worse"):
         return change
-    return Change(**{**vars(change), "judgement": "other machine"})
+    return replace(change, judgement="other machine")
 
 
 def _flat(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
