@@ -4,6 +4,7 @@
 # the exit code is 1 if one of them failed.
 # Usage, in the repository's root: benchmarks/gpu_results.sh PREPARED OUT "STEPS" [MODEL.onnx ...]
 #   STEPS: evaluate harness leaks spread (which wants two GPUs); MODEL.onnx: by default those of results/models
+#   OVERRIDES, from the environment: further settings of the evaluation, separated by spaces
 set -uo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 prepared=$(realpath "$1") out=$(realpath -m "$2") steps=$3
@@ -15,6 +16,8 @@ settings=(
   'backend=[tensorrt_rtx,onnxruntime]' "backends.tensorrt_rtx.profiles=$profiles"
   'evaluate.batch_sizes=[1,32,1024,8192]' 'evaluate.untimed=[onnxruntime]' 'build.more=[tf32,bf16,fp8]' verdict.batch_size=32
 )
+read -ra more <<< "${OVERRIDES:-}"
+settings+=("${more[@]}")
 export PYTHONPATH=$root/src:${PYTHONPATH:-}
 failed=0
 
