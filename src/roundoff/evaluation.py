@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -112,6 +113,7 @@ class Evaluation:
             "reference": reference.name if reference else None,
             "method": {
                 "evaluate": asdict(self),
+                "test_set": _test_set(prepared),
                 "chance": chance,
                 "devices": {device: found.report for device, found in speeds},
             },
@@ -162,6 +164,13 @@ class Evaluation:
             control=self.control,
             seed=self.seed,
         )
+
+
+def _test_set(prepared: Prepared) -> str | None:
+    """One hash of the test split's files, by which two runs tell whether they answered the same question."""
+    hashes = prepared.manifest.get("hashes", {})
+    parts = [hashes[name] for name in sorted(hashes) if name.startswith("test_")]
+    return hashlib.sha256(" ".join(parts).encode()).hexdigest() if parts else None
 
 
 def _require(holds: bool, name: str, received: object, expected: str) -> None:

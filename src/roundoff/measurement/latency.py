@@ -42,6 +42,8 @@ def batch_metrics(
         "throughput_high_per_s": throughput.high,
         **_speedup("speedup", None if reference is None else paired_speedup(reference, timing)),
         **_speedup("end_to_end_speedup", None if reference is None else paired_speedup(reference, timing, True)),
+        "output_error": None,
+        "output_tolerance": None,
         "round_spread": round_spread(timing.round_ms),
         "build_p50_ms": build_medians(timing, builds),
         "variation": coefficient_of_variation(timing.device_ms),
@@ -61,7 +63,7 @@ def batch_unavailable(reason: str) -> dict[str, Any]:
     percentiles = [f"{name}{bound}_ms" for name in modes for bound in ("", "_low", "_high")]
     speedups = [f"{mode}{bound}" for mode in ("speedup", "end_to_end_speedup") for bound in ("", "_low", "_high")]
     throughput = ["throughput_per_s", "throughput_low_per_s", "throughput_high_per_s"]
-    others = ["round_spread", "build_p50_ms", "variation", "seconds", "stopped"]
+    others = ["output_error", "output_tolerance", "round_spread", "build_p50_ms", "variation", "seconds", "stopped"]
     empty: dict[str, Any] = dict.fromkeys([*percentiles, *throughput, *speedups, *others])
     return {"reason": reason, **empty, "runs": 0, "rounds": 0, "loads": 0, "warnings": [], "facts": {}}
 
