@@ -131,12 +131,12 @@ def prepare(directory):
     return Prepared(directory)
 
 
-def build(root, trained=True):
+def build(root, trained=True, precisions=PRECISIONS, backends=BACKENDS):
     source = root / "model.onnx"
     onnx.save(network(trained), source)
     inputs = Inputs(source, source, None, np.zeros((1, SIDE, SIDE, 3), np.uint8), PLATFORM)
-    for precision, rewrite in PRECISIONS.items():
-        for name, backend in BACKENDS.items():
+    for precision, rewrite in precisions.items():
+        for name, backend in backends.items():
             build_cell(name, backend, precision, rewrite, inputs, root / "engines" / precision / name)
 
 
@@ -289,11 +289,9 @@ class Coarse(OnnxRuntime):
 
 
 def test_an_fp32_reference_that_computes_in_tf32_says_so(tmp_path):
+    backend = Coarse(threads=1)
     prepare(tmp_path / "data")
-    source, backend = tmp_path / "model.onnx", Coarse(threads=1)
-    onnx.save(network(True), source)
-    inputs = Inputs(source, source, None, np.zeros((1, SIDE, SIDE, 3), np.uint8), PLATFORM)
-    build_cell("gpu", backend, "fp32", Fp32(), inputs, tmp_path / "engines/fp32/gpu")
+    build(tmp_path, precisions={"fp32": Fp32()}, backends={"gpu": backend})
     row = run(tmp_path, backends={"gpu": backend})["fp32/gpu"]
     assert row["label"] == "tf32"
     assert 3e-5 < row["numerics"]["relative_error"] < 1e-3
@@ -382,11 +380,9 @@ class Rebuilt(OnnxRuntime):
 
 
 def test_several_builds_are_timed_in_turn_and_each_has_its_median(tmp_path):
+    backend = Rebuilt(threads=1)
     prepare(tmp_path / "data")
-    source, backend = tmp_path / "model.onnx", Rebuilt(threads=1)
-    onnx.save(network(True), source)
-    inputs = Inputs(source, source, None, np.zeros((1, SIDE, SIDE, 3), np.uint8), PLATFORM)
-    build_cell("rebuilt", backend, "fp32", Fp32(), inputs, tmp_path / "engines/fp32/rebuilt")
+    build(tmp_path, precisions={"fp32": Fp32()}, backends={"rebuilt": backend})
     row = run(tmp_path, replace(QUICK, control=False), {"rebuilt": backend})["fp32/rebuilt"]
     assert row["builds"] == {"count": 2, "different": 2}
     first, second = row["batch_1"]["build_p50_ms"]

@@ -111,18 +111,21 @@ class Evaluation:
         head = {
             "platform": dict(platform),
             "reference": reference.name if reference else None,
-            "method": {
-                "evaluate": asdict(self),
-                "test_set": _test_set(prepared),
-                "chance": chance,
-                "devices": {device: found.report for device, found in speeds},
-            },
+            "method": self._method(prepared, chance, speeds),
         }
         save_predictions(runnable, test.labels, predictions)
         save_timings({name: timing for _, found in speeds for name, timing in found.timings.items()}, timings)
         rows = {cell.name: cell.row for cell in cells}
         write_metrics(rows, head, metrics)
         return rows
+
+    def _method(self, prepared: Prepared, chance: float, speeds: list[tuple[str, DeviceSpeed]]) -> dict[str, Any]:
+        return {
+            "evaluate": asdict(self),
+            "test_set": _test_set(prepared),
+            "chance": chance,
+            "devices": {device: found.report for device, found in speeds},
+        }
 
     def _measure_speed(
         self, cells: list[Cell], prepared: Prepared, platform: Mapping[str, Any]

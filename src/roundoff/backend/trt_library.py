@@ -111,17 +111,15 @@ def _logger(trt: Any, path: Path | None) -> Any:
         def _take(self, level: int, message: str) -> None:
             if level <= int(trt.ILogger.Severity.ERROR):
                 self.untold.append(message.strip())
-            if path is not None:
-                self._keep(level, message)
-
-        def _keep(self, level: int, message: str) -> None:
+            if path is None:
+                return
             if level <= int(trt.ILogger.Severity.ERROR):
                 self.errors.append(message.strip())
             elif level == int(trt.ILogger.Severity.WARNING):
                 self.warnings.append(message.strip())
             elif message.startswith(LOG_HEADING):
                 self.layers = message
-            if path is not None and level <= int(trt.ILogger.Severity.INFO):
+            if level <= int(trt.ILogger.Severity.INFO):
                 with path.open("a", encoding="utf-8") as file:
                     file.write(f"{LETTERS[level]} {message}\n")
 

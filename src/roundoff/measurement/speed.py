@@ -79,11 +79,6 @@ def measure_device(device: str, cells: list[Cell], plan: SpeedPlan, images: Imag
     return DeviceSpeed(bench.rows, timings, report)
 
 
-def build_of_load(builds: Sequence[Path], load: int) -> Path:
-    """Which of a cell's builds the timing loop's load number `load` (from 0) takes: each in turn."""
-    return builds[load % len(builds)]
-
-
 def entry_name(cell: str, batch_size: int) -> str:
     """What a cell at a batch size is called in the timing loop, and its file of raw samples."""
     return f"{cell}/batch_{batch_size}"
@@ -142,7 +137,7 @@ class _Bench:
         for name in names:
             cell, batch = name.rsplit("/batch_", 1)
             wanted.setdefault(cell, []).append(int(batch))
-        builds = {cell: build_of_load(self.loaders[cell].builds, self.loads) for cell in wanted}
+        builds = {cell: known[self.loads % len(known)] for cell in wanted for known in [self.loaders[cell].builds]}
         self.loads += 1
         with ExitStack() as stack:
             bounds: dict[str, Bound] = {}

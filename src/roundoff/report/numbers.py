@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from roundoff import ranking
+
 MISSING = "–"
 
 
@@ -72,6 +74,5 @@ def amount_with_interval(facts: Mapping[str, Any], key: str, unit: str) -> str:
 
 
 def rounded_up(count: int) -> str:
-    """An estimated number with two significant digits, upwards, so that it looks like an estimate."""
-    unit = 10 ** max(0, len(str(count)) - 2)
-    return f"{-(-count // unit) * unit:,}"
+    """An estimated number as `ranking.rounded_up` has it, in words."""
+    return f"{ranking.rounded_up(count):,}"
