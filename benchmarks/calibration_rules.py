@@ -86,6 +86,10 @@ RULES: dict[str, tuple[str, Recipe]] = {
         "rounds between a Conv and the Add that is fused into it: a second rounding for nothing on TensorRT",
         both_inputs_of_an_add,
     ),
+    "`bias_correction: false`": (
+        "rounding a weight moves its channel's mean output; the bias gives that back at no cost",
+        by_switches(bias_correction=False),
+    ),
     "average pooling quantized too": ("8-bit pooling gains no time: it stays FP32", pooling_too),
     "one scale per weight tensor": (
         "output channels differ in size, and the largest would set the step of all",

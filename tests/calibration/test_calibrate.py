@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
+from roundoff.calibration import observe
 from roundoff.calibration.base import CalibrationTable
 from roundoff.calibration.best import Best
 from roundoff.calibration.entropy import Entropy
@@ -57,6 +58,7 @@ def test_ranges_are_the_same_to_the_last_bit_for_any_split_into_batches(prepared
     for name in names:
         assert np.array_equal(whole[name].counts, cut[name].counts)
         assert (whole[name].low, whole[name].high) == (cut[name].low, cut[name].high)
+        assert whole[name].channel_means() == cut[name].channel_means()
 
 
 def test_counts_of_strided_tensors_are_the_same_for_any_split_into_batches(prepared):
@@ -87,6 +89,25 @@ def test_minmax_gives_the_extremes_of_every_tensor(model_path, prepared):
         assert table.ranges[name].low == pytest.approx(values.min(), rel=1e-5, abs=1e-6)
         assert table.ranges[name].high == pytest.approx(values.max(), rel=1e-5)
         assert table.ranges[name].clipped_fraction == 0
+
+
+def test_what_a_conv_takes_has_its_channels_means_in_the_table(model_path, prepared):
+    table = calibrate(MinMax(images=50), model_path, prepared).table
+    images = prepared.split("train").images[prepared.calibration_indices(50)]
+    taken = {node.input[0] for node in network().graph.node if node.op_type == "Conv"}
+    assert {name for name, seen in table.ranges.items() if seen.channel_means is not None} == taken
+    for name, values in outputs(network(), sorted(taken), images).items():
+        assert table.ranges[name].channel_means == pytest.approx(values.mean(axis=(0, 2, 3)), rel=1e-5, abs=1e-6)
+
+
+def test_means_are_taken_of_the_first_images_alone(prepared, monkeypatch):
+    monkeypatch.setattr(observe, "MEAN_IMAGES", 40)
+    images = np.asarray(prepared.split("train").images[:200])
+    seen = histograms(network(), ["planes"], [images])["planes"]
+    assert 40 <= seen.images < 80
+    assert seen.channel_means() == pytest.approx(
+        outputs(network(), ["planes"], images[: seen.images])["planes"].mean(axis=(0, 2, 3))
+    )
 
 
 def test_the_table_states_where_it_comes_from(model_path, prepared, tmp_path):
@@ -198,7 +219,7 @@ def test_more_images_than_the_training_split_leaves_are_refused(model_path, prep
 
 
 def test_a_damaged_table_is_refused(tmp_path):
-    (tmp_path / "table.json").write_text('{"format": 1, "ranges": {"a": {"low": 1}}, "provenance": {}}')
+    (tmp_path / "table.json").write_text('{"format": 2, "ranges": {"a": {"low": 1}}, "provenance": {}}')
     with pytest.raises(CalibrationError, match="cannot read the calibration table"):
         CalibrationTable.load(tmp_path / "table.json")
     (tmp_path / "table.json").write_text('{"format": 99, "ranges": {"a": {"new key": 1}}}')

@@ -11,12 +11,15 @@ from roundoff.artifact import read_json, write_json
 from roundoff.calibration.histogram import Histogram
 from roundoff.errors import CalibrationError, ConfigError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 @dataclass(frozen=True)
 class TensorRange:
-    """The range [low, high] chosen for one tensor, beside the extremes that were seen; all in the tensor's own unit."""
+    """The range [low, high] chosen for one tensor, beside the extremes that were seen; all in the tensor's own unit.
+
+    `channel_means` are the means of a Conv's input [N, C, …] by channel, [C]; None for what no Conv takes.
+    """
 
     low: float
     high: float
@@ -25,6 +28,7 @@ class TensorRange:
     method: str
     clipped_fraction: float
     histogram: dict[str, Any] = field(default_factory=dict)
+    channel_means: list[float] | None = None
 
 
 @dataclass(frozen=True)

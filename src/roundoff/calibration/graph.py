@@ -76,6 +76,11 @@ def observed_tensors(model: onnx.ModelProto) -> list[str]:
     return list(names)
 
 
+def convolution_inputs(model: onnx.ModelProto) -> set[str]:
+    """Names of the tensors [N, C, …] that a Conv takes."""
+    return {node.input[0] for node in model.graph.node if node.op_type == "Conv"}
+
+
 def with_outputs(model: onnx.ModelProto, names: Sequence[str]) -> onnx.ModelProto:
     """A copy of the model whose outputs are `names`, in that order."""
     copy = onnx.ModelProto()

@@ -30,6 +30,7 @@ class Histogram:
 
     `low` and `high` are the extremes, `total` the number of values counted.
     `counts[BINS + i]` counts the nonzero values that truncate to i bin widths, for -BINS < i < BINS.
+    `channel_sums`, [C], sum up the channels' means over the `images` images that `add_channels` was given.
     """
 
     low: float = math.inf
@@ -38,6 +39,8 @@ class Histogram:
     zeros: int = 0
     exponent: int = _SMALLEST_EXPONENT
     counts: Counts = field(default_factory=lambda: np.zeros(2 * BINS, np.int64))
+    images: int = 0
+    channel_sums: NDArray[np.float64] | None = None
 
     @property
     def width(self) -> float:
@@ -65,6 +68,19 @@ class Histogram:
         sample = flat[::stride]
         for start in range(0, sample.size, _BLOCK):
             self._count(sample[start : start + _BLOCK], signed=low < 0)
+
+    def add_channels(self, values: Floats) -> None:
+        """Add up the mean of each channel of each image of a float32 [n, C, …] array, which is not counted."""
+        means = values.reshape(*values.shape[:2], -1).mean(axis=2)
+        sums = means.sum(axis=0, dtype=np.float64)
+        self.channel_sums = sums if self.channel_sums is None else self.channel_sums + sums
+        self.images += len(values)
+
+    def channel_means(self) -> list[float] | None:
+        """The mean of each channel, to seven digits; None where no channels were added."""
+        if self.channel_sums is None:
+            return None
+        return [float(f"{mean:.7g}") for mean in self.channel_sums / self.images]
 
     def merge(self, other: Histogram) -> None:
         """Add the counts of another histogram, as if its values had been added here."""

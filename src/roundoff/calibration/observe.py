@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from roundoff.calibration.graph import bytes_per_image, image_input, with_outputs
+from roundoff.calibration.graph import bytes_per_image, convolution_inputs, image_input, with_outputs
 from roundoff.calibration.histogram import Histogram
 from roundoff.dataset.base import Images
 from roundoff.errors import CalibrationError
@@ -28,15 +28,24 @@ LARGEST_CHUNK = 32
 SAMPLES = 2048
 """Values counted per image and tensor, at least; larger tensors are counted at a stride."""
 
+MEAN_IMAGES = 512
+"""Images whose channel means are taken, at least, where there are as many: a mean needs fewer than a threshold."""
+
 Activations = dict[str, NDArray[np.float32]]
 
 
 def histograms(model: onnx.ModelProto, names: Sequence[str], batches: Iterable[Images]) -> dict[str, Histogram]:
-    """A histogram of each of the float32 tensors `names` over all images, uint8 [n, H, W, C] in batches of any size."""
+    """A histogram of each of the float32 tensors `names` over all images, uint8 [n, H, W, C] in batches of any size.
+
+    What a Conv takes has the channels' means too.
+    """
     found = {name: Histogram() for name in names}
+    convolved = convolution_inputs(model)
     for chunk in observe(model, names, batches):
         for name, values in chunk.items():
             _add(found[name], name, values, stride_for(values.shape[1:]))
+            if name in convolved and found[name].images < MEAN_IMAGES:
+                found[name].add_channels(values)
     return found
 
 

@@ -104,6 +104,7 @@ def choose_range(calibrator: Calibrator, seen: Histogram, held_out: Histogram) -
         method=method,
         clipped_fraction=seen.clipped(threshold),
         histogram=seen.summary(),
+        channel_means=seen.channel_means(),
     )
 
 

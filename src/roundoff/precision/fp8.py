@@ -30,7 +30,8 @@ class Fp8(Precision):
     """E4M3 (4 exponent and 3 fraction bits, largest value 448) with a float16 remainder.
 
     Each tensor is scaled so that its range's end lies at 448; weights have a scale per output channel. The fields are
-    the placement rules' switches, as in INT8; `keep` names nodes or operators that stay in float32.
+    the placement rules' switches and `bias_correction`, as in INT8; `keep` names nodes or operators that stay in
+    float32.
     """
 
     weights: ClassVar[str] = "float8_e4m3fn"
@@ -43,6 +44,7 @@ class Fp8(Precision):
     residual: bool = True
     exclude_nodes: list[str] = field(default_factory=list)
     exclude_types: list[str] = field(default_factory=list)
+    bias_correction: bool = True
     keep: list[str] = field(default_factory=list)
 
     def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
@@ -55,9 +57,9 @@ class Fp8(Precision):
         placement = Placement(
             self.first_layer, self.last_layer, self.residual, tuple(self.exclude_nodes), tuple(self.exclude_types)
         )
-        codec = E4m3Codec()
+        quantized = quantize(model, table, E4m3Codec(), placement, self.bias_correction)
         # An 8-bit float is no type of the exported graph's operator set, but the table belongs to that very graph.
-        return lower(at_least_opset(quantize(model, table, codec, placement), FIRST_OPSET), FLOAT16, self.keep)
+        return lower(at_least_opset(quantized, FIRST_OPSET), FLOAT16, self.keep)
 
 
 class E4m3Codec(Codec):

@@ -21,7 +21,8 @@ class Int8(Precision):
     """Weights int8 symmetric per output channel, activations on the backend's grid; the placement rules' switches.
 
     `exclude_nodes` are names of nodes to leave in FP32, or of tensors as the noise report lists them (* and ? stand for
-    any characters); `exclude_types` are operators.
+    any characters); `exclude_types` are operators. `bias_correction` gives the biases what rounding the weights takes
+    from the mean outputs.
     """
 
     weights: ClassVar[str] = "int8"
@@ -33,6 +34,7 @@ class Int8(Precision):
     residual: bool = True
     exclude_nodes: list[str] = field(default_factory=list)
     exclude_types: list[str] = field(default_factory=list)
+    bias_correction: bool = True
 
     def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """Insert the pairs; raises CalibrationError without a table of this very model."""
@@ -40,7 +42,7 @@ class Int8(Precision):
             raise CalibrationError(
                 "INT8 needs a calibration table", received=None, expected="a table", fix="run the calibrate stage first"
             )
-        return quantize(model, table, IntegerCodec(grid), self._placement(grid))
+        return quantize(model, table, IntegerCodec(grid), self._placement(grid), self.bias_correction)
 
     def quantized_tensors(self, model: onnx.ModelProto) -> set[str]:
         """Names of the activations and weights that `convert` puts into 8 bits for TensorRT; raises BuildError."""

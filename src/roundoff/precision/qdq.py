@@ -3,7 +3,8 @@
     quantize(model, table, codec, Placement(...))
 
 `codec` knows the 8-bit type, this module the graph. Weights are stored in 8 bits behind a DequantizeLinear alone;
-biases stay float32, since TensorRT-RTX refuses 32-bit integer biases and every backend quantizes them itself.
+biases stay float32, since TensorRT-RTX refuses 32-bit integer biases and every backend quantizes them itself; they
+take up what rounding a weight takes from the mean output.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ from onnx import helper
 
 from roundoff.calibration.base import CalibrationTable, TensorRange
 from roundoff.calibration.graph import constants, model_hash
-from roundoff.calibration.integers import weight_axis
+from roundoff.calibration.integers import along, weight_axis
 from roundoff.errors import BuildError, CalibrationError
+from roundoff.precision.bias import bias_shift
 from roundoff.precision.placement import Placement, Site, sites
 
 Codes = NDArray[Any]
@@ -44,8 +46,10 @@ class Codec(ABC):
         """Scales, float32 [channels] along `axis` (or []), and codes of `values`' shape; the zero point is 0."""
 
 
-def quantize(model: onnx.ModelProto, table: CalibrationTable, codec: Codec, placement: Placement) -> onnx.ModelProto:
-    """A copy of the FP32 model with pairs where `placement` says.
+def quantize(
+    model: onnx.ModelProto, table: CalibrationTable, codec: Codec, placement: Placement, bias_correction: bool = True
+) -> onnx.ModelProto:
+    """A copy of the FP32 model with pairs where `placement` says, and the biases corrected where the table allows it.
 
     Raises CalibrationError for another model's table, BuildError where no place for a pair is left.
     """
@@ -58,6 +62,9 @@ def quantize(model: onnx.ModelProto, table: CalibrationTable, codec: Codec, plac
         editor.quantize_activation(site, _range_of(table, site))
     for site in weights:
         editor.quantize_weight(site)
+        means = _range_of(table, Site(site.node, 0, model.graph.node[site.node].input[0])).channel_means
+        if bias_correction and means is not None:
+            editor.correct_bias(site, means)
     return editor.finish()
 
 
@@ -118,6 +125,7 @@ class _Editor:
         self.known: Mapping[str, NDArray[np.generic]] = constants(self.source)
         self.pairs: dict[str, list[onnx.NodeProto]] = {}
         self.weights: dict[tuple[str, int | None], str] = {}
+        self.rounding: dict[tuple[str, int | None], Floats] = {}
         self.front: list[onnx.NodeProto] = []
 
     def quantize_activation(self, site: Site, seen: TensorRange) -> None:
@@ -145,6 +153,21 @@ class _Editor:
             self.weights[key] = self._weight(site.tensor, axis)
         node.input[site.slot] = self.weights[key]
 
+    def correct_bias(self, site: Site, channel_means: list[float]) -> None:
+        """Give the Conv of the site, whose weight has been quantized, the bias that restores its mean output.
+
+        A bias that is no constant stays as it is.
+        """
+        node = self.model.graph.node[site.node]
+        bias = node.input[2] if len(node.input) > 2 else ""
+        if bias and bias not in self.known:
+            return
+        shift = bias_shift(self.rounding[site.tensor, 0], channel_means, _attributes(node).get("group", 1) or 1)
+        values = shift + (self.known[bias].astype(np.float32) if bias else np.float32(0))
+        name = f"{node.output[0]}/bias"
+        self._constant(name, onnx.TensorProto.FLOAT, values)
+        node.input[2:] = [name]
+
     def finish(self) -> onnx.ModelProto:
         """The changed model, without the constants that nothing reads any more."""
         graph = self.model.graph
@@ -167,7 +190,9 @@ class _Editor:
 
     def _weight(self, name: str, axis: int | None) -> str:
         base = f"{name}/axis{axis}" if any(name == other for other, _ in self.weights) else name
-        scales, codes = self.codec.weight(self.known[name].astype(np.float32), axis)
+        values = self.known[name].astype(np.float32)
+        scales, codes = self.codec.weight(values, axis)
+        self.rounding[name, axis] = values - codes.astype(np.float32) * along(scales, values.ndim, axis)
         self._constant(f"{base}/scale", onnx.TensorProto.FLOAT, scales)
         self._constant(f"{base}/codes", self.codec.weight_type, codes)
         self._constant(f"{base}/zero_point", self.codec.weight_type, np.zeros_like(codes, shape=scales.shape))
@@ -184,8 +209,12 @@ class _Editor:
 
 
 def _axis(node: onnx.NodeProto, rank: int) -> int | None:
-    attributes = {attribute.name: attribute.i for attribute in node.attribute}
+    attributes = _attributes(node)
     return weight_axis(node.op_type, rank, bool(attributes.get("transB", 0)), attributes.get("group", 1) or 1)
+
+
+def _attributes(node: onnx.NodeProto) -> dict[str, int]:
+    return {attribute.name: attribute.i for attribute in node.attribute}
 
 
 def _number(element_type: int, value: float) -> Codes:

@@ -1,0 +1,27 @@
+"""Bias correction: what rounding a Conv's weight takes from its mean output, to be given back by its bias.
+
+Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", 2019, section 4.2, with the
+means of the inputs measured rather than derived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+
+def bias_shift(rounding: Floats, channel_means: Sequence[float], groups: int) -> Floats:
+    """Σ (W - W_q) · E[x] by output channel, float32 [out].
+
+    `rounding` is W - W_q, [out, in ÷ groups, *kernel]; `channel_means` are E[x], [in]. At a padded border, where x is
+    0, the shift is a little too large.
+    """
+    outputs = len(rounding)
+    errors = rounding.astype(np.float64).reshape(*rounding.shape[:2], -1).sum(axis=2)
+    means = np.asarray(channel_means, np.float64).reshape(groups, -1)
+    shift: NDArray[np.float64] = np.einsum("goi,gi->go", errors.reshape(groups, outputs // groups, -1), means)
+    return shift.reshape(outputs).astype(np.float32)
