@@ -52,11 +52,15 @@ harness() {  # DEVICES OUT.json [OPTION …]: our figures against the bare loop'
     --cache "$cache" --devices "$1" --out "$2" "${@:3}"
 }
 
+harness_of() {  # MODEL.onnx: one run of the harness
+  local models=("$1") name; name=harness-$(basename "$1" .onnx)
+  step "$name" harness 1 "$out/$name.json" --precisions fp32 tf32 fp16 bf16 int8 fp8 --peer-batches 32 1024 --cold --check
+}
+
 spread() {  # the same cells on one GPU and on two, both with all kernels compiled before
-  local precisions=(--precisions fp32 tf32 fp16 bf16 --peer-batches)
-  [ -e "$out/harness.json" ] ||
-    step spread-warm harness 1 "$out/work/spread-warm.json" "${precisions[@]}" --rounds 1 --round-ms 1
-  for devices in 1 2; do step "spread-$devices" harness "$devices" "$out/spread-$devices.json" "${precisions[@]}" --check; done
+  local cells=(--precisions fp32 fp16 --peer-batches --round-ms 50)
+  step spread-warm harness 1 "$out/work/spread-warm.json" "${cells[@]}" --rounds 1
+  for devices in 1 2; do step "spread-$devices" harness "$devices" "$out/spread-$devices.json" "${cells[@]}" --check; done
   step spread python3 "$root/benchmarks/gpu_spread.py" "$out"/spread-{1,2}.json --out "$out/spread.json" --check
 }
 
@@ -64,8 +68,7 @@ mkdir -p "$out/log" "$out/work"
 for name in $steps; do
   case $name in
     evaluate) for model in "${models[@]}"; do step "evaluate-$(basename "$model" .onnx)" evaluate "$model"; done ;;
-    harness) step harness harness 1 "$out/harness.json" --precisions fp32 tf32 fp16 bf16 int8 fp8 --peer-batches 32 1024 \
-      --cold --check ;;
+    harness) for model in "${models[@]}"; do harness_of "$model"; done ;;
     leaks) step leaks python3 "$root/benchmarks/gpu_leaks.py" --onnx "${models[0]}" --cycles 1000 --out "$out/leaks.json" ;;
     spread) spread ;;
     *) echo "error: no step $name; the steps are evaluate, harness, leaks and spread" >&2; exit 2 ;;
