@@ -2,7 +2,8 @@
 
     python benchmarks/gpu_leaks.py --onnx models/onnx/model.onnx --cycles 1000 --out leaks.json
 
-Prints JSON; exits with 1 if device memory, host memory, threads or open files grew beyond what is allowed for.
+Prints JSON; exits with 1 if device memory, host memory, threads or open files grew beyond what is allowed for. The
+file is written anew after each tenth of the cycles, `complete` from the last on.
 
 8 MB of host memory in 1,000 cycles are 8 kB a cycle: a single input buffer that is not given back (98 kB at batch 32
 and 32 × 32 pixels) would be 98 MB. Less cannot be asked for: free memory goes back to the system before each reading,
@@ -19,12 +20,14 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from roundoff.progress import track
 
 WARM_UP = 50
 READINGS = 10
@@ -85,32 +88,29 @@ def main() -> int:
         graph = directory / "graph.onnx"
         onnx.save(Fp16().convert(model, backend.grid, None), graph)
         backend.build(Source("fp16", Fp16(), graph, graph, images), directory)
-        for _ in range(WARM_UP):
+        for _ in track(range(WARM_UP), "warm-up"):
             cycle(backend, directory, images)
-        course = watched(options.cycles, lambda: cycle(backend, directory, images))
-    report = {
-        "platform": fingerprint(),
-        "onnx_sha256": sha256_of(options.onnx),
-        "cycles": options.cycles,
-        "wall_s": time.perf_counter() - started,
-        **verdict(course),
-    }
+        about = {"platform": fingerprint(), "onnx_sha256": sha256_of(options.onnx), "cycles": options.cycles}
+        for course in watched(options.cycles, lambda: cycle(backend, directory, images)):
+            report = about | {
+                "complete": len(course) > READINGS,
+                "wall_s": time.perf_counter() - started,
+                **verdict(course),
+            }
+            if options.out:
+                write_json(options.out, report)
     print(json.dumps(report, indent=2))
-    if options.out:
-        write_json(options.out, report)
     return 1 if report["leaked"] else 0
 
 
-def watched(cycles: int, run: Callable[[], None]) -> list[dict[str, float]]:
-    """What is used before the first of the cycles and after each tenth of them."""
-    course, done = [used()], 0
-    for reading in range(1, READINGS + 1):
-        until = cycles * reading // READINGS
-        for _ in range(done, until):
+def watched(cycles: int, run: Callable[[], None]) -> Iterator[list[dict[str, float]]]:
+    """What was used before the first of the cycles and after each tenth of them, so far: once for each tenth."""
+    course = [used()]
+    for reading in range(READINGS):
+        for _ in track(range(cycles * reading // READINGS, cycles * (reading + 1) // READINGS), f"tenth {reading + 1}"):
             run()
-        done = until
         course.append(used())
-    return course
+        yield course
 
 
 def verdict(course: list[dict[str, float]]) -> dict[str, Any]:

@@ -207,7 +207,10 @@ def test_what_grew_beyond_the_allowance_is_a_leak(gpu):
     before = {"device_mb": -9.0, "host_mb": 100.0, "threads": 3, "files": 9}
     assert gpu_leaks.verdict([before, before | {"host_mb": 107.0}])["leaked"] == []
     assert gpu_leaks.verdict([before, before | {"host_mb": 109.0, "files": 10}])["leaked"] == ["host_mb", "files"]
-    assert len(gpu_leaks.watched(25, lambda: None)) == 11
+    runs: list[int] = []
+    courses = [len(course) for course in gpu_leaks.watched(25, lambda: runs.append(1))]
+    assert courses == list(range(2, 12))
+    assert len(runs) == 25
 
 
 @pytest.fixture
