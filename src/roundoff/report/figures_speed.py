@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LOG_FROM_RATIO = 12.0
-MOST_ACROSS = 6
+MOST_ACROSS = 5
 
 
 def latency_figure(evidence: Evidence, batch: int) -> Drawing | None:
@@ -94,7 +94,9 @@ def pareto_figure(evidence: Evidence, batch: int, front: Sequence[str]) -> Drawi
         axes.set_xlabel("← faster: median latency end to end (ms)")
         axes.set_ylabel("top-1 accuracy (%), 95 % interval")
         title(figure, f"Accuracy against speed, batch {batch}")
-        _legend(figure, precisions, backends)
+        _legend(
+            figure, [name for name in precisions if name in {cell.precision for cell in cells}], precisions, backends
+        )
 
     return draw(plot, WIDTH, 4.2)
 
@@ -124,11 +126,11 @@ def _front_line(axes: Any, cells: Sequence[Cell], batch: int) -> None:
         axes.step(*zip(*line, strict=True), where="post", color="#888888", linestyle="--", linewidth=1, zorder=0)
 
 
-def _legend(figure: Figure, precisions: tuple[str, ...], backends: tuple[str, ...]) -> None:
+def _legend(figure: Figure, shown: Sequence[str], precisions: tuple[str, ...], backends: tuple[str, ...]) -> None:
     from matplotlib.lines import Line2D
 
     colours = [
-        Line2D([], [], marker="o", linestyle="", color=colour_of(name, precisions), label=name) for name in precisions
+        Line2D([], [], marker="o", linestyle="", color=colour_of(name, precisions), label=name) for name in shown
     ]
     shapes = [
         Line2D([], [], marker=marker_of(name, backends), linestyle="", color="#888888", label=name) for name in backends
