@@ -1,4 +1,4 @@
-"""The least that a GPU benchmark can be: one engine, one stream, one CUDA graph, on TensorRT and CUDA alone.
+"""The least that a GPU benchmark can be: one engine, one stream, a CUDA graph per input, on TensorRT and CUDA alone.
 
 Nothing of roundoff is imported, so that its figures can be held against these.
 """
@@ -32,18 +32,21 @@ def done(outcome: Any, what: str) -> Any:
 
 
 class BareReplay:
-    """An engine at one batch size, captured once; `close` frees what it took, and so does a failure to get that far.
+    """An engine at one batch size, captured once for each of the `inputs`, uint8 [batch, H, W, C], which take turns.
 
-    `log` is a TensorRT logger. `kernels` is a runtime cache of TensorRT-RTX (empty: compile anew); the kernels are the
-    same either way.
+    `close` frees what it took, and so does a failure to get that far. `log` is a TensorRT logger. `kernels` is a
+    runtime cache of TensorRT-RTX (empty: compile anew); the kernels are the same either way.
     """
 
-    def __init__(self, trt: Any, engine_file: Path, images: np.ndarray, log: Any, kernels: bytes = b"") -> None:
+    def __init__(self, trt: Any, engine_file: Path, inputs: list[np.ndarray], log: Any, kernels: bytes = b"") -> None:
         self.taken = ExitStack()
         try:
             self._load(trt, engine_file, log, kernels)
-            self._lay_out(np.ascontiguousarray(images))
-            self._capture()
+            self._set_shape(inputs[0])
+            self.buffers = [self._laid_out(images) for images in inputs]
+            self.taken.callback(self._drop_engine)  # after the graphs, which use its kernels, and before its buffers
+            self.replays = [self._captured(*buffers) for buffers in self.buffers]
+            self.events = [self._own(ok(cuda.cudaEventCreate()), cuda.cudaEventDestroy) for _ in range(257)]
         except BaseException:
             self.close()
             raise
@@ -62,22 +65,27 @@ class BareReplay:
         config.set_execution_context_allocation_strategy(trt.ExecutionContextAllocationStrategy.ON_PROFILE_CHANGE)
         self.context = done(self.engine.create_execution_context(config), "create_execution_context")
 
-    def _lay_out(self, images: np.ndarray) -> None:
+    def _set_shape(self, images: np.ndarray) -> None:
         self.stream = self._own(ok(cuda.cudaStreamCreateWithFlags(cuda.cudaStreamNonBlocking)), cuda.cudaStreamDestroy)
         classes = int(tuple(self.engine.get_tensor_shape("logits"))[-1])
         self.input_bytes, self.output_bytes = images.nbytes, 4 * len(images) * classes
-        self.input = self._own(ok(cuda.cudaMalloc(self.input_bytes)), cuda.cudaFree)
-        self.output = self._own(ok(cuda.cudaMalloc(self.output_bytes)), cuda.cudaFree)
-        ok(cuda.cudaMemcpy(self.input, images.ctypes.data, images.nbytes, cuda.cudaMemcpyKind.cudaMemcpyHostToDevice))
         chosen = self.context.set_optimization_profile_async(self._profile(len(images)), int(self.stream))
         done(chosen, "set_optimization_profile_async")
         ok(cuda.cudaStreamSynchronize(self.stream))
         done(self.context.set_input_shape("image", tuple(images.shape)), "set_input_shape")
-        done(self.context.set_tensor_address("image", int(self.input)), "set_tensor_address")
-        done(self.context.set_tensor_address("logits", int(self.output)), "set_tensor_address")
 
-    def _capture(self) -> None:
-        self.taken.callback(self._drop_engine)  # after the graph, which uses its kernels, and before its buffers
+    def _laid_out(self, images: np.ndarray) -> tuple[Any, Any]:
+        """Device memory with the images, and for their logits."""
+        source = np.ascontiguousarray(images)
+        images_at = self._own(ok(cuda.cudaMalloc(self.input_bytes)), cuda.cudaFree)
+        logits_at = self._own(ok(cuda.cudaMalloc(self.output_bytes)), cuda.cudaFree)
+        ok(cuda.cudaMemcpy(images_at, source.ctypes.data, source.nbytes, cuda.cudaMemcpyKind.cudaMemcpyHostToDevice))
+        return images_at, logits_at
+
+    def _captured(self, images_at: Any, logits_at: Any) -> Any:
+        """An executable graph of one inference on those buffers."""
+        done(self.context.set_tensor_address("image", int(images_at)), "set_tensor_address")
+        done(self.context.set_tensor_address("logits", int(logits_at)), "set_tensor_address")
         for _ in range(3):
             self._enqueue()
         ok(cuda.cudaStreamSynchronize(self.stream))
@@ -88,9 +96,9 @@ class BareReplay:
             cuda.cudaStreamEndCapture(self.stream)  # a stream in capture mode cannot be freed
             raise
         graph = ok(cuda.cudaStreamEndCapture(self.stream))
-        self.replay = self._own(ok(cuda.cudaGraphInstantiate(graph, 0)), cuda.cudaGraphExecDestroy)
+        replay = self._own(ok(cuda.cudaGraphInstantiate(graph, 0)), cuda.cudaGraphExecDestroy)
         ok(cuda.cudaGraphDestroy(graph))
-        self.events = [self._own(ok(cuda.cudaEventCreate()), cuda.cudaEventDestroy) for _ in range(257)]
+        return replay
 
     def _enqueue(self) -> None:
         done(self.context.execute_async_v3(int(self.stream)), "execute_async_v3")
@@ -111,32 +119,36 @@ class BareReplay:
 
     def each_ms(self, runs: int) -> np.ndarray:
         """Milliseconds of each of up to 256 replays, an event between any two."""
-        ok(cuda.cudaGraphLaunch(self.replay, self.stream))
+        self._replay(0)
         ok(cuda.cudaEventRecord(self.events[0], self.stream))
         for i in range(runs):
-            ok(cuda.cudaGraphLaunch(self.replay, self.stream))
+            self._replay(i)
             ok(cuda.cudaEventRecord(self.events[i + 1], self.stream))
         ok(cuda.cudaStreamSynchronize(self.stream))
         return np.array([ok(cuda.cudaEventElapsedTime(self.events[i], self.events[i + 1])) for i in range(runs)])
 
     def back_to_back_ms(self, runs: int) -> float:
         """Milliseconds per replay, with an event only at either end."""
-        ok(cuda.cudaGraphLaunch(self.replay, self.stream))
+        self._replay(0)
         ok(cuda.cudaEventRecord(self.events[0], self.stream))
-        for _ in range(runs):
-            ok(cuda.cudaGraphLaunch(self.replay, self.stream))
+        for i in range(runs):
+            self._replay(i)
         ok(cuda.cudaEventRecord(self.events[1], self.stream))
         ok(cuda.cudaStreamSynchronize(self.stream))
         return float(ok(cuda.cudaEventElapsedTime(self.events[0], self.events[1]))) / runs
 
+    def _replay(self, turn: int) -> None:
+        ok(cuda.cudaGraphLaunch(self.replays[turn % len(self.replays)], self.stream))
+
     def copy_ms(self, runs: int) -> tuple[float, float]:
         """Milliseconds of one copy of the batch in, and of its logits out, between pinned and device memory."""
         kinds = cuda.cudaMemcpyKind
+        images_at, logits_at = self.buffers[0]
         pinned = ok(cuda.cudaHostAlloc(max(self.input_bytes, self.output_bytes), cuda.cudaHostAllocDefault))
         try:
             ctypes.memset(pinned, 0, self.input_bytes)
-            inward = self._copies(self.input, pinned, self.input_bytes, kinds.cudaMemcpyHostToDevice, runs)
-            outward = self._copies(pinned, self.output, self.output_bytes, kinds.cudaMemcpyDeviceToHost, runs)
+            inward = self._copies(images_at, pinned, self.input_bytes, kinds.cudaMemcpyHostToDevice, runs)
+            outward = self._copies(pinned, logits_at, self.output_bytes, kinds.cudaMemcpyDeviceToHost, runs)
         finally:
             ok(cuda.cudaFreeHost(pinned))
         return inward, outward

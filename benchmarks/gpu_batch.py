@@ -56,7 +56,7 @@ class Batch:
         kernels = self.runner.cache_file.read_bytes() if self.runner.cache_file.exists() else b""
         log = make_log(trt)
         try:
-            bare = BareReplay(trt, self.engine, inputs[0], log, kernels)
+            bare = BareReplay(trt, self.engine, inputs, log, kernels)
         except RuntimeError as error:
             words = log.reason()
             if OUT_OF_MEMORY.search(f"{error} {words}"):

@@ -273,13 +273,13 @@ def test_no_room_for_the_bare_loop_is_the_batchs_row(batch, gpu, monkeypatch):
     import bare
 
     def narrow(trt, runner) -> None:
-        real = bare.BareReplay._lay_out
+        real = bare.BareReplay._laid_out
 
-        def lay_out(self, images) -> None:
+        def laid_out(self, images):
             gpu.capacity = gpu.used
-            real(self, images)
+            return real(self, images)
 
-        monkeypatch.setattr(bare.BareReplay, "_lay_out", lay_out)
+        monkeypatch.setattr(bare.BareReplay, "_laid_out", laid_out)
 
     row = batch(narrow)
     assert row["status"] == "unavailable"
@@ -290,31 +290,37 @@ def test_tensorrts_lack_of_memory_in_the_bare_loop_is_the_batchs_row(batch, monk
     import bare
 
     def narrow(trt, runner) -> None:
-        real = bare.BareReplay._capture
+        real = bare.BareReplay._captured
 
-        def capture(self) -> None:
+        def captured(self, *buffers):
             trt.room_for = 4
             try:
-                real(self)
+                return real(self, *buffers)
             finally:
                 trt.room_for = 10**9
 
-        monkeypatch.setattr(bare.BareReplay, "_capture", capture)
+        monkeypatch.setattr(bare.BareReplay, "_captured", captured)
 
     row = batch(narrow)
     assert row["status"] == "unavailable"
     assert "TensorRT: execute_async_v3 failed; Requested amount of GPU memory" in row["reason"]
 
 
-def test_the_bare_loop_computes_the_logits(gpu, tmp_path):
+def test_the_bare_loop_computes_the_logits_of_each_input_in_turn(gpu, tmp_path):
     import bare
 
     trt = FakeTensorrt(gpu, profiles=((8, 8, 8),))
     engine = tmp_path / "model.engine"
     engine.write_bytes(b"plan")
-    loop = bare.BareReplay(trt, engine, IMAGES[:8], make_log(trt))
-    answer = np.ctypeslib.as_array(gpu.live[loop.output][1]).view(np.float32).reshape(8, CLASSES)
-    np.testing.assert_array_equal(answer, logits_of(IMAGES[:8]))
+    inputs = [IMAGES[:8], IMAGES[8:16]]
+    loop = bare.BareReplay(trt, engine, inputs, make_log(trt))
+    answers = [np.ctypeslib.as_array(gpu.live[at][1]).view(np.float32).reshape(8, CLASSES) for _, at in loop.buffers]
+    for answer, images in zip(answers, inputs, strict=True):
+        np.testing.assert_array_equal(answer, logits_of(images))
+        answer[...] = np.nan
+    loop.each_ms(2)
+    for answer, images in zip(answers, inputs, strict=True):
+        np.testing.assert_array_equal(answer, logits_of(images))
     loop.close()
     loop.close()
     assert not gpu.live
