@@ -38,13 +38,14 @@ class Engine(Bound):
     batch_size: int = 1
     seed: int = 0
     cold: float = 1.0
+    cold_ms: float = 0.0
 
     def __post_init__(self):
         self.random = np.random.default_rng(self.seed)
 
     def times(self, kind, runs):
         times = self.ms * np.exp(self.random.normal(0, self.noise) + np.zeros(runs))
-        times[0] *= self.cold
+        times[times.cumsum() - times <= self.cold_ms] *= self.cold
         self.clock.now += times.sum() / 1e3
         self.clock.log.append((self.name, kind, runs))
         return times
@@ -75,6 +76,7 @@ class Bench:
     too_large: tuple = ()
     lost: dict = field(default_factory=dict)  # names that no longer fit from that load on
     cold: float = 1.0
+    cold_ms: float = 0.0
     clock: Clock = field(default_factory=Clock)
     loads: list = field(default_factory=list)
     open: int = 0
@@ -89,7 +91,8 @@ class Bench:
             if name not in self.too_large and len(self.loads) <= self.lost.get(name, 10**9):
                 ms = self.ms[name] * np.exp(random.normal(0, self.load_noise))
                 seed = 1000 * list(self.ms).index(name) + len(self.loads)
-                made[name] = Engine(name, self.clock, ms, self.noise.get(name, 0.0), seed=seed, cold=self.cold)
+                noise, cold = self.noise.get(name, 0.0), (self.cold, self.cold_ms)
+                made[name] = Engine(name, self.clock, ms, noise, 1, seed, *cold)
         yield made
         self.open -= 1
 
@@ -219,6 +222,14 @@ def test_cold_first_runs_do_not_favour_the_faster_engine(slow_ms):
     """A slow engine has one or two runs a round, a fast one many: neither counts its first."""
     _, timings, _ = timed({"a": slow_ms, "b": 1.0}, cold=1.2)
     assert paired_speedup(timings["a"], timings["b"]).value == pytest.approx(slow_ms)
+
+
+@pytest.mark.parametrize("slow_ms", [0.05, 0.15])
+def test_runs_in_the_half_millisecond_after_another_engines_are_not_counted(slow_ms):
+    """However few runs of a fast engine a slice holds."""
+    _, timings, _ = timed({"a": slow_ms, "b": 0.05}, replace(SCHEDULE, min_seconds=0.01), cold=1.2, cold_ms=0.4)
+    assert paired_speedup(timings["a"], timings["b"]).value == pytest.approx(slow_ms / 0.05)
+    assert timings["a"].device_ms.max() < 1.1 * slow_ms
 
 
 class Throttling(Monitor):

@@ -26,6 +26,7 @@ CHECK_EVERY = 1.25
 MOST_REPEATS = 3
 OVERTIME = 1.5
 WARMUP_BLOCKS = 3  # fewer say too little of how long a run takes
+SETTLE_S = 0.0005  # of runs after another engine's meet its caches, and are not counted: at least one
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,7 @@ class Interleaved:
     loads: int = 0
     timings: dict[str, Timing] = field(default_factory=dict)
     _runs: dict[str, int] = field(default_factory=dict)
+    _settling: dict[str, int] = field(default_factory=dict)
 
     def run(self, on_load: Callable[[float], None] = lambda share: None) -> dict[str, Timing]:
         """Load, warm up, time in rounds, again; `on_load` is told the share of the time budget that has passed."""
@@ -199,21 +201,23 @@ class Interleaved:
         pace = max(float(np.median(block_s)) / block, 1e-9)
         slices = self.schedule.min_loads * self.schedule.rounds_per_load * MODES
         self._runs[name] = max(1, round(self.schedule.min_seconds / slices / pace))
+        self._settling[name] = max(1, math.ceil(SETTLE_S / pace))
 
     def _round(self, bounds: Mapping[str, Bound]) -> None:
         for _ in range(MOST_REPEATS + 1):
-            blocks = {name: self._block(bound, self._runs[name]) for name, bound in bounds.items()}
+            blocks = {name: self._block(name, bound) for name, bound in bounds.items()}
             if not self.monitor.disturbed():
                 break
             self.repeated_rounds += 1
         for name, block in blocks.items():
             self.timings[name].blocks.append(block)
 
-    def _block(self, bound: Bound, runs: int) -> Block:
-        # The first run after another engine's meets cold caches: counted, it would weigh more the slower an engine is.
+    def _block(self, name: str, bound: Bound) -> Block:
+        # Runs that meet cold caches, counted, would weigh more the fewer runs an engine has in a slice.
+        runs, first = self._runs[name], self._settling[name]
         started = self.clock()
-        device_ms = bound.device_only(runs + 1)[1:]
-        end_to_end_ms = bound.end_to_end(runs + 1)[1:]
+        device_ms = bound.device_only(first + runs)[first:]
+        end_to_end_ms = bound.end_to_end(first + runs)[first:]
         stream_s = bound.stream(runs)
         return Block(self.loads, device_ms, end_to_end_ms, stream_s, runs, self.clock() - started)
 
