@@ -60,6 +60,14 @@ def test_answer_says_what_would_decide(run):
     assert "int8/litert (about 810 test images would decide)" in waiting[0]
 
 
+def test_answer_names_what_passes_but_was_not_timed(run):
+    assert not [text for text in texts(run) if "not timed at batch size" in text]
+    set_accuracy(run, "fp16", "onnxruntime", kept=1.0, kept_low=0.995, kept_high=1.0, drop=0.0, drop_low=0.0)
+    run.rewrite("fp16", lambda content: content["onnxruntime"].pop("batch_1"))
+    untimed = next(text for text in texts(run) if "not timed at batch size" in text)
+    assert "not timed at batch size 1 and so not compared in speed: fp16/onnxruntime." in untimed
+
+
 def slower(cell):
     keys = ("end_to_end_p50_ms", "end_to_end_p50_low_ms", "end_to_end_p50_high_ms")
     return {key: 10 * cell["batch_1"][key] for key in keys}

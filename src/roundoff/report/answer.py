@@ -63,7 +63,7 @@ def _support(cell: Cell, choice: Recommendation, evidence: Evidence, words: Word
 
 
 def _rivals(choice: Recommendation, evidence: Evidence, words: Words) -> Iterator[str]:
-    """Cells that a reader may wonder about: as fast, faster but undecided, faster with a measurable loss."""
+    """Cells that a reader may wonder about: as fast, faster but undecided, faster with a measurable loss, not timed."""
     separator = words("list_separator")
     if choice.tied:
         yield words("answer_tied", cells=separator.join(choice.tied))
@@ -73,6 +73,8 @@ def _rivals(choice: Recommendation, evidence: Evidence, words: Words) -> Iterato
     faster = evidence.cell(fastest.cell) if fastest else None
     if faster is not None and faster.key != choice.cell:
         yield words("answer_faster", cell=cell_name(faster, words), drop=drop_words(faster, evidence, words))
+    if choice.untimed:
+        yield words("answer_untimed", cells=separator.join(choice.untimed), batch=evidence.main_batch)
 
 
 def _scope(evidence: Evidence, words: Words) -> Iterator[str]:

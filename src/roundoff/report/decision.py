@@ -21,13 +21,15 @@ LIMITS = ("keep", "points", "latency_ms", "throughput_per_s", "size_mb", "memory
 class Recommendation:
     """The cell recommended for one use, or None.
 
-    `tied` are cells as fast as it, `waiting` faster ones on which the data do not decide.
+    `tied` are cells as fast as it, `waiting` faster ones on which the data do not decide, `untimed` those that pass but
+    were not timed at the ranked batch size.
     """
 
     use: str
     cell: str | None
     tied: tuple[str, ...]
     waiting: tuple[str, ...]
+    untimed: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,8 @@ class Decision:
 
 
 def _recommendation(use: str, given: Mapping[str, Any]) -> Recommendation:
-    tied, waiting = (tuple(given.get(key) or ()) for key in ("tied", "faster_if_decided"))
-    return Recommendation(use, given.get("cell"), tied, waiting)
+    tied, waiting, untimed = (tuple(given.get(key) or ()) for key in ("tied", "faster_if_decided", "untimed"))
+    return Recommendation(use, given.get("cell"), tied, waiting, untimed)
 
 
 def _reason(check: Mapping[str, Any], words: Words) -> str:
