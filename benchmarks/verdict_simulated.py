@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,15 @@ from roundoff.backend.base import Bound, Logits, Milliseconds
 from roundoff.evaluation import Evaluation
 from roundoff.measurement.energy import Monitor
 from roundoff.measurement.timing import Interleaved
+
+CASES: dict[str, tuple[float, dict[str, int]]] = {
+    "aa": (1.0, {}),
+    "slow_1": (1.01, {}),
+    "slow_3": (1.03, {}),
+    "fast_40": (1 / 1.4, {}),
+    "slow_3_in_6_loads_of_5_rounds": (1.03, {"min_loads": 6, "rounds_per_load": 5}),
+}
+"""The candidate's slow-down, and what differs from the schedule that ships."""
 
 PAIRS = 6  # with their references and two controls, as many entries as the default job times: 14
 
@@ -69,7 +78,7 @@ class Simulated(Bound):
         raise NotImplementedError
 
 
-def simulated(seed: int, slowdown: float) -> Interleaved:
+def simulated(seed: int, slowdown: float, **changes: Any) -> Interleaved:
     """The product's own timing loop and schedule over 14 engines of known speed, on a simulated machine."""
     machine = Machine(seed)
     nominal_ms = {f"{FP32}{i}": 2.0 for i in range(PAIRS)} | {f"{CANDIDATE}{i}": 2.0 * slowdown for i in range(PAIRS)}
@@ -82,15 +91,15 @@ def simulated(seed: int, slowdown: float) -> Interleaved:
     def fresh(names: Sequence[str]) -> Iterator[Mapping[str, Bound]]:
         yield {name: Simulated(machine, machine.loaded(nominal_ms[name])) for name in names}
 
-    schedule = Evaluation().schedule()
+    schedule = replace(Evaluation().schedule(), **changes)
     return Interleaved(list(nominal_ms), fresh, references, schedule, Monitor("none"), seed, lambda: machine.now)
 
 
 def speed(runs: int) -> dict[str, Any]:
     """How often the same engine is called different, and slow-downs are found; `runs` runs of six comparisons each."""
     found = {}
-    for name, slowdown in (("aa", 1.0), ("slow_1", 1.01), ("slow_3", 1.03), ("fast_40", 1 / 1.4)):
-        loops = [simulated(seed, slowdown) for seed in range(runs)]
+    for name, (slowdown, changes) in CASES.items():
+        loops = [simulated(seed, slowdown, **changes) for seed in range(runs)]
         for loop in loops:
             loop.run()
         stopped = [loop.timings[f"{CANDIDATE}{pair}"].stopped for loop in loops for pair in range(PAIRS)]
