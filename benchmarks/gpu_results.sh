@@ -3,7 +3,8 @@
 # Needs neither TensorFlow nor DVC (docs/tensorrt.md lists what it needs). Each step has a line in OUT/steps.txt;
 # the exit code is 1 if one of them failed.
 # Usage, in the repository's root: benchmarks/gpu_results.sh PREPARED OUT "STEPS" [MODEL.onnx ...]
-#   STEPS: evaluate harness leaks spread (which wants two GPUs); MODEL.onnx: by default those of results/models
+#   STEPS: build evaluate (which builds first where `build` was no step before) harness leaks spread (which wants two GPUs)
+#   MODEL.onnx: by default those of results/models
 #   OVERRIDES, from the environment: further settings of the evaluation, separated by spaces
 set -uo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -28,13 +29,20 @@ step() {  # NAME COMMAND …: run it, its output to OUT/log/NAME.txt, its second
   echo "$name: $((SECONDS - started)) s, exit code $code" | tee -a "$out/steps.txt"
 }
 
-evaluate() {  # MODEL.onnx: all stages after export in a folder of their own; the report in both languages
-  local name work
-  name=$(basename "$1" .onnx) work=$out/work/$(basename "$1" .onnx)
-  mkdir -p "$work/models/onnx" "$work/data" "$out/$name" && cd "$work" || return 1
+build() {  # MODEL.onnx: calibration and engines, in a folder of their own
+  local work; work=$out/work/$(basename "$1" .onnx)
+  mkdir -p "$work/models/onnx" "$work/data" && cd "$work" || return 1
   cp "$1" models/onnx/model.onnx
   [ -e data/prepared ] || ln -s "$prepared" data/prepared
-  "$root/stages/without_dvc.sh" 'fp32 fp16 int8 tf32 bf16 fp8' "${settings[@]}" || return 1
+  STAGES='probe calibrate build' "$root/stages/without_dvc.sh" 'fp32 fp16 int8 tf32 bf16 fp8' "${settings[@]}" && touch built
+}
+
+evaluate() {  # MODEL.onnx: the stages after that; the report in both languages
+  local name work
+  name=$(basename "$1" .onnx) work=$out/work/$(basename "$1" .onnx)
+  [ -e "$work/built" ] || build "$1" || return 1
+  mkdir -p "$out/$name" && cd "$work" || return 1
+  STAGES='evaluate report' "$root/stages/without_dvc.sh" '' "${settings[@]}" || return 1
   python3 "$root/stages/report.py" "${settings[@]}" report.language=ja hydra.run.dir=ja hydra.output_subdir=null || return 1
   cp -r metrics/. platform.json "$out/$name"
   for kind in html md; do cp "ja/metrics/report.$kind" "$out/$name/report.ja.$kind"; done
@@ -67,11 +75,11 @@ spread() {  # the same cells on one GPU and on two, both with all kernels compil
 mkdir -p "$out/log" "$out/work"
 for name in $steps; do
   case $name in
-    evaluate) for model in "${models[@]}"; do step "evaluate-$(basename "$model" .onnx)" evaluate "$model"; done ;;
+    build | evaluate) for model in "${models[@]}"; do step "$name-$(basename "$model" .onnx)" "$name" "$model"; done ;;
     harness) for model in "${models[@]}"; do harness_of "$model"; done ;;
     leaks) step leaks python3 "$root/benchmarks/gpu_leaks.py" --onnx "${models[0]}" --cycles 1000 --out "$out/leaks.json" ;;
     spread) spread ;;
-    *) echo "error: no step $name; the steps are evaluate, harness, leaks and spread" >&2; exit 2 ;;
+    *) echo "error: no step $name; the steps are build, evaluate, harness, leaks and spread" >&2; exit 2 ;;
   esac
 done
 exit "$failed"
