@@ -15,9 +15,10 @@ from onnx import TensorProto, helper, numpy_helper
 from roundoff.calibration.base import CalibrationTable, TensorRange
 from roundoff.calibration.graph import constants, model_hash, observed_tensors, with_outputs
 from roundoff.precision.base import Grid
-from roundoff.precision.bias import bias_shift
+from roundoff.precision.bias import bias_shift, rounding_sums
 from roundoff.precision.fp8 import Fp8
 from roundoff.precision.int8 import Int8
+from roundoff.precision.int8_fp16 import Int8Fp16
 
 
 def with_means(model: onnx.ModelProto) -> CalibrationTable:
@@ -71,7 +72,7 @@ def test_the_shift_is_the_mean_output_of_the_rounding_errors(groups, seed):
     random = np.random.default_rng(seed)
     rounding = random.normal(size=(8, 4 // groups, 3, 3)).astype(np.float32)
     means = random.normal(size=4)
-    shift = bias_shift(rounding, means.tolist(), groups)
+    shift = bias_shift(rounding_sums(rounding, np.zeros_like(rounding)), means.tolist(), groups)
     assert shift.dtype == np.float32
     for output in range(8):
         first = output // (8 // groups) * (4 // groups)
@@ -130,6 +131,27 @@ def test_a_bias_that_is_computed_stays_as_it_is():
     seen = run(with_outputs(model, ["planes"]), np.zeros((1, 8, 8, 4), np.uint8))[0]
     made = Int8().convert(model, Grid(), table_of_images(model, seen))
     assert next(node for node in made.graph.node if node.name == "conv").input[2] == "negated"
+
+
+def test_what_else_reads_a_convs_input_keeps_its_bias():
+    model = one_conv(bias=True)
+    model.graph.node.insert(3, helper.make_node("ConvTranspose", ["planes", "kernel_t"], ["up"], "up"))
+    model.graph.initializer.append(numpy_helper.from_array(np.ones((4, 2, 2, 2), np.float32), "kernel_t"))
+    model.graph.output.append(helper.make_tensor_value_info("up", TensorProto.FLOAT, ["N", 2, 9, 9]))
+    seen = run(with_outputs(model, ["planes"]), np.zeros((1, 8, 8, 4), np.uint8))[0]
+    made = Int8(last_layer=True).convert(model, Grid(), table_of_images(model, seen))
+    inputs = {node.name: list(node.input) for node in made.graph.node}
+    assert inputs["up"] == ["planes/quantized", "kernel_t/quantized"]
+    assert inputs["conv"][2] == "conv/bias"
+
+
+def test_a_float16_remainder_has_the_corrected_biases():
+    model = residual_network()
+    table = with_means(model)
+    whole, lowered = (constants(precision.convert(model, Grid(), table)) for precision in (Int8(), Int8Fp16()))
+    found = next(values for name, values in lowered.items() if name.startswith("conv1/bias"))
+    assert found.dtype == np.float16
+    np.testing.assert_allclose(found, whole["conv1/bias"], rtol=1e-3, atol=1e-4)
 
 
 def test_fp8_corrects_its_biases_too():

@@ -14,14 +14,19 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 
-def bias_shift(rounding: Floats, channel_means: Sequence[float], groups: int) -> Floats:
+def rounding_sums(weight: Floats, quantized: Floats) -> NDArray[np.float64]:
+    """W - W_q of a Conv's weights [out, in ÷ groups, *kernel], summed over the kernel: float64 [out, in ÷ groups]."""
+    sums: NDArray[np.float64] = (weight.astype(np.float64) - quantized).reshape(*weight.shape[:2], -1).sum(axis=2)
+    return sums
+
+
+def bias_shift(rounding: NDArray[np.float64], channel_means: Sequence[float], groups: int) -> Floats:
     """Σ (W - W_q) · E[x] by output channel, float32 [out].
 
-    `rounding` is W - W_q, [out, in ÷ groups, *kernel]; `channel_means` are E[x], [in]. At a padded border, where x is
-    0, the shift is a little too large.
+    `rounding` is that of `rounding_sums`; `channel_means` are E[x], [in]. At a padded border, where x is 0, the shift
+    is a little too large.
     """
     outputs = len(rounding)
-    errors = rounding.astype(np.float64).reshape(*rounding.shape[:2], -1).sum(axis=2)
     means = np.asarray(channel_means, np.float64).reshape(groups, -1)
-    shift: NDArray[np.float64] = np.einsum("goi,gi->go", errors.reshape(groups, outputs // groups, -1), means)
+    shift: NDArray[np.float64] = np.einsum("goi,gi->go", rounding.reshape(groups, outputs // groups, -1), means)
     return shift.reshape(outputs).astype(np.float32)

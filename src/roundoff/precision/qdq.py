@@ -24,7 +24,7 @@ from roundoff.calibration.base import CalibrationTable, TensorRange
 from roundoff.calibration.graph import constants, model_hash
 from roundoff.calibration.integers import along, weight_axis
 from roundoff.errors import BuildError, CalibrationError
-from roundoff.precision.bias import bias_shift
+from roundoff.precision.bias import bias_shift, rounding_sums
 from roundoff.precision.placement import Placement, Site, sites
 
 Codes = NDArray[Any]
@@ -62,7 +62,8 @@ def quantize(
         editor.quantize_activation(site, _range_of(table, site))
     for site in weights:
         editor.quantize_weight(site)
-        means = _range_of(table, Site(site.node, 0, model.graph.node[site.node].input[0])).channel_means
+        node = model.graph.node[site.node]
+        means = table.ranges[node.input[0]].channel_means if node.op_type == "Conv" else None
         if bias_correction and means is not None:
             editor.correct_bias(site, means)
     return editor.finish()
@@ -125,7 +126,7 @@ class _Editor:
         self.known: Mapping[str, NDArray[np.generic]] = constants(self.source)
         self.pairs: dict[str, list[onnx.NodeProto]] = {}
         self.weights: dict[tuple[str, int | None], str] = {}
-        self.rounding: dict[tuple[str, int | None], Floats] = {}
+        self.rounding: dict[str, NDArray[np.float64]] = {}
         self.front: list[onnx.NodeProto] = []
 
     def quantize_activation(self, site: Site, seen: TensorRange) -> None:
@@ -150,7 +151,7 @@ class _Editor:
         axis = _axis(node, self.known[site.tensor].ndim)
         key = (site.tensor, axis)
         if key not in self.weights:
-            self.weights[key] = self._weight(site.tensor, axis)
+            self.weights[key] = self._weight(site.tensor, axis, node.op_type)
         node.input[site.slot] = self.weights[key]
 
     def correct_bias(self, site: Site, channel_means: list[float]) -> None:
@@ -162,7 +163,7 @@ class _Editor:
         bias = node.input[2] if len(node.input) > 2 else ""
         if bias and bias not in self.known:
             return
-        shift = bias_shift(self.rounding[site.tensor, 0], channel_means, _attributes(node).get("group", 1) or 1)
+        shift = bias_shift(self.rounding[site.tensor], channel_means, _attributes(node).get("group", 1) or 1)
         values = shift + (self.known[bias].astype(np.float32) if bias else np.float32(0))
         name = f"{node.output[0]}/bias"
         self._constant(name, onnx.TensorProto.FLOAT, values)
@@ -188,11 +189,12 @@ class _Editor:
         """The pair nodes of those tensors that have one."""
         return [node for name in names for node in self.pairs.get(name, [])]
 
-    def _weight(self, name: str, axis: int | None) -> str:
+    def _weight(self, name: str, axis: int | None, op_type: str) -> str:
         base = f"{name}/axis{axis}" if any(name == other for other, _ in self.weights) else name
         values = self.known[name].astype(np.float32)
         scales, codes = self.codec.weight(values, axis)
-        self.rounding[name, axis] = values - codes.astype(np.float32) * along(scales, values.ndim, axis)
+        if op_type == "Conv":
+            self.rounding[name] = rounding_sums(values, codes.astype(np.float32) * along(scales, values.ndim, axis))
         self._constant(f"{base}/scale", onnx.TensorProto.FLOAT, scales)
         self._constant(f"{base}/codes", self.codec.weight_type, codes)
         self._constant(f"{base}/zero_point", self.codec.weight_type, np.zeros_like(codes, shape=scales.shape))
