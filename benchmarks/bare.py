@@ -119,7 +119,7 @@ class BareReplay:
 
     def each_ms(self, runs: int) -> np.ndarray:
         """Milliseconds of each of up to 256 replays, an event between any two."""
-        self._replay(0)
+        self._replay(-1)
         ok(cuda.cudaEventRecord(self.events[0], self.stream))
         for i in range(runs):
             self._replay(i)
@@ -129,7 +129,7 @@ class BareReplay:
 
     def back_to_back_ms(self, runs: int) -> float:
         """Milliseconds per replay, with an event only at either end."""
-        self._replay(0)
+        self._replay(-1)
         ok(cuda.cudaEventRecord(self.events[0], self.stream))
         for i in range(runs):
             self._replay(i)

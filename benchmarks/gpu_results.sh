@@ -1,24 +1,26 @@
 #!/usr/bin/env bash
-# Makes what lies under results/h200: the evaluation and report of each model, the harness, the leak test, and two GPUs.
+# Makes what lies under results/h100 and results/h200: the evaluation and report of each model, the harness, the leak test, and two GPUs.
 # Needs neither TensorFlow nor DVC (docs/tensorrt.md lists what it needs). Each step has a line in OUT/steps.txt;
 # the exit code is 1 if one of them failed.
 # Usage, in the repository's root: benchmarks/gpu_results.sh PREPARED OUT "STEPS" [MODEL.onnx ...]
-#   STEPS: build evaluate (which builds first where `build` was no step before) harness leaks spread (which wants two GPUs)
+#   STEPS: build evaluate (of what `build` built in the same OUT) harness leaks spread (which wants two GPUs)
 #   MODEL.onnx: by default those of results/models
+#   MORE, from the environment: precisions beside FP32, FP16 and INT8 (default: tf32 bf16 fp8)
 #   OVERRIDES, from the environment: further settings of the evaluation, separated by spaces
 set -uo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 prepared=$(realpath "$1") out=$(realpath -m "$2") steps=$3
 [ $# -gt 3 ] || set -- "$@" "$root"/results/models/{resnet8,resnet20,mobilenet_v2}.onnx
 mapfile -t models < <(realpath "${@:4}")
+MORE=${MORE-tf32 bf16 fp8}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/roundoff
 profiles='[[1,1,1],[32,32,32],[1024,1024,1024],[8192,8192,8192]]'
 settings=(
   'backend=[tensorrt_rtx,onnxruntime]' "backends.tensorrt_rtx.profiles=$profiles"
-  'evaluate.batch_sizes=[1,32,1024,8192]' 'evaluate.untimed=[onnxruntime]' 'build.more=[tf32,bf16,fp8]' verdict.batch_size=32
+  'evaluate.batch_sizes=[1,32,1024,8192]' 'evaluate.untimed=[onnxruntime]' "build.more=[${MORE// /,}]" verdict.batch_size=32
 )
-read -ra more <<< "${OVERRIDES:-}"
-settings+=("${more[@]}")
+read -ra overrides <<< "${OVERRIDES:-}"
+settings+=("${overrides[@]}")
 export PYTHONPATH=$root/src:${PYTHONPATH:-}
 failed=0
 
@@ -34,15 +36,14 @@ build() {  # MODEL.onnx: calibration and engines, in a folder of their own
   mkdir -p "$work/models/onnx" "$work/data" && cd "$work" || return 1
   cp "$1" models/onnx/model.onnx
   [ -e data/prepared ] || ln -s "$prepared" data/prepared
-  STAGES='probe calibrate build' "$root/stages/without_dvc.sh" 'fp32 fp16 int8 tf32 bf16 fp8' "${settings[@]}" && touch built
+  STAGES='probe calibrate build' "$root/stages/without_dvc.sh" "fp32 fp16 int8 $MORE" "${settings[@]}"
 }
 
 evaluate() {  # MODEL.onnx: the stages after that; the report in both languages
   local name work
   name=$(basename "$1" .onnx) work=$out/work/$(basename "$1" .onnx)
-  [ -e "$work/built" ] || build "$1" || return 1
   mkdir -p "$out/$name" && cd "$work" || return 1
-  STAGES='evaluate report' "$root/stages/without_dvc.sh" '' "${settings[@]}" || return 1
+  STAGES='probe evaluate report' "$root/stages/without_dvc.sh" '' "${settings[@]}" || return 1
   python3 "$root/stages/report.py" "${settings[@]}" report.language=ja hydra.run.dir=ja hydra.output_subdir=null || return 1
   cp -r metrics/. platform.json "$out/$name"
   for kind in html md; do cp "ja/metrics/report.$kind" "$out/$name/report.ja.$kind"; done
@@ -62,7 +63,8 @@ harness() {  # DEVICES OUT.json [OPTION …]: our figures against the bare loop'
 
 harness_of() {  # MODEL.onnx: one run of the harness
   local models=("$1") name; name=harness-$(basename "$1" .onnx)
-  step "$name" harness 1 "$out/$name.json" --precisions fp32 tf32 fp16 bf16 int8 fp8 --peer-batches 32 1024 --cold --check
+  # shellcheck disable=SC2086
+  step "$name" harness 1 "$out/$name.json" --precisions fp32 fp16 int8 $MORE --peer-batches 32 1024 --cold --check
 }
 
 spread() {  # the same cells on one GPU and on two, both with all kernels compiled before
