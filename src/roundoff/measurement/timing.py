@@ -26,7 +26,7 @@ CHECK_EVERY = 1.25
 MOST_REPEATS = 3
 OVERTIME = 1.5
 WARMUP_BLOCKS = 3  # fewer say too little of how long a run takes
-SETTLE_S = 0.0005  # of runs after another engine's meet its caches, and are not counted: at least one
+SETTLE_MS = 0.5  # of runs after another engine's meet its caches, and are not counted: at least one
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Timing:
 
     @property
     def seconds(self) -> float:
-        """Seconds spent in timed runs."""
+        """Seconds spent on its blocks, runs that are not counted included."""
         return sum(block.seconds for block in self.blocks)
 
     @property
@@ -193,15 +193,15 @@ class Interleaved:
                 if self.clock() - started > warm_up_s / 4:
                     break
             return
-        block, block_s = math.ceil(self.schedule.warmup_runs / WARMUP_BLOCKS), list[float]()
+        block, block_s, run_ms = math.ceil(self.schedule.warmup_runs / WARMUP_BLOCKS), list[float](), list[float]()
         while len(block_s) < WARMUP_BLOCKS or self.clock() - started < warm_up_s:
             before = self.clock()
-            bound.device_only(block)
+            run_ms.append(float(np.median(bound.device_only(block))))
             block_s.append(self.clock() - before)
         pace = max(float(np.median(block_s)) / block, 1e-9)
         slices = self.schedule.min_loads * self.schedule.rounds_per_load * MODES
         self._runs[name] = max(1, round(self.schedule.min_seconds / slices / pace))
-        self._settling[name] = max(1, math.ceil(SETTLE_S / pace))
+        self._settling[name] = max(1, math.ceil(SETTLE_MS / max(float(np.median(run_ms)), 1e-6)))
 
     def _round(self, bounds: Mapping[str, Bound]) -> None:
         for _ in range(MOST_REPEATS + 1):
