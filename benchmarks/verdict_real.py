@@ -15,6 +15,7 @@ from roundoff.backend.base import Bound, Logits, Milliseconds
 from roundoff.evaluation import Evaluation
 from roundoff.measurement.energy import Monitor
 from roundoff.measurement.lock import device_lock
+from roundoff.measurement.scatter import scatter
 from roundoff.measurement.timing import Fresh, Interleaved
 from roundoff.progress import progress_bar
 
@@ -64,7 +65,7 @@ def real(runs: int) -> dict[str, Any]:
         for name, share in (("aa", 0.0), ("slow_3", 0.03)):
             loops = []
             for seed in range(runs):
-                fresh, monitor = _fresh_networks(share), Monitor("none")
+                fresh, monitor = _fresh_networks(share, seed), Monitor("none")
                 loops.append(Interleaved(NAMES, fresh, REFERENCES, schedule, monitor, seed, time.perf_counter))
                 loops[-1].run()
                 bar.advance()
@@ -73,14 +74,18 @@ def real(runs: int) -> dict[str, Any]:
     return found
 
 
-def _fresh_networks(share: float) -> Fresh:
+def _fresh_networks(share: float, seed: int) -> Fresh:
     """Loads of one network; the candidate's runs take `share` longer. All are wrapped alike, so that it costs alike."""
-    slower = dict(zip(NAMES, (0.0, share, 0.0), strict=True))
+    slower, random = dict(zip(NAMES, (0.0, share, 0.0), strict=True)), np.random.default_rng(seed)
 
     @contextmanager
     def fresh(names: Sequence[str]) -> Iterator[Mapping[str, Bound]]:
         with ExitStack() as stack:
-            yield {name: Slowed(stack.enter_context(_network()), slower[name]) for name in names}
+            bounds, blocks = {}, []
+            for name in names:
+                blocks.append(scatter(random))
+                bounds[name] = Slowed(stack.enter_context(_network()), slower[name])
+            yield bounds
 
     return fresh
 

@@ -16,6 +16,7 @@ from roundoff.dataset.base import Prepared
 from roundoff.engine import Inputs, build_cell
 from roundoff.errors import ConfigError, GateError, Unavailable
 from roundoff.evaluation import Evaluation
+from roundoff.measurement import speed
 from roundoff.precision.base import Precision
 from roundoff.precision.fp32 import Fp32
 
@@ -320,6 +321,14 @@ def test_a_batch_size_that_does_not_fit_is_a_row_and_the_others_stand(fresh, mon
     assert row["batch_4"].keys() == row["batch_1"].keys()
     assert row["batch_4"]["device_p50_ms"] is None
     assert row["batch_1"]["device_p50_ms"] > 0
+
+
+def test_each_timed_load_of_an_engine_has_its_memory_moved(fresh, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(speed, "scatter", lambda random: sizes.append(random.integers(10**9)) or [])
+    run(fresh)
+    assert len(sizes) >= 2 * QUICK.min_loads
+    assert len(set(sizes)) == len(sizes)
 
 
 def test_a_batch_larger_than_the_test_set_repeats_images(fresh):

@@ -21,6 +21,7 @@ from roundoff.measurement.cell import REFERENCE_PRECISION, Cell
 from roundoff.measurement.energy import energy_per_image, meter_for, monitor_for, no_energy
 from roundoff.measurement.latency import batch_metrics, batch_unavailable
 from roundoff.measurement.lock import device_lock
+from roundoff.measurement.scatter import scatter
 from roundoff.measurement.timing import Interleaved, Schedule, Timing
 from roundoff.progress import progress_bar
 
@@ -139,9 +140,11 @@ class _Bench:
             wanted.setdefault(cell, []).append(int(batch))
         builds = {cell: known[self.loads % len(known)] for cell in wanted for known in [self.loaders[cell].builds]}
         self.loads += 1
+        random, blocks = np.random.default_rng((self.plan.seed, self.loads)), []
         with ExitStack() as stack:
             bounds: dict[str, Bound] = {}
             for cell, sizes in wanted.items():
+                blocks.append(scatter(random))
                 bounds |= self._bind(cell, stack.enter_context(self._loaded(cell, builds[cell])), sizes, stack)
             yield bounds
             for name, bound in bounds.items():

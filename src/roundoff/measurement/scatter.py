@@ -1,0 +1,21 @@
+"""Blocks of random size, taken before an engine is loaded, so that its memory lies elsewhere than at the last load.
+
+An allocator gives a process the same places again and again, and where memory lies changes an engine's speed: what is
+to be noise between loads would else stay with an engine for a whole run, where no interval over loads can see it
+(Mytkowicz et al., "Producing Wrong Data Without Doing Anything Obviously Wrong", 2009; Curtsinger and Berger,
+"STABILIZER", 2013).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCKS = 28
+SMALLEST, LARGEST = 2**8, 2**21
+
+
+def scatter(random: np.random.Generator) -> list[NDArray[np.uint8]]:
+    """BLOCKS arrays of SMALLEST to LARGEST bytes, the logarithm uniform, written to; held as long as the engine is."""
+    sizes = np.exp(random.uniform(np.log(SMALLEST), np.log(LARGEST), BLOCKS)).astype(np.int64)
+    return [np.ones(size, np.uint8) for size in sizes]
