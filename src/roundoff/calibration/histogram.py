@@ -71,8 +71,8 @@ class Histogram:
 
     def add_channels(self, values: Floats) -> None:
         """Add up the mean of each channel of each image of a float32 [n, C, …] array, which is not counted."""
-        means = values.reshape(*values.shape[:2], -1).mean(axis=2)
-        sums = means.sum(axis=0, dtype=np.float64)
+        # In float64: float32's last digits would depend on where the array lies in memory.
+        sums = values.reshape(*values.shape[:2], -1).mean(axis=2, dtype=np.float64).sum(axis=0)
         self.channel_sums = sums if self.channel_sums is None else self.channel_sums + sums
         self.images += len(values)
 
