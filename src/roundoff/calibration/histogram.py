@@ -83,7 +83,7 @@ class Histogram:
         return [float(f"{mean:.7g}") for mean in self.channel_sums / self.images]
 
     def merge(self, other: Histogram) -> None:
-        """Add the counts of another histogram, as if its values had been added here."""
+        """Add the counts of another histogram, as if its values had been added here; not the channels' sums."""
         self.low, self.high = min(self.low, other.low), max(self.high, other.high)
         self._widen(other.exponent)
         self.counts += _rebinned(other.counts, self.exponent - other.exponent)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,9 +94,7 @@ def pareto_figure(evidence: Evidence, batch: int, front: Sequence[str]) -> Drawi
         axes.set_xlabel("← faster: median latency end to end (ms)")
         axes.set_ylabel("top-1 accuracy (%), 95 % interval")
         title(figure, f"Accuracy against speed, batch {batch}")
-        _legend(
-            figure, [name for name in precisions if name in {cell.precision for cell in cells}], precisions, backends
-        )
+        _legend(figure, dict.fromkeys(cell.precision for cell in cells), precisions, backends)
 
     return draw(plot, WIDTH, 4.2)
 
@@ -126,7 +124,7 @@ def _front_line(axes: Any, cells: Sequence[Cell], batch: int) -> None:
         axes.step(*zip(*line, strict=True), where="post", color="#888888", linestyle="--", linewidth=1, zorder=0)
 
 
-def _legend(figure: Figure, shown: Sequence[str], precisions: tuple[str, ...], backends: tuple[str, ...]) -> None:
+def _legend(figure: Figure, shown: Iterable[str], precisions: tuple[str, ...], backends: tuple[str, ...]) -> None:
     from matplotlib.lines import Line2D
 
     colours = [
