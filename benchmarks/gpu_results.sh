@@ -67,10 +67,12 @@ harness_of() {  # MODEL.onnx: one run of the harness
   step "$name" harness 1 "$out/$name.json" --precisions fp32 fp16 int8 $MORE --peer-batches 32 1024 --cold --check
 }
 
-spread() {  # the same cells on one GPU and on two, both with all kernels compiled before
+spread() {  # the same cells on one GPU and on two, both with all kernels compiled before, on the GPU that runs them
   local cells=(--precisions fp32 fp16 --peer-batches --round-ms 50)
-  step spread-warm harness 1 "$out/work/spread-warm.json" "${cells[@]}" --rounds 1
-  for devices in 1 2; do step "spread-$devices" harness "$devices" "$out/spread-$devices.json" "${cells[@]}" --check; done
+  for devices in 1 2; do
+    step "spread-warm-$devices" harness "$devices" "$out/work/spread-warm.json" "${cells[@]}" --rounds 1
+    step "spread-$devices" harness "$devices" "$out/spread-$devices.json" "${cells[@]}" --check
+  done
   step spread python3 "$root/benchmarks/gpu_spread.py" "$out"/spread-{1,2}.json --out "$out/spread.json" --check
 }
 

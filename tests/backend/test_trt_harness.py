@@ -161,15 +161,32 @@ def test_cells_are_spread_and_an_empty_share_starts_nothing(spread):
     assert problems == []
 
 
+@pytest.mark.parametrize("devices", [1, 2, 3])
+@pytest.mark.parametrize("count", [0, 1, 5, 12])
+def test_every_cell_is_dealt_once_and_evenly(harness, devices, count):
+    cells = [f"m/{i}" for i in range(count)]
+    shares = [harness.dealt(cells, devices, device) for device in range(devices)]
+    assert sorted(cell for share in shares for cell in share) == sorted(cells)
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_no_device_gets_every_models_fp32(harness):
+    cells = [f"{model}/{precision}" for model in "abcd" for precision in ("fp32", "fp16")]
+    assert [harness.dealt(cells, 2, device) for device in (0, 1)] == [
+        ["a/fp32", "b/fp16", "c/fp32", "d/fp16"],
+        ["a/fp16", "b/fp32", "c/fp16", "d/fp32"],
+    ]
+
+
 def test_a_process_that_dies_leaves_what_was_measured(spread):
     cells, problems = spread("bad,b", ["m/a", "m/b", "m/c", "m/d"])
     assert [cells[name]["status"] for name in ("m/a", "m/b", "m/c", "m/d")] == [
         "measured",
         "measured",
-        "failed",
         "measured",
+        "failed",
     ]
-    assert "ended with exit code 3 before this cell" in cells["m/c"]["reason"]
+    assert "ended with exit code 3 before this cell" in cells["m/d"]["reason"]
     assert problems == ["the process on GPU bad ended with exit code 3"]
 
 
