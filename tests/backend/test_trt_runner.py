@@ -13,7 +13,7 @@ import pytest
 from fake_gpu import CLASSES, IMAGE_SHAPE, Error, FakeCuda, FakeTensorrt, logits_of
 
 from roundoff.backend import cuda, trt_bound, trt_fit
-from roundoff.backend.trt_context import SCRATCH, Engine
+from roundoff.backend.trt_context import SCRATCH
 from roundoff.backend.trt_library import keep, make_log
 from roundoff.backend.trt_runner import TensorrtRunner
 from roundoff.errors import BuildError, DataError, GateError, Unavailable
@@ -257,28 +257,6 @@ def test_compiled_kernels_are_kept_and_reused(load, tmp_path):
     assert (tmp_path / "kernels").read_bytes() == b"kernels"
     with load().bind([images(1)]) as warm:
         assert warm.facts()["runtime_cache_warm"] is True
-
-
-def test_a_cache_known_to_be_complete_is_not_serialized_again(load, tmp_path, monkeypatch):
-    serialized = []
-    whole = Engine.compiled_kernels
-
-    def counted(engine):
-        serialized.append(engine)
-        return whole(engine)
-
-    monkeypatch.setattr(Engine, "compiled_kernels", counted)
-    monkeypatch.setattr("roundoff.backend.trt_runner._COMPLETE", set())
-    for _ in range(3):
-        load().bind([images(1)])
-    known = len(serialized)
-    load().bind([images(1)])
-    assert len(serialized) == known
-    load().bind([images(2)])
-    assert len(serialized) == known + 1
-    (tmp_path / "kernels").unlink()
-    load().bind([images(1)])
-    assert (tmp_path / "kernels").read_bytes() == b"kernels"
 
 
 def test_kernels_that_nobody_used_for_months_go(load, tmp_path):

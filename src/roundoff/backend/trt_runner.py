@@ -24,7 +24,6 @@ from roundoff.errors import DataError
 
 KERNELS = "-runtime.cache"
 CHUNK = 256  # images: enough to be fast; a profile for thousands may not find the memory that it wants
-_COMPLETE: set[tuple[int, int]] = set()  # hash of a runtime cache, and a batch size whose kernels it was seen to hold
 
 
 class TensorrtRunner(Runner):
@@ -96,10 +95,7 @@ class TensorrtRunner(Runner):
         bound = TensorrtBound(self._engine, batches, self._streams, self._cuda_graphs, self._bounds.remove)
         self._bounds.append(bound)
         self._largest_binding = max(self._largest_binding, bound.device_bytes)
-        # engines are bound again and again, and serializing a cache takes longer than a binding
-        if (hash(self._kept), bound.batch_size) not in _COMPLETE:
-            self._keep_kernels()
-            _COMPLETE.add((hash(self._kept), bound.batch_size))
+        self._keep_kernels()
         return bound
 
     def memory_mb(self) -> float | None:
