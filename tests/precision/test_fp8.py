@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from networks import pictures, relative_error, residual_network, run, table_of, types
-from onnx import TensorProto
+from onnx import TensorProto, helper, numpy_helper
 
 from roundoff.calibration.base import CalibrationTable, TensorRange
 from roundoff.errors import CalibrationError
@@ -45,6 +45,30 @@ def test_operands_are_eight_bits_and_the_rest_is_float16(precision, code, error)
     assert found["logits"] == TensorProto.FLOAT
     images = pictures()
     assert relative_error(run(converted, images)[0], run(model, images)[0]) < error
+
+
+@pytest.mark.parametrize("depthwise", [False, True])
+def test_depthwise_convolutions_stay_in_float16_unless_asked_for(depthwise):
+    model = depthwise_network()
+    makers = {
+        name: n
+        for n in Fp8(depthwise=depthwise).convert(model, Grid(), table_of(model)).graph.node
+        for name in n.output
+    }
+    behind_pairs = {
+        name: all(makers[i].op_type == "DequantizeLinear" for i in makers[name].input[:2] if i in makers)
+        for name in ("conv1", "conv2")
+    }
+    assert behind_pairs == {"conv1": True, "conv2": depthwise}
+
+
+def depthwise_network() -> onnx.ModelProto:
+    """The residual network with a kernel for each channel alone in its second convolution."""
+    model = residual_network()
+    kernel = next(i for i in model.graph.initializer if i.name == "kernel2")
+    kernel.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(kernel)[:, :1], "kernel2"))
+    next(n for n in model.graph.node if n.name == "conv2").attribute.append(helper.make_attribute("group", 16))
+    return model
 
 
 def test_int8_fp16_has_int8s_pairs():

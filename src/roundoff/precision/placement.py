@@ -17,7 +17,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+import numpy as np
 import onnx
+from numpy.typing import NDArray
 
 from roundoff.calibration.graph import WEIGHTED, activations, constants
 from roundoff.errors import BuildError
@@ -29,6 +31,7 @@ class Placement:
 
     `exclude_nodes` are names (with * and ?) of nodes that the rules know and of tensors that these take: an exported
     graph calls a tensor by the node that gives it, so a name stands for both. `exclude_types` are operator types.
+    Without `depthwise`, convolutions of each channel by itself are left out.
     """
 
     first_layer: bool = True
@@ -37,6 +40,7 @@ class Placement:
     exclude_nodes: Sequence[str] = ()
     exclude_types: Sequence[str] = ()
     fuses_add: bool = True
+    depthwise: bool = True
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ def sites(model: onnx.ModelProto, placement: Placement) -> tuple[list[Site], lis
     if not placement.last_layer:
         excluded |= set(weighted[-1:])
     nodes = model.graph.node
+    if not placement.depthwise:
+        excluded |= {index for index in weighted if _is_depthwise(nodes[index], constants(model))}
     kept = [index for index in weighted if index not in excluded]
     inputs = [Site(index, 0, nodes[index].input[0]) for index in kept]
     weights = [Site(index, 1, nodes[index].input[1]) for index in kept]
@@ -107,6 +113,11 @@ def _kernel(node: onnx.NodeProto) -> int:
     """Kernel area: of two Convs that meet in an Add the larger one is fused, the 1x1 projection is the branch."""
     shape = next((list(a.ints) for a in node.attribute if a.name == "kernel_shape"), [1])
     return shape[0] * shape[-1]
+
+
+def _is_depthwise(node: onnx.NodeProto, known: Mapping[str, NDArray[np.generic]]) -> bool:
+    groups = next((a.i for a in node.attribute if a.name == "group"), 1)
+    return node.op_type == "Conv" and groups > 1 and known[node.input[1]].shape[1] == 1
 
 
 def _excluded(model: onnx.ModelProto, placement: Placement, weighted: Sequence[int]) -> set[int]:
