@@ -234,6 +234,7 @@ class FakeTensorrt:
         self.cuda, self.profiles, self.layers, self.scratch_per_image = cuda, profiles, layers, scratch_per_image
         self.validity = (self.EngineValidity.VALID, 0)
         self.compiled = 0
+        self.kernels = b"kernels"
         self.layers_without_context = layers
         self.room_for = 10**9  # the largest batch that TensorRT itself finds memory for
 
@@ -278,7 +279,7 @@ class ICudaEngine:
         return self.trt.profiles[profile_index][2] * self.trt.scratch_per_image
 
     def create_runtime_config(self):
-        return IRuntimeConfig(self.trt)
+        return IRuntimeConfig(self.trt, self.logger)
 
     def create_execution_context(self, runtime_config):
         assert runtime_config.strategy in ("user", "profile")
@@ -300,19 +301,23 @@ class EngineInspector:
 
 
 class IRuntimeCache:
-    def __init__(self, trt: FakeTensorrt) -> None:
-        self.trt = trt
+    def __init__(self, trt: FakeTensorrt, logger) -> None:
+        self.trt, self.logger = trt, logger
 
     def deserialize(self, blob):
-        return blob == b"kernels"
+        if blob != self.trt.kernels:
+            self.logger.log(Severity.WARNING, "[Runtime Cache]: Fingerprint check failed; rejecting cache.")
+        return blob == self.trt.kernels
 
     def serialize(self):
-        return b"kernels"
+        if not self.trt.kernels:
+            self.logger.log(Severity.INFO, "[RUNTIME CACHE]: Error serializing graph")
+        return self.trt.kernels
 
 
 class IRuntimeConfig:
-    def __init__(self, trt: FakeTensorrt) -> None:
-        self.trt, self.strategy = trt, None
+    def __init__(self, trt: FakeTensorrt, logger) -> None:
+        self.trt, self.logger, self.strategy = trt, logger, None
         self.dynamic_shapes_kernel_specialization_strategy = None
         self.cuda_graph_strategy = None
 
@@ -320,7 +325,7 @@ class IRuntimeConfig:
         self.strategy = strategy
 
     def create_runtime_cache(self):
-        return IRuntimeCache(self.trt)
+        return IRuntimeCache(self.trt, self.logger)
 
     def set_runtime_cache(self, cache):
         return True

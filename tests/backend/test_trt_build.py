@@ -189,6 +189,15 @@ def test_load_without_a_gpu_says_so_in_cudas_words(tmp_path):
         Tensorrt().load(tmp_path)
 
 
+def test_each_gpu_has_compiled_kernels_of_its_own(tmp_path, monkeypatch):
+    files = set()
+    for gpu in ("GPU-1", "GPU-2", "GPU-1"):
+        monkeypatch.setattr(cuda, "use_first_device", lambda gpu=gpu: gpu)
+        files.add(Tensorrt(cache=str(tmp_path))._kernels_file(b"plan"))
+    assert len(files) == 2
+    assert {path.parent for path in files} == {tmp_path}
+
+
 @pytest.mark.skipif(not without_gpu(), reason="this machine has a GPU")
 def test_a_build_for_the_current_gpu_is_refused_without_one():
     assert Tensorrt().refusal(Fp32()) is None

@@ -259,6 +259,28 @@ def test_compiled_kernels_are_kept_and_reused(load, tmp_path):
         assert warm.facts()["runtime_cache_warm"] is True
 
 
+def test_kernels_that_are_refused_are_told_in_tensorrts_words_and_replaced(load, tmp_path):
+    (tmp_path / "kernels").write_bytes(b"of another GPU")
+    with load().bind([images(1)]) as bound:
+        facts = bound.facts()
+    assert facts["runtime_cache_warm"] is False
+    assert facts["runtime_cache_problem"] == (
+        "what was kept is refused: [Runtime Cache]: Fingerprint check failed; rejecting cache."
+    )
+    assert (tmp_path / "kernels").read_bytes() == b"kernels"
+    with load().bind([images(1)]) as bound:
+        assert bound.facts()["runtime_cache_problem"] is None
+
+
+def test_kernels_that_cannot_be_serialized_are_told_in_tensorrts_words(load, gpu, tmp_path):
+    trt = FakeTensorrt(gpu)
+    trt.kernels = b""
+    with load(trt).bind([images(1)]) as bound:
+        words = bound.facts()["runtime_cache_problem"]
+    assert words == "nothing to keep was given: [RUNTIME CACHE]: Error serializing graph"
+    assert not (tmp_path / "kernels").exists()
+
+
 def test_kernels_that_nobody_used_for_months_go(load, tmp_path):
     old, new, other = (tmp_path / name for name in ("a-runtime.cache", "b-runtime.cache", "c-timing.cache"))
     for path in (old, new, other):

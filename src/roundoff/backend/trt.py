@@ -124,8 +124,7 @@ class Tensorrt(Backend):
         facts, plan = read_json(directory / FACTS), (directory / self.artifact).read_bytes()
         log = make_log(trt)
         refuse_foreign(trt, facts["made_for"], plan, log)
-        kernels = self._cache_directory() / f"{hashlib.sha256(plan).hexdigest()[:16]}{KERNELS}"
-        return TensorrtRunner(trt, plan, log, facts, kernels, self.streams, self.cuda_graphs)
+        return TensorrtRunner(trt, plan, log, facts, self._kernels_file(plan), self.streams, self.cuda_graphs)
 
     def _with_log(self, error: BuildError, log: Path, name: str) -> BuildError:
         """The error, with the log where it stays: what a failed stage was writing is deleted."""
@@ -162,6 +161,11 @@ class Tensorrt(Backend):
     def _cache_directory(self) -> Path:
         home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         return Path(self.cache) if self.cache else Path(home) / "roundoff"
+
+    def _kernels_file(self, plan: bytes) -> Path:
+        """Of this engine on this GPU: another GPU refuses the kernels, be it of the same model, and writes its own."""
+        gpu = hashlib.sha256(cuda.use_first_device().encode()).hexdigest()[:8]
+        return self._cache_directory() / f"{hashlib.sha256(plan).hexdigest()[:16]}-{gpu}{KERNELS}"
 
     def _timing_cache_file(self, trt: Any) -> Path:
         return self._cache_directory() / f"{self.module}-{trt.__version__}-timing.cache"

@@ -158,6 +158,7 @@ class TensorrtBound(Bound):
             "profile": list(profile),
             "host_memory": "pinned",
             "runtime_cache_warm": self.engine.cache_was_warm,
+            "runtime_cache_problem": self.engine.cache_problem,
             "memory_mb": self.device_bytes / 1e6,
             "enqueue_ms": self._enqueue_ms(),
             "copy_ms": self._copy_ms(),

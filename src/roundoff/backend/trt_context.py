@@ -112,6 +112,7 @@ class Engine:
         self.profiles = [self._profile(i) for i in range(self.engine.num_optimization_profiles)]
         self.config = self.engine.create_runtime_config()
         self.config.set_execution_context_allocation_strategy(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
+        self.cache_problem: str | None = None
         self.cache, self.cache_was_warm = self._runtime_cache(runtime_cache)
 
     def _profile(self, index: int) -> tuple[int, int, int]:
@@ -128,13 +129,22 @@ class Engine:
         )
         self.config.cuda_graph_strategy = self.trt.CudaGraphStrategy.DISABLED
         cache = self.config.create_runtime_cache()
+        self.log.latest.clear()
         warm = bool(blob) and bool(cache.deserialize(blob))
+        if blob and not warm:
+            self.cache_problem = f"what was kept is refused: {'; '.join(self.log.latest)}"
         self.config.set_runtime_cache(cache)
         return cache, warm
 
     def compiled_kernels(self) -> bytes:
-        """The runtime cache, serialized; empty where there is none."""
-        return bytes(self.cache.serialize()) if self.cache is not None else b""
+        """The runtime cache, serialized; empty where there is none, or TensorRT-RTX gives none."""
+        if self.cache is None:
+            return b""
+        self.log.latest.clear()
+        blob = bytes(self.cache.serialize() or b"")
+        if not blob:
+            self.cache_problem = f"nothing to keep was given: {'; '.join(self.log.latest)}"
+        return blob
 
     def profile_for(self, batch: int) -> int:
         """The profile whose optimum is nearest; Unavailable where the batch size lies in none."""

@@ -25,6 +25,7 @@ INSTALL = {
 }
 LETTERS = "FEWIV"  # a severity's letter in the log: internal error (fatal), error, warning, info, verbose
 UNTOLD = 100  # errors that wait to be asked for
+LATEST = 5  # messages of any severity
 OUT_OF_MEMORY = re.compile(
     r"out.?of.?memory|cudaErrorMemoryAllocation|GPU memory.* could not be allocated|bad_alloc", re.IGNORECASE
 )
@@ -98,6 +99,7 @@ def _logger(trt: Any, path: Path | None) -> Any:
             self.errors: list[str] = []
             self.warnings: list[str] = []
             self.untold: deque[str] = deque(maxlen=UNTOLD)
+            self.latest: deque[str] = deque(maxlen=LATEST)
             self.layers = ""
             self.raised: BaseException | None = None
 
@@ -109,6 +111,7 @@ def _logger(trt: Any, path: Path | None) -> Any:
                 self.raised = self.raised or error
 
         def _take(self, level: int, message: str) -> None:
+            self.latest.append(message.strip())
             if level <= int(trt.ILogger.Severity.ERROR):
                 self.untold.append(message.strip())
             if path is None:
