@@ -1,17 +1,23 @@
-"""One engine at one batch size, timed in turn with the bare replay loop; and the peer, in turn with our FP16 engine."""
+"""One engine at one batch size, timed in turn with the bare replay loop; and the peer, in turn with our FP16 engine.
+
+Both are bound anew several times, behind device memory of random size: two loads of one engine differ in speed by
+where their memory lies, so that a single pair of them says little about who times better.
+"""
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from bare import BareReplay
 
+from roundoff.backend.cuda import DeviceMemory, Owner
 from roundoff.backend.trt_library import OUT_OF_MEMORY, import_tensorrt, make_log
 from roundoff.errors import GateError, Unavailable
 from roundoff.measurement.energy import energy_per_image, meter_for, no_energy
@@ -20,6 +26,25 @@ from roundoff.measurement.speed import check_outputs, tolerance
 
 ENERGY_S = 2.0
 WARM_S = 0.2
+BLOCKS = 8
+SMALLEST, LARGEST = 2**9, 2**24  # bytes of a block of device memory
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one pair of bindings gave: milliseconds by round, ours of each run [rounds, runs]; seconds streamed."""
+
+    ours: np.ndarray
+    theirs: np.ndarray
+    tight: np.ndarray
+    whole: np.ndarray
+    seconds: np.ndarray
+    copies: tuple[float, float]
+
+    @property
+    def medians(self) -> np.ndarray:
+        """Our device-only time in each round."""
+        return np.asarray(np.median(self.ours, axis=1))
 
 
 @dataclass
@@ -32,16 +57,20 @@ class Batch:
     engine: Path
     logits: np.ndarray
     accuracy: dict[str, Any]
+    random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
 
     def row(self, images: np.ndarray, rows: np.ndarray) -> dict[str, Any]:
         """Bind `images[rows]`, check and time; what does not fit, or computes something else, is the row."""
         inputs = [np.ascontiguousarray(images[row]) for row in rows]
         try:
-            with self.runner.bind(inputs) as bound:
-                self._check(bound, rows)
-                row = self._timed(bound, inputs)
-                self._check(bound, rows)
-                return row | {"energy": self._energy(bound)}
+            loads: list[Load] = []
+            for left in reversed(range(self.options.loads)):
+                with scattered(self.random), self.runner.bind(inputs) as bound:
+                    self._check(bound, rows)
+                    loads.append(self._timed(bound, inputs))
+                    self._check(bound, rows)
+                    about = {} if left else {"facts": bound.facts(), "energy": self._energy(bound)}
+            return figures(bound.batch_size, loads) | about
         except Unavailable as reason:
             return {"status": "unavailable", "reason": str(reason)}
         except GateError as error:
@@ -51,7 +80,7 @@ class Batch:
         expected = np.concatenate([self.logits[row] for row in rows])
         check_outputs(self.name, bound, expected, tolerance(self.accuracy["relative_error"]))
 
-    def _timed(self, bound: Any, inputs: list[np.ndarray]) -> dict[str, Any]:
+    def _timed(self, bound: Any, inputs: list[np.ndarray]) -> Load:
         trt = import_tensorrt(self.options.module)
         kernels = self.runner.cache_file.read_bytes() if self.runner.cache_file.exists() else b""
         log = make_log(trt)
@@ -76,35 +105,56 @@ class Batch:
             return no_energy(str(missing))
 
 
-def compare(options: argparse.Namespace, bound: Any, bare: Any) -> dict[str, Any]:
-    """Figures of the binding and of the bare loop, from rounds in which they take turns."""
-    size, facts = bound.batch_size, bound.facts()
-    bound.stream(20), warm_up(lambda: bare.each_ms(20))
+@contextmanager
+def scattered(random: np.random.Generator) -> Iterator[None]:
+    """Blocks of device memory, the logarithm of their size uniform, held while something else finds its places."""
+    with Owner() as owner:
+        for size in np.exp(random.uniform(np.log(SMALLEST), np.log(LARGEST), BLOCKS)).astype(int):
+            owner.own(DeviceMemory(int(size)))
+        yield
+
+
+def compare(options: argparse.Namespace, bound: Any, bare: Any) -> Load:
+    """The binding and the bare loop in turn, for this load's share of the rounds."""
+    warm_up(lambda: bound.device_only(20)), bound.stream(20), warm_up(lambda: bare.each_ms(20))
     runs = runs_of(options, float(np.median(bare.each_ms(20))))
-    rounds = [_round(bound, bare, runs, turn) for turn in range(options.rounds)]
+    rounds = [_round(bound, bare, runs, turn) for turn in range(-(-options.rounds // options.loads))]
     ours, theirs, tight, whole, seconds = (np.array(column) for column in zip(*rounds, strict=True))
-    copy_in, copy_out = bare.copy_ms(max(5, min(runs, 50)))
-    medians = np.median(ours, axis=1)
-    limiting = max(copy_in, copy_out, float(np.median(tight)))
-    throughput = size * runs * len(seconds) / float(seconds.sum())
+    return Load(ours, theirs, tight, whole, seconds, bare.copy_ms(max(5, min(runs, 50))))
+
+
+def figures(size: int, loads: Sequence[Load]) -> dict[str, Any]:
+    """Medians over all rounds, but of ratios: these over the rounds of each load, and then over loads."""
+    ours, whole = (np.concatenate([getattr(load, name).ravel() for load in loads]) for name in ("ours", "whole"))
+    tight = over_rounds(loads, lambda load: load.tight)
+    over_bare = [float(np.median(load.medians / load.theirs)) for load in loads]
+    copy_in, copy_out = (float(np.median([load.copies[way] for load in loads])) for way in (0, 1))
+    limiting = max(copy_in, copy_out, tight)
+    throughput = size * len(ours) / float(sum(load.seconds.sum() for load in loads))
     return {
         "status": "measured",
-        "runs": runs * options.rounds,
-        "device_ms": float(np.median(medians)),
-        "bare_ms": float(np.median(theirs)),
-        "bare_back_to_back_ms": float(np.median(tight)),
-        "device_over_bare": float(np.median(medians / theirs)),
-        "device_over_back_to_back": float(np.median(medians / tight)),
+        "runs": len(ours),
+        "loads": len(loads),
+        "device_ms": over_rounds(loads, lambda load: load.medians),
+        "bare_ms": over_rounds(loads, lambda load: load.theirs),
+        "bare_back_to_back_ms": tight,
+        "device_over_bare": float(np.median(over_bare)),
+        "device_over_bare_by_load": over_bare,
+        "device_over_back_to_back": float(np.median([np.median(load.medians / load.tight) for load in loads])),
         "end_to_end_ms": float(np.median(whole)),
-        **percentiles("device", ours.ravel()),
-        **percentiles("end_to_end", whole.ravel()),
+        **percentiles("device", ours),
+        **percentiles("end_to_end", whole),
         "copy_in_ms": copy_in,
         "copy_out_ms": copy_out,
         "throughput_per_s": throughput,
         "limit_per_s": 1e3 * size / limiting,
         "throughput_over_limit": throughput * limiting / 1e3 / size,
-        "facts": facts,
     }
+
+
+def over_rounds(loads: Sequence[Load], figure: Callable[[Load], np.ndarray]) -> float:
+    """The median of a figure over the rounds of all loads."""
+    return float(np.median(np.concatenate([figure(load) for load in loads])))
 
 
 def _round(bound: Any, bare: Any, runs: int, turn: int) -> tuple[np.ndarray, float, float, np.ndarray, float]:

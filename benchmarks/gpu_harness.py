@@ -174,7 +174,8 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--peer-mode", default="default", help="torch.compile's mode, such as max-autotune-no-cudagraphs"
     )
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=int, default=9, help="in all, shared out among the loads")
+    parser.add_argument("--loads", type=int, default=3, help="fresh bindings of each engine and batch size")
     parser.add_argument("--round-ms", type=float, default=100.0, help="aim for one mode's share of a round")
     parser.add_argument("--work", type=Path, default=Path("build/gpu"), help="where engines and caches go")
     parser.add_argument("--cache", type=Path, help="where compiled kernels are kept; default: under --work")
@@ -188,8 +189,8 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     options.cache = options.cache or options.work / "cache"
     if options.peer_batches is None:
         options.peer_batches = options.batches
-    if min([*options.batches, options.rounds, options.devices]) < 1:
-        parser.error("batch sizes, rounds and devices start at 1")
+    if min([*options.batches, options.rounds, options.loads, options.devices]) < 1:
+        parser.error("batch sizes, rounds, loads and devices start at 1")
     options.cells = options.cells or [
         f"{model}/{precision}"
         for model in options.onnx

@@ -2,12 +2,14 @@
 
     python benchmarks/gpu_leaks.py --onnx models/onnx/model.onnx --cycles 1000 --out leaks.json
 
-Prints JSON; exits with 1 if device memory, host memory, threads or open files grew beyond what is allowed for. The
-file is written anew after each tenth of the cycles, `complete` from the last on.
+Prints JSON; exits with 1 if device memory, host memory, threads or open files grew beyond what is allowed for. After
+each tenth of the cycles come as many of the same calls to TensorRT and CUDA without roundoff (bare_life.py): what those
+grow by is the libraries', and allowed for. The file is written anew after each tenth, `complete` from the last on.
 
 8 MB of host memory in 1,000 cycles are 8 kB a cycle: a single input buffer that is not given back (98 kB at batch 32
 and 32 × 32 pixels) would be 98 MB. Less cannot be asked for: free memory goes back to the system before each reading,
-but the allocator's arenas and the driver's own tables still move by a few MB. `course` tells a step from a slope.
+but the allocator's arenas and the driver's own tables still move by a few MB. `course` has the growth of each tenth,
+ours and the libraries', and tells a step from a slope.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from roundoff.progress import track
 
 WARM_UP = 50
 READINGS = 10
+Growth = dict[str, float]
 ALLOWED = {"device_mb": 4.0, "host_mb": 8.0, "threads": 0, "files": 0}
 
 
@@ -88,12 +91,13 @@ def main() -> int:
         graph = directory / "graph.onnx"
         onnx.save(Fp16().convert(model, backend.grid, None), graph)
         backend.build(Source("fp16", Fp16(), graph, graph, images), directory)
+        ours, bare = (lambda: cycle(backend, directory, images)), bare_cycle(backend, directory, images)
         for _ in track(range(WARM_UP), "warm-up"):
-            cycle(backend, directory, images)
+            ours(), bare()
         about = {"platform": fingerprint(), "onnx_sha256": sha256_of(options.onnx), "cycles": options.cycles}
-        for course in watched(options.cycles, lambda: cycle(backend, directory, images)):
+        for course in watched(options.cycles, ours, bare):
             report = about | {
-                "complete": len(course) > READINGS,
+                "complete": len(course) == READINGS,
                 "wall_s": time.perf_counter() - started,
                 **verdict(course),
             }
@@ -103,22 +107,39 @@ def main() -> int:
     return 1 if report["leaked"] else 0
 
 
-def watched(cycles: int, run: Callable[[], None]) -> Iterator[list[dict[str, float]]]:
-    """What was used before the first of the cycles and after each tenth of them, so far: once for each tenth."""
-    course = [used()]
+def bare_cycle(backend: Any, directory: Path, images: np.ndarray) -> Callable[[], object]:
+    """The same calls to TensorRT and CUDA, with the kernels that the backend has compiled."""
+    from bare_life import BareLife
+
+    from roundoff.backend.trt_library import import_tensorrt, make_log
+
+    trt, plan = import_tensorrt(backend.module), (directory / backend.artifact).read_bytes()
+    with backend.load(directory) as runner:
+        runner.bind([images]).close()
+        kernels = runner.cache_file.read_bytes() if runner.cache_file.exists() else b""
+    return BareLife(trt, plan, make_log(trt), kernels, images).live
+
+
+def watched(cycles: int, ours: Callable[[], object], bare: Callable[[], object]) -> Iterator[list[dict[str, Growth]]]:
+    """What grew in each tenth of the cycles so far, under `ours` and under as many `bare` ones: after each tenth."""
+    course: list[dict[str, Growth]] = []
     for reading in range(READINGS):
-        for _ in track(range(cycles * reading // READINGS, cycles * (reading + 1) // READINGS), f"tenth {reading + 1}"):
-            run()
-        course.append(used())
+        part = range(cycles * reading // READINGS, cycles * (reading + 1) // READINGS)
+        course.append({})
+        for name, run in (("ours", ours), ("bare", bare)):
+            before = used()
+            for _ in track(part, f"tenth {reading + 1}, {name}"):
+                run()
+            after = used()
+            course[-1][name] = {key: after[key] - before[key] for key in before}
         yield course
 
 
-def verdict(course: list[dict[str, float]]) -> dict[str, Any]:
-    """What grew from the first reading to the last, and what of it is beyond what is allowed for."""
-    before, after = course[0], course[-1]
-    grown = {key: after[key] - before[key] for key in before}
-    leaked = [key for key, allowed in ALLOWED.items() if grown[key] > allowed]
-    return {"grown": grown, "allowed": ALLOWED, "leaked": leaked, "course": course}
+def verdict(course: list[dict[str, Growth]]) -> dict[str, Any]:
+    """What grew in all, and what of it is beyond what is allowed for and what the libraries grow by themselves."""
+    ours, bare = ({key: sum(part[name][key] for part in course) for key in ALLOWED} for name in ("ours", "bare"))
+    leaked = [key for key, allowed in ALLOWED.items() if ours[key] - max(bare[key], 0) > allowed]
+    return {"grown": ours, "grown_bare": bare, "allowed": ALLOWED, "leaked": leaked, "course": course}
 
 
 if __name__ == "__main__":

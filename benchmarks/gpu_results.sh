@@ -70,7 +70,7 @@ harness_of() {  # MODEL.onnx: one run of the harness
 spread() {  # the same cells on one GPU and on two, both with all kernels compiled before, on the GPU that runs them
   local cells=(--precisions fp32 fp16 --peer-batches --round-ms 50)
   for devices in 1 2; do
-    step "spread-warm-$devices" harness "$devices" "$out/work/spread-warm.json" "${cells[@]}" --rounds 1
+    step "spread-warm-$devices" harness "$devices" "$out/work/spread-warm.json" "${cells[@]}" --rounds 1 --loads 1
     step "spread-$devices" harness "$devices" "$out/spread-$devices.json" "${cells[@]}" --check
   done
   step spread python3 "$root/benchmarks/gpu_spread.py" "$out"/spread-{1,2}.json --out "$out/spread.json" --check

@@ -221,13 +221,38 @@ def test_spread_is_held_against_one_gpu(harness):
 def test_what_grew_beyond_the_allowance_is_a_leak(gpu):
     import gpu_leaks
 
-    before = {"device_mb": -9.0, "host_mb": 100.0, "threads": 3, "files": 9}
-    assert gpu_leaks.verdict([before, before | {"host_mb": 107.0}])["leaked"] == []
-    assert gpu_leaks.verdict([before, before | {"host_mb": 109.0, "files": 10}])["leaked"] == ["host_mb", "files"]
-    runs: list[int] = []
-    courses = [len(course) for course in gpu_leaks.watched(25, lambda: runs.append(1))]
-    assert courses == list(range(2, 12))
-    assert len(runs) == 25
+    still = {"device_mb": 0.0, "host_mb": 0.0, "threads": 0, "files": 0}
+
+    def leaked(ours: dict, bare: dict | None = None) -> list[str]:
+        half = {name: value / 2 for name, value in (still | ours).items()}
+        return gpu_leaks.verdict([{"ours": half, "bare": still | (bare or {})}, {"ours": half, "bare": still}])[
+            "leaked"
+        ]
+
+    assert leaked({"host_mb": 7.0}) == []
+    assert leaked({"host_mb": 9.0, "files": 1}) == ["host_mb", "files"]
+    assert leaked({"host_mb": 150.0}, {"host_mb": 145.0}) == []
+    assert leaked({"host_mb": 150.0}, {"host_mb": 100.0}) == ["host_mb"]
+    assert leaked({"host_mb": 9.0}, {"host_mb": -5.0}) == ["host_mb"]
+
+
+def test_as_many_bare_cycles_are_watched_as_ours(gpu):
+    import gpu_leaks
+
+    ours: list[int] = []
+    bare: list[int] = []
+    courses = [len(course) for course in gpu_leaks.watched(25, lambda: ours.append(1), lambda: bare.append(1))]
+    assert courses == list(range(1, 11))
+    assert (len(ours), len(bare)) == (25, 25)
+
+
+def test_a_bare_life_leaves_nothing(gpu, monkeypatch):
+    import bare_life
+
+    monkeypatch.setattr(bare_life, "cuda", gpu)
+    trt = FakeTensorrt(gpu)
+    bare_life.BareLife(trt, b"plan", make_log(trt), b"kernels", IMAGES[:8]).live()
+    assert not gpu.live
 
 
 @pytest.fixture
@@ -241,6 +266,7 @@ def gpu(monkeypatch, harness) -> FakeCuda:
 
     monkeypatch.setattr(bare, "cuda", fake)
     monkeypatch.setattr(gpu_batch, "WARM_S", 0.001)
+    monkeypatch.setattr(gpu_batch, "LARGEST", 1024)
     return fake
 
 
@@ -256,7 +282,7 @@ def batch(gpu, monkeypatch, tmp_path):
     engine = tmp_path / "model.engine"
     engine.write_bytes(b"plan")
     monkeypatch.setattr(gpu_batch, "import_tensorrt", lambda module: trt)
-    options = Namespace(rounds=3, round_ms=2.0, module="tensorrt_rtx", batches=[8])
+    options = Namespace(rounds=3, loads=2, round_ms=2.0, module="tensorrt_rtx", batches=[8])
 
     def run(spoil=lambda trt, runner: None, logits=None) -> dict:
         expected = logits_of(IMAGES) if logits is None else logits
@@ -273,6 +299,7 @@ def test_the_comparison_runs_every_mode_and_frees_all(batch):
     row = batch()
     assert row["device_over_bare"] == row["device_over_back_to_back"] * row["bare_back_to_back_ms"] / 0.25
     assert row["device_over_bare"] == pytest.approx(1.0)
+    assert len(row["device_over_bare_by_load"]) == row["loads"] == 2
     assert row["device_ms"] == row["device_p50_ms"] == pytest.approx(0.25)
     assert (row["device_p90_ms"], row["device_p95_ms"], row["device_p99_ms"]) == (None, None, None)
     assert row["throughput_per_s"] > 0
