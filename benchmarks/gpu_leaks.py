@@ -15,7 +15,6 @@ ours and the libraries', and tells a step from a slope.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import gc
 import json
 import os
@@ -23,7 +22,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +38,10 @@ ALLOWED = {"device_mb": 4.0, "host_mb": 8.0, "threads": 0, "files": 0}
 def used() -> dict[str, float]:
     """Device and host memory in MB (10^6 bytes), threads and open files of this process."""
     from roundoff.backend import cuda
+    from roundoff.measurement.scatter import give_back_free_memory
 
     gc.collect()
-    with suppress(AttributeError, OSError):  # only glibc has it
-        ctypes.CDLL(None).malloc_trim(0)
+    give_back_free_memory()
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return {
         "device_mb": -cuda.free_bytes() / 1e6,

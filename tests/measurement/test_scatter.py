@@ -1,8 +1,12 @@
 """Memory is laid out anew at each load."""
 
-import numpy as np
+import platform
 
-from roundoff.measurement.scatter import BLOCKS, LARGEST, SMALLEST, scatter
+import numpy as np
+import psutil
+import pytest
+
+from roundoff.measurement.scatter import BLOCKS, LARGEST, SMALLEST, give_back_free_memory, scatter
 
 
 def test_blocks_are_of_changing_size_within_bounds_and_written_to():
@@ -11,3 +15,15 @@ def test_blocks_are_of_changing_size_within_bounds_and_written_to():
     assert len(first) == BLOCKS
     assert [len(block) for block in first] != [len(block) for block in second]
     assert all(SMALLEST <= len(block) <= LARGEST and block.all() for block in (*first, *second))
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps its free memory as it likes")
+def test_freed_memory_goes_back_to_the_system():
+    process = psutil.Process()
+    blocks = [np.ones(60_000, np.uint8) for _ in range(1000)]
+    kept = blocks[::2]  # between holes, which the allocator would keep
+    del blocks
+    held = process.memory_info().rss
+    give_back_free_memory()
+    assert held - process.memory_info().rss > 10e6
+    assert len(kept) == 500

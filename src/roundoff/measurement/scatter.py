@@ -3,10 +3,14 @@
 An allocator gives a process the same places again and again, and where memory lies changes an engine's speed: what is
 to be noise between loads would else stay with an engine for a whole run, where no interval over loads can see it
 (Mytkowicz et al., "Producing Wrong Data Without Doing Anything Obviously Wrong", 2009; Curtsinger and Berger,
-"STABILIZER", 2013).
+"STABILIZER", 2013). Blocks alone do not do in a process that has freed much: an allocator that keeps what was freed
+gives it out again, the same pages of the machine's memory with it.
 """
 
 from __future__ import annotations
+
+import ctypes
+from contextlib import suppress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +20,16 @@ SMALLEST, LARGEST = 2**8, 2**21
 
 
 def scatter(random: np.random.Generator) -> list[NDArray[np.uint8]]:
-    """BLOCKS arrays of SMALLEST to LARGEST bytes, the logarithm uniform, written to; held as long as the engine is."""
+    """BLOCKS arrays of SMALLEST to LARGEST bytes, the logarithm uniform, written to; held as long as the engine is.
+
+    What is free before goes back to the system: see `give_back_free_memory`.
+    """
+    give_back_free_memory()
     sizes = np.exp(random.uniform(np.log(SMALLEST), np.log(LARGEST), BLOCKS)).astype(np.int64)
     return [np.ones(size, np.uint8) for size in sizes]
+
+
+def give_back_free_memory() -> None:
+    """Return to the system what the allocator keeps of freed memory; nothing happens where it is not glibc's."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
