@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from bare import BareReplay
 
-from roundoff.backend.cuda import DeviceMemory, Owner
+from roundoff.backend.cuda import CudaError, DeviceMemory, Owner
 from roundoff.backend.trt_library import OUT_OF_MEMORY, import_tensorrt, make_log
 from roundoff.errors import GateError, Unavailable
 from roundoff.measurement.energy import energy_per_image, meter_for, no_energy
@@ -109,8 +109,9 @@ class Batch:
 def scattered(random: np.random.Generator) -> Iterator[None]:
     """Blocks of device memory, the logarithm of their size uniform, held while something else finds its places."""
     with Owner() as owner:
-        for size in np.exp(random.uniform(np.log(SMALLEST), np.log(LARGEST), BLOCKS)).astype(int):
-            owner.own(DeviceMemory(int(size)))
+        with suppress(CudaError):  # what follows says it better if there is no room
+            for size in np.exp(random.uniform(np.log(SMALLEST), np.log(LARGEST), BLOCKS)).astype(int):
+                owner.own(DeviceMemory(int(size)))
         yield
 
 
