@@ -31,6 +31,20 @@ def done(outcome: Any, what: str) -> Any:
     return outcome
 
 
+def captured(stream: Any, run: Callable[[], None]) -> Any:
+    """An executable graph of what `run` enqueues on the stream."""
+    ok(cuda.cudaStreamBeginCapture(stream, cuda.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal))
+    try:
+        run()
+    except BaseException:
+        cuda.cudaStreamEndCapture(stream)  # a stream in capture mode cannot be freed
+        raise
+    graph = ok(cuda.cudaStreamEndCapture(stream))
+    replay = ok(cuda.cudaGraphInstantiate(graph, 0))
+    ok(cuda.cudaGraphDestroy(graph))
+    return replay
+
+
 class BareReplay:
     """An engine at one batch size, captured once for each of the `inputs`, uint8 [batch, H, W, C], which take turns.
 
@@ -59,7 +73,7 @@ class BareReplay:
             config.dynamic_shapes_kernel_specialization_strategy = trt.DynamicShapesKernelSpecializationStrategy.EAGER
         if kernels:
             self.cache = config.create_runtime_cache()
-            done(self.cache.deserialize(kernels), "IRuntimeCache.deserialize")
+            self.cache.deserialize(kernels)  # where they are refused they are compiled anew
             config.set_runtime_cache(self.cache)
         # the default strategy would take memory for the largest of all profiles
         config.set_execution_context_allocation_strategy(trt.ExecutionContextAllocationStrategy.ON_PROFILE_CHANGE)
@@ -89,16 +103,7 @@ class BareReplay:
         for _ in range(3):
             self._enqueue()
         ok(cuda.cudaStreamSynchronize(self.stream))
-        ok(cuda.cudaStreamBeginCapture(self.stream, cuda.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal))
-        try:
-            self._enqueue()
-        except BaseException:
-            cuda.cudaStreamEndCapture(self.stream)  # a stream in capture mode cannot be freed
-            raise
-        graph = ok(cuda.cudaStreamEndCapture(self.stream))
-        replay = self._own(ok(cuda.cudaGraphInstantiate(graph, 0)), cuda.cudaGraphExecDestroy)
-        ok(cuda.cudaGraphDestroy(graph))
-        return replay
+        return self._own(captured(self.stream, self._enqueue), cuda.cudaGraphExecDestroy)
 
     def _enqueue(self) -> None:
         done(self.context.execute_async_v3(int(self.stream)), "execute_async_v3")

@@ -1,6 +1,6 @@
 """One life of an engine by TensorRT's and CUDA's own calls: what roundoff's backend asks of them, without roundoff.
 
-What grows over such lives, grows in the libraries.
+What grows over such lives, grows in the libraries. Everything is taken and given back in the backend's order.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from bare import done, ok
+from bare import captured, done, ok
 from cuda.bindings import runtime as cuda
 
-GRAPHS = (0, 2, 2, 2)  # of each context: one for inference, and three that are timed, alone and with copies
+INFERENCE, TIMED = 1, 3  # contexts; the timed ones have a graph of computing and one with copies around it
+EVENTS = 257
 
 
 @dataclass
@@ -28,6 +29,7 @@ class BareLife:
 
     def live(self) -> None:
         """Load, run what a runner and a binding run, and drop everything."""
+        self._judge()
         with ExitStack() as taken:
             taken.callback(self._drop)
             self.runtime = self.trt.Runtime(self.log)
@@ -36,10 +38,18 @@ class BareLife:
             strategy = self.trt.ExecutionContextAllocationStrategy.USER_MANAGED
             self.config.set_execution_context_allocation_strategy(strategy)
             self.cache = self._cache()
-            for graphs in GRAPHS:
-                self._context(taken, graphs)
+            for number in range(INFERENCE + TIMED):
+                self._context(taken, timed=number >= INFERENCE)
+            for _ in range(EVENTS):
+                event = ok(cuda.cudaEventCreate())
+                taken.callback(lambda event=event: ok(cuda.cudaEventDestroy(event)))
             if self.cache is not None:
                 bytes(self.cache.serialize() or b"")
+
+    def _judge(self) -> None:
+        runtime = self.trt.Runtime(self.log)
+        if hasattr(runtime, "get_engine_validity"):
+            runtime.get_engine_validity(self.plan)
 
     def _cache(self) -> Any:
         if not hasattr(self.config, "create_runtime_cache"):
@@ -53,43 +63,53 @@ class BareLife:
         self.config.set_runtime_cache(cache)
         return cache
 
-    def _context(self, taken: ExitStack, graphs: int) -> None:
-        context = done(self.engine.create_execution_context(self.config), "create_execution_context")
-        contexts = [context]
-        taken.callback(contexts.clear)
+    def _context(self, taken: ExitStack, timed: bool) -> None:
+        scratch = int(self.engine.get_device_memory_size_for_profile_v2(0))
+        block = self._device(taken, scratch)
         stream = ok(cuda.cudaStreamCreateWithFlags(cuda.cudaStreamNonBlocking))
         taken.callback(lambda: ok(cuda.cudaStreamDestroy(stream)))
-        done(context.set_optimization_profile_async(0, int(stream)), "set_optimization_profile_async")
+        contexts = [done(self.engine.create_execution_context(self.config), "create_execution_context")]
+        taken.callback(contexts.clear)
+        done(contexts[0].set_optimization_profile_async(0, int(stream)), "set_optimization_profile_async")
         ok(cuda.cudaStreamSynchronize(stream))
-        done(context.set_input_shape("image", tuple(self.images.shape)), "set_input_shape")
-        scratch = int(self.engine.get_device_memory_size_for_profile_v2(0))
-        context.set_device_memory(int(self._device(taken, scratch)), scratch)
+        done(contexts[0].set_input_shape("image", tuple(self.images.shape)), "set_input_shape")
+        contexts[0].set_device_memory(int(block), scratch)
+        self._runs(taken, contexts[0], stream, timed)
+
+    def _runs(self, taken: ExitStack, context: Any, stream: Any, timed: bool) -> None:
+        images, logits = self._buffer(taken, context, "image"), self._buffer(taken, context, "logits")
+
+        def compute() -> None:
+            done(context.execute_async_v3(int(stream)), "execute_async_v3")
+
+        def round_trip() -> None:
+            inward, outward = cuda.cudaMemcpyKind.cudaMemcpyHostToDevice, cuda.cudaMemcpyKind.cudaMemcpyDeviceToHost
+            ok(cuda.cudaMemcpyAsync(images[1], images[0], images[2], inward, stream))
+            compute()
+            ok(cuda.cudaMemcpyAsync(logits[0], logits[1], logits[2], outward, stream))
+
+        round_trip()
+        ok(cuda.cudaStreamSynchronize(stream))
+        for run in (compute, round_trip) if timed else ():
+            replay = captured(stream, run)
+            taken.callback(lambda replay=replay: ok(cuda.cudaGraphExecDestroy(replay)))
+            ok(cuda.cudaGraphLaunch(replay, stream))
+            ok(cuda.cudaStreamSynchronize(stream))
+
+    def _buffer(self, taken: ExitStack, context: Any, name: str) -> tuple[Any, Any, int]:
+        """Pinned and device memory of a tensor, whose address the context is told, and its bytes."""
         classes = int(tuple(self.engine.get_tensor_shape("logits"))[-1])
-        for name, size in (("image", self.images.nbytes), ("logits", 4 * len(self.images) * classes)):
-            done(context.set_tensor_address(name, int(self._device(taken, size))), "set_tensor_address")
-            pinned = ok(cuda.cudaHostAlloc(size, cuda.cudaHostAllocDefault))
-            taken.callback(lambda pinned=pinned: ok(cuda.cudaFreeHost(pinned)))
-        done(context.execute_async_v3(int(stream)), "execute_async_v3")
-        ok(cuda.cudaStreamSynchronize(stream))
-        for _ in range(graphs):
-            self._replay(taken, context, stream)
+        size = self.images.nbytes if name == "image" else 4 * len(self.images) * classes
+        pinned = ok(cuda.cudaHostAlloc(size, cuda.cudaHostAllocDefault))
+        taken.callback(lambda: ok(cuda.cudaFreeHost(pinned)))
+        memory = self._device(taken, size)
+        done(context.set_tensor_address(name, int(memory)), "set_tensor_address")
+        return pinned, memory, size
 
     def _device(self, taken: ExitStack, size: int) -> Any:
         memory = ok(cuda.cudaMalloc(size))
         taken.callback(lambda: ok(cuda.cudaFree(memory)))
         return memory
-
-    def _replay(self, taken: ExitStack, context: Any, stream: Any) -> None:
-        ok(cuda.cudaStreamBeginCapture(stream, cuda.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal))
-        try:
-            done(context.execute_async_v3(int(stream)), "execute_async_v3")
-        finally:
-            graph = ok(cuda.cudaStreamEndCapture(stream))
-        replay = ok(cuda.cudaGraphInstantiate(graph, 0))
-        taken.callback(lambda: ok(cuda.cudaGraphExecDestroy(replay)))
-        ok(cuda.cudaGraphDestroy(graph))
-        ok(cuda.cudaGraphLaunch(replay, stream))
-        ok(cuda.cudaStreamSynchronize(stream))
 
     def _drop(self) -> None:
         self.cache = self.config = self.engine = self.runtime = None

@@ -1,88 +1,92 @@
-"""One engine at one batch size, timed in turn with the bare replay loop; and the peer, in turn with our FP16 engine.
+"""One engine at each batch size, timed in turn with the bare replay loop; and the peer, in turn with our FP16 engine.
 
-Both are bound anew several times, behind device memory of random size: two loads of one engine differ in speed by
-where their memory lies, so that a single pair of them says little about who times better.
+Ours and the bare loop are loaded anew several times, behind device memory of random size: two loads of one engine
+differ in speed by where their memory lies, so that a single pair of them says little about who times better.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from bare import BareReplay
+from gpu_figures import Load, figures
 
 from roundoff.backend.cuda import CudaError, DeviceMemory, Owner
 from roundoff.backend.trt_library import OUT_OF_MEMORY, import_tensorrt, make_log
 from roundoff.errors import GateError, Unavailable
 from roundoff.measurement.energy import energy_per_image, meter_for, no_energy
-from roundoff.measurement.latency import PERCENTILES, supported
 from roundoff.measurement.speed import check_outputs, tolerance
 
 ENERGY_S = 2.0
 WARM_S = 0.2
 BLOCKS = 8
 SMALLEST, LARGEST = 2**9, 2**24  # bytes of a block of device memory
-
-
-@dataclass(frozen=True)
-class Load:
-    """What one pair of bindings gave: milliseconds by round, ours of each run [rounds, runs]; seconds streamed."""
-
-    ours: np.ndarray
-    theirs: np.ndarray
-    tight: np.ndarray
-    whole: np.ndarray
-    seconds: np.ndarray
-    copies: tuple[float, float]
-
-    @property
-    def medians(self) -> np.ndarray:
-        """Our device-only time in each round."""
-        return np.asarray(np.median(self.ours, axis=1))
+Row = dict[str, Any]
 
 
 @dataclass
-class Batch:
-    """What one loaded engine is timed with; `logits` float32 [N, classes] are those of its accuracy run."""
+class Batches:
+    """What an engine is timed with; `load` loads it, `logits` float32 [N, classes] are those of its accuracy run."""
 
     options: argparse.Namespace
     name: str
-    runner: Any
+    load: Callable[[], Any]
     engine: Path
     logits: np.ndarray
-    accuracy: dict[str, Any]
+    accuracy: Row
     random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(0))
+    loads: dict[int, list[Load]] = field(default_factory=dict)
+    about: dict[int, Row] = field(default_factory=dict)
+    memory_mb: float | None = None
 
-    def row(self, images: np.ndarray, rows: np.ndarray) -> dict[str, Any]:
-        """Bind `images[rows]`, check and time; what does not fit, or computes something else, is the row."""
-        inputs = [np.ascontiguousarray(images[row]) for row in rows]
+    def rows(self, images: np.ndarray, inputs: Mapping[int, np.ndarray]) -> dict[str, Row]:
+        """A row for each batch size of `inputs`, indices of `images` [rotate, batch], by the batch size as text.
+
+        What does not fit, or computes something else than the accuracy run did, is its batch's row.
+        """
+        gone: dict[int, Row] = {}
+        for load in range(self.options.loads):
+            if len(gone) == len(inputs):
+                break
+            with scattered(self.random), self.load() as runner:
+                for size in [size for size in inputs if size not in gone]:
+                    if problem := self._tried(runner, images, inputs[size], load):
+                        gone[size] = problem
+                self.memory_mb = runner.memory_mb()
+        return {str(size): gone.get(size) or figures(size, self.loads[size]) | self.about[size] for size in inputs}
+
+    def _tried(self, runner: Any, images: np.ndarray, rows: np.ndarray, load: int) -> Row | None:
         try:
-            loads: list[Load] = []
-            for left in reversed(range(self.options.loads)):
-                with scattered(self.random), self.runner.bind(inputs) as bound:
-                    self._check(bound, rows)
-                    loads.append(self._timed(bound, inputs))
-                    self._check(bound, rows)
-                    about = {} if left else {"facts": bound.facts(), "energy": self._energy(bound)}
-            return figures(bound.batch_size, loads) | about
+            self._measured(runner, [np.ascontiguousarray(images[row]) for row in rows], rows, load)
         except Unavailable as reason:
             return {"status": "unavailable", "reason": str(reason)}
         except GateError as error:
             return {"status": "failed", "reason": str(error)}
+        return None
+
+    def _measured(self, runner: Any, inputs: list[np.ndarray], rows: np.ndarray, load: int) -> None:
+        size = len(inputs[0])
+        with runner.bind(inputs) as bound:
+            self._check(bound, rows)
+            self.loads.setdefault(size, []).append(self._timed(runner, bound, inputs, load))
+            self._check(bound, rows)
+            if load == self.options.loads - 1:
+                self.about[size] = {"facts": bound.facts(), "energy": self._energy(runner, bound)}
 
     def _check(self, bound: Any, rows: np.ndarray) -> None:
         expected = np.concatenate([self.logits[row] for row in rows])
         check_outputs(self.name, bound, expected, tolerance(self.accuracy["relative_error"]))
 
-    def _timed(self, bound: Any, inputs: list[np.ndarray]) -> Load:
+    def _timed(self, runner: Any, bound: Any, inputs: list[np.ndarray], load: int) -> Load:
         trt = import_tensorrt(self.options.module)
-        kernels = self.runner.cache_file.read_bytes() if self.runner.cache_file.exists() else b""
+        kernels = runner.cache_file.read_bytes() if runner.cache_file.exists() else b""
         log = make_log(trt)
         try:
             bare = BareReplay(trt, self.engine, inputs, log, kernels)
@@ -92,15 +96,15 @@ class Batch:
                 raise Unavailable(f"no memory left for the bare loop: {error}; {words}") from None
             raise
         try:
-            return compare(self.options, bound, bare)
+            return compare(self.options, bound, bare, load)
         finally:
             bare.close()
 
-    def _energy(self, bound: Any) -> dict[str, Any]:
+    def _energy(self, runner: Any, bound: Any) -> Row:
         if bound.batch_size != max(self.options.batches):
             return no_energy("measured at the largest batch size only")
         try:
-            return energy_per_image(bound, meter_for(self.runner.device), ENERGY_S)
+            return energy_per_image(bound, meter_for(runner.device), ENERGY_S)
         except Unavailable as missing:
             return no_energy(str(missing))
 
@@ -108,54 +112,28 @@ class Batch:
 @contextmanager
 def scattered(random: np.random.Generator) -> Iterator[None]:
     """Blocks of device memory, the logarithm of their size uniform, held while something else finds its places."""
+    sizes = np.exp(random.uniform(np.log(SMALLEST), np.log(LARGEST), BLOCKS)).astype(int)
     with Owner() as owner:
-        with suppress(CudaError):  # what follows says it better if there is no room
-            for size in np.exp(random.uniform(np.log(SMALLEST), np.log(LARGEST), BLOCKS)).astype(int):
+        try:
+            for size in sizes:
                 owner.own(DeviceMemory(int(size)))
+        except CudaError as error:
+            owner.close()  # what follows needs the room more
+            if not error.is_out_of_memory:
+                raise
         yield
 
 
-def compare(options: argparse.Namespace, bound: Any, bare: Any) -> Load:
-    """The binding and the bare loop in turn, for this load's share of the rounds."""
-    warm_up(lambda: bound.device_only(20)), bound.stream(20), warm_up(lambda: bare.each_ms(20))
+def compare(options: argparse.Namespace, bound: Any, bare: Any, load: int) -> Load:
+    """The binding and the bare loop in turn, for a load's share of the rounds."""
+    warm_up(lambda: bound.device_only(20))
+    bound.stream(20)
+    warm_up(lambda: bare.each_ms(20))
     runs = runs_of(options, float(np.median(bare.each_ms(20))))
-    rounds = [_round(bound, bare, runs, turn) for turn in range(-(-options.rounds // options.loads))]
+    share = -(-options.rounds // options.loads)
+    rounds = [_round(bound, bare, runs, load * share + turn) for turn in range(share)]
     ours, theirs, tight, whole, seconds = (np.array(column) for column in zip(*rounds, strict=True))
     return Load(ours, theirs, tight, whole, seconds, bare.copy_ms(max(5, min(runs, 50))))
-
-
-def figures(size: int, loads: Sequence[Load]) -> dict[str, Any]:
-    """Medians over all rounds, but of ratios: these over the rounds of each load, and then over loads."""
-    ours, whole = (np.concatenate([getattr(load, name).ravel() for load in loads]) for name in ("ours", "whole"))
-    tight = over_rounds(loads, lambda load: load.tight)
-    over_bare = [float(np.median(load.medians / load.theirs)) for load in loads]
-    copy_in, copy_out = (float(np.median([load.copies[way] for load in loads])) for way in (0, 1))
-    limiting = max(copy_in, copy_out, tight)
-    throughput = size * len(ours) / float(sum(load.seconds.sum() for load in loads))
-    return {
-        "status": "measured",
-        "runs": len(ours),
-        "loads": len(loads),
-        "device_ms": over_rounds(loads, lambda load: load.medians),
-        "bare_ms": over_rounds(loads, lambda load: load.theirs),
-        "bare_back_to_back_ms": tight,
-        "device_over_bare": float(np.median(over_bare)),
-        "device_over_bare_by_load": over_bare,
-        "device_over_back_to_back": float(np.median([np.median(load.medians / load.tight) for load in loads])),
-        "end_to_end_ms": float(np.median(whole)),
-        **percentiles("device", ours),
-        **percentiles("end_to_end", whole),
-        "copy_in_ms": copy_in,
-        "copy_out_ms": copy_out,
-        "throughput_per_s": throughput,
-        "limit_per_s": 1e3 * size / limiting,
-        "throughput_over_limit": throughput * limiting / 1e3 / size,
-    }
-
-
-def over_rounds(loads: Sequence[Load], figure: Callable[[Load], np.ndarray]) -> float:
-    """The median of a figure over the rounds of all loads."""
-    return float(np.median(np.concatenate([figure(load) for load in loads])))
 
 
 def _round(bound: Any, bare: Any, runs: int, turn: int) -> tuple[np.ndarray, float, float, np.ndarray, float]:
@@ -221,12 +199,3 @@ def warm_up(run: Callable[[], object]) -> None:
 def runs_of(options: argparse.Namespace, each_ms: float) -> int:
     """Runs of one mode in a round."""
     return int(np.clip(options.round_ms / each_ms, 8, 256))
-
-
-def percentiles(mode: str, samples_ms: np.ndarray) -> dict[str, float | None]:
-    """p50 to p99 in milliseconds; null where there are too few samples for one."""
-    wanted = {name: share for name, share in PERCENTILES.items() if share <= 0.99}
-    return {
-        f"{mode}_{name}_ms": float(np.quantile(samples_ms, share)) if supported(share, len(samples_ms)) else None
-        for name, share in wanted.items()
-    }

@@ -12,11 +12,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gpu_batch import Batch, PeerBatch
+from gpu_batch import Batches, PeerBatch
 from gpu_targets import PEER, wilson
 
 from roundoff.artifact import sha256_of, whole_file
@@ -78,9 +79,11 @@ class Bench:
                 "loaded_layer_types": runner.layer_types(),
                 "accuracy": accuracy,
             }
-            bench = Batch(self.options, f"{model}/{precision}", runner, directory / backend.artifact, logits, accuracy)
-            row["batches"] = {str(size): bench.row(self.images, self.inputs(size)) for size in self.options.batches}
-            row["memory_mb"] = runner.memory_mb()
+        load = partial(backend.load, directory)
+        name, engine = f"{model}/{precision}", directory / backend.artifact
+        bench = Batches(self.options, name, load, engine, logits, accuracy)
+        row["batches"] = bench.rows(self.images, {size: self.inputs(size) for size in self.options.batches})
+        row["memory_mb"] = bench.memory_mb
         return row
 
     def _backend(self, cache: Path | None = None) -> Any:

@@ -59,8 +59,17 @@ def spread(options: argparse.Namespace, arguments: Sequence[str]) -> tuple[dict[
 
 
 def dealt(cells: Sequence[str], devices: int, device: int) -> list[str]:
-    """A device's share of the cells, dealt there and back (0 1 1 0 0 1 …): no device gets every model's slowest."""
-    return [cell for i, cell in enumerate(cells) if i % (2 * devices) in (device, 2 * devices - 1 - device)]
+    """A device's share of the cells: each model's are dealt in turn, one device further on than the model's before.
+
+    So no device gets every model's slowest precision.
+    """
+    models = list(dict.fromkeys(cell.rsplit("/", 1)[0] for cell in cells))
+    place = {
+        cell: models.index(model) + number
+        for model in models
+        for number, cell in enumerate(cell for cell in cells if cell.rsplit("/", 1)[0] == model)
+    }
+    return [cell for cell in cells if place[cell] % devices == device]
 
 
 def _start(arguments: Sequence[str], gpu: str, cells: Sequence[str], out: Path) -> subprocess.Popen[bytes]:
@@ -174,8 +183,8 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--peer-mode", default="default", help="torch.compile's mode, such as max-autotune-no-cudagraphs"
     )
-    parser.add_argument("--rounds", type=int, default=9, help="in all, shared out among the loads")
-    parser.add_argument("--loads", type=int, default=3, help="fresh bindings of each engine and batch size")
+    parser.add_argument("--rounds", type=int, default=9, help="shared out among the loads, rounded up")
+    parser.add_argument("--loads", type=int, default=3, help="of each engine and of the bare loop")
     parser.add_argument("--round-ms", type=float, default=100.0, help="aim for one mode's share of a round")
     parser.add_argument("--work", type=Path, default=Path("build/gpu"), help="where engines and caches go")
     parser.add_argument("--cache", type=Path, help="where compiled kernels are kept; default: under --work")

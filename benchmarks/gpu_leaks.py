@@ -3,7 +3,7 @@
     python benchmarks/gpu_leaks.py --onnx models/onnx/model.onnx --cycles 1000 --out leaks.json
 
 Prints JSON; exits with 1 if device memory, host memory, threads or open files grew beyond what is allowed for. After
-each tenth of the cycles come as many of the same calls to TensorRT and CUDA without roundoff (bare_life.py): what those
+each tenth of the cycles come as many with the backend's calls to TensorRT and CUDA alone (bare_life.py): what those
 grow by is the libraries', and allowed for. The file is written anew after each tenth, `complete` from the last on.
 
 8 MB of host memory in 1,000 cycles are 8 kB a cycle: a single input buffer that is not given back (98 kB at batch 32
@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from gpu_harness import commit
 
 from roundoff.progress import track
 
@@ -91,8 +92,14 @@ def main() -> int:
         backend.build(Source("fp16", Fp16(), graph, graph, images), directory)
         ours, bare = (lambda: cycle(backend, directory, images)), bare_cycle(backend, directory, images)
         for _ in track(range(WARM_UP), "warm-up"):
-            ours(), bare()
-        about = {"platform": fingerprint(), "onnx_sha256": sha256_of(options.onnx), "cycles": options.cycles}
+            ours()
+            bare()
+        about = {
+            "platform": fingerprint(),
+            "commit": commit(),
+            "onnx_sha256": sha256_of(options.onnx),
+            "cycles": options.cycles,
+        }
         for course in watched(options.cycles, ours, bare):
             report = about | {
                 "complete": len(course) == READINGS,
@@ -125,6 +132,7 @@ def watched(cycles: int, ours: Callable[[], object], bare: Callable[[], object])
         part = range(cycles * reading // READINGS, cycles * (reading + 1) // READINGS)
         course.append({})
         for name, run in (("ours", ours), ("bare", bare)):
+            run()  # uncounted: what lies about after one kind of cycle is not what does after the other
             before = used()
             for _ in track(part, f"tenth {reading + 1}, {name}"):
                 run()

@@ -41,8 +41,9 @@ TARGETS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "interval of the speed-up covers in 95 % ± 2 (A/A)": lambda r: near_95(r["coverage"]["aa"]["exact_over_loads"]),
     "interval of the speed-up covers in 95 % ± 2 (3 %)": lambda r: near_95(r["coverage"]["slow_3"]["exact_over_loads"]),
     "A/A, ONNX Runtime: called different in at most 5 % of runs": lambda r: r["real"]["aa"]["called_different"] <= 0.05,
-    "interval of the speed-up covers in 93 % or more, ONNX Runtime": lambda r: (
-        (r["real"]["aa"]["covered"] + r["real"]["slow_3"]["covered"]) / 2 >= 0.93
+    # 95 % less two standard errors of 200 runs
+    "interval of the speed-up covers in 92 % or more, ONNX Runtime": lambda r: all(
+        r["real"][name]["covered"] >= 0.92 for name in ("aa", "slow_3")
     ),
     "3 % slow-down, ONNX Runtime: found in at least 90 %": lambda r: r["real"]["slow_3"]["called_slower"] >= 0.9,
     "false pass in at most 2.5 % of test sets": lambda r: all(

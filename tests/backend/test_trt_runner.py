@@ -272,6 +272,17 @@ def test_kernels_that_are_refused_are_told_in_tensorrts_words_and_replaced(load,
         assert bound.facts()["runtime_cache_problem"] is None
 
 
+def test_kernels_that_are_refused_go_even_if_there_are_none_to_replace_them(load, gpu, tmp_path):
+    (tmp_path / "kernels").write_bytes(b"of another GPU")
+    trt = FakeTensorrt(gpu)
+    trt.kernels = b""
+    with load(trt).bind([images(1)]) as bound:
+        words = bound.facts()["runtime_cache_problem"]
+    assert words.startswith("what was kept is refused: ")
+    assert " / nothing to keep was given: " in words
+    assert not (tmp_path / "kernels").exists()
+
+
 def test_kernels_that_cannot_be_serialized_are_told_in_tensorrts_words(load, gpu, tmp_path):
     trt = FakeTensorrt(gpu)
     trt.kernels = b""

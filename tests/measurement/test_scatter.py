@@ -6,6 +6,7 @@ import numpy as np
 import psutil
 import pytest
 
+from roundoff.measurement import scatter as measurement_scatter
 from roundoff.measurement.scatter import BLOCKS, LARGEST, SMALLEST, give_back_free_memory, scatter
 
 
@@ -15,6 +16,13 @@ def test_blocks_are_of_changing_size_within_bounds_and_written_to():
     assert len(first) == BLOCKS
     assert [len(block) for block in first] != [len(block) for block in second]
     assert all(SMALLEST <= len(block) <= LARGEST and block.all() for block in (*first, *second))
+
+
+def test_what_is_free_is_given_back_before_blocks_are_taken(monkeypatch):
+    given_back = []
+    monkeypatch.setattr(measurement_scatter, "give_back_free_memory", lambda: given_back.append(True))
+    scatter(np.random.default_rng(0))
+    assert given_back == [True]
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps its free memory as it likes")

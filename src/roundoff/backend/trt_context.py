@@ -112,7 +112,8 @@ class Engine:
         self.profiles = [self._profile(i) for i in range(self.engine.num_optimization_profiles)]
         self.config = self.engine.create_runtime_config()
         self.config.set_execution_context_allocation_strategy(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
-        self.cache_problem: str | None = None
+        self.cache_refused: str | None = None
+        self.cache_not_given: str | None = None
         self.cache, self.cache_was_warm = self._runtime_cache(runtime_cache)
 
     def _profile(self, index: int) -> tuple[int, int, int]:
@@ -132,7 +133,7 @@ class Engine:
         self.log.latest.clear()
         warm = bool(blob) and bool(cache.deserialize(blob))
         if blob and not warm:
-            self.cache_problem = f"what was kept is refused: {'; '.join(self.log.latest)}"
+            self.cache_refused = f"what was kept is refused: {'; '.join(self.log.latest)}"
         self.config.set_runtime_cache(cache)
         return cache, warm
 
@@ -142,9 +143,13 @@ class Engine:
             return b""
         self.log.latest.clear()
         blob = bytes(self.cache.serialize() or b"")
-        if not blob:
-            self.cache_problem = f"nothing to keep was given: {'; '.join(self.log.latest)}"
+        self.cache_not_given = None if blob else f"nothing to keep was given: {'; '.join(self.log.latest)}"
         return blob
+
+    @property
+    def cache_problem(self) -> str | None:
+        """What kept compiled kernels from being used, or from being kept, in the library's words."""
+        return " / ".join(filter(None, (self.cache_refused, self.cache_not_given))) or None
 
     def profile_for(self, batch: int) -> int:
         """The profile whose optimum is nearest; Unavailable where the batch size lies in none."""

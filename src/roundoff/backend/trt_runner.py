@@ -61,7 +61,7 @@ class TensorrtRunner(Runner):
                 self.layer_types()
         self._owner: Owner | None = owner
         if not self._engine.cache_was_warm:
-            self._keep_kernels()
+            self._replace_kernels()
 
     def _inference_lane(self, owner: Owner) -> Lane:
         block = SCRATCH.take(self._engine.scratch_bytes(self._chunk), 1)
@@ -146,6 +146,13 @@ class TensorrtRunner(Runner):
                 expected=f"uint8 (n, {', '.join(map(str, self._engine.image_shape))})",
                 fix="give the images that the model was exported for, as height, width, channels",
             )
+
+    def _replace_kernels(self) -> None:
+        """Keep what was compiled; kernels that were refused go in any case."""
+        with suppress(OSError):
+            self.cache_file.unlink(missing_ok=True)
+        self._kept = b""
+        self._keep_kernels()
 
     def _keep_kernels(self) -> None:
         compiled = self._engine.compiled_kernels()

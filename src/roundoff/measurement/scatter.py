@@ -31,5 +31,5 @@ def scatter(random: np.random.Generator) -> list[NDArray[np.uint8]]:
 
 def give_back_free_memory() -> None:
     """Return to the system what the allocator keeps of freed memory; nothing happens where it is not glibc's."""
-    with suppress(AttributeError, OSError):
+    with suppress(AttributeError, OSError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)

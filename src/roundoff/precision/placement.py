@@ -62,7 +62,8 @@ def sites(model: onnx.ModelProto, placement: Placement) -> tuple[list[Site], lis
         excluded |= set(weighted[-1:])
     nodes = model.graph.node
     if not placement.depthwise:
-        excluded |= {index for index in weighted if _is_depthwise(nodes[index], constants(model))}
+        known = constants(model)
+        excluded |= {index for index in weighted if _is_depthwise(nodes[index], known)}
     kept = [index for index in weighted if index not in excluded]
     inputs = [Site(index, 0, nodes[index].input[0]) for index in kept]
     weights = [Site(index, 1, nodes[index].input[1]) for index in kept]

@@ -98,7 +98,8 @@ def _require_pairs(inputs: list[Site], placement: Placement) -> None:
             "nothing is left to be quantized: the graph would be FP32 under an 8-bit name",
             received=f"{placement}",
             expected="a Conv, ConvTranspose, Gemm or MatMul with a constant weight that no switch leaves out",
-            fix="set last_layer or first_layer, shorten exclude_nodes or exclude_types, or ship another precision",
+            fix="set last_layer, first_layer or (fp8) depthwise, shorten exclude_nodes or exclude_types, "
+            "or ship another precision",
         )
 
 
