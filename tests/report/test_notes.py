@@ -137,7 +137,8 @@ def test_busy_machine_makes_intervals_too_narrow(run, words):
     run.rewrite("int8", lambda content: content["litert"]["batch_1"].update(busy))
     page = Page()
     answer_section(page, run.evidence(), words)
-    assert words("answer_narrow", cut=1, count=12) in [getattr(block, "text", "") for block in page.blocks]
+    named = words("answer_narrow", cut=1, count=12, cells=words("cell_batch", cell="int8/litert", batch=1))
+    assert named in [getattr(block, "text", "") for block in page.blocks]
 
 
 @pytest.mark.parametrize(

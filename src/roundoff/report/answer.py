@@ -31,17 +31,21 @@ def answer_section(page: Page, evidence: Evidence, words: Words) -> None:
         page.add(Paragraph(words("answer_ship", cell=cell_name(cell, words), machine=machine), "lead"))
         page.add(_paragraph(_support(cell, choice, evidence, words), words))
     page.add(_paragraph(_scope(evidence, words), words))
-    cut_short = _cut_short(evidence)
-    if cut_short:
-        page.add(Paragraph(words("answer_narrow", cut=cut_short, count=len(evidence.timings)), "warning"))
+    if cut := _cut_short(evidence, words):
+        values = {"cut": len(cut), "count": len(evidence.timings), "cells": words("list_separator").join(cut)}
+        page.add(Paragraph(words("answer_narrow", **values), "warning"))
     found = tuple(notes(evidence, words))
     if found:
         page.add(Heading(3, words("notes_heading"), "notes"), Bullets(found))
 
 
-def _cut_short(evidence: Evidence) -> int:
+def _cut_short(evidence: Evidence, words: Words) -> list[str]:
     """Batches that were noisy until the time budget ended: on a busy machine intervals cover less than they claim."""
-    return sum(1 for timing in evidence.timings if timing.get("stopped") == "budget" and is_noisy(timing))
+    return [
+        words("cell_batch", cell=cell.key, batch=batch)
+        for cell, batch, timing in evidence.timed_batches
+        if timing.get("stopped") == "budget" and is_noisy(timing)
+    ]
 
 
 def _paragraph(sentences: Iterator[str], words: Words) -> Paragraph:

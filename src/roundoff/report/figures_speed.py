@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from roundoff.measurement.latency import supported
 from roundoff.report.document import Drawing
 from roundoff.report.drawing import BELOW, WIDTH, colour_of, draw, marker_of, title
 from roundoff.report.evidence import Cell, Evidence
@@ -20,19 +21,17 @@ MOST_ACROSS = 5
 
 
 def latency_figure(evidence: Evidence, batch: int) -> Drawing | None:
-    """Box plots of the device-only latencies at one batch size: median, quartiles, whiskers at 1 % and 99 %."""
-    rows = [(cell, evidence.samples(cell, batch).get("device_ms")) for cell in evidence.measured]
-    timed = [(cell, samples) for cell, samples in rows if samples is not None and samples.size]
+    """Box plots of the device-only latencies at one batch size: median, quartiles, whiskers at `whisker_ends`."""
+    timed, ends = _timed(evidence, batch), whisker_ends(evidence, batch)
     if not timed:
         return None
     precisions = _precisions(evidence)
 
     def plot(figure: Figure) -> None:
         axes = figure.add_subplot()
-        boxes = axes.boxplot(
-            [samples for _, samples in timed],
+        boxes = axes.bxp(
+            [_box(samples, ends) for _, samples in timed],
             orientation="horizontal",
-            whis=(1, 99),
             showfliers=False,
             widths=0.6,
             patch_artist=True,
@@ -42,11 +41,29 @@ def latency_figure(evidence: Evidence, batch: int) -> Drawing | None:
         axes.set_yticks(range(1, len(timed) + 1), [_name(cell) for cell, _ in timed])
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
-        _time_axis(axes, [float(end) for _, samples in timed for end in np.percentile(samples, (1, 99))])
+        _time_axis(axes, [float(end) for _, samples in timed for end in np.percentile(samples, ends)])
         axes.set_xlabel("device latency (ms)")
-        title(figure, f"Latency of a batch of {batch}: median, quartiles, 1 % and 99 %")
+        title(figure, f"Latency of a batch of {batch}: median, quartiles, {ends[0]} % and {ends[1]} %")
 
     return draw(plot, WIDTH, 1.3 + 0.34 * len(timed))
+
+
+def whisker_ends(evidence: Evidence, batch: int) -> tuple[int, int]:
+    """The farthest percentiles that every cell has runs enough for, by the rule that the metrics follow."""
+    fewest = min((samples.size for _, samples in _timed(evidence, batch)), default=0)
+    high = next((percent for percent in (99, 95, 90) if supported(percent / 100, fewest)), 75)
+    return 100 - high, high
+
+
+def _timed(evidence: Evidence, batch: int) -> list[tuple[Cell, NDArray[np.float64]]]:
+    rows = [(cell, evidence.samples(cell, batch).get("device_ms")) for cell in evidence.measured]
+    return [(cell, samples) for cell, samples in rows if samples is not None and samples.size]
+
+
+def _box(samples: NDArray[np.float64], ends: tuple[int, int]) -> dict[str, float]:
+    low, high = ends
+    names = {"whislo": low, "q1": 25, "med": 50, "q3": 75, "whishi": high}
+    return {name: float(np.percentile(samples, percent)) for name, percent in names.items()}
 
 
 def _colour_boxes(boxes: dict[str, Any], colours: Sequence[str]) -> None:
@@ -68,8 +85,7 @@ def _time_axis(axes: Any, values: Sequence[float]) -> None:
 
 def pareto_figure(evidence: Evidence, batch: int, front: Sequence[str]) -> Drawing | None:
     """Accuracy with its 95 % interval over median latency with its 95 % interval; the front is a line."""
-    cells = [cell for cell in evidence.measured if batch in cell.batches and cell.accuracy.get("top1") is not None]
-    cells = [cell for cell in cells if cell.batches[batch].get("end_to_end_p50_ms")]
+    cells, line = _placed(evidence, batch), front_line(evidence, batch, front)
     if not cells:
         return None
     precisions, backends = _precisions(evidence), tuple(dict.fromkeys(cell.backend for cell in cells))
@@ -89,7 +105,8 @@ def pareto_figure(evidence: Evidence, batch: int, front: Sequence[str]) -> Drawi
                 capsize=3,
                 linewidth=1.2,
             )
-        _front_line(axes, [cell for cell in cells if cell.key in front], batch)
+        if line:
+            axes.step(*zip(*line, strict=True), where="post", color="#888888", linestyle="--", linewidth=1, zorder=0)
         _time_axis(axes, [cell.batches[batch]["end_to_end_p50_ms"] for cell in cells])
         axes.set_xlabel("← faster: median latency end to end (ms)")
         axes.set_ylabel("top-1 accuracy (%), 95 % interval")
@@ -113,15 +130,23 @@ def _accuracy_error(cell: Cell) -> NDArray[np.float64] | None:
     return 100 * np.array([[top - low], [high - top]])
 
 
-def _front_line(axes: Any, cells: Sequence[Cell], batch: int) -> None:
-    """Steps through the front's members; ones that only size put there would make it run backwards."""
-    best, line = -1.0, []
-    for cell in sorted(cells, key=lambda cell: cell.batches[batch]["end_to_end_p50_ms"]):
-        if cell.accuracy["top1"] > best:
+def front_line(evidence: Evidence, batch: int, front: Sequence[str]) -> list[tuple[float, float]]:
+    """Milliseconds and percent of the front's members from fast to slow; none where fewer than two make no line.
+
+    Members that only size put there are left out: they would make it run backwards.
+    """
+    best, line = -1.0, list[tuple[float, float]]()
+    for cell in sorted(_placed(evidence, batch), key=lambda cell: cell.batches[batch]["end_to_end_p50_ms"]):
+        if cell.key in front and cell.accuracy["top1"] > best:
             best = cell.accuracy["top1"]
             line.append((cell.batches[batch]["end_to_end_p50_ms"], 100 * best))
-    if len(line) > 1:
-        axes.step(*zip(*line, strict=True), where="post", color="#888888", linestyle="--", linewidth=1, zorder=0)
+    return line if len(line) > 1 else []
+
+
+def _placed(evidence: Evidence, batch: int) -> list[Cell]:
+    """Cells with both an accuracy and a latency at the batch size."""
+    known = [cell for cell in evidence.measured if batch in cell.batches and cell.accuracy.get("top1") is not None]
+    return [cell for cell in known if cell.batches[batch].get("end_to_end_p50_ms")]
 
 
 def _legend(figure: Figure, shown: Iterable[str], precisions: tuple[str, ...], backends: tuple[str, ...]) -> None:

@@ -6,6 +6,7 @@ from roundoff.report import rules_device, rules_model, rules_timing
 from roundoff.report.document import Field, Heading, Page, Paragraph, Table, row
 from roundoff.report.evidence import Evidence
 from roundoff.report.messages import Words
+from roundoff.report.numbers import MISSING
 from roundoff.report.rule import Rule, Seen
 
 RULES: dict[str, Rule] = {
@@ -42,5 +43,7 @@ def method_section(page: Page, evidence: Evidence, words: Words) -> None:
 def _rule_row(name: str, seen: Seen, words: Words) -> tuple[Field, ...]:
     held, text = seen
     if held is None:
-        return row(words(f"rule_{name}"), text or words("unknown"), Field(words("unknown"), "muted"))
+        return row(
+            words(f"rule_{name}"), text or words("unknown"), Field(MISSING if text else words("unknown"), "muted")
+        )
     return row(words(f"rule_{name}"), text, Field(words("held" if held else "not_held"), "good" if held else "unsure"))

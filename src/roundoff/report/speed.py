@@ -8,7 +8,7 @@ from typing import Any
 from roundoff.report.comparison import precision_name
 from roundoff.report.document import Details, Field, Figure, Heading, Page, Table, row
 from roundoff.report.evidence import Cell, Evidence
-from roundoff.report.figures_speed import latency_figure
+from roundoff.report.figures_speed import latency_figure, whisker_ends
 from roundoff.report.messages import Words
 from roundoff.report.numbers import percent, plain
 
@@ -21,7 +21,8 @@ def latency_section(page: Page, evidence: Evidence, words: Words) -> None:
     page.add(Heading(2, words("latency_heading"), "latency"))
     for batch in evidence.batch_sizes:
         name = f"latency_batch_{batch}"
-        caption = words("latency_caption", batch=batch)
+        low, high = whisker_ends(evidence, batch)
+        caption = words("latency_caption", batch=batch, low=low, high=high)
         page.plot(latency_figure(evidence, batch), Figure(name, words("latency_alt", batch=batch), caption))
     page.add(Details(words("percentiles_caption"), (_percentiles(evidence, words),)))
 

@@ -9,7 +9,7 @@ from roundoff.report.comparison import absent_rows, precision_name, verdict_fiel
 from roundoff.report.decision import Decision, Recommendation
 from roundoff.report.document import Bullets, Details, Field, Figure, Heading, Page, Paragraph, Table, row
 from roundoff.report.evidence import Cell, Evidence
-from roundoff.report.figures_speed import pareto_figure
+from roundoff.report.figures_speed import front_line, pareto_figure
 from roundoff.report.messages import Words
 from roundoff.report.naming import cell_name, waiting_words
 from roundoff.report.numbers import (
@@ -69,9 +69,12 @@ def verdict_section(page: Page, evidence: Evidence, words: Words) -> None:
 def _pareto(page: Page, evidence: Evidence, decision: Decision, batch: int, words: Words) -> None:
     """The front holds for the batch size that cells are ranked at, so it is drawn there alone."""
     ranked = batch == evidence.main_batch
-    caption = words("pareto_caption", batch=batch) + (words("pareto_front") if ranked else "")
+    front = decision.front if ranked else []
+    caption = words("pareto_caption", batch=batch)
+    if front_line(evidence, batch, front):
+        caption += words("pareto_front")
     figure = Figure(f"pareto_batch_{batch}", words("pareto_alt", batch=batch), caption)
-    page.plot(pareto_figure(evidence, batch, decision.front if ranked else ()), figure)
+    page.plot(pareto_figure(evidence, batch, front), figure)
 
 
 def _recommendations(decision: Decision, evidence: Evidence, words: Words) -> Table:

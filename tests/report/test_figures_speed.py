@@ -1,0 +1,53 @@
+"""What the plots of speed may draw, and what their captions may say of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from roundoff.report.document import Figure, Page
+from roundoff.report.figures_speed import front_line, latency_figure, whisker_ends
+from roundoff.report.messages import Words
+from roundoff.report.verdicts import verdict_section
+
+EN = Words("en")
+
+
+def shorten(run, count: int) -> None:
+    path = run.sources.timings / "int8" / "litert" / "batch_1.npz"
+    samples = dict(np.load(path))
+    np.savez(path, **(samples | {"device_ms": samples["device_ms"][:count]}))
+
+
+@pytest.mark.parametrize(("runs", "ends"), [(662, (1, 99)), (661, (5, 95)), (129, (10, 90)), (63, (25, 75))])
+def test_whiskers_end_at_percentiles_that_every_cell_has_runs_for(run, runs, ends):
+    shorten(run, runs)
+    evidence = run.evidence()
+    assert whisker_ends(evidence, 1) == ends
+    assert latency_figure(evidence, 1) is not None
+    assert whisker_ends(evidence, 32) == (1, 99)
+
+
+def test_a_front_of_one_is_no_line(run):
+    evidence = run.evidence()
+    assert front_line(evidence, 1, ["int8/onnxruntime"]) == []
+    assert front_line(evidence, 1, []) == []
+
+
+def test_the_front_runs_from_fast_to_slow_and_upwards(run):
+    line = front_line(run.evidence(), 1, [cell.key for cell in run.evidence().measured])
+    assert len(line) > 1
+    assert line == sorted(line)
+    assert len({top1 for _, top1 in line}) == len(line)
+
+
+@pytest.mark.parametrize(("front", "said"), [(["fp32/onnxruntime"], False), (None, True)])
+def test_the_caption_speaks_of_the_front_where_there_is_a_line(run, front, said):
+    evidence = run.evidence()
+    evidence.verdict["front"] = front or [cell.key for cell in evidence.measured]
+    page = Page()
+    verdict_section(page, evidence, EN)
+    figures = [block for block in page.blocks if isinstance(block, Figure)]
+    captions = [figure.caption for figure in figures if figure.name.startswith("pareto")]
+    assert captions
+    assert any("Dashed" in caption for caption in captions) == said
