@@ -144,7 +144,9 @@ def _samples(ms: float, random: Any) -> dict[str, Any]:
     drift = 1 + 0.01 * np.sin(np.arange(12))[:, None]
     device = ms * drift * random.lognormal(0, 0.012, (12, 60))
     end_to_end = 1.05 * ms * drift * random.lognormal(0, 0.015, (12, 60))
-    return {"device_ms": device.ravel(), "end_to_end_ms": end_to_end.ravel(), "round_ms": np.median(device, axis=1)}
+    rounds = {"round_ms": np.median(device, axis=1), "round_end_to_end_ms": np.median(end_to_end, axis=1)}
+    rounds["round_load"] = np.repeat(np.arange(6), 2)
+    return {"device_ms": device.ravel(), "end_to_end_ms": end_to_end.ravel(), **rounds}
 
 
 def _batch(samples: dict[str, Any], wide: dict[str, Any], batch: int) -> dict[str, Any]:

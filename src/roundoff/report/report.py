@@ -10,6 +10,7 @@ from typing import Any
 
 from roundoff.artifact import whole_directory, whole_file
 from roundoff.errors import ConfigError
+from roundoff.report.against import against_table
 from roundoff.report.answer import answer_section
 from roundoff.report.changes import changes_section
 from roundoff.report.comparison import framework_section, load_section, precision_section, size_section
@@ -66,7 +67,8 @@ class Report:
         page, words = Page(), Words(self.language)
         page.add(Heading(1, words("title"), "top"))
         answer_section(page, evidence, words)
-        for section in (precision_section, framework_section, size_section, load_section, energy_section):
+        tables = (precision_section, framework_section, against_table, size_section, load_section, energy_section)
+        for section in tables:
             section(page, evidence, words)
         verdict_section(page, evidence, words)
         latency_section(page, evidence, words)
