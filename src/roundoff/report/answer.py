@@ -15,6 +15,8 @@ from roundoff.report.notes import notes
 from roundoff.report.numbers import amount_with_interval, interval, percent_with_interval, times_with_interval
 from roundoff.report.verdicts import is_noisy
 
+HASH_SHOWN = 12  # characters of a hash
+
 
 def answer_section(page: Page, evidence: Evidence, words: Words) -> None:
     """Which precision to ship here, how sure that is, and on which machine it holds."""
@@ -92,7 +94,19 @@ def _scope(evidence: Evidence, words: Words) -> Iterator[str]:
     ]
     if absent:
         yield words("answer_unavailable", cells=words("group_separator").join(absent))
+    yield from _subject(evidence, words)
     yield words("answer_holds", id=evidence.platform.get("id"))
+
+
+def _subject(evidence: Evidence, words: Words) -> Iterator[str]:
+    """Which model, on which data, as far as the run's files tell."""
+    graph = evidence.facts("export").get("onnx_sha256")
+    if graph:
+        yield words("answer_model", hash=str(graph)[:HASH_SHOWN])
+    source = (evidence.manifest.get("source") or {}).get("dataset")
+    if source:
+        train = f"{evidence.manifest['counts']['train']:,}"
+        yield words("answer_data", source=words.said(str(source)), classes=len(evidence.classes), train=train)
 
 
 def drop_words(cell: Cell, evidence: Evidence, words: Words) -> str:

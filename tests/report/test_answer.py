@@ -1,0 +1,36 @@
+"""What the answer says of its subject."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from roundoff.artifact import write_json
+from roundoff.report.answer import answer_section
+from roundoff.report.document import Page
+from roundoff.report.messages import Words
+
+
+def answer(run, words: Words) -> str:
+    page = Page()
+    answer_section(page, run.evidence(), words)
+    return " ".join(getattr(block, "text", "") for block in page.blocks)
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_the_answer_names_its_model_and_data(run, language):
+    words = Words(language)
+    write_json(run.sources.metrics / "export.json", {"onnx_sha256": "0123456789abcdef"})
+    path = run.sources.prepared / "manifest.json"
+    write_json(path, json.loads(path.read_text()) | {"source": {"dataset": "image folder"}})
+    text = answer(run, words)
+    assert words("answer_model", hash="0123456789ab") in text
+    assert words("answer_data", source=words.said("image folder"), classes=10, train="1,437") in text
+
+
+def test_what_is_not_known_of_the_model_and_data_is_not_said(run):
+    (run.sources.metrics / "export.json").unlink(missing_ok=True)
+    text = answer(run, Words("en"))
+    assert "ONNX graph" not in text
+    assert "training images." not in text
