@@ -21,7 +21,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,54 +63,62 @@ def cycle(backend: Any, directory: Path, images: np.ndarray) -> None:
         bound.outputs(transfers=True)
 
 
-def main() -> int:
-    """Run the cycles and compare."""
+def main(arguments: Sequence[str]) -> int:
+    """Run the cycles, write and print what grew; 1 if it is beyond what is allowed for."""
+    options, started = parsed(arguments), time.perf_counter()
+    from roundoff.artifact import write_json
+
+    head = about(options)
+    with tempfile.TemporaryDirectory() as scratch:
+        backend, images = built(options, Path(scratch))
+        ours, bare = partial(cycle, backend, Path(scratch), images), bare_cycle(backend, Path(scratch), images)
+        for _ in track(range(WARM_UP), "warm-up"):
+            ours()
+            bare()
+        for course in watched(options.cycles, ours, bare):
+            state = {"complete": len(course) == READINGS, "wall_s": time.perf_counter() - started}
+            report = head | state | verdict(course)
+            if options.out:
+                write_json(options.out, report)
+    print(json.dumps(report, indent=2))
+    return 1 if report["leaked"] else 0
+
+
+def parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--onnx", type=Path, required=True, help="an exported FP32 graph")
     parser.add_argument("--module", default="tensorrt_rtx")
     parser.add_argument("--cycles", type=int, default=1000)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
+    return parser.parse_args(arguments)
 
+
+def about(options: argparse.Namespace) -> dict[str, Any]:
+    """The machine, the sources and the model of a run."""
+    from roundoff.artifact import sha256_of
+    from roundoff.platform import fingerprint
+
+    model = {"onnx_sha256": sha256_of(options.onnx), "cycles": options.cycles}
+    return {"platform": fingerprint(), "commit": commit(), **model}
+
+
+def built(options: argparse.Namespace, directory: Path) -> tuple[Any, np.ndarray]:
+    """The backend, its FP16 engine of the model now in the directory; and random images, uint8 [batch, H, W, C]."""
     import onnx
 
-    from roundoff.artifact import sha256_of, write_json
     from roundoff.backend.base import Source
     from roundoff.backend.trt import Tensorrt
-    from roundoff.platform import fingerprint
     from roundoff.precision.fp16 import Fp16
 
-    model = onnx.load(options.onnx)
+    model, graph = onnx.load(options.onnx), directory / "graph.onnx"
     shape = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim][1:]
     images = np.random.default_rng(0).integers(0, 256, (options.batch, *shape), dtype=np.uint8)
-    started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as scratch:
-        directory = Path(scratch)
-        backend = Tensorrt(module=options.module, profiles=[[1, options.batch, options.batch]], cache=scratch)
-        graph = directory / "graph.onnx"
-        onnx.save(Fp16().convert(model, backend.grid, None), graph)
-        backend.build(Source("fp16", Fp16(), graph, graph, images), directory)
-        ours, bare = (lambda: cycle(backend, directory, images)), bare_cycle(backend, directory, images)
-        for _ in track(range(WARM_UP), "warm-up"):
-            ours()
-            bare()
-        about = {
-            "platform": fingerprint(),
-            "commit": commit(),
-            "onnx_sha256": sha256_of(options.onnx),
-            "cycles": options.cycles,
-        }
-        for course in watched(options.cycles, ours, bare):
-            report = about | {
-                "complete": len(course) == READINGS,
-                "wall_s": time.perf_counter() - started,
-                **verdict(course),
-            }
-            if options.out:
-                write_json(options.out, report)
-    print(json.dumps(report, indent=2))
-    return 1 if report["leaked"] else 0
+    backend = Tensorrt(module=options.module, profiles=[[1, options.batch, options.batch]], cache=str(directory))
+    onnx.save(Fp16().convert(model, backend.grid, None), graph)
+    backend.build(Source("fp16", Fp16(), graph, graph, images), directory)
+    return backend, images
 
 
 def bare_cycle(backend: Any, directory: Path, images: np.ndarray) -> Callable[[], object]:
@@ -149,4 +158,4 @@ def verdict(course: list[dict[str, Growth]]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from scipy.stats import binomtest
 
-from roundoff.backend import cuda, trt_bound, trt_build
+from roundoff.backend import cuda, trt_bound, trt_build, trt_library
 from roundoff.backend.trt_library import make_log
 from roundoff.backend.trt_runner import TensorrtRunner
 
@@ -255,6 +255,38 @@ def test_as_many_bare_cycles_are_watched_as_ours(gpu):
     assert courses == list(range(1, 11))
     uncounted = gpu_leaks.READINGS
     assert (len(ours), len(bare)) == (25 + uncounted, 25 + uncounted)
+
+
+@pytest.mark.parametrize(("hoarded", "code"), [(0, 0), (1_000_000, 1)])
+def test_the_leak_test_runs_from_end_to_end(gpu, monkeypatch, tmp_path, hoarded, code):
+    import bare_life
+    import gpu_leaks
+
+    from roundoff.backend import trt as backend
+
+    trt, whole = FakeTensorrt(gpu, profiles=((1, 8, 8),)), gpu_leaks.cycle
+
+    def cycle(*arguments) -> None:
+        whole(*arguments)
+        gpu.used += hoarded
+
+    gpu.capacity = 10**9
+    monkeypatch.setattr(bare_life, "cuda", gpu)
+    for module in (backend, trt_library):
+        monkeypatch.setattr(module, "import_tensorrt", lambda name: trt)
+    monkeypatch.setattr(backend, "build_engine", lambda *arguments: trt_build.Built(b"plan", b"", (), []))
+    monkeypatch.setattr(gpu_leaks, "WARM_UP", 2)
+    monkeypatch.setattr(gpu_leaks, "cycle", cycle)
+    monkeypatch.setattr(gpu_leaks, "ALLOWED", {"device_mb": 4.0, "threads": 0})
+    onnx.save(mean_plus_class_number(), tmp_path / "m.onnx")
+    where = ["--onnx", str(tmp_path / "m.onnx"), "--out", str(tmp_path / "leaks.json")]
+    assert gpu_leaks.main([*where, "--cycles", "10", "--batch", "8"]) == code
+    report = json.loads((tmp_path / "leaks.json").read_text())
+    assert report["complete"]
+    assert report["leaked"] == (["device_mb"] if code else [])
+    assert report["grown"]["device_mb"] == pytest.approx(10 * hoarded / 1e6)
+    assert report["grown_bare"]["device_mb"] == 0
+    assert not gpu.live
 
 
 def test_a_bare_life_leaves_nothing(gpu, monkeypatch):
