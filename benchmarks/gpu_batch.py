@@ -22,6 +22,7 @@ from roundoff.backend.cuda import CudaError, DeviceMemory, Owner
 from roundoff.backend.trt_library import OUT_OF_MEMORY, import_tensorrt, make_log
 from roundoff.errors import GateError, Unavailable
 from roundoff.measurement.energy import energy_per_image, meter_for, no_energy
+from roundoff.measurement.scatter import block_sizes
 from roundoff.measurement.speed import check_outputs, tolerance
 
 ENERGY_S = 2.0
@@ -112,10 +113,9 @@ class Batches:
 @contextmanager
 def scattered(random: np.random.Generator) -> Iterator[None]:
     """Blocks of device memory, the logarithm of their size uniform, held while something else finds its places."""
-    sizes = np.exp(random.uniform(np.log(SMALLEST), np.log(LARGEST), BLOCKS)).astype(int)
     with Owner() as owner:
         try:
-            for size in sizes:
+            for size in block_sizes(random, BLOCKS, SMALLEST, LARGEST):
                 owner.own(DeviceMemory(int(size)))
         except CudaError as error:
             owner.close()  # what follows needs the room more

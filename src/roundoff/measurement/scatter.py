@@ -25,8 +25,12 @@ def scatter(random: np.random.Generator) -> list[NDArray[np.uint8]]:
     What is free before goes back to the system: see `give_back_free_memory`.
     """
     give_back_free_memory()
-    sizes = np.exp(random.uniform(np.log(SMALLEST), np.log(LARGEST), BLOCKS)).astype(np.int64)
-    return [np.ones(size, np.uint8) for size in sizes]
+    return [np.ones(size, np.uint8) for size in block_sizes(random, BLOCKS, SMALLEST, LARGEST)]
+
+
+def block_sizes(random: np.random.Generator, count: int, smallest: int, largest: int) -> NDArray[np.int64]:
+    """Random numbers of bytes, their logarithm uniform, int64 [count]."""
+    return np.exp(random.uniform(np.log(smallest), np.log(largest), count)).astype(np.int64)
 
 
 def give_back_free_memory() -> None:

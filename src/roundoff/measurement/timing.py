@@ -105,8 +105,12 @@ class Timing:
 
     def by_load(self, per_round: NDArray[np.float64]) -> NDArray[np.float64]:
         """Medians over the rounds of each load, of a figure with one value per round."""
-        loads = self.round_load
-        return np.array([np.median(per_round[loads == load]) for load in np.unique(loads)])
+        return medians_by_load(per_round, self.round_load)
+
+
+def medians_by_load(per_round: NDArray[np.float64], loads: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Medians over the rounds of each load, in the order of the loads; `loads` names the load of each round."""
+    return np.array([np.median(per_round[loads == load]) for load in np.unique(loads)])
 
 
 def paired_speedup(reference: Timing, candidate: Timing, end_to_end: bool = False) -> Interval:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from roundoff.measurement.statistics import FEWEST_FOR_MEDIAN_INTERVAL, Interval, median_interval
+from roundoff.measurement.timing import medians_by_load
 from roundoff.report.decision import Decision
 from roundoff.report.document import Field, Page, Table, row
 from roundoff.report.evidence import Cell, Evidence
@@ -48,4 +49,4 @@ def paired_ratio(evidence: Evidence, cell: Cell, other: Cell, batch: int) -> Int
     if len(loads) < FEWEST_FOR_MEDIAN_INTERVAL or len(a) != len(b):
         return None
     of_round = ours["round_load"][np.isin(ours["round_load"], loads)]
-    return median_interval(np.array([np.median((b / a)[of_round == load]) for load in loads]))
+    return median_interval(medians_by_load(b / a, of_round.astype(np.int64)))

@@ -43,7 +43,6 @@ def method_section(page: Page, evidence: Evidence, words: Words) -> None:
 def _rule_row(name: str, seen: Seen, words: Words) -> tuple[Field, ...]:
     held, text = seen
     if held is None:
-        return row(
-            words(f"rule_{name}"), text or words("unknown"), Field(MISSING if text else words("unknown"), "muted")
-        )
+        outcome = MISSING if text else words("unknown")
+        return row(words(f"rule_{name}"), text or words("unknown"), Field(outcome, "muted"))
     return row(words(f"rule_{name}"), text, Field(words("held" if held else "not_held"), "good" if held else "unsure"))
