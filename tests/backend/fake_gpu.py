@@ -237,6 +237,7 @@ class FakeTensorrt:
         self.kernels = b"kernels"
         self.layers_without_context = layers
         self.room_for = 10**9  # the largest batch that TensorRT itself finds memory for
+        self.engine_bytes = 0  # device memory of each engine
 
     def Runtime(self, logger):
         return Runtime(self, logger)
@@ -253,6 +254,9 @@ class Runtime:
         if serialized_engine == b"broken":
             self.logger.log(Severity.ERROR, "the plan is broken")
             return None
+        if self.trt.cuda.used + self.trt.engine_bytes > self.trt.cuda.capacity:
+            self.logger.log(Severity.ERROR, "Requested amount of GPU memory could not be allocated.")
+            return None
         return ICudaEngine(self.trt, self.logger)
 
 
@@ -262,6 +266,11 @@ class ICudaEngine:
     def __init__(self, trt: FakeTensorrt, logger) -> None:
         self.trt, self.logger = trt, logger
         self.num_optimization_profiles = len(trt.profiles)
+        self.memory = trt.cuda.cudaMalloc(trt.engine_bytes)[1] if trt.engine_bytes else None
+
+    def __del__(self):
+        if self.memory is not None:
+            self.trt.cuda.cudaFree(self.memory)
 
     def get_tensor_name(self, index):
         return ("image", "logits")[index]

@@ -218,6 +218,13 @@ def test_scratch_is_shared_between_bindings_and_between_engines(load, gpu):
     assert SCRATCH.blocks == []
 
 
+def test_memory_is_the_engines_whatever_else_is_loaded(load, gpu):
+    trt = FakeTensorrt(gpu)
+    trt.engine_bytes = 5000
+    with load(trt).bind([images(8)]):
+        assert load(trt).memory_mb() == load(trt).memory_mb() == pytest.approx(0.005, rel=0.1)
+
+
 def test_memory_counts_the_engine_and_its_largest_binding(load):
     runner = load()
     loaded = runner.memory_mb()

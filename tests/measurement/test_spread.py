@@ -1,11 +1,18 @@
 """Batch sizes over several GPUs; what runs in each process is tested on the CPU by tests/test_evaluation.py."""
 
+import io
+import sys
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roundoff.errors import GateError, Unavailable
+from roundoff.measurement import cell as measured
+from roundoff.measurement.cell import Cell
 from roundoff.measurement.speed import DeviceSpeed
-from roundoff.measurement.spread import dealt, equal_gpus, merged_rows
+from roundoff.measurement.spread import Share, dealt, equal_gpus, measure_share, merged_rows
 
 PAIR = {"gpus": [{"uuid": "GPU-1", "name": "H200"}, {"uuid": "GPU-2", "name": "H200"}]}
 
@@ -50,3 +57,18 @@ def test_rows_of_several_devices_become_one():
         "energy": {"batch_size": 32, "mj_per_image": 3.0},
         "memory_mb": 20.0,
     }
+
+
+def test_a_gpu_that_loads_no_engine_is_an_error_that_says_why(monkeypatch):
+    def full(*arguments):
+        raise Unavailable("no memory left for the engine")
+
+    monkeypatch.setattr(measured, "open_cell", full)
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BytesIO()))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    cells = [Cell(name, "gpu", None, Path(), {"numerics": {}}) for name in ("fp32", "fp16")]
+    with pytest.raises(GateError) as error:
+        measure_share(Share("7", cells, None, None, {}))
+    assert "GPU 7" in error.value.what
+    assert error.value.received.count("no memory left for the engine") == 2
+    assert all("reason" not in cell.row for cell in cells)

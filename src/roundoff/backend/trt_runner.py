@@ -54,8 +54,8 @@ class TensorrtRunner(Runner):
         with SCRATCH.running, freed_on_failure("the engine") as owner:
             self._engine: Engine = owner.own(Engine(trt, plan, log, self._kept, bool(facts.get("version_compatible"))))
             self._chunk = _chunk([best for _, best, _ in self._engine.profiles])
-            self._lane = self._inference_lane(owner)
-            self._loaded_bytes = max(0, free - cuda.free_bytes())
+            self._lane, of_the_lane = self._inference_lane(owner)
+            self._loaded_bytes = max(0, free - cuda.free_bytes() - of_the_lane)
             # where the build could tell, loading need not take the time to look again
             if not decides(facts.get("layer_types")):
                 self.layer_types()
@@ -63,16 +63,18 @@ class TensorrtRunner(Runner):
         if not self._engine.cache_was_warm:
             self._replace_kernels()
 
-    def _inference_lane(self, owner: Owner) -> Lane:
-        block = SCRATCH.take(self._engine.scratch_bytes(self._chunk), 1)
-        owner.callback(SCRATCH.give_back, block)
+    def _inference_lane(self, owner: Owner) -> tuple[Lane, int]:
+        """What `infer` runs on, and the device memory that was taken for its buffers and scratch."""
+        (block,) = SCRATCH.take(self._engine.scratch_bytes(self._chunk), 1)
+        owner.callback(SCRATCH.give_back, [block])
+        taken = block.memory.size if block.users == 1 else 0
         stream = owner.own(Stream())
-        context = owner.own(Context(self._engine, self._chunk, stream, block[0]))
+        context = owner.own(Context(self._engine, self._chunk, stream, block))
         nothing = np.zeros((self._chunk, *self._engine.image_shape), np.uint8)
         lane = Lane(owner, context, nothing, self._engine.classes)
         lane.enqueue_round_trip()
         stream.synchronize()
-        return lane
+        return lane, taken + lane.bytes
 
     def infer(self, images: Images) -> Logits:
         self._refuse_other_shape(images)
@@ -99,7 +101,10 @@ class TensorrtRunner(Runner):
         return bound
 
     def memory_mb(self) -> float | None:
-        """What loading took (engine, kernels, one context) and the largest binding so far, in MB."""
+        """What the engine and its kernels took at loading, and the largest binding so far, in MB (10^6 bytes).
+
+        The memory that `infer` runs in is left out: a binding does not need it.
+        """
         return (self._loaded_bytes + self._largest_binding) / 1e6
 
     def layer_types(self) -> dict[str, Any] | None:

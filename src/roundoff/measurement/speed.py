@@ -18,7 +18,7 @@ from roundoff.dataset.base import Images
 from roundoff.errors import GateError, Unavailable
 from roundoff.measurement.accuracy import Logits, relative_error
 from roundoff.measurement.cell import REFERENCE_PRECISION, Cell
-from roundoff.measurement.energy import energy_per_image, meter_for, monitor_for, no_energy
+from roundoff.measurement.energy import Meter, energy_per_image, meter_for, monitor_for, no_energy
 from roundoff.measurement.latency import batch_metrics, batch_unavailable
 from roundoff.measurement.lock import device_lock
 from roundoff.measurement.scatter import scatter
@@ -121,8 +121,7 @@ class _Bench:
         self.rows = {cell.name: {} for cell in self.cells}
         for name, cell in self.loaders.items():
             with ExitStack() as stack:
-                runner = stack.enter_context(self._loaded(name, cell.directory))
-                bounds = self._bind(name, runner, list(self.inputs), stack)
+                bounds = self._opened(name, cell.directory, list(self.inputs), stack)
                 for entry, bound in bounds.items():
                     self._check_outputs(entry, cell, bound)
                 names += bounds
@@ -145,7 +144,7 @@ class _Bench:
             bounds: dict[str, Bound] = {}
             for cell, sizes in wanted.items():
                 blocks.append(scatter(random))
-                bounds |= self._bind(cell, stack.enter_context(self._loaded(cell, builds[cell])), sizes, stack)
+                bounds |= self._opened(cell, builds[cell], sizes, stack)
             yield bounds
             for name, bound in bounds.items():
                 cell = name.rsplit("/batch_", 1)[0]
@@ -154,6 +153,18 @@ class _Bench:
                 if (name, builds[cell]) not in self.checked_after:
                     self._check_outputs(name, self.loaders[cell], bound)
                     self.checked_after.add((name, builds[cell]))
+
+    def _opened(self, name: str, build: Path, sizes: Sequence[int], stack: ExitStack) -> dict[str, Bound]:
+        """Loaded and bound to the batch sizes that fit, each as an entry; the others' rows say why they do not."""
+        try:
+            runner = stack.enter_context(self._loaded(name, build))
+        except Unavailable as missing:
+            self._leave_out(name, sizes, missing)
+            return {}
+        bounds = self._bind(name, runner, sizes, stack)
+        if name in self.rows and not self.loads:  # alone on the device, as later loads are not
+            self.rows[name]["memory_mb"] = runner.memory_mb()
+        return bounds
 
     def _loaded(self, name: str, build: Path) -> Runner:
         started = time.perf_counter()
@@ -167,13 +178,14 @@ class _Bench:
             try:
                 bound = runner.bind(self._batches(size))
             except Unavailable as missing:
-                if name in self.rows:
-                    self.rows[name][f"batch_{size}"] = batch_unavailable(f"{missing}{self._beside()}")
+                self._leave_out(name, [size], missing)
                 continue
             bounds[entry_name(name, size)] = stack.enter_context(bound)
-        if name in self.rows:
-            self.rows[name]["memory_mb"] = runner.memory_mb()
         return bounds
+
+    def _leave_out(self, name: str, sizes: Sequence[int], missing: Unavailable) -> None:
+        if name in self.rows:
+            self.rows[name] |= {f"batch_{size}": batch_unavailable(f"{missing}{self._beside()}") for size in sizes}
 
     def _batches(self, size: int) -> list[Images]:
         return [np.ascontiguousarray(self.images[row]) for row in self.inputs[size]]
@@ -204,7 +216,7 @@ class _Bench:
         """Turn load times and raw samples into each row's figures."""
         for cell in self.cells:
             row = self.rows[cell.name]
-            row["load_ms"] = statistics.median(self.load_ms[cell.name])
+            row["load_ms"] = statistics.median(loads) if (loads := self.load_ms[cell.name]) else None
             for size in self.inputs:
                 entry = entry_name(cell.name, size)
                 if entry in loop.timings:
@@ -229,9 +241,14 @@ class _Bench:
             if not timed:
                 row["energy"] = no_energy("none of the batch sizes runs")
                 continue
-            cell = self.loaders[name]
-            with self._loaded(name, cell.directory) as runner, runner.bind(self._batches(max(timed))) as bound:
-                row["energy"] = energy_per_image(bound, meter, self.plan.energy_seconds)
+            try:
+                row["energy"] = self._energy(name, max(timed), meter)
+            except Unavailable as missing:  # another process may have taken the memory since
+                row["energy"] = no_energy(str(missing))
+
+    def _energy(self, name: str, size: int, meter: Meter) -> dict[str, Any]:
+        with self._loaded(name, self.loaders[name].directory) as runner, runner.bind(self._batches(size)) as bound:
+            return energy_per_image(bound, meter, self.plan.energy_seconds)
 
     def control(self, loop: Interleaved) -> dict[str, Any] | None:
         """What the same engine, loaded twice, differs by."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from roundoff.dataset.base import Prepared
-from roundoff.errors import Unavailable
+from roundoff.errors import GateError
 from roundoff.measurement.cell import Cell
 from roundoff.measurement.speed import DeviceSpeed, SpeedPlan, measure_device
 
@@ -73,12 +73,25 @@ def measure_share(share: Share) -> tuple[str, DeviceSpeed]:
     # Before the process touches CUDA, which reads it once.
     os.environ[VISIBLE] = share.visible
     sys.stderr = _NoTerminal(sys.stderr.buffer, line_buffering=True)
-    runner = share.cells[0].open(share.platform)
-    if runner is None:
-        raise Unavailable(f"{share.cells[0].name} does not load on GPU {share.visible}: {share.cells[0].row['reason']}")
-    with runner:
-        device = runner.device
+    device = _device(share)
     return device, measure_device(device, share.cells, share.plan, share.prepared.split("test").images)
+
+
+def _device(share: Share) -> str:
+    """The device that the engines are loaded on; GateError where none of them loads."""
+    tried = [replace(cell) for cell in share.cells]  # whose rows may say "unavailable": the cells' own are to grow on
+    for cell in tried:
+        runner = cell.open(share.platform)
+        if runner is not None:
+            with runner:
+                return runner.device
+    reasons = "; ".join(f"{cell.name}: {cell.row['reason']}" for cell in tried)
+    raise GateError(
+        f"no engine loads on GPU {share.visible}, which is to time a share of the batch sizes",
+        received=reasons,
+        expected="the engines that load on the first GPU",
+        fix=f"free that GPU, leave it out of {VISIBLE}, or set evaluate.spread=false",
+    )
 
 
 def merged_rows(speeds: Sequence[DeviceSpeed]) -> dict[str, dict[str, Any]]:
