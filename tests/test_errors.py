@@ -5,8 +5,9 @@ import pickle
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
+from hydra.errors import CompactHydraException
 
-from roundoff import errors
+from roundoff import errors, stage
 from roundoff.backend.cuda import CudaError
 
 KINDS = [errors.ConfigError, errors.DataError, errors.CalibrationError, errors.BuildError, errors.GateError]
@@ -26,6 +27,27 @@ def test_an_error_survives_pickling(kind):
     assert type(again) is kind
     assert str(again) == str(made(kind))
     assert (again.what, again.received, again.expected, again.fix) == ("it broke", "[1, 2]", "3", "mend it")
+
+
+def test_a_note_survives_pickling():
+    with pytest.raises(errors.GateError) as error, errors.noted("while fp16/gpu ran the test set"):
+        raise made(errors.GateError)
+    assert pickle.loads(pickle.dumps(error.value)).__notes__ == ["while fp16/gpu ran the test set"]  # noqa: S301
+
+
+def test_a_stage_prints_an_errors_note(monkeypatch):
+    monkeypatch.setattr(stage, "check", lambda cfg: None)
+    monkeypatch.setattr(stage, "_workspace", lambda: None)
+
+    @stage.stage
+    def evaluate(cfg, workspace):
+        with errors.noted("while fp16/gpu ran the test set"):
+            raise made(errors.GateError)
+
+    with pytest.raises(
+        CompactHydraException, match=r"error: it broke[\s\S]*mend it\n  while fp16/gpu ran the test set$"
+    ):
+        evaluate(None)
 
 
 def test_what_cannot_be_pickled_is_kept_as_words():

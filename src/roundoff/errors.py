@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -14,7 +16,8 @@ class RoundoffError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Python's own would call the class with the message alone: a worker's error would end its whole pool
-        return _again, (type(self), self.what, str(self.received), str(self.expected), self.fix)
+        notes = {"__notes__": self.__notes__} if hasattr(self, "__notes__") else None
+        return _again, (type(self), self.what, str(self.received), str(self.expected), self.fix), notes
 
 
 def _again(kind: type[RoundoffError], what: str, received: str, expected: str, fix: str) -> RoundoffError:
@@ -43,3 +46,13 @@ class GateError(RoundoffError):
 
 class Unavailable(Exception):  # noqa: N818 - a state of the machine, not an error
     """A cell that cannot be built or run on this machine; the message is the reason shown in its row."""
+
+
+@contextmanager
+def noted(words: str) -> Iterator[None]:
+    """Add to what is raised where it happened; stages print it under the error."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(words)
+        raise

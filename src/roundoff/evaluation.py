@@ -14,7 +14,7 @@ from roundoff.artifact import whole_directory, write_json
 from roundoff.backend.base import Backend, Logits, Runner
 from roundoff.dataset.base import Images, Labels, Prepared
 from roundoff.engine import GRAPH
-from roundoff.errors import ConfigError, GateError
+from roundoff.errors import ConfigError, GateError, noted
 from roundoff.measurement.accuracy import accuracy, chance_level, refuse_chance_level, relative_error
 from roundoff.measurement.cell import PREFERRED_REFERENCE, REFERENCE_PRECISION, Cell, choose_reference, find_cells
 from roundoff.measurement.label import label, strict_fp32
@@ -188,7 +188,7 @@ def _infer(cells: list[Cell], images: Images, batch: int, platform: Mapping[str,
         for cell in available:
             runner = cell.open(platform)
             if runner is not None:
-                with runner:
+                with runner, noted(f"while {cell.name} ran the test set"):
                     cell.device = runner.device
                     cell.row["numerics"]["layer_types"] = runner.layer_types() or cell.row["numerics"]["layer_types"]
                     cell.logits = _logits(runner, images, batch, bar, cell.name)

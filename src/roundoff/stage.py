@@ -56,7 +56,8 @@ def stage(body: Body) -> Callable[[DictConfig], object]:
             check(cfg)
             return body(cfg, _workspace())
         except RoundoffError as error:
-            raise CompactHydraException(f"error: {error}") from error
+            words = "\n  ".join([f"error: {error}", *getattr(error, "__notes__", [])])
+            raise CompactHydraException(words) from error
 
     return task
 

@@ -16,7 +16,7 @@ from roundoff.artifact import read_json
 from roundoff.backend import cuda, trt_build, trt_library
 from roundoff.backend.base import Source
 from roundoff.backend.trt import Tensorrt
-from roundoff.backend.trt_inspect import layers_from_inspector, multiplications, refuse_false_claim, summarize
+from roundoff.backend.trt_inspect import Layer, layers_from_inspector, multiplications, refuse_false_claim, summarize
 from roundoff.backend.trt_library import import_tensorrt
 from roundoff.backend.trt_progress import PhaseProgress, make_monitor
 from roundoff.errors import BuildError, ConfigError, GateError, Unavailable
@@ -24,6 +24,7 @@ from roundoff.precision.base import Grid
 from roundoff.precision.bf16 import Bf16
 from roundoff.precision.fp16 import Fp16
 from roundoff.precision.fp32 import Fp32
+from roundoff.precision.int8 import Int8
 from roundoff.precision.tf32 import Tf32
 
 trt = pytest.importorskip("tensorrt_rtx")
@@ -372,14 +373,14 @@ def test_a_built_engine_says_what_it_computes_in(tmp_path, precision, kind):
 
 def test_unknown_types_are_no_verdict_and_weights_tell_where_inputs_do_not():
     unknown = {"Name": "a", "LayerType": "Convolution", "Inputs": [{"Format/Datatype": "N/A due to dynamic shapes"}]}
-    only = summarize(layers_from_inspector(json.dumps({"Layers": [unknown]})), {})
-    assert only["layer_types"] == {"unknown": 1}
-    refuse_false_claim(["int8"], only)
+    only = layers_from_inspector(json.dumps({"Layers": [unknown]}))
+    assert summarize(only, {})["layer_types"] == {"unknown": 1}
+    refuse_false_claim(["int8"], only, unknown_counts=True)
     weighed = {"Layers": [unknown | {"Weights": {"Type": "Int8", "Count": 432}}]}
     assert summarize(layers_from_inspector(json.dumps(weighed)), {})["layer_types"] == {"int8": 1}
     half = {"Layers": [unknown | {"Weights": {"Type": "Half", "Count": 432}}]}
     with pytest.raises(GateError, match="claims int8"):
-        refuse_false_claim(["int8"], summarize(layers_from_inspector(json.dumps(half)), {}))
+        refuse_false_claim(["int8"], layers_from_inspector(json.dumps(half)), unknown_counts=True)
 
 
 @pytest.mark.parametrize("missing", ["engine", "inspector", None])
@@ -419,13 +420,51 @@ def test_a_further_build_leaves_the_kept_timing_cache_alone(tmp_path, monkeypatc
 
 
 def test_a_false_claim_is_refused():
-    summary = summarize(layers_from_inspector(json.dumps(INSPECTION)), {})
-    refuse_false_claim(["int8", "float16"], summary)
-    refuse_false_claim(["int8"], None)
+    layers = layers_from_inspector(json.dumps(INSPECTION))
+    refuse_false_claim(["int8", "float16"], layers, unknown_counts=False)
+    refuse_false_claim(["float32"], [], unknown_counts=False)
     with pytest.raises(
-        GateError, match=r"claims float8_e4m3fn has no layer that multiplies in it\n  received: {'int8': 1"
+        GateError, match=r"claims float8_e4m3fn shows no convolution in float8_e4m3fn\n  received: {'int8': 1"
     ):
-        refuse_false_claim(["float8_e4m3fn"], summary)
+        refuse_false_claim(["float8_e4m3fn"], layers, unknown_counts=False)
+
+
+def test_a_matrix_product_does_not_make_an_engine_of_convolutions_int8():
+    half = Layer("Convolution", "float16", frozenset())
+    product = Layer("gemm", "int8", frozenset())
+    refuse_false_claim(["int8"], [product], unknown_counts=False)
+    with pytest.raises(GateError, match=r"shows no convolution in int8\n  received: {'float16': 1}"):
+        refuse_false_claim(["int8"], [half, product], unknown_counts=True)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [],
+        [Layer("kgen", "float16", frozenset())],
+        [Layer("Convolution", kind, frozenset()) for kind in ("float16", None)],
+    ],
+    ids=["nothing told", "nothing that multiplies", "one of unknown type"],
+)
+def test_a_claim_that_is_not_shown_is_refused_unless_another_account_decides(layers):
+    refuse_false_claim(["int8"], layers, unknown_counts=True)
+    with pytest.raises(GateError, match="shows no convolution in int8"):
+        refuse_false_claim(["int8"], layers, unknown_counts=False)
+
+
+def test_a_false_claim_names_the_precision_and_keeps_the_log(tmp_path, monkeypatch):
+    def built(trt, graph, settings, log_file, timing_cache):
+        log_file.write_text("all in half\n")
+        return trt_build.Built(b"plan", b"", (), [Layer("Convolution", "float16", frozenset())])
+
+    monkeypatch.setattr("roundoff.backend.trt.build_engine", built)
+    graph, cache = tmp_path / "graph.onnx", tmp_path / "cache"
+    onnx.save(network(), graph)
+    with pytest.raises(GateError, match=r"int8 on tensorrt_rtx: an engine that claims int8") as error:
+        Tensorrt(cache=str(cache)).build(Source("int8", Int8(), graph, None, CALIBRATION), tmp_path)
+    assert str(cache / "tensorrt_rtx-int8-build.log") in error.value.fix
+    assert (cache / "tensorrt_rtx-int8-build.log").read_text() == "all in half\n"
+    assert not (tmp_path / "model.engine").exists()
 
 
 def test_multiplications_count_through_casts_and_padding():

@@ -346,14 +346,14 @@ def layer(kind: str) -> dict:
 
 
 def test_int8_without_an_int8_convolution_fails(load, gpu):
-    with pytest.raises(GateError, match="claims int8 has no layer that multiplies in it"):
+    with pytest.raises(GateError, match="claims int8 shows no convolution in int8"):
         load(FakeTensorrt(gpu, layers=[layer("Half")]), facts={"weights": "int8", "activations": "int8"})
     assert not gpu.live
 
 
 def test_the_loaded_engine_is_held_to_the_claim_whatever_the_build_told(load, gpu):
     runner = load(FakeTensorrt(gpu, layers=[layer("Half")]), facts={"weights": "int8", "layer_types": {"int8": 9}})
-    with pytest.raises(GateError, match="claims int8 has no layer that multiplies in it"):
+    with pytest.raises(GateError, match="claims int8 shows no convolution in int8"):
         runner.layer_types()
 
 
@@ -365,6 +365,13 @@ def test_types_that_the_build_could_not_tell_are_judged_with_a_context(load, gpu
     assert load(good, facts=facts).layer_types()["layer_types"] == {"int8": 1}
     with pytest.raises(GateError, match="claims int8"):
         load(FakeTensorrt(gpu, layers=[layer("Half")]), facts=facts)
+
+
+def test_an_engine_that_nothing_is_told_of_is_no_int8_engine(load, gpu):
+    facts = {"weights": "int8", "layer_types": {"int8": 9}}
+    assert load(FakeTensorrt(gpu), facts=facts).layer_types() is None
+    with pytest.raises(GateError, match="received: no layer that multiplies"):
+        load(FakeTensorrt(gpu), facts=facts | {"layer_types": {}})
 
 
 def test_loading_takes_one_logger_however_often(gpu):

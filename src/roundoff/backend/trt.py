@@ -19,7 +19,7 @@ from roundoff.backend.trt_fit import made_for, refuse_foreign
 from roundoff.backend.trt_inspect import multiplications, refuse_false_claim, summarize
 from roundoff.backend.trt_library import INSTALL, import_tensorrt, keep, make_log, published_here
 from roundoff.backend.trt_runner import KERNELS, TensorrtRunner
-from roundoff.errors import BuildError, ConfigError, Unavailable
+from roundoff.errors import BuildError, ConfigError, GateError, RoundoffError, Unavailable
 from roundoff.precision.base import Grid, Precision
 
 FACTS, LOG, TIMING_CACHE = "engine.json", "build.log", "timing.cache"
@@ -98,7 +98,9 @@ class Tensorrt(Backend):
         cache = kept.read_bytes() if kept.exists() and not source.again else b""
         try:
             built = build_engine(trt, source.graph, self._settings(source.precision), directory / LOG, cache)
-        except BuildError as error:
+            claimed = (source.precision.weights, source.precision.activations)
+            refuse_false_claim(claimed, built.layers, unknown_counts=True)
+        except (BuildError, GateError) as error:
             raise self._with_log(error, directory / LOG, source.name) from None
         (directory / self.artifact).write_bytes(built.engine)
         if built.timing_cache:
@@ -107,7 +109,6 @@ class Tensorrt(Backend):
                 keep(kept, built.timing_cache)
         macs = multiplications(onnx.load(source.graph))
         summary = summarize(built.layers, macs)
-        refuse_false_claim((source.precision.weights, source.precision.activations), summary)
         facts = self._facts(trt, source.precision, built.warnings) | summary
         write_json(directory / FACTS, facts | {"multiplications": macs})
         return facts
@@ -126,14 +127,15 @@ class Tensorrt(Backend):
         refuse_foreign(trt, facts["made_for"], plan, log)
         return TensorrtRunner(trt, plan, log, facts, self._kernels_file(plan), self.streams, self.cuda_graphs)
 
-    def _with_log(self, error: BuildError, log: Path, name: str) -> BuildError:
-        """The error, with the log where it stays: what a failed stage was writing is deleted."""
-        if not log.exists():
-            return error
-        kept = self._cache_directory() / f"{self.module}-{name}-{LOG}"
-        keep(kept, log.read_bytes())
-        fix = f"{error.fix}; {self.module}'s log is in {kept}"
-        return BuildError(error.what, received=error.received, expected=error.expected, fix=fix)
+    def _with_log(self, error: RoundoffError, log: Path, name: str) -> RoundoffError:
+        """The error with the precision's name, and the log where it stays: what a failed stage was writing goes."""
+        fix = error.fix
+        if log.exists():
+            kept = self._cache_directory() / f"{self.module}-{name}-{LOG}"
+            keep(kept, log.read_bytes())
+            fix = f"{error.fix}; {self.module}'s log is in {kept}"
+        what = f"{name} on {self.module}: {error.what}"
+        return type(error)(what, received=error.received, expected=error.expected, fix=fix)
 
     def _settings(self, precision: Precision) -> Settings:
         return Settings(

@@ -24,6 +24,7 @@ TYPES = {
     "uint8": r"uint8",
 }
 MULTIPLIERS = re.compile(r"correlation|conv|gemm|matmul|matrix.?multiply|runtime_fusion", re.IGNORECASE)
+MATRIX_PRODUCTS = re.compile(r"gemm|matmul|matrix.?multiply", re.IGNORECASE)
 UNKNOWN = "unknown"
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 PROFILE = re.compile(r"\[profile (\d+)\]")
@@ -143,19 +144,23 @@ def decides(layer_types: Mapping[str, int] | None) -> bool:
     return bool(layer_types) and UNKNOWN not in (layer_types or {})
 
 
-def refuse_false_claim(claimed: Iterable[str], summary: Mapping[str, Any] | None) -> None:
-    """GateError for an engine that claims an 8-bit type and multiplies in it nowhere.
+def refuse_false_claim(claimed: Iterable[str], layers: Sequence[Layer], unknown_counts: bool) -> None:
+    """GateError for an engine that claims an 8-bit type and has no convolution in it.
 
-    No verdict where there are no layers, or layers of unknown type: the inspector knows more once a context is set.
+    Where it has no convolutions, matrix products count. Layers of unknown type, and an engine of which nothing is told,
+    pass if `unknown_counts`: where a better account was given already, or is to come once a context is set.
     """
-    if not summary or not decides(summary["layer_types"]):
+    multiplying = [layer for layer in layers if layer.multiplies]
+    convolving = [layer for layer in multiplying if not MATRIX_PRODUCTS.search(layer.kind)]
+    found = Counter(layer.reads or UNKNOWN for layer in convolving or multiplying)
+    if unknown_counts and (not found or UNKNOWN in found):
         return
     for kind in {"int8", "float8_e4m3fn"}.intersection(claimed):
-        if kind not in summary["layer_types"]:
+        if kind not in found:
             raise GateError(
-                f"an engine that claims {kind} has no layer that multiplies in it",
-                received=summary["layer_types"],
-                expected=f"at least one convolution or matrix product that reads {kind}",
+                f"an engine that claims {kind} shows no convolution in {kind}",
+                received=dict(found) or "no layer that multiplies",
+                expected=f"at least one convolution that reads {kind} (a matrix product, where there are none)",
                 fix="leave this precision out for this backend: TensorRT dequantizes before it computes here",
             )
 

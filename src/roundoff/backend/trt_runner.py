@@ -114,11 +114,9 @@ class TensorrtRunner(Runner):
         """
         information = self.inspection()
         layers = layers_from_inspector(information) if information else []
-        if not layers:
-            return None
-        found = summarize(layers, self._facts.get("multiplications", {}))
-        refuse_false_claim((self._facts.get("weights", ""), self._facts.get("activations", "")), found)
-        return found
+        claimed = (self._facts.get("weights", ""), self._facts.get("activations", ""))
+        refuse_false_claim(claimed, layers, unknown_counts=decides(self._facts.get("layer_types")))
+        return summarize(layers, self._facts.get("multiplications", {})) if layers else None
 
     def inspection(self) -> str:
         """The engine inspector's JSON text, as TensorRT gives it; empty where the library has no inspector."""

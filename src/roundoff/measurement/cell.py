@@ -9,7 +9,7 @@ from typing import Any
 
 from roundoff.backend.base import Backend, Logits, Runner
 from roundoff.engine import SIDECAR, build_directories, open_cell, read_cell
-from roundoff.errors import ConfigError, Unavailable
+from roundoff.errors import ConfigError, Unavailable, noted
 
 REFERENCE_PRECISION = "fp32"
 RESERVED = frozenset(("platform", "reference", "method"))
@@ -46,13 +46,11 @@ class Cell:
     def open(self, platform: Mapping[str, Any]) -> Runner | None:
         """The loaded engine, files and machine checked; None where it cannot run here, and its row then says why."""
         try:
-            return open_cell(self.loader, self.directory, dict(platform))
+            with noted(f"while loading {self.name} from {self.directory}"):
+                return open_cell(self.loader, self.directory, dict(platform))
         except Unavailable as missing:
             self.row = _unavailable(str(missing), self.row)
             return None
-        except Exception as error:
-            error.add_note(f"while loading {self.name} from {self.directory}")
-            raise
 
 
 def find_cells(engines: Path, precisions: Sequence[str], backends: Mapping[str, Backend]) -> list[Cell]:
