@@ -226,18 +226,46 @@ def test_a_platform_without_packages_is_a_reason_and_a_missing_package_an_error(
     assert backend.refusal(Fp32()) == ("Python module tensorrt is not installed: it has no packages for this platform")
 
 
-def test_a_missing_package_is_named_with_the_command():
+def test_a_missing_package_is_named_with_the_command(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
     with pytest.raises(
-        BuildError, match=r"tensorrt_nowhere is not installed.*\n.*\n.*\n  fix:      pip install tensorrt-n"
+        BuildError, match=r"tensorrt is not installed.*\n.*\n.*\n  fix:      pip install 'tensorrt>=10\.16,<12'$"
     ):
-        import_tensorrt("tensorrt_nowhere")
+        import_tensorrt("tensorrt")
 
 
-def test_libraries_that_do_not_load_are_an_error(tmp_path, monkeypatch):
-    (tmp_path / "tensorrt_broken.py").write_text("raise OSError('libnvinfer.so.11: cannot open shared object file')")
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(BuildError, match=r"do not load\n  received: libnvinfer\.so\.11: cannot open"):
-        import_tensorrt("tensorrt_broken")
+@pytest.mark.parametrize(
+    ("stub", "words"),
+    [
+        ("raise OSError('libnvinfer.so.11: cannot open shared object file')", r"libnvinfer\.so\.11: cannot open"),
+        ("raise ImportError", "ImportError"),
+        ("import tensorrt_bindings_of_nowhere", "No module named 'tensorrt_bindings_of_nowhere'"),
+        ("raise RuntimeError('no CUDA driver')", "no CUDA driver"),
+    ],
+)
+def test_libraries_that_do_not_load_are_an_error(stub, words, importing):
+    with pytest.raises(BuildError, match=rf"does not load, or not all of its libraries\n  received: {words}") as error:
+        importing(stub)
+    assert error.value.fix.endswith("--force-reinstall")
+
+
+def test_too_old_a_version_is_an_error(importing):
+    with pytest.raises(BuildError, match=r"too old\n  received: version 8\.6\.1\n  expected: .*10\.16 or later"):
+        importing("__version__ = '8.6.1'")
+    assert importing("__version__ = '10.16.0.1'").__version__ == "10.16.0.1"
+
+
+@pytest.fixture
+def importing(tmp_path, monkeypatch):
+    def run(stub: str):
+        (tmp_path / "tensorrt.py").write_text(stub)
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "tensorrt", raising=False)
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)
+        return import_tensorrt("tensorrt")
+
+    yield run
+    sys.modules.pop("tensorrt", None)
 
 
 def test_nested_phases_add_up_to_the_whole():
@@ -251,6 +279,19 @@ def test_nested_phases_add_up_to_the_whole():
         assert progress.fraction == pytest.approx(0.5 + 0.125 * (step + 1))
     progress.step("build", 1)
     assert progress.fraction == 1.0
+
+
+def test_a_phase_that_ends_before_its_last_step_is_complete():
+    bar = SimpleNamespace(percent=0.0)
+    bar.advance = lambda amount, note: setattr(bar, "percent", bar.percent + amount)
+    monitor = make_monitor(trt, bar)
+    monitor.phase_start("build", None, 4)
+    monitor.phase_start("optimize", "build", 6)
+    monitor.step_complete("optimize", 0)
+    monitor.phase_finish("optimize")
+    assert bar.percent == pytest.approx(25)
+    monitor.phase_finish("build")
+    assert bar.percent == pytest.approx(100)
 
 
 def test_ctrl_c_during_a_build_asks_tensorrt_to_stop():
@@ -400,7 +441,7 @@ def test_layers_of_a_version_compatible_plan_need_its_own_runtime(missing):
 def test_a_further_build_leaves_the_kept_timing_cache_alone(tmp_path, monkeypatch):
     caches = []
 
-    def built(trt, graph, settings, log_file, timing_cache):
+    def built(trt, name, graph, settings, log_file, timing_cache):
         caches.append(timing_cache)
         return trt_build.Built(b"plan", b"from " + timing_cache, (), [])
 
@@ -453,7 +494,7 @@ def test_a_claim_that_is_not_shown_is_refused_unless_another_account_decides(lay
 
 
 def test_a_false_claim_names_the_precision_and_keeps_the_log(tmp_path, monkeypatch):
-    def built(trt, graph, settings, log_file, timing_cache):
+    def built(trt, name, graph, settings, log_file, timing_cache):
         log_file.write_text("all in half\n")
         return trt_build.Built(b"plan", b"", (), [Layer("Convolution", "float16", frozenset())])
 

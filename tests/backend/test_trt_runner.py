@@ -258,6 +258,67 @@ def test_a_failing_call_is_named_with_cudas_own_words(load, gpu):
         gpu.fail.clear()
 
 
+def test_closing_frees_everything_even_if_the_device_has_failed(load, gpu):
+    runner = load()
+    runner.bind([images(8)])
+    gpu.fail["cudaStreamSynchronize"] = Error.cudaErrorInvalidValue
+    with pytest.raises(cuda.CudaError, match="cudaStreamSynchronize"):
+        runner.close()
+    gpu.fail.clear()
+    assert not gpu.live
+    assert SCRATCH.blocks == []
+
+
+def test_a_binding_that_fails_to_close_frees_everything_and_its_runner_too(load, gpu):
+    runner = load()
+    bound = runner.bind([images(8)])
+    gpu.fail["cudaStreamSynchronize"] = Error.cudaErrorInvalidValue
+    with pytest.raises(cuda.CudaError, match="cudaStreamSynchronize"):
+        bound.close()
+    gpu.fail.clear()
+    runner.close()
+    assert not gpu.live
+
+
+def test_loading_that_fails_at_the_kernels_frees_everything(load, gpu, monkeypatch):
+    def broken(self):
+        raise MemoryError("serialize")
+
+    monkeypatch.setattr(fake_gpu.IRuntimeCache, "serialize", broken)
+    with pytest.raises(MemoryError):
+        load()
+    assert not gpu.live
+
+
+def test_a_closed_engine_is_not_run(load):
+    runner = load()
+    runner.close()
+    with pytest.raises(ValueError, match="closed"):
+        runner.infer(images(1))
+    with pytest.raises(ValueError, match="closed"):
+        runner.bind([images(1)])
+
+
+def test_an_interrupt_while_a_context_is_made_comes_through(load, gpu, monkeypatch):
+    trt = FakeTensorrt(gpu)
+    runner = load(trt)
+    shape = fake_gpu.IExecutionContext.set_input_shape
+
+    def interrupted(self, name, wanted):
+        make_log(trt).raised = KeyboardInterrupt()
+        return shape(self, name, wanted)
+
+    monkeypatch.setattr(fake_gpu.IExecutionContext, "set_input_shape", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        runner.bind([images(1)])
+
+
+def test_kernels_that_cannot_be_read_are_compiled_again(load, tmp_path, caplog):
+    (tmp_path / "kernels").mkdir()
+    assert load().cache_was_warm is False
+    assert "kernels cannot be read" in caplog.text
+
+
 def test_compiled_kernels_are_kept_and_reused(load, tmp_path):
     with load().bind([images(1)]) as cold:
         assert cold.facts()["runtime_cache_warm"] is False
@@ -410,7 +471,9 @@ def test_an_engine_for_another_library_is_refused_with_both_versions(gpu):
 def test_an_invalid_engine_is_refused_with_the_gpu_and_the_diagnosis(gpu):
     trt = FakeTensorrt(gpu)
     trt.validity = (trt.EngineValidity.INVALID, 3)
-    words = r"does not run this engine on Fake GPU \(SM 9\.0\): VERSION_MISMATCH, UNSUPPORTED_CC"
+    words = (
+        r"built for library tensorrt_rtx 0\.0\.1, and does not run on .*gpu Fake GPU, sm 9\.0.*: VERSION_MISMATCH, UNS"
+    )
     with pytest.raises(Unavailable, match=words):
         trt_fit.refuse_foreign(trt, trt_fit.made_for(trt), b"plan", make_log(trt))
 
@@ -419,6 +482,16 @@ def test_an_unsupported_gpu_alone_is_left_for_loading_to_judge(gpu):
     trt = FakeTensorrt(gpu)
     trt.validity = (trt.EngineValidity.INVALID, 2)
     trt_fit.refuse_foreign(trt, trt_fit.made_for(trt), b"plan", make_log(trt))
+
+
+def test_a_doubt_that_did_not_count_is_no_reason_of_what_comes(load, gpu):
+    trt = FakeTensorrt(gpu)
+    trt.validity = (trt.EngineValidity.INVALID, 2)
+    log = make_log(trt)
+    log.log(fake_gpu.Severity.ERROR, "compute capability 9.0 is not supported")
+    trt_fit.refuse_foreign(trt, trt_fit.made_for(trt), b"plan", log)
+    log.log(fake_gpu.Severity.ERROR, "kernel compilation failed")
+    assert log.reason() == "kernel compilation failed"
 
 
 def test_bytes_that_are_no_engine_are_an_error(gpu):

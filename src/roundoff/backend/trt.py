@@ -17,7 +17,7 @@ from roundoff.backend.base import Backend, Runner, Source
 from roundoff.backend.trt_build import Settings, build_engine, builds_ahead_of_time
 from roundoff.backend.trt_fit import made_for, refuse_foreign
 from roundoff.backend.trt_inspect import multiplications, refuse_false_claim, summarize
-from roundoff.backend.trt_library import INSTALL, import_tensorrt, keep, make_log, published_here
+from roundoff.backend.trt_library import INSTALL, import_tensorrt, keep, kept, make_log, published_here
 from roundoff.backend.trt_runner import KERNELS, TensorrtRunner
 from roundoff.errors import BuildError, ConfigError, GateError, RoundoffError, Unavailable
 from roundoff.precision.base import Grid, Precision
@@ -94,10 +94,11 @@ class Tensorrt(Backend):
         trt = import_tensorrt(self.module)
         if not builds_ahead_of_time(trt) and (missing := cuda.absence()):
             raise Unavailable(f"{self.module} builds for the GPU of this machine; {missing}")
-        kept = self._timing_cache_file(trt)
-        cache = kept.read_bytes() if kept.exists() and not source.again else b""
+        learnt = self._timing_cache_file(trt)
+        cache = b"" if source.again else kept(learnt)
+        settings = self._settings(source.precision)
         try:
-            built = build_engine(trt, source.graph, self._settings(source.precision), directory / LOG, cache)
+            built = build_engine(trt, source.name, source.graph, settings, directory / LOG, cache)
             claimed = (source.precision.weights, source.precision.activations)
             refuse_false_claim(claimed, built.layers, unknown_counts=True)
         except (BuildError, GateError) as error:
@@ -106,7 +107,7 @@ class Tensorrt(Backend):
         if built.timing_cache:
             (directory / TIMING_CACHE).write_bytes(built.timing_cache)
             if not source.again:  # or a further build, begun from nothing, would throw away what others had learnt
-                keep(kept, built.timing_cache)
+                keep(learnt, built.timing_cache)
         macs = multiplications(onnx.load(source.graph))
         summary = summarize(built.layers, macs)
         facts = self._facts(trt, source.precision, built.warnings) | summary
@@ -131,9 +132,9 @@ class Tensorrt(Backend):
         """The error with the precision's name, and the log where it stays: what a failed stage was writing goes."""
         fix = error.fix
         if log.exists():
-            kept = self._cache_directory() / f"{self.module}-{name}-{LOG}"
-            keep(kept, log.read_bytes())
-            fix = f"{error.fix}; {self.module}'s log is in {kept}"
+            copy = self._cache_directory() / f"{self.module}-{name}-{LOG}"
+            keep(copy, log.read_bytes())
+            fix = f"{error.fix}; {self.module}'s log is in {copy}"
         what = f"{name} on {self.module}: {error.what}"
         return type(error)(what, received=error.received, expected=error.expected, fix=fix)
 

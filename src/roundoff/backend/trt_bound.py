@@ -168,12 +168,11 @@ class TensorrtBound(Bound):
     def close(self) -> None:
         if self._owner is not None:
             owner, self._owner = self._owner, None
-            with SCRATCH.running:
+            self._on_close(self)
+            with SCRATCH.running, owner:
                 for stream in self.streams:
                     stream.synchronize()
                 self.lanes.clear()
-                owner.close()
-            self._on_close(self)
 
     def _next_lane(self) -> Lane:
         lane = self.lanes[self._turn]

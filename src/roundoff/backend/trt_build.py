@@ -52,15 +52,17 @@ class Built:
     layers: list[Layer]
 
 
-def build_engine(trt: Any, graph: Path, settings: Settings, log_file: Path, timing_cache: bytes = b"") -> Built:
-    """Parse `graph` and build it; raises Unavailable in TensorRT's own words, or BuildError."""
+def build_engine(
+    trt: Any, name: str, graph: Path, settings: Settings, log_file: Path, timing_cache: bytes = b""
+) -> Built:
+    """Parse `graph` and build it, shown as `name`; raises Unavailable in TensorRT's own words, or BuildError."""
     log = make_build_log(trt, log_file)
     builder = _builder(trt, log)
     network = builder.create_network(_strongly_typed(trt))
     _parse(trt, network, graph, log)
     config = _config(trt, builder, network, settings, log)
-    cache = _attach_timing_cache(config, timing_cache)
-    with progress_bar(f"building {graph.parent.name} with {trt.__name__}", 100) as bar:
+    cache = _attach_timing_cache(config, timing_cache, log)
+    with progress_bar(f"building {name} with {trt.__name__}", 100) as bar:
         monitor = make_monitor(trt, bar)
         config.progress_monitor = monitor
         plan = builder.build_serialized_network(network, config)
@@ -70,6 +72,7 @@ def build_engine(trt: Any, graph: Path, settings: Settings, log_file: Path, timi
     if plan is None:
         raise _build_failure(trt, log, settings.may_lack_kernels)
     layers = _layers(trt, plan, log, settings.version_compatible)
+    log.raise_again()
     return Built(bytes(plan), bytes(cache.serialize()) if cache else b"", tuple(log.warnings), layers)
 
 
@@ -183,13 +186,14 @@ def _profile(builder: Any, network: Any, sizes: Sequence[int]) -> Any:
     return profile
 
 
-def _attach_timing_cache(config: Any, blob: bytes) -> Any:
+def _attach_timing_cache(config: Any, blob: bytes, log: Any) -> Any:
     """A timing cache that starts from `blob`, or None where the library times nothing (it builds ahead of time)."""
     if hasattr(config, "set_compute_capability"):
         return None
     cache = config.create_timing_cache(blob)
     # a cache from another GPU or version is refused: start an empty one then
     if not config.set_timing_cache(cache, False):
+        log.dismiss()
         cache = config.create_timing_cache(b"")
         config.set_timing_cache(cache, False)
     return cache

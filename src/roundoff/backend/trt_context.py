@@ -86,6 +86,7 @@ class Context:
         self.context = None
 
     def _succeeds(self, outcome: bool, what: str) -> None:
+        self.engine.log.raise_again()
         if not outcome:
             words = self.engine.log.reason()
             if OUT_OF_MEMORY.search(words):
@@ -132,8 +133,10 @@ class Engine:
         cache = self.config.create_runtime_cache()
         self.log.latest.clear()
         warm = bool(blob) and bool(cache.deserialize(blob))
+        self.log.raise_again()
         if blob and not warm:
             self.cache_refused = f"what was kept is refused: {'; '.join(self.log.latest)}"
+            self.log.dismiss()
         self.config.set_runtime_cache(cache)
         return cache, warm
 
@@ -143,6 +146,7 @@ class Engine:
             return b""
         self.log.latest.clear()
         blob = bytes(self.cache.serialize() or b"")
+        self.log.raise_again()
         self.cache_not_given = None if blob else f"nothing to keep was given: {'; '.join(self.log.latest)}"
         return blob
 

@@ -45,11 +45,13 @@ def refuse_foreign(trt: Any, built_for: Mapping[str, Any], plan: bytes, log: Any
         )
     # 1.4 to 1.6.1 say this of SM 9.0 and then load and run: let loading decide, which names the GPUs that it takes
     if reasons == ["UNSUPPORTED_CC"]:
+        log.dismiss()
         return
-    gpu = cuda.device_identity()
+    here = {"library": all_here["library"], **cuda.device_identity()}
     words = ", ".join(reasons) or "no diagnosis"
     raise Unavailable(
-        f"{all_here['library']} does not run this engine on {gpu['gpu']} (SM {gpu['sm']}): {words}; {log.reason()}"
+        f"the engine was built for {_words(built_for)}, and does not run on {_words(here)}: {words}; {log.reason()}: "
+        "build it again"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import platform
 import re
 import sys
@@ -23,6 +24,7 @@ INSTALL = {
     "tensorrt": "pip install 'tensorrt>=10.16,<12'",
     "tensorrt_rtx": "pip install tensorrt-rtx",
 }
+OLDEST = {"tensorrt": (10, 16), "tensorrt_rtx": (1, 4)}
 LETTERS = "FEWIV"  # a severity's letter in the log: internal error (fatal), error, warning, info, verbose
 UNTOLD = 100  # errors that wait to be asked for
 LATEST = 5  # messages of any severity
@@ -36,16 +38,26 @@ _BUILD_LOGS: list[Any] = []
 
 def import_tensorrt(module: str) -> Any:
     """The Python module `tensorrt` or `tensorrt_rtx`; BuildError names the package and the command if it fails."""
-    command = INSTALL.get(module, f"pip install {module.replace('_', '-')}")
+    command, reinstall = INSTALL[module], f"{INSTALL[module]} --force-reinstall"
     try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        problem, fix = f"Python module {module} is not installed", command
-        received = f"no module named {error.name} in {sys.prefix}"
-    except (ImportError, OSError) as error:
-        problem, fix = f"the libraries of Python module {module} do not load", f"{command} --force-reinstall"
-        received = str(error).splitlines()[0]
-    raise BuildError(problem, received=received, expected=f"an importable {module}", fix=fix)
+        trt = importlib.import_module(module)
+    except Exception as error:  # of its own libraries anything may come
+        if isinstance(error, ModuleNotFoundError) and error.name == module:
+            raise _not_usable(
+                module, "is not installed", f"no module named {module} in {sys.prefix}", command
+            ) from None
+        words = (str(error).splitlines() or [type(error).__name__])[0]
+        raise _not_usable(module, "does not load, or not all of its libraries", words, reinstall) from None
+    version = str(getattr(trt, "__version__", "0"))
+    if tuple(int(part) for part in re.findall(r"\d+", version)[:2]) < OLDEST[module]:
+        raise _not_usable(module, "is too old", f"version {version}", f"{command} --upgrade")
+    return trt
+
+
+def _not_usable(module: str, problem: str, received: str, fix: str) -> BuildError:
+    oldest = ".".join(map(str, OLDEST[module]))
+    expected = f"an importable {module}, version {oldest} or later"
+    return BuildError(f"Python module {module} {problem}", received=received, expected=expected, fix=fix)
 
 
 def published_here(module: str) -> bool:
@@ -66,6 +78,20 @@ def keep(path: Path, blob: bytes) -> None:
         )
 
 
+def kept(path: Path) -> bytes:
+    """A cache file's bytes, which was used now; none where there is none, or where it cannot be read (a warning)."""
+    try:
+        blob = path.read_bytes()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        logger.warning("%s cannot be read (%s): set `cache` of the backend to a directory of your own", path, error)
+        return b""
+    with suppress(OSError):
+        os.utime(path)
+    return blob
+
+
 def prune(directory: Path, pattern: str, days: float = 90.0) -> None:
     """Delete cache files that nobody has used for so long."""
     for path in directory.glob(pattern):
@@ -78,7 +104,7 @@ def make_log(trt: Any) -> Any:
     """The logger for loading and running, one for each library: an engine loaded again and again takes no new one."""
     if trt not in _LOGS:
         _LOGS[trt] = _logger(trt, None)
-    _LOGS[trt].forget()
+    _LOGS[trt].dismiss()
     return _LOGS[trt]
 
 
@@ -92,16 +118,17 @@ def _logger(trt: Any, path: Path | None) -> Any:
     class Log(trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
-            self.forget()
-
-        def forget(self) -> None:
-            """Drop what came so far."""
             self.errors: list[str] = []
             self.warnings: list[str] = []
             self.untold: deque[str] = deque(maxlen=UNTOLD)
             self.latest: deque[str] = deque(maxlen=LATEST)
             self.layers = ""
             self.raised: BaseException | None = None
+
+        def dismiss(self) -> None:
+            """The errors so far are dealt with: they are no reason of what comes."""
+            self.errors.clear()
+            self.untold.clear()
 
         def log(self, severity: Any, message: str) -> None:
             # what left this method would be lost in TensorRT's C++, Ctrl-C too

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from roundoff.progress import Bar
@@ -29,6 +30,10 @@ class PhaseProgress:
         self.steps[phase] = (min(step + 1, total), total)
         self.fraction = max(self.fraction, before + share * min(step + 1, total) / total)
 
+    def finish(self, phase: str) -> None:
+        """The phase is complete, whether or not it came to its last step."""
+        self.step(phase, self.steps[phase][1] - 1)
+
 
 def make_monitor(trt: Any, bar: Bar) -> Any:
     """An IProgressMonitor that moves `bar` (0 to 100); `raised` is what stopped the build, such as Ctrl-C."""
@@ -44,18 +49,18 @@ def make_monitor(trt: Any, bar: Bar) -> Any:
             self._guard(lambda: self.progress.start(phase_name, parent_phase, num_steps))
 
         def phase_finish(self, phase_name: str) -> None:
-            pass
+            self._guard(lambda: self._move(phase_name, lambda: self.progress.finish(phase_name)))
 
         def step_complete(self, phase_name: str, step: int) -> bool:
-            self._guard(lambda: self._advance(phase_name, step))
+            self._guard(lambda: self._move(phase_name, lambda: self.progress.step(phase_name, step)))
             return self.raised is None
 
-        def _advance(self, phase: str, step: int) -> None:
+        def _move(self, phase: str, move: Callable[[], None]) -> None:
             before = self.progress.fraction
-            self.progress.step(phase, step)
+            move()
             bar.advance(100 * (self.progress.fraction - before), note=phase)
 
-        def _guard(self, move: Any) -> None:
+        def _guard(self, move: Callable[[], None]) -> None:
             try:
                 move()
             except BaseException as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +17,7 @@ from roundoff.backend.trt_bound import TensorrtBound
 from roundoff.backend.trt_context import SCRATCH, Context, Engine, freed_on_failure
 from roundoff.backend.trt_inspect import decides, layers_from_inspector, refuse_false_claim, summarize
 from roundoff.backend.trt_lane import Lane
-from roundoff.backend.trt_library import keep, prune
+from roundoff.backend.trt_library import keep, kept, prune
 from roundoff.dataset.base import Images
 from roundoff.errors import DataError
 
@@ -50,7 +49,7 @@ class TensorrtRunner(Runner):
         self._bounds: list[TensorrtBound] = []
         self._largest_binding = 0
         free = cuda.free_bytes()
-        self._kept = _read_used(cache_file)
+        self._kept = kept(cache_file)
         with SCRATCH.running, freed_on_failure("the engine") as owner:
             self._engine: Engine = owner.own(Engine(trt, plan, log, self._kept, bool(facts.get("version_compatible"))))
             self._chunk = _chunk([best for _, best, _ in self._engine.profiles])
@@ -59,9 +58,9 @@ class TensorrtRunner(Runner):
             # where the build could tell, loading need not take the time to look again
             if not decides(facts.get("layer_types")):
                 self.layer_types()
+            if not self._engine.cache_was_warm:
+                self._replace_kernels()
         self._owner: Owner | None = owner
-        if not self._engine.cache_was_warm:
-            self._replace_kernels()
 
     def _inference_lane(self, owner: Owner) -> tuple[Lane, int]:
         """What `infer` runs on, and the device memory that was taken for its buffers and scratch."""
@@ -77,6 +76,7 @@ class TensorrtRunner(Runner):
         return lane, taken + lane.bytes
 
     def infer(self, images: Images) -> Logits:
+        self._refuse_closed()
         self._refuse_other_shape(images)
         logits = np.empty((len(images), self._engine.classes), np.float32)
         lane = self._lane
@@ -91,6 +91,7 @@ class TensorrtRunner(Runner):
         return logits
 
     def bind(self, batches: Sequence[Images]) -> Bound:
+        self._refuse_closed()
         check_batches(batches)
         for batch in batches:
             self._refuse_other_shape(batch)
@@ -135,11 +136,14 @@ class TensorrtRunner(Runner):
     def close(self) -> None:
         if self._owner is not None:
             owner, self._owner = self._owner, None
-            for bound in list(self._bounds):
-                bound.close()
-            with SCRATCH.running:
+            for bound in self._bounds:
+                owner.callback(bound.close)
+            with SCRATCH.running, owner:
                 self._lane.stream.synchronize()
-                owner.close()
+
+    def _refuse_closed(self) -> None:
+        if self._owner is None:
+            raise ValueError("the engine is closed: its memory is no longer its own")
 
     def _refuse_other_shape(self, images: Images) -> None:
         if images.shape[1:] != self._engine.image_shape or images.dtype != np.uint8:
@@ -163,15 +167,6 @@ class TensorrtRunner(Runner):
             self._kept = compiled
             keep(self.cache_file, compiled)
             prune(self.cache_file.parent, f"*{KERNELS}")
-
-
-def _read_used(path: Path) -> bytes:
-    """The file's bytes, none where there is no file; its time says from now on that it was used."""
-    if not path.exists():
-        return b""
-    with suppress(OSError):
-        os.utime(path)
-    return path.read_bytes()
 
 
 def _chunk(optima: Sequence[int]) -> int:
