@@ -40,9 +40,10 @@ def captured(stream: Any, run: Callable[[], None]) -> Any:
         cuda.cudaStreamEndCapture(stream)  # a stream in capture mode cannot be freed
         raise
     graph = ok(cuda.cudaStreamEndCapture(stream))
-    replay = ok(cuda.cudaGraphInstantiate(graph, 0))
-    ok(cuda.cudaGraphDestroy(graph))
-    return replay
+    try:
+        return ok(cuda.cudaGraphInstantiate(graph, 0))
+    finally:
+        ok(cuda.cudaGraphDestroy(graph))
 
 
 class BareReplay:

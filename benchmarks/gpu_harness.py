@@ -11,11 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -41,12 +43,12 @@ def run_here(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
 def spread(options: argparse.Namespace, arguments: Sequence[str]) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """One process per GPU, each with its share: all cells, and what went wrong with a process as a whole."""
     visible, found, problems = visible_gpus(options.devices), {}, []
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         parts = []
         for device, name in enumerate(visible):
             share, out = dealt(options.cells, options.devices, device), Path(scratch) / f"{device}.json"
             if share:
-                parts.append((_start(arguments, name, share, out), name, share, out))
+                parts.append((stack.enter_context(_started(arguments, name, share, out)), name, share, out))
         # one that ended badly must not take along what the others measured
         for process, name, share, out in parts:
             code = process.wait()
@@ -72,11 +74,18 @@ def dealt(cells: Sequence[str], devices: int, device: int) -> list[str]:
     return [cell for cell in cells if place[cell] % devices == device]
 
 
-def _start(arguments: Sequence[str], gpu: str, cells: Sequence[str], out: Path) -> subprocess.Popen[bytes]:
+@contextmanager
+def _started(arguments: Sequence[str], gpu: str, cells: Sequence[str], out: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that measures the cells on that GPU, which it must not hold any longer than this one lives."""
     command = [sys.executable, __file__, *(word for word in arguments if word != "--check")]
     command += ["--devices", "1", "--out", str(out), "--cells", *cells]
     environment = os.environ | {VISIBLE: gpu}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def visible_gpus(count: int) -> list[str]:
@@ -99,6 +108,7 @@ def main(arguments: Sequence[str]) -> int:
     from roundoff.artifact import write_json
     from roundoff.platform import fingerprint
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # or what it started would live on
     started = time.perf_counter()
     cells, problems = spread(options, arguments) if options.devices > 1 else (run_here(options), [])
     wall_s = time.perf_counter() - started

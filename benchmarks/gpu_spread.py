@@ -3,7 +3,8 @@
     python benchmarks/gpu_spread.py spread-1.json spread-2.json --out spread.json --check
 
 `--check` exits with 1 where a cell's device time differs by more than 10 % (two GPUs of one model do differ), a cell is
-missing, or the wall time is over 0.65 of one GPU's for two (in general: 1 ÷ devices, and 0.15 for what is not shared).
+missing, the wall time is over 0.65 of one GPU's for two (in general: 1 ÷ devices, and 0.15 for what is not shared), or
+the two were not measured by the same sources, on the same machine, with the same models, images and settings.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 MOST_APART = 0.10
 NOT_SHARED = 0.15
+SETTINGS = ("module", "precisions", "batches", "peer_batches", "rounds", "loads", "round_ms", "cold")
 
 
 def compared(one: dict[str, Any], several: dict[str, Any]) -> dict[str, Any]:
@@ -23,7 +25,9 @@ def compared(one: dict[str, Any], several: dict[str, Any]) -> dict[str, Any]:
     first, second = device_ms(one), device_ms(several)
     ratios = {name: second[name] / first[name] for name in first if name in second}
     wall, most = several["wall_s"] / one["wall_s"], 1 / several["devices"] + NOT_SHARED
-    missed = [f"{name}: measured by one of the two alone" for name in sorted(first.keys() ^ second.keys())]
+    alike, others = conditions(one), conditions(several)
+    missed = [f"{name}: {alike[name]} and {others[name]}" for name in alike if alike[name] != others[name]]
+    missed += [f"{name}: measured by one of the two alone" for name in sorted(first.keys() ^ second.keys())]
     missed += [f"{name}: {ratio:.3f}" for name, ratio in ratios.items() if abs(ratio - 1) > MOST_APART]
     missed += [f"wall time: {wall:.2f}, at most {most:.2f}"] if wall > most else []
     missed += [] if ratios else ["no cell in common"]
@@ -34,6 +38,17 @@ def compared(one: dict[str, Any], several: dict[str, Any]) -> dict[str, Any]:
         "wall_s": [one["wall_s"], several["wall_s"]],
         "wall_ratio": wall,
         "missed": missed,
+    }
+
+
+def conditions(report: dict[str, Any]) -> dict[str, Any]:
+    """What two reports must have in common to be compared."""
+    options = report.get("options", {})
+    return {
+        "machine": report["platform"].get("id"),
+        "commit": report.get("commit"),
+        "models and images": sorted(report.get("sha256", {}).values()),
+        **{name: options.get(name) for name in SETTINGS},
     }
 
 

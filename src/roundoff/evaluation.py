@@ -18,6 +18,7 @@ from roundoff.errors import ConfigError, GateError, noted
 from roundoff.measurement.accuracy import accuracy, chance_level, refuse_chance_level, relative_error
 from roundoff.measurement.cell import PREFERRED_REFERENCE, REFERENCE_PRECISION, Cell, choose_reference, find_cells
 from roundoff.measurement.label import label, strict_fp32
+from roundoff.measurement.lock import device_lock
 from roundoff.measurement.speed import DeviceSpeed, SpeedPlan, measure_device
 from roundoff.measurement.spread import equal_gpus, measure_spread, merged_rows
 from roundoff.measurement.statistics import FEWEST_FOR_MEDIAN_INTERVAL
@@ -188,7 +189,8 @@ def _infer(cells: list[Cell], images: Images, batch: int, platform: Mapping[str,
         for cell in available:
             runner = cell.open(platform)
             if runner is not None:
-                with runner, noted(f"while {cell.name} ran the test set"):
+                # not timed, but it would spoil what another job times on this device
+                with runner, noted(f"while {cell.name} ran the test set"), device_lock(runner.device):
                     cell.device = runner.device
                     cell.row["numerics"]["layer_types"] = runner.layer_types() or cell.row["numerics"]["layer_types"]
                     cell.logits = _logits(runner, images, batch, bar, cell.name)

@@ -82,7 +82,7 @@ class FakeCuda:
         return (OK,)
 
     def cudaSetDevice(self, device):
-        return (OK,)
+        return (self._failure("cudaSetDevice"),)
 
     def cudaGetDeviceProperties(self, device):
         return OK, SimpleNamespace(name=b"Fake GPU\0\0", uuid=SimpleNamespace(bytes=bytes(range(16))))

@@ -438,6 +438,76 @@ def test_layers_of_a_version_compatible_plan_need_its_own_runtime(missing):
     assert len(layers) == (0 if missing else 5)
 
 
+class Recorder:
+    """A builder's configuration, or anything else that is told things: what it was told."""
+
+    def __init__(self, **answers):
+        self.__dict__.update(answers=answers, told=[])
+
+    def __setattr__(self, name, value):
+        self.told.append((name, value))
+
+    def __getattr__(self, name):
+        def call(*arguments):
+            self.told.append((name, *arguments))
+            answer = self.answers.get(name)
+            return answer.pop(0) if isinstance(answer, list) else answer
+
+        return call
+
+
+def test_settings_reach_the_builder():
+    config = Recorder(set_compute_capability=True)
+    builder = Recorder(create_builder_config=config)
+    settings = trt_build.Settings([], True, 7, 2, ["SM80", "SM89"], "NONE", False, False)
+    trt_build._config(trt, builder, SimpleNamespace(num_inputs=0), settings, None)
+    assert ("set_memory_pool_limit", trt.MemoryPoolType.WORKSPACE, 7 * 10**6) in config.told
+    assert ("builder_optimization_level", 2) in config.told
+    assert ("set_flag", trt.BuilderFlag.TF32) in config.told
+    assert ("clear_flag", trt.BuilderFlag.VERSION_COMPATIBLE) in config.told
+    assert ("num_compute_capabilities", 2) in config.told
+    assert ("set_compute_capability", trt.ComputeCapability.SM89, 1) in config.told
+    assert not [told for told in config.told if told[0] == "hardware_compatibility_level"]
+
+
+def test_what_makes_an_engine_portable_reaches_the_builder():
+    config = Recorder()
+    settings = trt_build.Settings([], False, None, 3, [], "AMPERE_PLUS", True, False)
+    trt_build._config(trt, Recorder(create_builder_config=config), SimpleNamespace(num_inputs=0), settings, None)
+    assert ("hardware_compatibility_level", trt.HardwareCompatibilityLevel.AMPERE_PLUS) in config.told
+    assert ("set_flag", trt.BuilderFlag.VERSION_COMPATIBLE) in config.told
+    assert ("clear_flag", trt.BuilderFlag.TF32) in config.told
+    assert not [told for told in config.told if told[0] == "set_memory_pool_limit"]
+
+
+def test_a_timing_cache_that_is_refused_is_replaced_by_an_empty_one_and_gives_no_reason(tmp_path):
+    log = trt_build.make_build_log(trt, tmp_path / "build.log")
+    log.log(trt.ILogger.Severity.ERROR, "the cache is of another GPU: not supported")
+    told: list[tuple] = []
+    answers = iter([False, True])
+
+    class Config:
+        def create_timing_cache(self, blob):
+            return blob
+
+        def set_timing_cache(self, cache, ignore_mismatch):
+            told.append((cache, ignore_mismatch))
+            return next(answers)
+
+    assert trt_build._attach_timing_cache(Config(), b"old", log) == b""
+    assert told == [(b"old", False), (b"", False)]
+    assert log.errors == []
+    assert log.reason() == "TensorRT logged no error"
+
+
+def test_warnings_are_counted(tmp_path, monkeypatch):
+    def built(trt, name, graph, settings, log_file, timing_cache):
+        return trt_build.Built(b"plan", b"", ("slow", "slower"), [])
+
+    monkeypatch.setattr("roundoff.backend.trt.build_engine", built)
+    assert build(tmp_path, Fp32(), cache=str(tmp_path / "cache"))["build_warnings"] == 2
+
+
 def test_a_further_build_leaves_the_kept_timing_cache_alone(tmp_path, monkeypatch):
     caches = []
 

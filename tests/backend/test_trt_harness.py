@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 import sys
 from argparse import Namespace
 from pathlib import Path
@@ -133,9 +135,11 @@ def test_the_peer_is_a_cell_of_its_own(harness):
 
 
 CHILD = """
-import json, os, sys
+import json, os, sys, time
 out, cells = sys.argv[sys.argv.index("--out") + 1], sys.argv[sys.argv.index("--cells") + 1 :]
 gpu = os.environ["CUDA_VISIBLE_DEVICES"]
+if gpu == "slow":
+    time.sleep(60)
 done = cells[:1] if gpu == "bad" else cells
 json.dump({"cells": {name: {"status": "measured", "gpu": gpu} for name in done}}, open(out, "w"))
 sys.exit(3 if gpu == "bad" else 0)
@@ -189,6 +193,26 @@ def test_a_process_that_dies_leaves_what_was_measured(spread):
     assert problems == ["the process on GPU bad ended with exit code 3"]
 
 
+def test_an_interrupted_spread_leaves_no_process(spread, harness, monkeypatch):
+    started: list[subprocess.Popen] = []
+    interrupts = iter([KeyboardInterrupt()])
+
+    class Popen(subprocess.Popen):
+        def __init__(self, *arguments, **keywords):
+            super().__init__(*arguments, **keywords)
+            started.append(self)
+
+        def wait(self, timeout=None):
+            for interrupt in interrupts:
+                raise interrupt
+            return super().wait(timeout)
+
+    monkeypatch.setattr(harness.subprocess, "Popen", Popen)
+    with pytest.raises(KeyboardInterrupt):
+        spread("slow,slow", ["m/a", "m/b"])
+    assert [process.returncode for process in started] == [-signal.SIGTERM] * 2
+
+
 def test_too_few_gpus_are_refused(spread):
     with pytest.raises(SystemExit, match="--devices 2 asks for 2 GPUs, but CUDA_VISIBLE_DEVICES=a, shows 1"):
         spread("a,", ["m/a", "m/b"])
@@ -209,8 +233,9 @@ def test_spread_is_held_against_one_gpu(harness):
     good = gpu_spread.compared(one, report(2, 60, fp32=1.05, fp16=0.5))
     assert good["device_ms_ratio"] == {"m/fp32, batch 1": 1.05, "m/fp16, batch 1": 1.0}
     assert (good["wall_ratio"], good["missed"]) == (0.6, [])
-    bad = gpu_spread.compared(one, report(2, 80, fp32=1.2))
+    bad = gpu_spread.compared(one, report(2, 80, fp32=1.2) | {"commit": "abc"})
     assert bad["missed"] == [
+        "commit: None and abc",
         "m/fp16, batch 1: measured by one of the two alone",
         "m/fp32, batch 1: 1.200",
         "wall time: 0.80, at most 0.65",

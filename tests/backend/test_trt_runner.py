@@ -169,10 +169,12 @@ def test_batch_outside_every_profile_is_unavailable(load):
 
 
 def test_the_profile_with_the_nearest_optimum_serves_a_batch(load, gpu):
-    runner = load(FakeTensorrt(gpu, profiles=((1, 1, 1), (1, 4, 8), (8, 64, 64))))
-    with runner.bind([images(1)]) as one, runner.bind([images(8)]) as eight:
-        assert one.facts()["profile"] == [1, 1, 1]
-        assert eight.facts()["profile"] == [1, 4, 8]
+    runner = load(FakeTensorrt(gpu, profiles=((1, 4, 8), (1, 1, 1), (1, 32, 32))))
+    found = []
+    for size in (1, 8, 32):
+        with runner.bind([images(size)]) as bound:
+            found.append(bound.facts()["profile"])
+    assert found == [[1, 1, 1], [1, 4, 8], [1, 32, 32]]
 
 
 def test_no_memory_for_a_batch_makes_that_batch_unavailable_and_spoils_nothing(load, gpu):
@@ -231,6 +233,21 @@ def test_memory_counts_the_engine_and_its_largest_binding(load):
     with runner.bind([images(8)]) as bound:
         assert runner.memory_mb() == pytest.approx(loaded + bound.device_bytes / 1e6)
         assert bound.device_bytes >= 3 * 8000
+        most = runner.memory_mb()
+        with runner.bind([images(1)]):
+            assert runner.memory_mb() == most
+
+
+@pytest.mark.parametrize("compatible", [True, False])
+def test_only_a_version_compatible_plan_may_bring_code_for_the_host(load, gpu, compatible):
+    runner = load(FakeTensorrt(gpu), facts={"version_compatible": compatible})
+    assert runner._engine.runtime.engine_host_code_allowed is compatible
+
+
+def test_a_device_that_cannot_be_chosen_is_an_error_that_names_the_call(load, gpu):
+    gpu.fail["cudaSetDevice"] = Error.cudaErrorInvalidValue
+    with pytest.raises(cuda.CudaError, match="cudaSetDevice: cudaErrorInvalidValue"):
+        load()
 
 
 def test_a_hundred_cycles_leave_nothing(load, gpu):

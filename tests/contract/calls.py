@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-SOURCES = [*sorted((ROOT / "src/roundoff/backend").glob("trt*.py")), ROOT / "benchmarks/bare.py"]
+SOURCES = [
+    *sorted((ROOT / "src/roundoff/backend").glob("trt*.py")),
+    *(ROOT / "benchmarks" / name for name in ("bare.py", "bare_life.py")),
+]
 
 BUILD = {
     "Builder": {
