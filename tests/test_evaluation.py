@@ -298,6 +298,14 @@ def test_an_fp32_reference_that_computes_in_tf32_says_so(tmp_path):
     assert 3e-5 < row["numerics"]["relative_error"] < 1e-3
 
 
+def test_what_the_loaded_engine_tells_of_its_types_is_in_the_row(fresh, monkeypatch):
+    told = {"layer_types": {"float16": 2}, "compute_share": {"float16": 1.0}}
+    monkeypatch.setattr(OnnxRuntimeRunner, "layer_types", lambda self: told)
+    numerics = run(fresh)["fp16/onnxruntime"]["numerics"]
+    assert numerics.pop("relative_error") > 0
+    assert numerics == told
+
+
 def test_a_cell_that_should_work_and_fails_stops_the_run(fresh, monkeypatch):
     def broken(self, images):
         raise RuntimeError("kernel launch failed")

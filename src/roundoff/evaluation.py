@@ -192,7 +192,7 @@ def _infer(cells: list[Cell], images: Images, batch: int, platform: Mapping[str,
                 # not timed, but it would spoil what another job times on this device
                 with runner, noted(f"while {cell.name} ran the test set"), device_lock(runner.device):
                     cell.device = runner.device
-                    cell.row["numerics"]["layer_types"] = runner.layer_types() or cell.row["numerics"]["layer_types"]
+                    cell.row["numerics"] |= runner.layer_types() or {}
                     cell.logits = _logits(runner, images, batch, bar, cell.name)
 
 

@@ -6,8 +6,8 @@ from roundoff.report.computes import computes, holds_name
 from roundoff.report.evidence import Cell
 
 
-def cell(precision, types, label=None, error=1e-3):
-    numerics = {"relative_error": error, "layer_types": types}
+def cell(precision, types, label=None, error=1e-3, shares=None):
+    numerics = {"relative_error": error, "layer_types": types, "compute_share": shares}
     return Cell(precision, "any", {"label": label or precision, "numerics": numerics})
 
 
@@ -48,15 +48,11 @@ def test_label_by_error_comes_first():
 
 
 def test_share_of_the_work_counts_more_than_layers():
-    told = {
-        "layer_types": {"int8": 2, "float32": 3},
-        "all_layer_types": {},
-        "compute_share": {"int8": 0.9, "float32": 0.1},
-    }
-    assert computes(cell("int8", told)).others == {"float32": 3}
-    assert holds_name(cell("int8", told)) is True
+    told = cell("int8", {"int8": 2, "float32": 3}, shares={"int8": 0.9, "float32": 0.1})
+    assert computes(told).others == {"float32": 3}
+    assert holds_name(told) is True
 
 
 def test_work_of_unknown_type_is_no_evidence():
-    told = {"layer_types": {"int8": 4, "float32": 1}, "compute_share": {"int8": 0.3, "float32": 0.1, "unknown": 0.6}}
-    assert holds_name(cell("int8", told)) is True
+    shares = {"int8": 0.3, "float32": 0.1, "unknown": 0.6}
+    assert holds_name(cell("int8", {"int8": 4, "float32": 1}, shares=shares)) is True

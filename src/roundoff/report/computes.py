@@ -64,12 +64,11 @@ class Computes:
 
 
 def computes(cell: Cell) -> Computes:
-    """From the cell's `numerics.layer_types`: counts by type, or the summary that TensorRT's inspector gives."""
-    told: Mapping[str, Any] = (cell.facts.get("numerics") or {}).get("layer_types") or {}
-    nested = isinstance(told.get("layer_types"), Mapping)
-    counts: Mapping[str, int] = told["layer_types"] if nested else told
-    known = {kind: count for kind, count in counts.items() if kind != "unknown" and isinstance(count, int)}
-    given: Mapping[str, float] = (told.get("compute_share") if nested else None) or {}
+    """From the cell's `numerics`: `layer_types`, counts by type, and `compute_share` where the runtime tells it."""
+    told: Mapping[str, Any] = cell.facts.get("numerics") or {}
+    counts: Mapping[str, int] = told.get("layer_types") or {}
+    given: Mapping[str, float] = told.get("compute_share") or {}
+    known = {kind: count for kind, count in counts.items() if kind != "unknown"}
     shares = {kind: share for kind, share in given.items() if kind != "unknown"}
     return Computes(_named(cell.precision), known, shares or None)
 
