@@ -98,8 +98,8 @@ RUN_MEMBERS = {
     "TensorIOMode": ["INPUT", "OUTPUT"],
     "ExecutionContextAllocationStrategy": ["USER_MANAGED", "ON_PROFILE_CHANGE"],
     "LayerInformationFormat": ["JSON"],
-    "ILogger": ["Severity"],
 }
+SEVERITIES = ["INTERNAL_ERROR", "ERROR", "WARNING", "INFO", "VERBOSE"]  # whose numbers trt_library takes for granted
 BUILD_MEMBERS = {
     "BuilderFlag": ["TF32", "VERSION_COMPATIBLE"],
     "MemoryPoolType": ["WORKSPACE"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from calls import RUN, RUN_MEMBERS, RUN_PROPERTIES, accepts, each
+from calls import RUN, RUN_MEMBERS, RUN_PROPERTIES, SEVERITIES, accepts, each
 
 trt = pytest.importorskip("tensorrt_lean")
 
@@ -23,3 +23,7 @@ def test_every_attribute_is_there(kind, name, _):
 def test_there_is_no_runtime_cache_to_ask_for():
     assert not hasattr(trt.IRuntimeConfig, "create_runtime_cache")
     assert not hasattr(trt.Runtime, "get_engine_validity")
+
+
+def test_severities_are_numbered_as_expected():
+    assert [int(getattr(trt.ILogger.Severity, name)) for name in SEVERITIES] == list(range(5))

@@ -21,6 +21,7 @@ from calls import (
     RUN,
     RUN_MEMBERS,
     RUN_PROPERTIES,
+    SEVERITIES,
     accepts,
     each,
     listed_and_unused,
@@ -149,3 +150,7 @@ def test_the_tables_hold_just_what_the_sources_use():
 def test_a_call_with_too_many_arguments_does_not_fit():
     assert not accepts(trt.Builder.build_serialized_network, 3)
     assert not accepts(trt.IExecutionContext.execute_async_v3, 0)
+
+
+def test_severities_are_numbered_as_expected():
+    assert [int(getattr(trt.ILogger.Severity, name)) for name in SEVERITIES] == list(range(5))

@@ -26,6 +26,7 @@ INSTALL = {
 }
 OLDEST = {"tensorrt": (10, 16), "tensorrt_rtx": (1, 4)}
 LETTERS = "FEWIV"  # a severity's letter in the log: internal error (fatal), error, warning, info, verbose
+ERROR, WARNING, INFO = 1, 2, 3  # places in LETTERS
 UNTOLD = 100  # errors that wait to be asked for
 LATEST = 5  # messages of any severity
 OUT_OF_MEMORY = re.compile(
@@ -114,57 +115,66 @@ def make_build_log(trt: Any, path: Path) -> Any:
     return _BUILD_LOGS[-1]
 
 
+class Messages:
+    """What TensorRT logs: messages up to INFO go to the file at `path`, if there is one."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.errors: list[str] = []
+        self.warnings: list[str] = []
+        self.layers = ""
+        self.untold: deque[str] = deque(maxlen=UNTOLD)
+        self.latest: deque[str] = deque(maxlen=LATEST)
+        self.raised: BaseException | None = None
+
+    def log(self, severity: Any, message: str) -> None:
+        """TensorRT calls this."""
+        # what left this method would be lost in TensorRT's C++, Ctrl-C too
+        try:
+            self._take(int(severity), message)
+        except BaseException as error:
+            self.raised = self.raised or error
+
+    def _take(self, level: int, message: str) -> None:
+        self.latest.append(message.strip())
+        if level <= ERROR:
+            self.untold.append(message.strip())
+        if self.path is not None:
+            self._record(self.path, level, message)
+
+    def _record(self, path: Path, level: int, message: str) -> None:
+        if level <= ERROR:
+            self.errors.append(message.strip())
+        elif level == WARNING:
+            self.warnings.append(message.strip())
+        elif message.startswith(LOG_HEADING):
+            self.layers = message
+        if level <= INFO:
+            with path.open("a", encoding="utf-8") as file:
+                file.write(f"{LETTERS[level]} {message}\n")
+
+    def dismiss(self) -> None:
+        """The errors so far are dealt with: they are no reason of what comes."""
+        self.errors.clear()
+        self.untold.clear()
+
+    def raise_again(self) -> None:
+        """Raise what interrupted the logging of a message, once."""
+        raised, self.raised = self.raised, None
+        if raised is not None:
+            raise raised
+
+    def reason(self) -> str:
+        """TensorRT's own words: of the errors since the last time somebody asked the first, or one on memory."""
+        new = list(self.untold)
+        self.untold.clear()
+        return next((words for words in new if OUT_OF_MEMORY.search(words)), (new or ["TensorRT logged no error"])[0])
+
+
 def _logger(trt: Any, path: Path | None) -> Any:
-    class Log(trt.ILogger):  # type: ignore[misc]
+    class Log(Messages, trt.ILogger):  # type: ignore[misc]
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
-            self.errors: list[str] = []
-            self.warnings: list[str] = []
-            self.untold: deque[str] = deque(maxlen=UNTOLD)
-            self.latest: deque[str] = deque(maxlen=LATEST)
-            self.layers = ""
-            self.raised: BaseException | None = None
-
-        def dismiss(self) -> None:
-            """The errors so far are dealt with: they are no reason of what comes."""
-            self.errors.clear()
-            self.untold.clear()
-
-        def log(self, severity: Any, message: str) -> None:
-            # what left this method would be lost in TensorRT's C++, Ctrl-C too
-            try:
-                self._take(int(severity), message)
-            except BaseException as error:
-                self.raised = self.raised or error
-
-        def _take(self, level: int, message: str) -> None:
-            self.latest.append(message.strip())
-            if level <= int(trt.ILogger.Severity.ERROR):
-                self.untold.append(message.strip())
-            if path is None:
-                return
-            if level <= int(trt.ILogger.Severity.ERROR):
-                self.errors.append(message.strip())
-            elif level == int(trt.ILogger.Severity.WARNING):
-                self.warnings.append(message.strip())
-            elif message.startswith(LOG_HEADING):
-                self.layers = message
-            if level <= int(trt.ILogger.Severity.INFO):
-                with path.open("a", encoding="utf-8") as file:
-                    file.write(f"{LETTERS[level]} {message}\n")
-
-        def raise_again(self) -> None:
-            """Raise what interrupted the logging of a message, once."""
-            raised, self.raised = self.raised, None
-            if raised is not None:
-                raise raised
-
-        def reason(self) -> str:
-            """TensorRT's own words: of the errors since the last time somebody asked the first, or one on memory."""
-            new = list(self.untold)
-            self.untold.clear()
-            return next(
-                (words for words in new if OUT_OF_MEMORY.search(words)), (new or ["TensorRT logged no error"])[0]
-            )
+            Messages.__init__(self, path)
 
     return Log()
