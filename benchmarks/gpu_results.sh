@@ -42,6 +42,7 @@ build() {  # MODEL.onnx: calibration and engines, in a folder of their own
 evaluate() {  # MODEL.onnx: the stages after that; the report in both languages
   local name work
   name=$(basename "$1" .onnx) work=$out/work/$(basename "$1" .onnx)
+  [ -d "$work" ] || { echo "error: $work is missing: run the step build of this model first" >&2; return 1; }
   mkdir -p "$out/$name" && cd "$work" || return 1
   STAGES='probe evaluate report' "$root/stages/without_dvc.sh" '' "${settings[@]}" || return 1
   python3 "$root/stages/report.py" "${settings[@]}" report.language=ja hydra.run.dir=ja hydra.output_subdir=null || return 1
