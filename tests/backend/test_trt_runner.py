@@ -448,7 +448,7 @@ def test_types_that_the_build_could_not_tell_are_judged_with_a_context(load, gpu
 def test_an_engine_that_nothing_is_told_of_is_no_int8_engine(load, gpu):
     facts = {"weights": "int8", "layer_types": {"int8": 9}}
     assert load(FakeTensorrt(gpu), facts=facts).layer_types() is None
-    with pytest.raises(GateError, match="received: no layer that multiplies"):
+    with pytest.raises(GateError, match="received: nothing: this library does not tell"):
         load(FakeTensorrt(gpu), facts=facts | {"layer_types": {}})
 
 

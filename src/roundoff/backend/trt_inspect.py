@@ -24,7 +24,7 @@ TYPES = {
     "uint8": r"uint8",
 }
 MULTIPLIERS = re.compile(r"correlation|conv|gemm|matmul|matrix.?multiply|runtime_fusion", re.IGNORECASE)
-MATRIX_PRODUCTS = re.compile(r"gemm|matmul|matrix.?multiply", re.IGNORECASE)
+CONVOLUTIONS = re.compile(r"correlation|conv", re.IGNORECASE)  # a matrix product may be a runtime_fusion, too
 UNKNOWN = "unknown"
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 PROFILE = re.compile(r"\[profile (\d+)\]")
@@ -151,18 +151,18 @@ def refuse_false_claim(claimed: Iterable[str], layers: Sequence[Layer], unknown_
     pass if `unknown_counts`: where a better account was given already, or is to come once a context is set.
     """
     multiplying = [layer for layer in layers if layer.multiplies]
-    convolving = [layer for layer in multiplying if not MATRIX_PRODUCTS.search(layer.kind)]
-    found = Counter(layer.reads or UNKNOWN for layer in convolving or multiplying)
+    deciding = [layer for layer in multiplying if CONVOLUTIONS.search(layer.kind)] or multiplying
+    found = {layer.reads or UNKNOWN for layer in deciding}
     if unknown_counts and (not found or UNKNOWN in found):
         return
-    for kind in {"int8", "float8_e4m3fn"}.intersection(claimed):
-        if kind not in found:
-            raise GateError(
-                f"an engine that claims {kind} shows no convolution in {kind}",
-                received=dict(found) or "no layer that multiplies",
-                expected=f"at least one convolution that reads {kind} (a matrix product, where there are none)",
-                fix="leave this precision out for this backend: TensorRT dequantizes before it computes here",
-            )
+    told = Counter(f"{layer.kind} in {layer.reads or UNKNOWN}" for layer in multiplying)
+    for kind in {"int8", "float8_e4m3fn"}.intersection(claimed) - found:
+        raise GateError(
+            f"an engine that claims {kind} shows no convolution in {kind}",
+            received=dict(told) or "nothing: this library does not tell what the engine's layers are",
+            expected=f"at least one convolution that reads {kind} (a matrix product, where there are none)",
+            fix="leave this precision out for this backend, or use a version that computes in it and tells so",
+        )
 
 
 def multiplications(model: onnx.ModelProto) -> dict[str, int]:
