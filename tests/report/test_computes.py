@@ -1,5 +1,9 @@
 """A cell's name against what its layers multiply in."""
 
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from roundoff.report.computes import computes, holds_name
@@ -56,3 +60,21 @@ def test_share_of_the_work_counts_more_than_layers():
 def test_work_of_unknown_type_is_no_evidence():
     shares = {"int8": 0.3, "float32": 0.1, "unknown": 0.6}
     assert holds_name(cell("int8", {"int8": 4, "float32": 1}, shares=shares)) is True
+
+
+RESULTS = sorted((Path(__file__).parents[2] / "results").glob("**/*.json"))
+
+
+def rows(content) -> Iterator[dict]:
+    if isinstance(content, dict):
+        if "numerics" in content:
+            yield content
+        for value in content.values():
+            yield from rows(value)
+
+
+def test_every_published_row_is_read():
+    found = [row for path in RESULTS for row in rows(json.loads(path.read_text()))]
+    assert found
+    for row in found:
+        assert computes(Cell("int8", "any", row)).total == sum(row["numerics"]["layer_types"].values())
