@@ -52,9 +52,9 @@ def pooling_too(model: onnx.ModelProto, table: CalibrationTable) -> onnx.ModelPr
 class OneScale(IntegerCodec):
     """Weights with the same scale in every output channel."""
 
-    def weight(self, values: Floats, axis: int | None) -> tuple[Floats, Codes]:
+    def weight(self, values: Floats, axis: int | None, least: Floats | float = 0) -> tuple[Floats, Codes]:
         """As IntegerCodec's, from the whole tensor's largest magnitude."""
-        scale = weight_scales(values, None)
+        scale = weight_scales(values, None, least=np.max(least))
         codes = np.clip(np.rint(values / scale), -127, 127).astype(np.int8)
         return (scale if axis is None else np.full(values.shape[axis], scale, np.float32)), codes
 

@@ -63,7 +63,7 @@ def observed_tensors(model: onnx.ModelProto) -> list[str]:
 
     What a Conv hands to its own ReLU is not among them: engines fuse the two, and no grid ever applies in between.
     """
-    types = _element_types(model)
+    types = element_types(model)
     moving = activations(model)
     first_after_input = _preprocessed(model)
     names: dict[str, None] = {}
@@ -107,14 +107,24 @@ def image_input(model: onnx.ModelProto) -> onnx.ValueInfoProto:
 
 def bytes_per_image(model: onnx.ModelProto, names: Sequence[str]) -> int:
     """Bytes that the float32 tensors `names` take for one image, counting unknown dimensions as 1."""
-    inferred = onnx.shape_inference.infer_shapes(model)
-    shapes = {value.name: value.type.tensor_type.shape.dim for value in inferred.graph.value_info}
-    return sum(4 * math.prod(max(dim.dim_value, 1) for dim in list(shapes.get(name, ()))[1:]) for name in names)
+    known = shapes(model)
+    return sum(4 * math.prod(max(size, 1) for size in known.get(name, ())[1:]) for name in names)
 
 
-def _element_types(model: onnx.ModelProto) -> dict[str, int]:
-    inferred = onnx.shape_inference.infer_shapes(model)
-    return {value.name: value.type.tensor_type.elem_type for value in inferred.graph.value_info}
+def shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor whose shape can be inferred; a dimension that cannot is 0."""
+    return {value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim) for value in _values(model)}
+
+
+def element_types(model: onnx.ModelProto) -> dict[str, int]:
+    """The element type, a number of onnx.TensorProto, of each tensor whose type can be inferred."""
+    typed = {value.name: value.type.tensor_type.elem_type for value in _values(model)}
+    return typed | {tensor.name: tensor.data_type for tensor in model.graph.initializer}
+
+
+def _values(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    graph = onnx.shape_inference.infer_shapes(model).graph
+    return [*graph.input, *graph.value_info, *graph.output]
 
 
 def _preprocessed(model: onnx.ModelProto) -> set[str]:

@@ -8,24 +8,27 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 Floats = NDArray[np.float32]
 CODES = {"int8": (-128, 127), "uint8": (0, 255)}
 
 
-def grid_for(low: float, high: float, dtype: Literal["int8", "uint8"], symmetric: bool) -> tuple[np.float32, int]:
+def grid_for(
+    low: float, high: float, dtype: Literal["int8", "uint8"], symmetric: bool, stored_as: DTypeLike = np.float32
+) -> tuple[np.float32, int]:
     """Scale and zero point that cover [low, high] and zero; an empty range gets scale 1.
 
     Symmetric: scale is max(|low|, |high|) / 127 and the zero point 0 (int8) or 128 (uint8). Otherwise all 256 codes
     span [min(low, 0), max(high, 0)], and the zero point is the code nearest to zero: zero is represented exactly.
+    The scale is a value of the type `stored_as`.
     """
     first, last = CODES[dtype]
     if symmetric:
         peak = max(abs(low), abs(high))
-        return _scale(peak / 127), first + 128
+        return _scale(peak / 127, stored_as), first + 128
     low, high = min(low, 0.0), max(high, 0.0)
-    scale = _scale((high - low) / 255)
+    scale = _scale((high - low) / 255, stored_as)
     return scale, int(np.clip(np.rint(first - low / scale), first, last))
 
 
@@ -36,13 +39,26 @@ def fake_quantize(values: Floats, scale: np.float32 | Floats, zero_point: int = 
     return np.asarray((codes - zero_point) * scale, dtype=np.float32)
 
 
-def weight_scales(weight: Floats, axis: int | None) -> Floats:
-    """Symmetric int8 scales, float32 [channels] along `axis` or [] for the whole tensor; a channel of zeros gets 1."""
+def weight_scales(
+    weight: Floats, axis: int | None, largest: float = 127, least: Floats | float = 0, stored_as: DTypeLike = np.float32
+) -> Floats:
+    """Symmetric scales, float32 [channels] along `axis` or [] for the whole tensor, that put its peak at `largest`.
+
+    None is below `least`, [channels] or []; a channel of zeros without one gets 1. All are values of the type
+    `stored_as`, rounded up: rounded down, the peak would lie beyond the largest code.
+    """
     others = None if axis is None else tuple(i for i in range(weight.ndim) if i != axis % weight.ndim)
     peaks = np.abs(weight).max(axis=others).astype(np.float64)
-    scales: Floats = np.asarray(peaks / 127, dtype=np.float32)
-    scales[scales == 0] = 1
-    return scales
+    scales = np.asarray(np.maximum(peaks / largest, least))
+    return np.where(scales == 0, np.float32(1), rounded_up(scales, stored_as))
+
+
+def rounded_up(scales: NDArray[np.float64], stored_as: DTypeLike) -> Floats:
+    """The smallest values of a floating-point type that are no smaller, as float32; to nearest for float32 itself."""
+    near = scales.astype(stored_as)
+    if near.dtype != np.float32:
+        near = np.where(near < scales, np.nextafter(near, near.dtype.type(np.inf)), near)
+    return np.asarray(near, dtype=np.float32)
 
 
 def along(scales: Floats, rank: int, axis: int | None) -> Floats:
@@ -69,6 +85,6 @@ def weight_axis(op_type: str, rank: int, transposed: bool = False, groups: int =
     return 1 if rank == 2 else None
 
 
-def _scale(value: float) -> np.float32:
-    scale = np.float32(value)
+def _scale(value: float, stored_as: DTypeLike) -> np.float32:
+    scale = np.float32(rounded_up(np.asarray(value, np.float64), stored_as))
     return scale if scale > 0 else np.float32(1)

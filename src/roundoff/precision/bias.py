@@ -24,7 +24,7 @@ def bias_shift(rounding: NDArray[np.float64], channel_means: Sequence[float], gr
     """Σ (W - W_q) · E[x] by output channel, float32 [out].
 
     `rounding` is that of `rounding_sums`; `channel_means` are E[x], [in]. At a padded border, where x is 0, the shift
-    is a little too large.
+    is too large: on maps narrower than the kernel by more than it corrects, so that these are left alone.
     """
     outputs = len(rounding)
     means = np.asarray(channel_means, np.float64).reshape(groups, -1)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, MutableSequence
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from roundoff.calibration.graph import element_types
 from roundoff.errors import BuildError
 from roundoff.precision.half import Half, RoundedWeights
 
@@ -186,7 +187,4 @@ def _rename(names: MutableSequence[str], old: str, new: str) -> None:
 
 
 def _float_tensors(model: onnx.ModelProto) -> set[str]:
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    values = [*graph.input, *graph.value_info, *graph.output]
-    typed = {v.name for v in values if v.type.tensor_type.elem_type == TensorProto.FLOAT}
-    return typed | {i.name for i in graph.initializer if i.data_type == TensorProto.FLOAT}
+    return {name for name, code in element_types(model).items() if code == TensorProto.FLOAT}

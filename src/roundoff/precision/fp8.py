@@ -9,7 +9,7 @@ import ml_dtypes
 import numpy as np
 import onnx
 
-from roundoff.calibration.integers import along
+from roundoff.calibration.integers import along, rounded_up, weight_scales
 from roundoff.errors import CalibrationError
 from roundoff.precision.base import Grid, Precision
 from roundoff.precision.cast import at_least_opset, lower
@@ -55,7 +55,6 @@ class Fp8(Precision):
             raise CalibrationError(
                 "FP8 needs a calibration table", received=None, expected="a table", fix="run the calibrate stage first"
             )
-        refuse_ranges_beyond_half(table)
         placement = Placement(
             first_layer=self.first_layer,
             last_layer=self.last_layer,
@@ -66,23 +65,24 @@ class Fp8(Precision):
         )
         quantized = quantize(model, table, E4m3Codec(), placement, self.bias_correction)
         # An 8-bit float is no type of the exported graph's operator set, but the table belongs to that very graph.
-        return lower(at_least_opset(quantized, FIRST_OPSET), FLOAT16, self.keep)
+        lowered = lower(at_least_opset(quantized, FIRST_OPSET), FLOAT16, self.keep)
+        refuse_ranges_beyond_half(table, lowered)
+        return lowered
 
 
 class E4m3Codec(Codec):
-    """Symmetric scaling onto ±448; rounding is to nearest even, beyond the end it saturates."""
+    """Symmetric scaling onto ±448 by float16 scales; rounding is to nearest even, beyond the end it saturates."""
 
     activation_type = onnx.TensorProto.FLOAT8E4M3FN
     weight_type = onnx.TensorProto.FLOAT8E4M3FN
 
     def activation(self, seen: TensorRange) -> tuple[np.float32, float]:
         """The scale that puts the larger end of the range at 448, and 0."""
-        return np.float32(max(abs(seen.low), abs(seen.high)) / LARGEST or 1.0), 0.0
+        scale = np.asarray(max(abs(seen.low), abs(seen.high)) / LARGEST or 1.0)
+        return np.float32(rounded_up(scale, np.float16)), 0.0
 
-    def weight(self, values: Floats, axis: int | None) -> tuple[Floats, Codes]:
+    def weight(self, values: Floats, axis: int | None, least: Floats | float = 0) -> tuple[Floats, Codes]:
         """Scales from each channel's largest magnitude, float32 [channels] or []; codes float8_e4m3fn."""
-        others = None if axis is None else tuple(i for i in range(values.ndim) if i != axis % values.ndim)
-        scales = np.asarray(np.abs(values).max(axis=others) / LARGEST, dtype=np.float32)
-        scales[scales == 0] = 1
+        scales = weight_scales(values, axis, LARGEST, least, np.float16)
         codes = np.clip(values / along(scales, values.ndim, axis), -LARGEST, LARGEST)
         return scales, codes.astype(ml_dtypes.float8_e4m3fn)

@@ -42,7 +42,8 @@ class Int8(Precision):
             raise CalibrationError(
                 "INT8 needs a calibration table", received=None, expected="a table", fix="run the calibrate stage first"
             )
-        return quantize(model, table, IntegerCodec(grid), self._placement(grid), self.bias_correction)
+        codec = IntegerCodec(grid, self.remainder)
+        return quantize(model, table, codec, self._placement(grid), self.bias_correction)
 
     def quantized_tensors(self, model: onnx.ModelProto) -> set[str]:
         """Names of the activations and weights that `convert` puts into 8 bits for TensorRT; raises BuildError."""
@@ -60,20 +61,20 @@ class Int8(Precision):
 
 
 class IntegerCodec(Codec):
-    """Activations on a grid of 256 codes; weights int8, symmetric."""
+    """Activations on a grid of 256 codes; weights int8, symmetric; scales are values of the type `remainder`."""
 
     weight_type = onnx.TensorProto.INT8
 
-    def __init__(self, grid: Grid) -> None:
-        self.grid = grid
+    def __init__(self, grid: Grid, remainder: str = "float32") -> None:
+        self.grid, self.remainder = grid, remainder
         self.activation_type = onnx.TensorProto.INT8 if grid.activation == "int8" else onnx.TensorProto.UINT8
 
     def activation(self, seen: TensorRange) -> tuple[np.float32, float]:
         """Scale and zero point that cover the range."""
-        return grid_for(seen.low, seen.high, self.grid.activation, self.grid.symmetric)
+        return grid_for(seen.low, seen.high, self.grid.activation, self.grid.symmetric, self.remainder)
 
-    def weight(self, values: Floats, axis: int | None) -> tuple[Floats, Codes]:
+    def weight(self, values: Floats, axis: int | None, least: Floats | float = 0) -> tuple[Floats, Codes]:
         """Scales from each channel's largest magnitude, codes -127 to 127."""
-        scales = weight_scales(values, axis)
+        scales = weight_scales(values, axis, least=least, stored_as=self.remainder)
         codes = np.rint(values / along(scales, values.ndim, axis))
         return scales, np.clip(codes, -127, 127).astype(np.int8)

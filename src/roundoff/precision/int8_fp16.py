@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import onnx
 
+from roundoff.calibration.graph import element_types
 from roundoff.errors import CalibrationError
 from roundoff.precision.base import Grid
 from roundoff.precision.cast import at_least_opset, lower
@@ -16,6 +17,7 @@ from roundoff.precision.int8 import Int8
 if TYPE_CHECKING:
     from roundoff.calibration.base import CalibrationTable
 
+LEAST_SCALE = 32 * FLOAT16.smallest  # rounded up to float16 it is at most 3 % too large
 FIRST_OPSET = 19  # the first in which ONNX defines QuantizeLinear for float16
 
 
@@ -37,19 +39,26 @@ class Int8Fp16(Int8):
         """
         quantized = super().convert(model, grid, table)
         assert table is not None
-        refuse_ranges_beyond_half(table)
-        return lower(at_least_opset(quantized, FIRST_OPSET), FLOAT16, self.keep)
+        lowered = lower(at_least_opset(quantized, FIRST_OPSET), FLOAT16, self.keep)
+        refuse_ranges_beyond_half(table, lowered)
+        return lowered
 
 
-def refuse_ranges_beyond_half(table: CalibrationTable) -> None:
-    """Raise CalibrationError for an activation that float16 cannot hold: too large, or with a scale that becomes 0."""
-    for name, seen in table.ranges.items():
+def refuse_ranges_beyond_half(table: CalibrationTable, lowered: onnx.ModelProto) -> None:
+    """Raise CalibrationError for an activation that float16 cannot hold where the lowered model has it in float16.
+
+    It is too large, or is quantized with a scale so small that float16 has few digits for it.
+    """
+    types = element_types(lowered)
+    quantized = {node.input[0] for node in lowered.graph.node if node.op_type == "QuantizeLinear"}
+    for name in sorted(table.ranges.keys() & {name for name, code in types.items() if code == FLOAT16.code}):
+        seen = table.ranges[name]
         peak = max(abs(seen.seen_low), abs(seen.seen_high))
         span = max(abs(seen.low), abs(seen.high))
-        if peak > FLOAT16.largest or 0 < span / 255 < FLOAT16.smallest:
+        if peak > FLOAT16.largest or (name in quantized and 0 < span / 255 < LEAST_SCALE):
             raise CalibrationError(
                 f"activation {name} does not fit float16",
                 received=f"values up to {peak:g} in magnitude, a chosen range of {span:g}",
-                expected=f"values up to {FLOAT16.largest:g} and a scale of at least {FLOAT16.smallest:.2g}",
-                fix="use int8 (with a float32 remainder) for this model",
+                expected=f"values up to {FLOAT16.largest:g}, and a scale of at least {LEAST_SCALE:.2g} if quantized",
+                fix="use int8 (with a float32 remainder) for this model, or name its node under `keep`",
             )

@@ -21,12 +21,13 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from roundoff.calibration.base import CalibrationTable, TensorRange
-from roundoff.calibration.graph import constants, model_hash
+from roundoff.calibration.graph import constants, model_hash, shapes
 from roundoff.calibration.integers import along, weight_axis
 from roundoff.errors import BuildError, CalibrationError
 from roundoff.precision.bias import bias_shift, rounding_sums
 from roundoff.precision.placement import Placement, Site, sites
 
+LARGEST_BIAS = 2.0**30  # in int32 steps: half of what there is room for
 Codes = NDArray[Any]
 Floats = NDArray[np.float32]
 
@@ -42,8 +43,11 @@ class Codec(ABC):
         """Scale and zero point for a tensor with that range."""
 
     @abstractmethod
-    def weight(self, values: Floats, axis: int | None) -> tuple[Floats, Codes]:
-        """Scales, float32 [channels] along `axis` (or []), and codes of `values`' shape; the zero point is 0."""
+    def weight(self, values: Floats, axis: int | None, least: Floats | float = 0) -> tuple[Floats, Codes]:
+        """Scales, float32 [channels] along `axis` (or []), and codes of `values`' shape; the zero point is 0.
+
+        No scale is below `least`, of the scales' shape.
+        """
 
 
 def quantize(
@@ -61,10 +65,12 @@ def quantize(
     for site in inputs:
         editor.quantize_activation(site, _range_of(table, site))
     for site in weights:
+        editor.make_room_for_bias(site)
+    for site in weights:
         editor.quantize_weight(site)
         node = model.graph.node[site.node]
         means = table.ranges[node.input[0]].channel_means if node.op_type == "Conv" else None
-        if bias_correction and means is not None:
+        if bias_correction and means is not None and not editor.mostly_padding(site):
             editor.correct_bias(site, means)
     return editor.finish()
 
@@ -125,7 +131,10 @@ class _Editor:
         self.model = onnx.ModelProto()
         self.model.CopyFrom(self.source)
         self.known: Mapping[str, NDArray[np.generic]] = constants(self.source)
+        self.shapes = shapes(self.source)
         self.pairs: dict[str, list[onnx.NodeProto]] = {}
+        self.scales: dict[str, np.float32] = {}
+        self.least: dict[tuple[str, int | None], Floats] = {}
         self.weights: dict[tuple[str, int | None], str] = {}
         self.rounding: dict[str, NDArray[np.float64]] = {}
         self.front: list[onnx.NodeProto] = []
@@ -135,6 +144,7 @@ class _Editor:
         name = site.tensor
         if name not in self.pairs:
             scale, zero = self.codec.activation(seen)
+            self.scales[name] = scale
             self._constant(f"{name}/scale", onnx.TensorProto.FLOAT, np.array(scale, np.float32))
             self._constant(f"{name}/zero_point", self.codec.activation_type, _number(self.codec.activation_type, zero))
             grid = [f"{name}/scale", f"{name}/zero_point"]
@@ -146,11 +156,32 @@ class _Editor:
             ]
         self.model.graph.node[site.node].input[site.slot] = f"{name}/quantized"
 
+    def make_room_for_bias(self, site: Site) -> None:
+        """Keep the scales of the site's weight from being so small that its bias leaves int32.
+
+        Integer kernels hold a bias in steps of the activation's scale times the weight's, for each channel.
+        """
+        node, key = self.source.graph.node[site.node], self._key(site)
+        bias = self.known.get(node.input[2] if len(node.input) > 2 else "")
+        scale = self.scales.get(node.input[0])
+        channels = 1 if key[1] is None else self.known[site.tensor].shape[key[1]]
+        if bias is None or scale is None or (key[1] is not None and bias.size not in (1, channels)):
+            return
+        steps = np.abs(bias.astype(np.float64)).reshape(-1) / LARGEST_BIAS
+        least = (steps.max() if key[1] is None else np.broadcast_to(steps, channels)) / np.float64(scale)
+        self.least[key] = np.maximum(self.least.get(key, np.float32(0)), least)
+
+    def mostly_padding(self, site: Site) -> bool:
+        """Whether the map that the site's Conv reads is narrower than its kernel, so that it looks at padding most."""
+        node = self.source.graph.node[site.node]
+        image, kernel = self.shapes.get(node.input[0], ())[2:], self.known[site.tensor].shape[2:]
+        return any(0 < size < taps for size, taps in zip(image, kernel, strict=False))
+
     def quantize_weight(self, site: Site) -> None:
         """Store the site's weight in 8 bits, per output channel where the operator has one."""
         node = self.model.graph.node[site.node]
-        axis = _axis(node, self.known[site.tensor].ndim)
-        key = (site.tensor, axis)
+        key = self._key(site)
+        axis = key[1]
         if key not in self.weights:
             self.weights[key] = self._weight(site.tensor, axis, node.op_type)
         node.input[site.slot] = self.weights[key]
@@ -193,7 +224,7 @@ class _Editor:
     def _weight(self, name: str, axis: int | None, op_type: str) -> str:
         base = f"{name}/axis{axis}" if any(name == other for other, _ in self.weights) else name
         values = self.known[name].astype(np.float32)
-        scales, codes = self.codec.weight(values, axis)
+        scales, codes = self.codec.weight(values, axis, self.least.get((name, axis), 0))
         if op_type == "Conv":
             self.rounding[name] = rounding_sums(values, codes.astype(np.float32) * along(scales, values.ndim, axis))
         self._constant(f"{base}/scale", onnx.TensorProto.FLOAT, scales)
@@ -205,6 +236,10 @@ class _Editor:
             node.attribute.append(helper.make_attribute("axis", axis))
         self.front.append(node)
         return f"{base}/quantized"
+
+    def _key(self, site: Site) -> tuple[str, int | None]:
+        """The site's weight, and the axis of its scales."""
+        return site.tensor, _axis(self.source.graph.node[site.node], self.known[site.tensor].ndim)
 
     def _constant(self, name: str, element_type: int, values: Codes) -> None:
         tensor = onnx.TensorProto(name=name, data_type=element_type, dims=values.shape, raw_data=values.tobytes())
