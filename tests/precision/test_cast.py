@@ -74,7 +74,7 @@ def test_bfloat16_is_a_type_of_its_operator_set():
     assert opset_of(Bf16().convert(residual_network(), Grid(), None)) == 22
 
 
-@pytest.mark.parametrize("keep", ["conv2", "Conv"])
+@pytest.mark.parametrize("keep", ["conv2", "Conv", "c*2"])
 def test_kept_nodes_compute_in_float32(keep):
     model, images = residual_network(), pictures()
     converted = Fp16(keep=(keep,)).convert(model, Grid(), None)
@@ -82,6 +82,39 @@ def test_kept_nodes_compute_in_float32(keep):
     assert {found[i] for i in node(converted, "conv2").input} == {TensorProto.FLOAT}
     assert {found[i] for i in node(converted, "dense").input} == {TensorProto.FLOAT16}
     assert relative_error(run(converted, images)[0], run(model, images)[0]) < 2e-3
+
+
+def test_an_entry_of_keep_that_names_nothing_is_refused():
+    with pytest.raises(BuildError, match=r"names no node.*\n  received: conv3\n  expected: .*Conv.*conv2"):
+        Fp16(keep=("conv3",)).convert(residual_network(), Grid(), None)
+
+
+def test_keeping_one_node_without_a_name_keeps_no_other():
+    model = residual_network()
+    for each in model.graph.node:
+        each.name = ""
+    found = types(Fp16(keep=("Relu",)).convert(model, Grid(), None))
+    assert (found["relu1"], found["sum"]) == (TensorProto.FLOAT, TensorProto.FLOAT16)
+
+
+@pytest.mark.parametrize(
+    "constant",
+    [
+        helper.make_node("Constant", [], ["half"], value_float=0.5),
+        helper.make_node("Constant", [], ["half"], value_floats=[0.5]),
+        helper.make_node("ConstantOfShape", ["shape"], ["half"]),
+    ],
+    ids=lambda node: f"{node.op_type} {[a.name for a in node.attribute]}",
+)
+def test_every_kind_of_constant_is_lowered(constant):
+    model = residual_network()
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1]), "shape"))
+    model.graph.node.insert(0, constant)
+    node(model, "skip").input[1] = "halved"
+    model.graph.node.insert(7, helper.make_node("Mul", ["relu1", "half"], ["halved"], "halve"))
+    converted = Fp16().convert(model, Grid(), None)
+    assert types(converted)["halved"] == TensorProto.FLOAT16
+    assert relative_error(run(converted, pictures())[0], run(model, pictures())[0]) < 2e-3
 
 
 def test_a_weight_beyond_the_range_is_refused_with_its_value():

@@ -104,6 +104,18 @@ def test_ranges_that_float16_cannot_hold_are_refused(change):
         Fp8().convert(model, Grid(), CalibrationTable(ranges, table.provenance))
 
 
+@pytest.mark.parametrize(
+    ("tensor", "change", "keep"),
+    [("relu2", {"low": 0.0, "high": 1e-6}, []), ("relu2", {"seen_high": 1e5}, ["relu2", "mean", "dense"])],
+    ids=["a scale that nothing uses", "a tensor that stays in float32"],
+)
+def test_ranges_that_float16_need_not_hold_are_no_matter(tensor, change, keep):
+    model = residual_network()
+    table = table_of(model)
+    ranges = table.ranges | {tensor: replace(table.ranges[tensor], **change)}
+    Fp8(keep=keep).convert(model, Grid(), CalibrationTable(ranges, table.provenance))
+
+
 # below, the scale itself is subnormal in float32 and has fewer bits than E4M3 needs
 finite = st.floats(-1e4, 1e4, width=32).map(lambda value: value if abs(value) > 1e-30 else 0.0)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, MutableSequence
+from fnmatch import fnmatchcase
 
+import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
@@ -14,6 +16,7 @@ from roundoff.precision.half import Half, RoundedWeights
 
 log = logging.getLogger(__name__)
 
+PLAIN_VALUES = {"value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64}
 MULTIPLIERS = {"Conv", "ConvTranspose", "Gemm", "MatMul", "Einsum"}
 
 
@@ -22,17 +25,35 @@ def lower(model: onnx.ModelProto, half: Half, keep: Iterable[str] = ()) -> onnx.
 
     The nodes between a graph input and the first multiplication or quantization (pixel scaling) stay in
     float32, since subtracting a mean in 16 bits loses what the network is about to look at. So do nodes whose
-    name or operator is in `keep`, and operators that ONNX does not define for `half`. The result is type-checked.
-    Raises BuildError for a weight beyond `half`'s range or a graph with control flow.
+    name (with * and ?) or operator is in `keep`, and operators that ONNX does not define for `half`. The result is
+    type-checked. Raises BuildError for a weight beyond `half`'s range, an entry of `keep` that names nothing, or a
+    graph with control flow.
     """
     lowered = onnx.ModelProto()
     lowered.CopyFrom(model)
     _refuse_control_flow(lowered)
     _constants_to_initializers(lowered.graph)
-    _Lowering(lowered, half, frozenset(keep)).run()
+    _Lowering(lowered, half, _kept(lowered.graph, keep)).run()
     del lowered.graph.value_info[:]
     onnx.checker.check_model(lowered, full_check=True)
     return lowered
+
+
+def _kept(graph: onnx.GraphProto, keep: Iterable[str]) -> frozenset[str]:
+    """The first outputs of the nodes that `keep` says; raises BuildError for an entry that says none."""
+    kept: set[str] = set()
+    for pattern in keep:
+        found = {node.output[0] for node in graph.node if node.op_type == pattern or fnmatchcase(node.name, pattern)}
+        if not found:
+            known = sorted({node.op_type for node in graph.node}) + sorted(node.name for node in graph.node)
+            raise BuildError(
+                "an entry of keep names no node and no operator of the graph",
+                received=pattern,
+                expected="a name, pattern or operator of: " + ", ".join(known),
+                fix="correct keep of the precision",
+            )
+        kept |= found
+    return frozenset(kept)
 
 
 def at_least_opset(model: onnx.ModelProto, version: int) -> onnx.ModelProto:
@@ -59,10 +80,16 @@ def _refuse_control_flow(model: onnx.ModelProto) -> None:
 
 
 def _constants_to_initializers(graph: onnx.GraphProto) -> None:
-    constants = [n for n in graph.node if n.op_type == "Constant" and n.attribute[0].name == "value"]
-    for node in constants:
-        graph.initializer.add().CopyFrom(node.attribute[0].t)
-        graph.initializer[-1].name = node.output[0]
+    for node in [n for n in graph.node if n.op_type == "Constant"]:
+        value = node.attribute[0]
+        if value.name in PLAIN_VALUES:
+            values = np.array(helper.get_attribute_value(value), PLAIN_VALUES[value.name])
+            graph.initializer.append(numpy_helper.from_array(values, node.output[0]))
+        elif value.name == "value":
+            graph.initializer.add().CopyFrom(value.t)
+            graph.initializer[-1].name = node.output[0]
+        else:
+            continue
         graph.node.remove(node)
 
 
@@ -111,7 +138,7 @@ class _Lowering:
         return True
 
     def _computes_in_half(self, node: onnx.NodeProto, schema: onnx.defs.OpSchema) -> bool:
-        if self.keep & {node.name, node.op_type}:
+        if node.output[0] in self.keep:
             return False
         floats_in = [i for i, name in enumerate(node.input) if name in self.floats]
         floats_out = [i for i, name in enumerate(node.output) if name in self.floats]
@@ -155,6 +182,8 @@ class _Lowering:
         self.graph.initializer.append(numpy_helper.from_array(rounded, converted))
 
     def _lower_attributes(self, node: onnx.NodeProto) -> None:
+        if node.op_type == "ConstantOfShape" and not node.attribute:  # which then means a float32 zero
+            node.attribute.append(helper.make_attribute("value", numpy_helper.from_array(np.zeros(1, np.float32))))
         for attribute in node.attribute:
             if node.op_type == "Cast" and attribute.name == "to" and attribute.i == TensorProto.FLOAT:
                 attribute.i = self.half.code
