@@ -11,13 +11,15 @@ import pytest
 
 from roundoff.backend import litert_convert
 from roundoff.backend.base import Source
-from roundoff.backend.litert import LiteRT, open_sized
+from roundoff.backend.litert import LiteRT, ignored, open_sized
 from roundoff.errors import BuildError, ConfigError, Unavailable
 from roundoff.precision.base import Precision
 from roundoff.precision.bf16 import Bf16
 from roundoff.precision.fp16 import Fp16
 from roundoff.precision.fp32 import Fp32
+from roundoff.precision.int8 import Int8 as RealInt8
 from roundoff.precision.tf32 import Tf32
+from roundoff.report.messages import Words
 
 CLASSES, SIZE = 5, 8
 
@@ -107,6 +109,15 @@ def test_facts_say_what_layers_compute_in(built):
     assert "the converter's own" in facts["int8"]["note"]
 
 
+def test_settings_that_the_converter_does_not_know_are_said_to_have_no_effect(built):
+    assert ignored(RealInt8()) is None
+    words = ignored(RealInt8(first_layer=False, exclude_types=["Conv"]))
+    assert words == "first_layer, exclude_types of the precision has no effect: the converter chooses layers itself"
+    note = f"{built['int8'][1]['note']}; {words}"
+    translated = Words("ja").said(note)
+    assert "変換ツール自身が求めたもの。この精度の first_layer, exclude_types は効かない" in translated
+
+
 def test_smaller_types_make_smaller_files(built):
     size = {name: (made[0] / "model.tflite").stat().st_size for name, made in built.items()}
     assert size["fp16"] < size["fp32"]
@@ -114,7 +125,7 @@ def test_smaller_types_make_smaller_files(built):
 
 def test_running_imports_no_tensorflow(built):
     code = (
-        "import sys, numpy as np; from pathlib import Path; from roundoff.backend.litert import LiteRT\n"
+        "import sys, numpy as np; from pathlib import Path; from roundoff.backend.litert import LiteRT, ignored\n"
         f"runner = LiteRT(threads=1).load(Path({str(built['int8'][0])!r}))\n"
         f"assert runner.infer(np.zeros((3, {SIZE}, {SIZE}, 3), np.uint8)).shape == (3, {CLASSES})\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -57,12 +57,20 @@ class LiteRT(Backend):
     def build(self, source: Source, directory: Path) -> dict[str, Any]:
         path = directory / self.artifact
         path.write_bytes(tflite_from_keras(source))
-        types = layer_types(path)
-        notes = {"float16": HALF, "int8": OWN_RANGES}
-        return {"layer_types": types, "note": notes.get(source.precision.weights)}
+        notes = [{"float16": HALF, "int8": OWN_RANGES}.get(source.precision.weights), ignored(source.precision)]
+        return {"layer_types": layer_types(path), "note": "; ".join(filter(None, notes)) or None}
 
     def load(self, directory: Path) -> Runner:
         return LiteRTRunner(directory / self.artifact, self.threads or usable_cores())
+
+
+def ignored(precision: Precision) -> str | None:
+    """What was set of the precision and makes no difference here; None where nothing was."""
+    default = type(precision)()
+    changed = [f.name for f in fields(precision) if getattr(precision, f.name) != getattr(default, f.name)]
+    return (
+        f"{', '.join(changed)} of the precision has no effect: the converter chooses layers itself" if changed else None
+    )
 
 
 class LiteRTRunner(Runner):

@@ -29,6 +29,7 @@ class Histogram:
     """Counts of float32 values in bins of one width, exact zeros apart.
 
     `low` and `high` are the extremes, `total` the number of values counted.
+    `position` is the number of values that were looked at for counting, strides included.
     `counts[BINS + i]` counts the nonzero values that truncate to i bin widths, for -BINS < i < BINS.
     `channel_sums`, [C], sum up the channels' means over the `images` images that `add_channels` was given.
     """
@@ -39,6 +40,7 @@ class Histogram:
     zeros: int = 0
     exponent: int = _SMALLEST_EXPONENT
     counts: Counts = field(default_factory=lambda: np.zeros(2 * BINS, np.int64))
+    position: int = 0
     images: int = 0
     channel_sums: NDArray[np.float64] | None = None
 
@@ -55,7 +57,7 @@ class Histogram:
     def add(self, values: Floats, stride: int = 1) -> None:
         """Count every `stride`-th value of a float32 array of any shape; the extremes are taken over all of them.
 
-        Raises ValueError for NaN or infinity.
+        The stride goes on where the array before left it. Raises ValueError for NaN or infinity.
         """
         flat = values.reshape(-1)
         if not flat.size:
@@ -65,7 +67,8 @@ class Histogram:
             raise ValueError(f"values from {low} to {high}")
         self.low, self.high = min(self.low, low), max(self.high, high)
         self._widen(_exponent_for(self.peak))
-        sample = flat[::stride]
+        sample = flat[-self.position % stride :: stride]
+        self.position += flat.size
         for start in range(0, sample.size, _BLOCK):
             self._count(sample[start : start + _BLOCK], signed=low < 0)
 
@@ -81,13 +84,6 @@ class Histogram:
         if self.channel_sums is None:
             return None
         return [float(f"{mean:.7g}") for mean in self.channel_sums / self.images]
-
-    def merge(self, other: Histogram) -> None:
-        """Add the counts of another histogram, as if its values had been added here; not the channels' sums."""
-        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
-        self._widen(other.exponent)
-        self.counts += _rebinned(other.counts, self.exponent - other.exponent)
-        self.total, self.zeros = self.total + other.total, self.zeros + other.zeros
 
     def magnitudes(self) -> Counts:
         """Counts of |x| for the nonzero values, up to and including the bin of the largest magnitude."""

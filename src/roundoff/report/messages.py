@@ -47,12 +47,13 @@ class Words:
     def said(self, text: str) -> str:
         """A sentence that another part of the program wrote in English, in this language.
 
-        `said_XX.json` holds patterns of whole sentences; what none of them matches stays as it was written.
+        `said_XX.json` holds patterns of whole sentences, whose groups may be sentences too; what none of them matches
+        stays as it was written.
         """
         for pattern, sentence in self._said.items():
             match = re.fullmatch(pattern, text)
             if match:
-                return sentence.format(*match.groups())
+                return sentence.format(*map(self.said, match.groups()))
         return text
 
     def span(self, low: object, high: object) -> str:
