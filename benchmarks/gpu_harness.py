@@ -25,6 +25,7 @@ from typing import Any
 from gpu_targets import PEER, targets
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+GRACE_S = 10.0  # for a process that was told to end
 
 
 def run_here(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
@@ -85,7 +86,11 @@ def _started(arguments: Sequence[str], gpu: str, cells: Sequence[str], out: Path
         yield process
     finally:
         process.terminate()
-        process.wait()
+        try:
+            process.wait(timeout=GRACE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def visible_gpus(count: int) -> list[str]:

@@ -25,8 +25,8 @@ def compared(one: dict[str, Any], several: dict[str, Any]) -> dict[str, Any]:
     first, second = device_ms(one), device_ms(several)
     ratios = {name: second[name] / first[name] for name in first if name in second}
     wall, most = several["wall_s"] / one["wall_s"], 1 / several["devices"] + NOT_SHARED
-    alike, others = conditions(one), conditions(several)
-    missed = [f"{name}: {alike[name]} and {others[name]}" for name in alike if alike[name] != others[name]]
+    ran_one, ran_several = conditions(one), conditions(several)
+    missed = [f"{key}: {ran_one[key]} and {ran_several[key]}" for key in ran_one if ran_one[key] != ran_several[key]]
     missed += [f"{name}: measured by one of the two alone" for name in sorted(first.keys() ^ second.keys())]
     missed += [f"{name}: {ratio:.3f}" for name, ratio in ratios.items() if abs(ratio - 1) > MOST_APART]
     missed += [f"wall time: {wall:.2f}, at most {most:.2f}"] if wall > most else []
@@ -47,7 +47,7 @@ def conditions(report: dict[str, Any]) -> dict[str, Any]:
     return {
         "machine": report["platform"].get("id"),
         "commit": report.get("commit"),
-        "models and images": sorted(report.get("sha256", {}).values()),
+        "models and images": sorted(value[:12] for value in report.get("sha256", {}).values()),
         **{name: options.get(name) for name in SETTINGS},
     }
 

@@ -1,6 +1,7 @@
 """The evaluate stage's body on real engines: a small convolutional network on ONNX Runtime, in three precisions."""
 
 import json
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -9,12 +10,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from roundoff import evaluation
 from roundoff.artifact import write_json
 from roundoff.backend.base import Backend
 from roundoff.backend.onnxrt import OnnxRuntime, OnnxRuntimeBound, OnnxRuntimeRunner
 from roundoff.dataset.base import Prepared
 from roundoff.engine import Inputs, build_cell
-from roundoff.errors import ConfigError, GateError, Unavailable
+from roundoff.errors import BuildError, ConfigError, GateError, Unavailable
 from roundoff.evaluation import Evaluation
 from roundoff.measurement import speed
 from roundoff.precision.base import Precision
@@ -313,6 +315,36 @@ def test_a_cell_that_should_work_and_fails_stops_the_run(fresh, monkeypatch):
     monkeypatch.setattr(OnnxRuntimeRunner, "infer", broken)
     with pytest.raises(RuntimeError, match="kernel launch failed"):
         run(fresh)
+
+
+def test_the_test_set_runs_under_the_devices_lock_and_a_failure_names_the_cell(fresh, monkeypatch):
+    held = []
+
+    @contextmanager
+    def lock(device):
+        held.append(device)
+        yield 0.0
+        held.pop()
+
+    def broken(self, images):
+        assert held == ["cpu"]
+        raise GateError("no", received=1, expected=2, fix="mend it")
+
+    monkeypatch.setattr(evaluation, "device_lock", lock)
+    monkeypatch.setattr(OnnxRuntimeRunner, "infer", broken)
+    with pytest.raises(GateError) as error:
+        run(fresh)
+    assert error.value.__notes__ == ["while fp32/onnxruntime ran the test set"]
+
+
+def test_a_failure_to_load_names_the_cell(fresh, monkeypatch):
+    def broken(self, directory):
+        raise BuildError("no", received=1, expected=2, fix="mend it")
+
+    monkeypatch.setattr(OnnxRuntime, "load", broken)
+    with pytest.raises(BuildError) as error:
+        run(fresh)
+    assert error.value.__notes__[0].startswith("while loading fp32/onnxruntime from ")
 
 
 def test_a_batch_size_that_does_not_fit_is_a_row_and_the_others_stand(fresh, monkeypatch):

@@ -284,7 +284,7 @@ def test_nested_phases_add_up_to_the_whole():
 def test_a_phase_that_ends_before_its_last_step_is_complete():
     bar = SimpleNamespace(percent=0.0)
     bar.advance = lambda amount, note: setattr(bar, "percent", bar.percent + amount)
-    monitor = make_monitor(trt, bar)
+    monitor = make_monitor(trt, bar, SimpleNamespace(raised=None))
     monitor.phase_start("build", None, 4)
     monitor.phase_start("optimize", "build", 6)
     monitor.step_complete("optimize", 0)
@@ -299,10 +299,19 @@ def test_ctrl_c_during_a_build_asks_tensorrt_to_stop():
         def advance(self, steps: float = 1, note: str = "") -> None:
             raise KeyboardInterrupt
 
-    monitor = make_monitor(trt, Interrupted())
+    monitor = make_monitor(trt, Interrupted(), SimpleNamespace(raised=None))
     monitor.phase_start("build", None, 2)
     assert monitor.step_complete("build", 0) is False
     assert type(monitor.raised) is KeyboardInterrupt
+
+
+def test_ctrl_c_in_the_log_asks_tensorrt_to_stop():
+    log = SimpleNamespace(raised=None)
+    monitor = make_monitor(trt, SimpleNamespace(advance=lambda amount, note: None), log)
+    monitor.phase_start("build", None, 2)
+    assert monitor.step_complete("build", 0) is True
+    log.raised = KeyboardInterrupt()
+    assert monitor.step_complete("build", 1) is False
 
 
 @pytest.mark.parametrize("when", ["log", "progress"])

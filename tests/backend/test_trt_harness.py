@@ -242,6 +242,23 @@ def test_spread_is_held_against_one_gpu(harness):
     ]
 
 
+def test_runs_of_other_conditions_are_not_compared(harness):
+    import gpu_spread
+
+    settings = dict.fromkeys(gpu_spread.SETTINGS, 1)
+    one = {"platform": {"id": "a"}, "commit": "b", "sha256": {"m": "c"}, "options": settings}
+    changes = {
+        "machine": {"platform": {"id": "x"}},
+        "commit": {"commit": "x"},
+        "models and images": {"sha256": {"m": "x"}},
+    }
+    changes |= {name: {"options": settings | {name: 2}} for name in settings}
+    report = one | {"devices": 1, "wall_s": 1.0, "cells": {}}
+    for name, change in changes.items():
+        assert gpu_spread.compared(report, report | change)["missed"][0].startswith(f"{name}: "), name
+    assert gpu_spread.compared(report, report)["missed"] == ["no cell in common"]
+
+
 def test_what_grew_beyond_the_allowance_is_a_leak(gpu):
     import gpu_leaks
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from fake_gpu import CLASSES, IMAGE_SHAPE, Error, FakeCuda, FakeTensorrt, logits_of
 
-from roundoff.backend import cuda, trt_bound, trt_fit
+from roundoff.backend import cuda, trt_bound, trt_fit, trt_runner
 from roundoff.backend.trt_context import SCRATCH
-from roundoff.backend.trt_library import keep, make_log
+from roundoff.backend.trt_library import make_log, write_cache
 from roundoff.backend.trt_runner import TensorrtRunner
 from roundoff.errors import BuildError, DataError, GateError, Unavailable
 
@@ -316,18 +316,53 @@ def test_a_closed_engine_is_not_run(load):
         runner.bind([images(1)])
 
 
-def test_an_interrupt_while_a_context_is_made_comes_through(load, gpu, monkeypatch):
+@pytest.mark.parametrize(("kind", "call"), [("IExecutionContext", "set_input_shape"), ("IRuntimeCache", "serialize")])
+def test_an_interrupt_inside_tensorrt_comes_through_at_once(load, gpu, monkeypatch, kind, call):
     trt = FakeTensorrt(gpu)
     runner = load(trt)
-    shape = fake_gpu.IExecutionContext.set_input_shape
+    called = getattr(getattr(fake_gpu, kind), call)
 
-    def interrupted(self, name, wanted):
+    def interrupted(self, *arguments):
         make_log(trt).raised = KeyboardInterrupt()
-        return shape(self, name, wanted)
+        monkeypatch.setattr(fake_gpu.IExecutionContext, "execute_async_v3", forbidden)
+        monkeypatch.setattr(trt_runner, "write_cache", forbidden)
+        return called(self, *arguments)
 
-    monkeypatch.setattr(fake_gpu.IExecutionContext, "set_input_shape", interrupted)
+    def forbidden(*arguments):
+        raise AssertionError("work went on after the interrupt")
+
+    monkeypatch.setattr(getattr(fake_gpu, kind), call, interrupted)
     with pytest.raises(KeyboardInterrupt):
         runner.bind([images(1)])
+
+
+def test_an_interrupt_while_kernels_are_read_comes_through_at_once(load, gpu, tmp_path, monkeypatch):
+    (tmp_path / "kernels").write_bytes(b"kernels")
+    trt = FakeTensorrt(gpu)
+
+    def interrupted(self, blob):
+        make_log(trt).raised = KeyboardInterrupt()
+        return True
+
+    monkeypatch.setattr(fake_gpu.IRuntimeCache, "deserialize", interrupted)
+    monkeypatch.setattr(fake_gpu.IRuntimeConfig, "set_runtime_cache", lambda self, cache: pytest.fail("work went on"))
+    with pytest.raises(KeyboardInterrupt):
+        load(trt)
+    assert not gpu.live
+
+
+def test_kernels_that_are_refused_are_no_reason_of_what_comes(load, gpu, tmp_path, monkeypatch):
+    (tmp_path / "kernels").write_bytes(b"of another GPU")
+    trt = FakeTensorrt(gpu)
+    refuse = fake_gpu.IRuntimeCache.deserialize
+
+    def refused(self, blob):
+        make_log(trt).log(fake_gpu.Severity.ERROR, "the cache is of another GPU")
+        return refuse(self, blob)
+
+    monkeypatch.setattr(fake_gpu.IRuntimeCache, "deserialize", refused)
+    load(trt)
+    assert make_log(trt).reason() == "TensorRT logged no error"
 
 
 def test_kernels_that_cannot_be_read_are_compiled_again(load, tmp_path, caplog):
@@ -408,7 +443,7 @@ def test_images_of_another_shape_are_refused(load, wrong):
 
 def test_a_cache_that_cannot_be_written_is_a_warning(load, tmp_path, caplog):
     (tmp_path / "kernels").mkdir()
-    keep(tmp_path / "kernels", b"kernels")
+    write_cache(tmp_path / "kernels", b"kernels")
     assert "is not kept" in caplog.text
     (tmp_path / "kernels").rmdir()
 

@@ -82,13 +82,18 @@ def test_an_engine_that_does_not_fit_beside_the_others_is_a_row_and_they_stand(m
     found = {name: timed(row) for name, row in rows.items()}
     assert sorted(found.values()) == [[False, False], [True, True]]
     left_out = next(row for name, row in rows.items() if not any(found[name]))
-    assert left_out["batch_8"]["reason"].endswith("(beside the other engines; alone it fits)")
+    assert left_out["batch_8"]["reason"].endswith("(beside the other engines; alone it ran)")
     assert left_out["memory_mb"] > ENGINE / 1e6
 
 
-def test_memory_is_measured_with_nothing_else_loaded(measure):
+def test_memory_is_measured_with_nothing_else_loaded(measure, monkeypatch):
+    def used(runner):
+        return cuda.runtime().used / 1e6
+
+    monkeypatch.setattr(TensorrtRunner, "memory_mb", used)
     rows = measure(10 * ENGINE)
-    assert rows["fp32/gpu"]["memory_mb"] == rows["fp16/gpu"]["memory_mb"] > ENGINE / 1e6
+    assert 1 < rows["fp32/gpu"]["memory_mb"] / (ENGINE / 1e6) < 2
+    assert rows["fp16/gpu"]["memory_mb"] == rows["fp32/gpu"]["memory_mb"]
 
 
 def test_an_engine_that_does_not_load_at_all_any_more_is_a_row(measure):

@@ -41,7 +41,7 @@ def test_a_second_job_waits_and_says_so(device, caplog):
     with device_lock(device) as waited:
         assert process.wait(timeout=5) == 0
         assert waited > 0.1
-    assert f"another job is timing on {device}: waiting for it" in caplog.text
+    assert f"another job is at work on {device}: waiting for it" in caplog.text
 
 
 def test_another_device_does_not_wait(device):

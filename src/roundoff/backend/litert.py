@@ -66,8 +66,8 @@ class LiteRT(Backend):
 
 def ignored(precision: Precision) -> str | None:
     """What was set of the precision and makes no difference here; None where nothing was."""
-    default = type(precision)()
-    changed = [f.name for f in fields(precision) if getattr(precision, f.name) != getattr(default, f.name)]
+    default: Any = type(precision)()
+    changed = [f.name for f in fields(default) if getattr(precision, f.name) != getattr(default, f.name)]
     return (
         f"{', '.join(changed)} of the precision has no effect: the converter chooses layers itself" if changed else None
     )

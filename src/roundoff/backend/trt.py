@@ -17,7 +17,7 @@ from roundoff.backend.base import Backend, Runner, Source
 from roundoff.backend.trt_build import Settings, build_engine, builds_ahead_of_time
 from roundoff.backend.trt_fit import made_for, refuse_foreign
 from roundoff.backend.trt_inspect import multiplications, refuse_false_claim, summarize
-from roundoff.backend.trt_library import INSTALL, import_tensorrt, keep, kept, make_log, published_here
+from roundoff.backend.trt_library import INSTALL, import_tensorrt, make_log, published_here, read_cache, write_cache
 from roundoff.backend.trt_runner import KERNELS, TensorrtRunner
 from roundoff.errors import BuildError, ConfigError, GateError, RoundoffError, Unavailable
 from roundoff.precision.base import Grid, Precision
@@ -94,8 +94,8 @@ class Tensorrt(Backend):
         trt = import_tensorrt(self.module)
         if not builds_ahead_of_time(trt) and (missing := cuda.absence()):
             raise Unavailable(f"{self.module} builds for the GPU of this machine; {missing}")
-        learnt = self._timing_cache_file(trt)
-        cache = b"" if source.again else kept(learnt)
+        timings = self._timing_cache_file(trt)
+        cache = b"" if source.again else read_cache(timings)
         settings = self._settings(source.precision)
         try:
             built = build_engine(trt, source.name, source.graph, settings, directory / LOG, cache)
@@ -107,7 +107,7 @@ class Tensorrt(Backend):
         if built.timing_cache:
             (directory / TIMING_CACHE).write_bytes(built.timing_cache)
             if not source.again:  # or a further build, begun from nothing, would throw away what others had learnt
-                keep(learnt, built.timing_cache)
+                write_cache(timings, built.timing_cache)
         macs = multiplications(onnx.load(source.graph))
         summary = summarize(built.layers, macs)
         facts = self._facts(trt, source.precision, built.warnings) | summary
@@ -133,7 +133,7 @@ class Tensorrt(Backend):
         fix = error.fix
         if log.exists():
             copy = self._cache_directory() / f"{self.module}-{name}-{LOG}"
-            keep(copy, log.read_bytes())
+            write_cache(copy, log.read_bytes())
             fix = f"{error.fix}; {self.module}'s log is in {copy}"
         what = f"{name} on {self.module}: {error.what}"
         return type(error)(what, received=error.received, expected=error.expected, fix=fix)

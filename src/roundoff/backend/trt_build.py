@@ -63,7 +63,7 @@ def build_engine(
     config = _config(trt, builder, network, settings, log)
     cache = _attach_timing_cache(config, timing_cache, log)
     with progress_bar(f"building {name} with {trt.__name__}", 100) as bar:
-        monitor = make_monitor(trt, bar)
+        monitor = make_monitor(trt, bar, log)
         config.progress_monitor = monitor
         plan = builder.build_serialized_network(network, config)
     if monitor.raised is not None:
@@ -112,7 +112,9 @@ def _strongly_typed(trt: Any) -> int:
 
 def _parse(trt: Any, network: Any, graph: Path, log: Any) -> None:
     parser = trt.OnnxParser(network, log)
-    if parser.parse_from_file(str(graph)):
+    parsed = parser.parse_from_file(str(graph))
+    log.raise_again()
+    if parsed:
         return
     errors = [parser.get_error(i) for i in range(parser.num_errors)]
     if not errors:

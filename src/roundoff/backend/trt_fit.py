@@ -33,6 +33,7 @@ def refuse_foreign(trt: Any, built_for: Mapping[str, Any], plan: bytes, log: Any
     if not hasattr(runtime, "get_engine_validity"):
         return
     validity, bits = runtime.get_engine_validity(plan)
+    log.raise_again()
     if validity != trt.EngineValidity.INVALID:
         return
     reasons = [name for name, bit in trt.EngineInvalidityDiagnostics.__members__.items() if int(bits) & int(bit)]
@@ -47,11 +48,11 @@ def refuse_foreign(trt: Any, built_for: Mapping[str, Any], plan: bytes, log: Any
     if reasons == ["UNSUPPORTED_CC"]:
         log.dismiss()
         return
-    here = {"library": all_here["library"], **cuda.device_identity()}
+    machine = {"library": all_here["library"], **cuda.device_identity()}
     words = ", ".join(reasons) or "no diagnosis"
     raise Unavailable(
-        f"the engine was built for {_words(built_for)}, and does not run on {_words(here)}: {words}; {log.reason()}: "
-        "build it again"
+        f"the engine was built for {_words(built_for)}, and does not run on {_words(machine)}: {words}; "
+        f"{log.reason()}: build it again"
     )
 
 

@@ -68,7 +68,7 @@ def published_here(module: str) -> bool:
     return platform.machine() in systems.get(module, rtx).get(sys.platform, ())
 
 
-def keep(path: Path, blob: bytes) -> None:
+def write_cache(path: Path, blob: bytes) -> None:
     """Write a cache file, whole or not at all; where that fails the next run is slower, so it is only a warning."""
     try:
         with whole_file(path) as partial:
@@ -79,7 +79,7 @@ def keep(path: Path, blob: bytes) -> None:
         )
 
 
-def kept(path: Path) -> bytes:
+def read_cache(path: Path) -> bytes:
     """A cache file's bytes, which was used now; none where there is none, or where it cannot be read (a warning)."""
     try:
         blob = path.read_bytes()

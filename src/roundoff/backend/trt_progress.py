@@ -35,8 +35,11 @@ class PhaseProgress:
         self.step(phase, self.steps[phase][1] - 1)
 
 
-def make_monitor(trt: Any, bar: Bar) -> Any:
-    """An IProgressMonitor that moves `bar` (0 to 100); `raised` is what stopped the build, such as Ctrl-C."""
+def make_monitor(trt: Any, bar: Bar, log: Any) -> Any:
+    """An IProgressMonitor that moves `bar` (0 to 100); `raised` is what stopped the build, such as Ctrl-C.
+
+    What came while `log` took a message stops it, too.
+    """
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
         def __init__(self) -> None:
@@ -53,7 +56,7 @@ def make_monitor(trt: Any, bar: Bar) -> Any:
 
         def step_complete(self, phase_name: str, step: int) -> bool:
             self._guard(lambda: self._move(phase_name, lambda: self.progress.step(phase_name, step)))
-            return self.raised is None
+            return self.raised is None and log.raised is None
 
         def _move(self, phase: str, move: Callable[[], None]) -> None:
             before = self.progress.fraction

@@ -17,7 +17,7 @@ from roundoff.backend.trt_bound import TensorrtBound
 from roundoff.backend.trt_context import SCRATCH, Context, Engine, freed_on_failure
 from roundoff.backend.trt_inspect import decides, layers_from_inspector, refuse_false_claim, summarize
 from roundoff.backend.trt_lane import Lane
-from roundoff.backend.trt_library import keep, kept, prune
+from roundoff.backend.trt_library import prune, read_cache, write_cache
 from roundoff.dataset.base import Images
 from roundoff.errors import DataError
 
@@ -49,8 +49,9 @@ class TensorrtRunner(Runner):
         self._bounds: list[TensorrtBound] = []
         self._largest_binding = 0
         free = cuda.free_bytes()
-        self._kept = kept(cache_file)
+        self._kept = read_cache(cache_file)
         with SCRATCH.running, freed_on_failure("the engine") as owner:
+            self._owner: Owner | None = owner
             self._engine: Engine = owner.own(Engine(trt, plan, log, self._kept, bool(facts.get("version_compatible"))))
             self._chunk = _chunk([best for _, best, _ in self._engine.profiles])
             self._lane, of_the_lane = self._inference_lane(owner)
@@ -60,7 +61,6 @@ class TensorrtRunner(Runner):
                 self.layer_types()
             if not self._engine.cache_was_warm:
                 self._replace_kernels()
-        self._owner: Owner | None = owner
 
     def _inference_lane(self, owner: Owner) -> tuple[Lane, int]:
         """What `infer` runs on, and the device memory that was taken for its buffers and scratch."""
@@ -121,6 +121,7 @@ class TensorrtRunner(Runner):
 
     def inspection(self) -> str:
         """The engine inspector's JSON text, as TensorRT gives it; empty where the library has no inspector."""
+        self._refuse_closed()
         trt = self._engine.trt
         inspector = self._engine.engine.create_engine_inspector()
         if inspector is None or not hasattr(trt, "LayerInformationFormat"):
@@ -165,7 +166,7 @@ class TensorrtRunner(Runner):
         compiled = self._engine.compiled_kernels()
         if compiled and compiled != self._kept:
             self._kept = compiled
-            keep(self.cache_file, compiled)
+            write_cache(self.cache_file, compiled)
             prune(self.cache_file.parent, f"*{KERNELS}")
 
 

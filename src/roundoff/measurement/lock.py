@@ -29,7 +29,7 @@ def device_lock(device: str) -> Iterator[float]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            log.warning("another job is timing on %s: waiting for it (lock %s)", device, path)
+            log.warning("another job is at work on %s: waiting for it (lock %s)", device, path)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield time.monotonic() - started
     finally:

@@ -159,9 +159,9 @@ class _Bench:
         try:
             runner = stack.enter_context(self._loaded(name, build))
         except Unavailable as missing:
-            self._leave_out(name, sizes, missing)
+            self._leave_out(name, build, sizes, missing)
             return {}
-        bounds = self._bind(name, runner, sizes, stack)
+        bounds = self._bind(name, build, runner, sizes, stack)
         if name in self.rows and not self.loads:  # alone on the device, as later loads are not
             self.rows[name]["memory_mb"] = runner.memory_mb()
         return bounds
@@ -172,27 +172,26 @@ class _Bench:
         self.load_ms[name].append(1e3 * (time.perf_counter() - started))
         return runner
 
-    def _bind(self, name: str, runner: Runner, sizes: Sequence[int], stack: ExitStack) -> dict[str, Bound]:
+    def _bind(self, name: str, build: Path, runner: Runner, sizes: Sequence[int], stack: ExitStack) -> dict[str, Bound]:
         bounds = {}
         for size in sizes:
             try:
                 bound = runner.bind(self._batches(size))
             except Unavailable as missing:
-                self._leave_out(name, [size], missing)
+                self._leave_out(name, build, [size], missing)
                 continue
             bounds[entry_name(name, size)] = stack.enter_context(bound)
         return bounds
 
-    def _leave_out(self, name: str, sizes: Sequence[int], missing: Unavailable) -> None:
+    def _leave_out(self, name: str, build: Path, sizes: Sequence[int], missing: Unavailable) -> None:
+        # alone, a cell's first build was tried at each batch size before the timed loads
+        ran_alone = self.loads > 0 and build == self.loaders[name].directory
+        reason = f"{missing} (beside the other engines; alone it ran)" if ran_alone else str(missing)
         if name in self.rows:
-            self.rows[name] |= {f"batch_{size}": batch_unavailable(f"{missing}{self._beside()}") for size in sizes}
+            self.rows[name] |= {f"batch_{size}": batch_unavailable(reason) for size in sizes}
 
     def _batches(self, size: int) -> list[Images]:
         return [np.ascontiguousarray(self.images[row]) for row in self.inputs[size]]
-
-    def _beside(self) -> str:
-        """What else held memory: alone, a cell's batch size was tried before the timed loads."""
-        return " (beside the other engines; alone it fits)" if self.loads else ""
 
     def _check_outputs(self, entry: str, cell: Cell, bound: Bound) -> None:
         assert cell.logits is not None

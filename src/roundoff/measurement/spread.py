@@ -89,7 +89,7 @@ def _device(share: Share) -> str:
     raise GateError(
         f"no engine loads on GPU {share.visible}, which is to time a share of the batch sizes",
         received=reasons,
-        expected="the engines that load on the first GPU",
+        expected="an engine that loads there",
         fix=f"free that GPU, leave it out of {VISIBLE}, or set evaluate.spread=false",
     )
 
