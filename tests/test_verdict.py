@@ -91,6 +91,13 @@ def test_the_target_is_a_share_of_the_references_accuracy(lost, gained, expected
     assert found == {"fp32/ort": "pass", "int8/ort": expected}
 
 
+@pytest.mark.parametrize(("points", "verdict"), [(1.2, "pass"), (0.95, "undecided"), (0.6, "fail")])
+def test_points_are_judged_by_the_interval_of_the_drop(points, verdict):
+    """A drop of 0.90 points, 0.65 to 1.17."""
+    found = decide(metrics(fp32__ort=cell(), int8__ort=cell(130, 40)), Target(keep=None, points=points))
+    assert found["cells"]["int8/ort"]["verdict"] == verdict
+
+
 def test_the_target_may_be_in_points():
     found = decide(metrics(fp32__ort=cell(), int8__ort=cell(130, 40)), Target(keep=None, points=2.0))
     assert found["cells"]["int8/ort"]["verdict"] == "pass"
@@ -117,7 +124,19 @@ def test_a_coarse_precision_at_chance_level_fails_and_says_so():
     dead["accuracy"] = accuracy(np.tile(np.eye(10, dtype=np.float32)[0], (SAMPLES, 1)), LABELS, logits(0, 0))
     found = decide(metrics(fp32__ort=cell(), int8__ort=dead), Target())["cells"]["int8/ort"]
     assert found["verdict"] == "fail"
-    assert "no better than chance (10.00%)" in found["reasons"][0]
+    assert "not clearly above chance (10.00%): it has to lie above 14.50%" in found["reasons"][0]
+    assert [check["name"] for check in found["checks"]] == ["chance"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"), [(0.10, 0.14, "fail"), (0.10, 0.15, "undecided"), (0.15, 0.2, None)]
+)
+def test_chance_fails_only_what_lies_below_it_with_its_whole_interval(low, high, expected):
+    unsure = cell()
+    unsure["accuracy"] |= {"top1_low": low, "top1_high": high}
+    checks = decide(metrics(fp32__ort=cell(), int8__ort=unsure), Target())["cells"]["int8/ort"]["checks"]
+    assert [check["verdict"] for check in checks if check["name"] == "chance"] == ([expected] if expected else [])
+    assert any(check["name"] == "keep" for check in checks) == (expected != "fail")
 
 
 @pytest.mark.parametrize(
@@ -279,6 +298,29 @@ def test_of_tied_cells_the_smallest_is_taken_and_the_tie_is_told():
     assert names["fastest"] == "fp16/ort"
     assert found["fastest"]["tied"] == ["fp32/ort"]
     assert "not to be told apart from fp32/ort in speed" in found["fastest"]["reason"]
+
+
+def test_a_cell_that_another_clearly_beats_is_not_tied_with_the_quickest():
+    noisy = cell(ms=1.0, size=3.0)
+    noisy["batch_1"] |= {"end_to_end_p50_low_ms": 0.98, "end_to_end_p50_high_ms": 1.1}
+    names, found = recommended(
+        fp32__ort=cell(ms=2.0), fp16__ort=noisy, bf16__ort=cell(ms=1.0, size=2.0), int8__ort=cell(ms=1.08)
+    )
+    assert names["fastest"] == "bf16/ort"
+    assert found["fastest"]["tied"] == ["fp16/ort"]
+
+
+def test_where_each_beats_the_next_in_a_circle_none_is_left_out():
+    def one(name, latency, lost):
+        return Ranked(name, latency[0], *latency, noise=0.0, size_mb=1.0, top1=0.9, lost_low=lost[0], lost_high=lost[1])
+
+    circle = [
+        one("d", (1.00, 1.01), (0.05, 0.06)),
+        one("a", (1.10, 1.11), (0.00, 0.07)),
+        one("b", (1.20, 1.21), (0.00, 0.01)),
+        one("c", (1.00, 1.30), (0.02, 0.03)),
+    ]
+    assert front(circle) == ["d", "a", "b", "c"]
 
 
 def test_an_undecided_cell_that_would_be_faster_is_named():

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import yaml
 
-Part = Literal["target", "test set"]
+Part = Literal["target", "test set", "reference", "chance margin"]
 LOCK = "dvc.lock"
 
 
@@ -20,19 +20,26 @@ class Basis:
     """None, or empty, where the revision does not record it.
 
     `test_set` is the test images' hash as the metrics have it, `prepared` DVC's hash of the prepared data that
-    `evaluate` read, both splits of it. `failed` has the names of the checks that failed, by cell.
+    `evaluate` read, both splits of it. `failed` has the names of the checks that failed, by cell. `reference` is the
+    cell that the others were compared with, `chance_margin` how far above chance they had to be.
     """
 
     target: Mapping[str, Any] | None = None
     test_set: str | None = None
     prepared: str | None = None
     failed: Mapping[str, frozenset[str]] | None = None
+    reference: str | None = None
+    chance_margin: float | None = None
 
     def differs(self, other: Basis) -> set[Part]:
         """What is known to differ."""
         apart: set[Part] = set()
         if self.target is not None and other.target is not None and asked(self.target) != asked(other.target):
             apart.add("target")
+        if None not in (self.reference, other.reference) and self.reference != other.reference:
+            apart.add("reference")
+        if None not in (self.chance_margin, other.chance_margin) and self.chance_margin != other.chance_margin:
+            apart.add("chance margin")
         known = [
             pair for pair in ((self.test_set, other.test_set), (self.prepared, other.prepared)) if None not in pair
         ]
@@ -52,9 +59,17 @@ def asked(target: Mapping[str, Any]) -> dict[str, Any]:
 def basis(project: Path, metrics: str, commit: str | None) -> Basis:
     """The basis of the folder `metrics` of `project` at a commit; None is the workspace."""
     verdict = _parsed(_text(project, f"{metrics}/verdict.json", commit))
-    method = _parsed(_text(project, f"{metrics}/fp32.json", commit)).get("method") or {}
+    measured = _parsed(_text(project, f"{metrics}/fp32.json", commit))
+    method = measured.get("method") or {}
     lock = _parsed(_text(project, LOCK, commit))
-    return Basis(verdict.get("target"), method.get("test_set"), _prepared(lock, metrics), _failed(verdict))
+    return Basis(
+        target=verdict.get("target"),
+        test_set=method.get("test_set"),
+        prepared=_prepared(lock, metrics),
+        failed=_failed(verdict),
+        reference=measured.get("reference"),
+        chance_margin=(method.get("evaluate") or {}).get("chance_margin"),
+    )
 
 
 def _failed(verdict: Mapping[str, Any]) -> dict[str, frozenset[str]]:

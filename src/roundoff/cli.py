@@ -157,6 +157,12 @@ def _show_bases(console: Console, a: Snapshot, b: Snapshot, bases: tuple[Basis, 
             console.print(Text(f"  {name}: {left} → {right}"))
     if "test set" in apart:
         console.print(Text("tested on different images: no verdict or accuracy is compared", style="bold yellow"))
+    if "reference" in apart:
+        console.print(Text("compared with different references: no verdict is compared", style="bold yellow"))
+        console.print(Text(f"  reference: {bases[0].reference} → {bases[1].reference}"))
+    if "chance margin" in apart:
+        console.print(Text("judged by different margins above chance: no verdict is compared", style="bold yellow"))
+        console.print(Text(f"  chance_margin: {bases[0].chance_margin} → {bases[1].chance_margin}"))
 
 
 def _texts(change: Change) -> tuple[str, ...]:

@@ -222,7 +222,11 @@ def _without_ratio(figure: Figure, before: float, after: float) -> Judgement:
 
 
 def _on_another_basis(change: Change, apart: set[Part]) -> Change:
-    on: dict[str, set[Part]] = {"verdict": {"target", "test set"}, "top1": {"test set"}, "agreement": {"test set"}}
+    on: dict[str, set[Part]] = {
+        "verdict": {"target", "test set", "reference", "chance margin"},
+        "top1": {"test set"},
+        "agreement": {"test set", "reference"},
+    }
     if change.judgement == "unchanged" or not apart & on.get(change.figure, set()):
         return change
     return replace(change, change=None, low=None, high=None, judgement="not comparable")

@@ -2,8 +2,9 @@
 
 Rules. *fastest*: of the cells that pass, the lowest latency. *balanced*: the same among those that pass without a
 measurable loss of accuracy (the 95 % interval of the drop reaches 0). *reference*: the FP32 cell that all are compared
-with. Latencies that cannot be told apart count as tied; of tied cells the smallest is taken. Accuracies are told apart
-by the intervals of their paired drops from the reference. Latency is the median end to end at the target's batch size.
+with. Cells that none is clearly faster than count as tied; of tied cells the smallest is taken. Accuracies are told
+apart by the intervals of their paired drops from the reference. Latency is the median end to end at the target's batch
+size.
 """
 
 from __future__ import annotations
@@ -116,8 +117,12 @@ def speed_difference(low: float | None, high: float | None, margin: float) -> Sp
 
 
 def front(every: Sequence[Ranked]) -> list[str]:
-    """Cells that no other beats: accuracy, latency and size."""
-    return [cell.name for cell in every if not any(other.dominates(cell) for other in every)]
+    """Cells that no other beats: accuracy, latency and size.
+
+    Of intervals each may beat the next in a circle: where all are beaten, none is left out.
+    """
+    unbeaten = [cell for cell in every if not any(other.dominates(cell) for other in every)]
+    return [cell.name for cell in unbeaten or every]
 
 
 def recommendations(
@@ -157,8 +162,7 @@ def _fastest(
     untimed = [name for name in names if name not in {cell.name for cell in every}]
     if not candidates:
         return _none(undecided, untimed, group, batch_size)
-    quickest = candidates[0]
-    tied = [cell for cell in candidates if not quickest.clearly_faster(cell)]
+    tied = [cell for cell in candidates if not any(other.clearly_faster(cell) for other in candidates)]
     chosen = min(tied, key=lambda cell: (cell.size_mb, -cell.top1))
     others = [cell.name for cell in tied if cell is not chosen]
     waiting = {cell.name: undecided[cell.name] for cell in every if _would_win(cell, chosen, undecided)}
@@ -166,7 +170,7 @@ def _fastest(
     parts = [f"fastest of {len(candidates)} {group}: {latency}"]
     if others:
         parts.append(
-            f"not to be told apart from {', '.join(others)} in speed, and the smallest ({chosen.size_mb:.3g} MB)"
+            f"not to be told apart from {', '.join(others)} in speed; none is smaller ({chosen.size_mb:.3g} MB)"
         )
     if waiting:
         parts.append(f"would be faster, but the data do not decide on it: {_with_needs(waiting)}")

@@ -11,7 +11,7 @@ from roundoff.artifact import read_json
 from roundoff.budgets import budget_checks
 from roundoff.check import Check, Outcome
 from roundoff.errors import DataError
-from roundoff.measurement.accuracy import beats_chance
+from roundoff.measurement.accuracy import least_accuracy
 from roundoff.measurement.statistics import Interval, paired_drop, paired_kept, samples_to_decide
 from roundoff.ranking import (
     SpeedDifference,
@@ -124,10 +124,23 @@ def _speed(batch: Mapping[str, Any], margin: float) -> SpeedDifference | None:
 
 def _accuracy_checks(name: str, cell: Mapping[str, Any], metrics: Metrics, target: Target) -> list[Check]:
     found = cell["accuracy"]
-    chance, margin = metrics.method["chance"], metrics.method["evaluate"]["chance_margin"]
-    if not beats_chance(found["top1_low"], chance, margin):
-        reason = f"top-1 {found['top1']:.2%} is no better than chance ({chance:.2%})"
-        return [Check("chance", "fail", found["top1"], found["top1_low"], found["top1_high"], chance, reason)]
+    above = _chance_checks(found, metrics.method["chance"], metrics.method["evaluate"]["chance_margin"])
+    if any(check.verdict == "fail" for check in above):
+        return above
+    return above + _kept_checks(name, found, metrics, target)
+
+
+def _chance_checks(found: Mapping[str, Any], chance: float, margin: float) -> list[Check]:
+    """None where the accuracy is clearly above chance; it fails where its whole interval is not."""
+    least = least_accuracy(chance, margin)
+    if found["top1_low"] > least:
+        return []
+    verdict: Outcome = "fail" if found["top1_high"] <= least else "undecided"
+    reason = f"top-1 {found['top1']:.2%} is not clearly above chance ({chance:.2%}): it has to lie above {least:.2%}"
+    return [Check("chance", verdict, found["top1"], found["top1_low"], found["top1_high"], least, reason)]
+
+
+def _kept_checks(name: str, found: Mapping[str, Any], metrics: Metrics, target: Target) -> list[Check]:
     if name == metrics.reference:
         reason = "the reference that others are compared with"
         return [Check("accuracy", "pass", 1.0, 1.0, 1.0, 1.0, reason, bounds="exact")]

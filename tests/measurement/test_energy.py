@@ -91,6 +91,42 @@ def test_only_a_change_of_what_throttles_disturbs():
     assert "power_w" not in found
 
 
+def lost(self, *arguments):
+    raise NotOfferedError
+
+
+def test_throttle_reasons_that_cannot_be_read_are_not_called_none(monkeypatch):
+    nvml = Nvml([])
+    monkeypatch.setattr(Nvml, "nvmlDeviceGetCurrentClocksThrottleReasons", lost)
+    monitor = GpuMonitor(nvml, None)
+    assert [monitor.disturbed() for _ in range(3)] == [False] * 3
+    assert "throttle_reasons" not in monitor.conditions()
+    for sensor in ("nvmlDeviceGetClockInfo", "nvmlDeviceGetTemperature"):
+        monkeypatch.setattr(Nvml, sensor, lost)
+    blind = GpuMonitor(nvml, None)
+    assert blind.disturbed() is False
+    assert blind.conditions() is None
+
+
+def test_a_reading_that_was_lost_is_no_change():
+    def masks():
+        yield from (0x4, None, 0x4)
+
+    nvml = Nvml([])
+    found = masks()
+
+    def reasons(handle):
+        mask = next(found)
+        if mask is None:
+            raise NotOfferedError
+        return mask
+
+    nvml.nvmlDeviceGetCurrentClocksThrottleReasons = reasons
+    monitor = GpuMonitor(nvml, None)
+    assert [monitor.disturbed() for _ in range(3)] == [False] * 3
+    assert monitor.conditions()["throttle_reasons"] == ["power cap"]
+
+
 def test_energy_is_the_counters_difference_over_a_long_enough_region():
     now, streamed = [0.0], []
 

@@ -82,6 +82,15 @@ def test_the_speedup_comes_with_its_interval():
     assert found["facts"] == {"cuda_graph": True}
 
 
+def test_the_two_speedups_are_of_their_own_times():
+    half = [
+        replace(block, device_ms=block.device_ms / 2, end_to_end_ms=block.end_to_end_ms / 4)
+        for block in timing().blocks
+    ]
+    found = batch_metrics(Timing(half), timing(), 1, {})
+    assert (found["speedup"], found["end_to_end_speedup"]) == (2.0, 4.0)
+
+
 def test_an_unavailable_batch_has_the_keys_of_a_measured_one():
     assert batch_unavailable("out of memory").keys() == batch_metrics(timing(), None, 1, {}).keys()
 

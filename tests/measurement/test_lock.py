@@ -1,5 +1,6 @@
 """The lock per device, between processes."""
 
+import os
 import subprocess
 import sys
 import time
@@ -42,6 +43,15 @@ def test_a_second_job_waits_and_says_so(device, caplog):
         assert process.wait(timeout=5) == 0
         assert waited > 0.1
     assert f"another job is at work on {device}: waiting for it" in caplog.text
+
+
+def test_other_users_can_open_the_lock_whatever_the_umask(device):
+    before = os.umask(0o077)
+    try:
+        with device_lock(device):
+            assert lock_path(device).stat().st_mode & 0o777 == 0o644
+    finally:
+        os.umask(before)
 
 
 def test_another_device_does_not_wait(device):

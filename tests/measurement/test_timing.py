@@ -8,7 +8,7 @@ import pytest
 
 from roundoff.backend.base import Bound
 from roundoff.measurement.energy import Monitor
-from roundoff.measurement.timing import Interleaved, Schedule, paired_speedup
+from roundoff.measurement.timing import MOST_REPEATS, Interleaved, Schedule, paired_speedup
 
 SCHEDULE = Schedule(
     warmup_ms=20,
@@ -252,7 +252,7 @@ def test_a_disturbed_round_is_repeated_and_not_counted():
 
 def test_a_device_that_never_settles_ends_all_the_same():
     loop, timings, _ = timed({"a": 1.0}, monitor=Throttling(set(range(10_000))))
-    assert loop.repeated_rounds == 4 * len(timings["a"].blocks)
+    assert loop.repeated_rounds == MOST_REPEATS * len(timings["a"].blocks)
 
 
 def test_the_share_of_the_budget_is_reported():

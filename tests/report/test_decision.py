@@ -4,8 +4,9 @@ import pytest
 
 from roundoff.report.answer import answer_section
 from roundoff.report.decision import Decision
-from roundoff.report.document import Page
+from roundoff.report.document import Page, Table
 from roundoff.report.messages import Words
+from roundoff.report.verdicts import verdict_section
 
 EN, JA = Words("en"), Words("ja")
 WAITING = "int8/litert"
@@ -71,6 +72,61 @@ def test_unknown_budget_is_said_in_both_languages(run, budget, english, japanese
     assert not any("is not known" in reason or "target" in reason for reason in reasons)
 
 
+def test_a_limit_is_printed_as_it_was_set(run):
+    decision = Decision(run.verdict(keep=0.99999, size_mb=1.2345))
+    assert "keep 99.999\u00a0%" in decision.target(EN)
+    assert any("target at most 1.2345 MB" in reason for reason in decision.reasons(WAITING, EN))
+
+
+def test_what_nothing_bounds_says_so(run):
+    check = {"name": "latency", "found": 0.107, "low": None, "high": None, "limit": 1.2, "bounds": None}
+    assert "no interval" in Decision(verdict_with(run, **check)).reasons(WAITING, EN)[0]
+    check |= {"name": "energy", "low": 0.1, "high": 0.12, "bounds": "margin", "verdict": "pass"}
+    assert (
+        "(give or take the meter's error: 0.100–0.120)" in Decision(verdict_with(run, **check)).reasons(WAITING, EN)[0]
+    )
+
+
+def without_times(run):
+    def change(content):
+        for backends in (content, *(value for value in content.values() if isinstance(value, dict))):
+            for cell in backends.values():
+                if isinstance(cell, dict) and "status" in cell:
+                    for key in [key for key in cell if key.startswith("batch_")]:
+                        del cell[key]
+
+    run.rewrite_all(change)
+
+
+@pytest.mark.parametrize("words", [EN, JA], ids=["en", "ja"])
+def test_cells_that_pass_and_were_not_timed_are_not_denied(run, words):
+    without_times(run)
+    page = Page()
+    evidence = run.evidence()
+    answer_section(page, evidence, words)
+    passing = [name for name, cell in evidence.verdict["cells"].items() if cell["verdict"] == "pass"]
+    assert passing
+    names = words("list_separator").join(passing)
+    assert words("answer_untimed", cells=names, batch=evidence.main_batch) in [
+        getattr(b, "text", "") for b in page.blocks
+    ]
+    verdict_section(page, evidence, words)
+    table = next(block for block in page.blocks if isinstance(block, Table))
+    assert words("rule_untimed", cells=names, batch=evidence.main_batch) in [row[2].text for row in table.rows]
+
+
+@pytest.mark.parametrize(("tied", "key"), [(["fp32/onnxruntime"], "answer_as_fast"), ([], "answer_faster")])
+def test_a_cell_is_called_faster_only_where_it_is(run, tied, key):
+    content = run.verdict()
+    content["recommendations"]["fastest"] |= {"cell": WAITING, "tied": tied}
+    content["recommendations"]["balanced"] |= {"cell": "fp32/onnxruntime", "tied": []}
+    page, evidence = Page(), run.evidence()
+    object.__setattr__(evidence, "verdict", content)
+    answer_section(page, evidence, EN)
+    start = EN(key, cell="int8 / litert", drop="")
+    assert any(start in getattr(block, "text", "") for block in page.blocks)
+
+
 def test_missing_reference_is_said_in_both_languages(run):
     content = verdict_with(run, name="accuracy", found=None, low=None, high=None)
     assert Decision(content).reasons(WAITING, EN) == [EN("unknown_accuracy")]
@@ -90,4 +146,5 @@ def test_undecided_cells_are_named_where_none_passes(run):
     answer_section(page, run.evidence(memory_mb=100), EN)
     assert page.blocks[1].text.startswith("The data allow no recommendation")
     assert page.blocks[2].text.startswith("Undecided: ")
-    assert "int8/litert (about 810 test images would decide)" in page.blocks[2].text
+    assert "int8/litert" in page.blocks[2].text
+    assert "would decide" not in page.blocks[2].text  # of the memory, no number of images tells more

@@ -94,8 +94,9 @@ def test_missing_cuda_graph_is_said_with_its_reason(run):
     assert "int8/litert at batch size 32 (operation not permitted" in found
 
 
-def set_top1(run, name, backend, low):
-    run.rewrite(name, lambda content: content[backend]["accuracy"].update(top1=low + 0.02, top1_low=low))
+def set_top1(run, name, backend, high):
+    found = {"top1": high - 0.02, "top1_low": high - 0.04, "top1_high": high}
+    run.rewrite(name, lambda content: content[backend]["accuracy"].update(found))
 
 
 def test_fallen_precision_is_blamed_where_fp32_is_fine(run):
@@ -121,13 +122,20 @@ def test_nothing_is_blamed_without_a_reference(run):
     assert "not known whether the precision or the model is to blame" in found
 
 
-@pytest.mark.parametrize(("low", "at_chance"), [(0.168, True), (0.169, False)])
-def test_chance_has_the_margin_of_the_verdict(run, low, at_chance):
+@pytest.mark.parametrize(("high", "at_chance"), [(0.168, True), (0.169, False)])
+def test_chance_has_the_margin_of_the_verdict(run, high, at_chance):
     """Chance is 0.125 here, the margin 5 % of the way to 1: 0.16875."""
-    set_top1(run, "int8", "onnxruntime", low)
+    set_top1(run, "int8", "onnxruntime", high)
     assert any("chance level" in text for text in said(run)) == at_chance
     verdict = run.verdict()["cells"]["int8/onnxruntime"]
-    assert any(check["name"] == "chance" for check in verdict["checks"]) == at_chance
+    assert verdict["checks"][0]["name"] == "chance"
+    assert (verdict["checks"][0]["verdict"] == "fail") == at_chance
+
+
+@pytest.mark.parametrize("words", [EN, JA], ids=["en", "ja"])
+def test_answers_that_are_no_numbers_are_said(run, words):
+    run.rewrite("fp16", lambda content: content["litert"]["accuracy"].update(nonfinite=40))
+    assert words("note_nonfinite", cell="fp16/litert", count=40, samples=360) in said(run, words)
 
 
 @pytest.mark.parametrize("words", [EN, JA], ids=["en", "ja"])

@@ -11,6 +11,16 @@ from roundoff.report import numbers
     ("value", "text"),
     [(None, "–"), (0, "0"), (0.07004, "0.0700"), (9.1, "9.10"), (14006.2, "14,006"), (0.9996, "1.00"), (-1.5, "-1.50")],
 )
+def test_a_p_value_is_short_however_small():
+    assert [numbers.probability(value) for value in (None, 0.0, 1e-250, 0.0002, 0.034)] == [
+        "–",
+        "< 0.0001",
+        "< 0.0001",
+        "0.00020",
+        "0.034",
+    ]
+
+
 def test_plain_keeps_three_digits(value, text):
     assert numbers.plain(value) == text
 

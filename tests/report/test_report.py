@@ -10,10 +10,11 @@ from PIL import Image
 
 from roundoff.errors import ConfigError, DataError
 from roundoff.measurement.latency import batch_unavailable
-from roundoff.report.changes import changes_section
+from roundoff.report.changes import changes_section, confusion
 from roundoff.report.comparison import precision_section
-from roundoff.report.document import Details, Gallery, Page
+from roundoff.report.document import Details, Gallery, Page, Paragraph
 from roundoff.report.evidence import read_evidence
+from roundoff.report.figures import confusion_figure, flips_figure
 from roundoff.report.messages import Words
 from roundoff.report.plotdata import SPEED_COLUMNS, csv_files
 from roundoff.report.report import Report
@@ -145,6 +146,30 @@ def test_flips_are_shown_lost_ones_first(run):
     assert was_right == sorted(was_right, reverse=True)
     with Image.open(io.BytesIO(shown[0].png)) as image:
         assert np.array_equal(np.asarray(image), evidence.test_images[indices[0]])
+
+
+def test_flips_are_counted_by_which_of_the_two_was_right(run):
+    evidence, page = run.evidence(), Page()
+    labels, before = evidence.labels, evidence.guesses(evidence.cell(evidence.reference))
+    after = before.copy()
+    right = np.flatnonzero(before == labels)[:3]
+    after[right] = (labels[right] + 1) % 10
+    logits = np.eye(10, dtype=np.float32)[after]
+    for name in ("onnxruntime", "litert"):
+        np.save(run.sources.predictions / f"int8/{name}.npy", logits)
+    evidence = run.evidence()
+    changes_section(page, evidence, Words("en"), examples=9)
+    shown = next(block for block in page.blocks if isinstance(block, Paragraph)).text
+    assert "3 were right and are now wrong, 0 were wrong and are now right, 0 are wrong in both" in shown
+    matrix = confusion(evidence, after)
+    assert matrix[labels[right[0]], (labels[right[0]] + 1) % 10] >= 1
+    assert matrix.sum(axis=1).tolist() == np.bincount(labels, minlength=10).tolist()
+
+
+def test_names_of_classes_are_no_formulas_and_any_length():
+    picture = np.zeros((8, 8, 3), np.uint8)
+    assert confusion_figure("int8", np.eye(3, dtype=np.int64), ["$\\foo$", "5$\\2", "犬"]) is not None
+    assert flips_figure([picture] * 7, [f"#{i} {'x' * 40}\n$^$ → 1$_a_b" for i in range(7)]) is not None
 
 
 def test_equal_answers_are_said(run):

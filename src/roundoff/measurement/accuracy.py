@@ -103,7 +103,12 @@ def chance_level(labels: Labels, classes: int) -> float:
 
 def beats_chance(top1_low: float, chance: float, margin: float) -> bool:
     """Whether the lower bound of an accuracy lies above chance by `margin`, a share of the way from chance to 1."""
-    return top1_low > chance + margin * (1 - chance)
+    return top1_low > least_accuracy(chance, margin)
+
+
+def least_accuracy(chance: float, margin: float) -> float:
+    """What an accuracy has to lie above, to be clearly above chance."""
+    return chance + margin * (1 - chance)
 
 
 def refuse_chance_level(cell: str, found: dict[str, Any], chance: float, margin: float) -> None:
@@ -115,7 +120,7 @@ def refuse_chance_level(cell: str, found: dict[str, Any], chance: float, margin:
         "would show 'no degradation' too",
         received=f"{found['correct']} of {found['samples']} right, top-1 {found['top1']:.4f} "
         f"(95 % interval {found['top1_low']:.4f} to {found['top1_high']:.4f})",
-        expected=f"a lower bound above {chance + margin * (1 - chance):.4f} (chance is {chance:.4f})",
+        expected=f"a lower bound above {least_accuracy(chance, margin):.4f} (chance is {chance:.4f})",
         fix="check that the model is trained and fed uint8 pixels as it was in training; test on more images; "
         "a task that is truly this hard needs a smaller evaluate.chance_margin",
     )

@@ -56,7 +56,7 @@ class GpuMonitor(Monitor):
     nvml: Any
     handle: Any
     readings: list[dict[str, float]] = field(default_factory=list)
-    masks: list[int] = field(default_factory=list)
+    masks: list[int] = field(default_factory=list)  # those that could be read
     reason: str | None = None
 
     def disturbed(self) -> bool:
@@ -71,7 +71,9 @@ class GpuMonitor(Monitor):
         values = {name: self._read(sensor) for name, sensor in sensors.items()}
         self.readings.append({name: value for name, value in values.items() if value is not None})
         mask = self._read(lambda: nvml.nvmlDeviceGetCurrentClocksThrottleReasons(handle))
-        self.masks.append(int(mask or 0) & ~NOT_THROTTLED)
+        if mask is None:
+            return False
+        self.masks.append(int(mask) & ~NOT_THROTTLED)
         return len(self.masks) > 1 and self.masks[-1] != self.masks[-2]
 
     def _read(self, sensor: Callable[[], float]) -> float | None:
@@ -82,8 +84,8 @@ class GpuMonitor(Monitor):
             return None
 
     def conditions(self) -> dict[str, Any] | None:
-        """Lowest and highest of each reading, and every throttle reason seen."""
-        if not self.readings:
+        """Lowest and highest of each reading, and every throttle reason seen; what could not be read is missing."""
+        if not any(self.readings) and not self.masks:
             return None
         seen = 0
         for mask in self.masks:
@@ -91,7 +93,8 @@ class GpuMonitor(Monitor):
         names = dict.fromkeys(name for reading in self.readings for name in reading)
         values = {name: [reading[name] for reading in self.readings if name in reading] for name in names}
         spans = {name: [min(found), max(found)] for name, found in values.items()}
-        return {**spans, "throttle_reasons": [name for bit, name in THROTTLE_REASONS.items() if seen & bit]}
+        reasons = [name for bit, name in THROTTLE_REASONS.items() if seen & bit]
+        return {**spans, **({"throttle_reasons": reasons} if self.masks else {})}
 
 
 @dataclass

@@ -208,11 +208,11 @@ class Interleaved:
         self._settling[name] = max(1, math.ceil(SETTLE_MS / max(float(np.median(run_ms)), 1e-6)))
 
     def _round(self, bounds: Mapping[str, Bound]) -> None:
-        for _ in range(MOST_REPEATS + 1):
+        for repeat in range(MOST_REPEATS + 1):
+            self.repeated_rounds += repeat > 0
             blocks = {name: self._block(name, bound) for name, bound in bounds.items()}
             if not self.monitor.disturbed():
                 break
-            self.repeated_rounds += 1
         for name, block in blocks.items():
             self.timings[name].blocks.append(block)
 

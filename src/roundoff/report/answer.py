@@ -24,8 +24,13 @@ def answer_section(page: Page, evidence: Evidence, words: Words) -> None:
     choice = decision.shipped
     cell = evidence.cell(choice.cell) if choice else None
     page.add(Heading(2, words("answer_heading"), "answer"))
-    if choice is None or cell is None:
+    if not evidence.verdict:
+        page.add(Paragraph(words("verdict_missing"), "lead"))
+    elif choice is None or cell is None:
         page.add(Paragraph(words("answer_none", machine=machine), "lead"))
+        if untimed := next((choice.untimed for choice in decision.recommendations if choice.untimed), ()):
+            names = words("list_separator").join(untimed)
+            page.add(Paragraph(words("answer_untimed", cells=names, batch=evidence.main_batch)))
         undecided = next((choice for choice in decision.recommendations if choice.waiting and not choice.cell), None)
         if undecided:
             page.add(Paragraph(waiting_words(undecided, evidence, words)))
@@ -77,8 +82,9 @@ def _rivals(choice: Recommendation, evidence: Evidence, words: Words) -> Iterato
         yield waiting_words(choice, evidence, words)
     fastest = next((other for other in Decision(evidence.verdict).recommendations if other.use == "fastest"), None)
     faster = evidence.cell(fastest.cell) if fastest else None
-    if faster is not None and faster.key != choice.cell:
-        yield words("answer_faster", cell=cell_name(faster, words), drop=drop_words(faster, evidence, words))
+    if fastest is not None and faster is not None and faster.key not in (choice.cell, *choice.tied):
+        key = "answer_as_fast" if choice.cell in fastest.tied else "answer_faster"
+        yield words(key, cell=cell_name(faster, words), drop=drop_words(faster, evidence, words))
     if choice.untimed:
         yield words("answer_untimed", cells=separator.join(choice.untimed), batch=evidence.main_batch)
 

@@ -62,7 +62,8 @@ def _precision_row(cell: Cell, batch: int, decision: Decision, words: Words) -> 
 
 def _ratio_field(cell: Cell, batch: int, decision: Decision, words: Words) -> Field:
     if cell.precision == "fp32":
-        return Field(words("base"))
+        timed = cell.batches.get(batch, {}).get("device_p50_ms") is not None
+        return Field(words("base") if timed else MISSING)
     ratio = times_with_interval(cell.batches.get(batch, {}), "speedup")
     if decision.same_speed(cell.key, batch):
         return Field(words("same_speed", ratio=ratio), "muted")
@@ -87,7 +88,7 @@ def _framework_text(cell: Cell | None, batch: int, words: Words) -> Field:
         return Field(MISSING)
     timing = cell.batches.get(batch, {})
     if timing.get("device_p50_ms") is None:
-        return Field(words("not_run"), "muted")
+        return Field(words("not_timed" if cell.measured else "not_run"), "muted")
     time, throughput = plain(timing.get("device_p50_ms")), plain(timing.get("throughput_per_s"))
     return Field(words("framework_cell", time=time, throughput=throughput))
 

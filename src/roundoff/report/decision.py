@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from roundoff.ranking import images_needed
 from roundoff.report.document import Tone
 from roundoff.report.messages import Words
 from roundoff.report.numbers import MISSING, percent, plain, rounded_up
@@ -52,10 +53,9 @@ class Decision:
         return [_reason(check, words) for check in self._cell(cell).get("checks") or []]
 
     def samples_needed(self, cell: str) -> str | None:
-        """About how many test images would decide an undecided cell, to two digits; None where none would."""
-        counts = [check.get("samples_needed") for check in self._cell(cell).get("checks") or []]
-        known = [count for count in counts if count]
-        return rounded_up(max(known)) if known else None
+        """About how many test images would decide an undecided cell, to two digits; None where images alone do not."""
+        count = images_needed({"checks": self._cell(cell).get("checks") or []})
+        return rounded_up(count) if count else None
 
     def undecidable(self, cell: str) -> bool:
         """Whether the cell's accuracy is too close to the target for any number of test images to decide."""
@@ -86,10 +86,10 @@ class Decision:
     def target(self, words: Words) -> str:
         """The target in words."""
         given = self.content.get("target") or {}
-        limits = {key: given.get(key) for key in LIMITS if given.get(key) is not None}
+        limits = {key: float(given[key]) for key in LIMITS if given.get(key) is not None}
         batch, percentile = given.get("batch_size"), given.get("latency_percentile")
         return words("list_separator").join(
-            words(f"target_{key}", limit=_amount(key, limit), batch=batch, percentile=percentile)
+            words(f"target_{key}", limit=_limit(key, limit), batch=batch, percentile=percentile)
             for key, limit in limits.items()
         )
 
@@ -105,19 +105,29 @@ def _recommendation(use: str, given: Mapping[str, Any]) -> Recommendation:
 
 def _reason(check: Mapping[str, Any], words: Words) -> str:
     """The check in the catalogue's words; a check that it does not know in the check's own."""
-    name, found, low, high = (check[key] for key in ("name", "found", "low", "high"))
+    name, found = check["name"], check["found"]
     if not words.known(f"check_{name}"):
         return words.said(str(check["reason"]))
     if found is None:
         return _unknown(check, words)
     if name == "accuracy":
         return words("check_accuracy")
-    bounds = "" if low is None or low == high else f" ({_bare(name, low)}–{_bare(name, high)})"
-    text = words(f"check_{name}", found=_amount(name, found) + bounds, limit=_amount(name, check["limit"]))
+    text = words(f"check_{name}", found=_amount(name, found) + _span(check, words), limit=_limit(name, check["limit"]))
     needed = check.get("samples_needed")
     if needed:
         return text + words("check_needed", count=rounded_up(needed))
     return text + (words("check_undecidable") if _undecidable(check) else "")
+
+
+def _span(check: Mapping[str, Any], words: Words) -> str:
+    """What the figure lies between, and what these ends are; that nothing bounds it where that is why it is open."""
+    name, low, high = check["name"], check["low"], check["high"]
+    if low is None or high is None:
+        return words("span_unknown") if check["verdict"] == "undecided" else ""
+    if low == high:
+        return ""
+    ends = f"{_bare(name, low)}–{_bare(name, high)}"
+    return words("span_margin", ends=ends) if check.get("bounds") == "margin" else f" ({ends})"
 
 
 def _undecidable(check: Mapping[str, Any]) -> bool:
@@ -131,11 +141,16 @@ def _unknown(check: Mapping[str, Any], words: Words) -> str:
     if not words.known(f"unknown_{name}"):
         return words.said(reason)
     why = reason.partition(" is not known: ")[2].rpartition("; target ")[0]
-    return words(f"unknown_{name}", limit=_amount(name, check["limit"]), why=words.said(why) or words("unknown"))
+    return words(f"unknown_{name}", limit=_limit(name, check["limit"]), why=words.said(why) or words("unknown"))
 
 
 def _bare(name: str, value: float) -> str:
     return f"{100 * value:.2f}" if name in SHARES else plain(value)
+
+
+def _limit(name: str, value: float) -> str:
+    """A limit as it was set, not rounded to the digits of a figure."""
+    return f"{100 * value:.6g}\u00a0%" if name in SHARES else f"{value:,.6g}"
 
 
 def _amount(name: str, value: float | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from roundoff.report.document import Drawing
@@ -13,9 +14,10 @@ if TYPE_CHECKING:
 
 Draw = Callable[["Figure"], None]
 
-# Okabe and Ito's palette without its black and its yellow, which vanish on dark and on white pages
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-MARKERS = ("o", "s", "^", "D", "v", "P")
+# Okabe and Ito's palette without its black and its yellow, which vanish on dark and on white pages; and a brown
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7B5B3A")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+CJK = ("Noto Sans CJK JP", "Noto Sans JP", "IPAexGothic", "IPAGothic", "TakaoGothic", "Hiragino Sans", "Yu Gothic")
 WIDTH = 6.2
 BELOW: Any = {"loc": "outside lower center", "ncols": 4}
 INK = "#222222"
@@ -33,6 +35,7 @@ _STYLE: Any = {
     "grid.alpha": 0.5,
     "legend.frameon": False,
     "svg.hashsalt": "roundoff",
+    "text.parse_math": False,  # a class may be called $\\foo$
 }
 
 
@@ -42,11 +45,20 @@ def draw(plot: Draw, width: float, height: float) -> Drawing:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context({**_STYLE, "font.family": _fonts()}):
         figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
         FigureCanvasAgg(figure)
         plot(figure)
         return Drawing(png=_saved(figure, "png"), svg=_saved(figure, "svg"))
+
+
+@cache
+def _fonts() -> list[str]:
+    """The font, and one for Chinese and Japanese class names where the machine has it."""
+    from matplotlib.font_manager import fontManager
+
+    there = set(fontManager.get_font_names())
+    return [*_STYLE["font.family"], *[name for name in CJK if name in there][:1]]
 
 
 def _saved(figure: Figure, kind: str) -> bytes:

@@ -113,7 +113,7 @@ def flips_figure(images: Sequence[NDArray[np.uint8]], captions: Sequence[str]) -
             axes.set_axis_off()
         for axes, image, caption in zip(panels, images, captions, strict=False):
             axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-            axes.set_title(caption, fontsize=8)
+            axes.set_title("\n".join(_short(line, 26) for line in caption.splitlines()), fontsize=8)
 
     return draw(plot, 1.45 * across, 1.8 * down)
 

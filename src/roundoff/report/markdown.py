@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterable
 from typing import assert_never
@@ -43,7 +44,7 @@ def _block(block: Block, plots: str) -> str:
             return f"![{_escape(block.alt)}]({plots}/{block.sheet}.png)"
         case Details():
             inner = "\n\n".join(_block(inside, plots) for inside in block.blocks)
-            return f"<details><summary>{_escape(block.summary)}</summary>\n\n{inner}\n\n</details>"
+            return f"<details><summary>{html.escape(block.summary)}</summary>\n\n{inner}\n\n</details>"
         case _:
             assert_never(block)
 

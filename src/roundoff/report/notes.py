@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from roundoff.measurement.accuracy import beats_chance
+from roundoff.measurement.accuracy import beats_chance, least_accuracy
 from roundoff.report.computes import computes, kinds_words
 from roundoff.report.conditions import throttled_words
 from roundoff.report.evidence import Cell, Evidence
@@ -19,6 +19,9 @@ def notes(evidence: Evidence, words: Words) -> Iterator[str]:
         yield words("note_platforms", ids=", ".join(evidence.platform_ids))
     for cell in evidence.measured:
         yield from _chance(cell, evidence, words)
+        if count := cell.accuracy.get("nonfinite"):
+            samples = f"{cell.accuracy['samples']:,}"
+            yield words("note_nonfinite", cell=cell.key, count=f"{count:,}", samples=samples)
     yield from throttled_words(evidence, words)
     for cell in evidence.measured:
         yield from _kinds(cell, words)
@@ -29,9 +32,12 @@ def notes(evidence: Evidence, words: Words) -> Iterator[str]:
 
 def _chance(cell: Cell, evidence: Evidence, words: Words) -> Iterator[str]:
     """By the verdict's own criterion. Only a reference that is at chance itself says that the model is to blame."""
-    if _beats_chance(cell, evidence):
+    least = least_accuracy(evidence.chance, evidence.chance_margin)
+    high = cell.accuracy.get("top1_high")
+    if high is None or float(high) > least:
         return
-    values = {"cell": cell.key, "low": percent(cell.accuracy.get("top1_low")), "chance": percent(evidence.chance)}
+    top1 = percent_with_interval(cell.accuracy, "top1")
+    values = {"cell": cell.key, "found": top1, "least": percent(least), "chance": percent(evidence.chance)}
     reference = evidence.cell(evidence.reference)
     if reference is None or not reference.accuracy:
         yield words("note_chance_alone", **values)

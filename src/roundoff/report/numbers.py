@@ -8,6 +8,7 @@ from typing import Any
 from roundoff import ranking
 
 MISSING = "–"
+SMALLEST_P = 0.0001
 
 
 def plain(value: float | None, digits: int = 3) -> str:
@@ -26,6 +27,11 @@ def scientific(value: float | None) -> str:
     if value is None:
         return MISSING
     return "0" if value == 0 else f"{value:.1e}"
+
+
+def probability(value: float | None) -> str:
+    """A p-value with two significant digits; below 0.0001 only that."""
+    return f"< {SMALLEST_P}" if value is not None and value < SMALLEST_P else plain(value, 2)
 
 
 def percent(value: float | None, digits: int = 2) -> str:

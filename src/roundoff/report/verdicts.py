@@ -15,8 +15,8 @@ from roundoff.report.naming import cell_name, waiting_words
 from roundoff.report.numbers import (
     MISSING,
     percent_with_interval,
-    plain,
     points_with_interval,
+    probability,
     scientific,
 )
 
@@ -85,13 +85,25 @@ def _recommendations(decision: Decision, evidence: Evidence, words: Words) -> Ta
 
 def _recommendation_row(choice: Recommendation, evidence: Evidence, words: Words) -> tuple[Field, ...]:
     cell, separator = evidence.cell(choice.cell), words("list_separator")
-    reasons = [words(f"rule_{choice.use}" if cell else f"rule_{choice.use}_none")]
+    reasons = [_rule(choice, cell, evidence, words)]
     if choice.tied:
         reasons.append(words("answer_tied", cells=separator.join(choice.tied)))
     if choice.waiting:
         reasons.append(waiting_words(choice, evidence, words))
     name = cell_name(cell, words) if cell else Field(words("none"), "muted")
     return row(words(f"use_{choice.use}"), name, words("sentence_separator").join(reasons))
+
+
+def _rule(choice: Recommendation, cell: Cell | None, evidence: Evidence, words: Words) -> str:
+    """Why this cell is recommended for the use, or none."""
+    if cell is None and choice.untimed:
+        cells = words("list_separator").join(choice.untimed)
+        return words("rule_untimed", cells=cells, batch=evidence.main_batch)
+    if cell is None:
+        return words(f"rule_{choice.use}_none")
+    if choice.use == "reference" and cell.label != cell.precision:
+        return words("rule_reference_as", label=cell.label)
+    return words(f"rule_{choice.use}")
 
 
 def _verdicts(decision: Decision, evidence: Evidence, words: Words) -> Table:
@@ -112,7 +124,7 @@ def _verdict_row(cell: Cell, evidence: Evidence, words: Words) -> tuple[Field, .
         words("group_separator").join(decision.reasons(cell.key, words)) or MISSING,
         points_with_interval(accuracy, "drop"),
         percent_with_interval(accuracy, "agreement"),
-        f"{accuracy.get('lost', MISSING)} / {accuracy.get('gained', MISSING)}",
-        plain(accuracy.get("mcnemar_p"), 2),
+        " / ".join(MISSING if accuracy.get(key) is None else f"{accuracy[key]:,}" for key in ("lost", "gained")),
+        probability(accuracy.get("mcnemar_p")),
         scientific((cell.facts.get("numerics") or {}).get("relative_error")),
     )
