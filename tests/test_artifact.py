@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from roundoff.artifact import read_json, sha256_of, whole_directory, whole_file, write_json
+from roundoff.errors import DataError
 
 
 def test_failed_write_keeps_the_former_file(tmp_path):
@@ -75,3 +76,22 @@ def test_what_a_killed_writer_left_goes_after_a_day_and_not_before(tmp_path):
     with whole_directory(tmp_path / "out") as partial:
         assert partial.name.startswith(".partial.")
     assert sorted(child.name for child in tmp_path.iterdir()) == sorted([new.name, other.name, "out"])
+
+
+def test_json_that_was_cut_off_is_named(tmp_path):
+    (tmp_path / "manifest.json").write_text('{"classes": ["a"')
+    with pytest.raises(DataError, match=r"manifest\.json is broken"):
+        read_json(tmp_path / "manifest.json")
+
+
+def test_a_linked_directory_is_replaced_and_what_it_points_to_stays(tmp_path):
+    (tmp_path / "big").mkdir()
+    (tmp_path / "big" / "file").write_text("kept")
+    os.utime(tmp_path / "big", (0, 0))
+    (tmp_path / "prepared").symlink_to("big")
+    for text in ("one", "two"):
+        with whole_directory(tmp_path / "prepared") as partial:
+            (partial / "file").write_text(text)
+    assert (tmp_path / "prepared" / "file").read_text() == "two"
+    assert (tmp_path / "big" / "file").read_text() == "kept"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["big", "prepared"]

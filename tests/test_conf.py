@@ -56,3 +56,20 @@ def test_the_evaluation_that_benchmarks_judge_is_the_one_that_ships():
 
 def test_params_hold_no_hydra_node():
     assert "hydra" not in OmegaConf.load(ROOT / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["build.more=[int4]"], "build.more names what is not there.*\n.*int4"),
+        (["build.more=[fp32]"], "build.more .*\n.*\n.*\n.*fp32, fp16, int8 are built anyway"),
+        (["build.more=[bf16,bf16]"], "build.more names what is not there, or twice"),
+        (["build.precision=int4"], "build.precision names what is not there"),
+        (["evaluate.untimed=[onnx]"], "evaluate.untimed names what is not there.*\n.*onnx.*\n.*litert"),
+        (["backend=[]"], "no backend is left"),
+    ],
+)
+def test_what_is_built_and_measured_must_be_there(overrides, message):
+    check(composed("build.more=[bf16,fp8]", "build.precision=bf16", "evaluate.untimed=[onnxruntime]"))
+    with pytest.raises(ConfigError, match=message):
+        check(composed(*overrides))

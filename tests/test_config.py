@@ -35,6 +35,7 @@ def test_fields_become_the_component():
     [
         ({"sise": 3}, "unknown key parts.widget.sise"),
         ({"size": "many"}, "wrong type of parts.widget.size"),
+        ({"size": "3"}, "wrong type of parts.widget.size"),
         ({"sides": [1, "x"]}, "wrong type of parts.widget.sides"),
         ({"size": 0}, "parts.widget: bad size"),
         ({"size": "???"}, "parts.widget.size has no value"),

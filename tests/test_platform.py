@@ -1,3 +1,6 @@
+import sys
+from types import SimpleNamespace
+
 from roundoff.platform import LIBRARIES, fingerprint, library_versions
 
 
@@ -9,3 +12,28 @@ def test_the_fingerprint_names_only_installed_libraries():
     libraries = fingerprint()["libraries"]
     assert "onnx" in libraries
     assert libraries == library_versions(LIBRARIES)
+
+
+def test_a_gpu_without_memory_of_its_own_has_a_fingerprint(monkeypatch):
+    class Unsupported(Exception):  # noqa: N818
+        pass
+
+    def refuse(handle):
+        raise Unsupported
+
+    nvml = SimpleNamespace(
+        NVMLError=Unsupported,
+        nvmlInit=lambda: None,
+        nvmlShutdown=lambda: None,
+        nvmlDeviceGetCount=lambda: 1,
+        nvmlDeviceGetHandleByIndex=lambda index: index,
+        nvmlSystemGetCudaDriverVersion=lambda: 13000,
+        nvmlSystemGetDriverVersion=lambda: "580.1",
+        nvmlDeviceGetCudaComputeCapability=lambda handle: (12, 1),
+        nvmlDeviceGetName=lambda handle: b"NVIDIA GB10",
+        nvmlDeviceGetUUID=lambda handle: "GPU-1",
+        nvmlDeviceGetMemoryInfo=refuse,
+    )
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+    gpu = fingerprint()["gpus"][0]
+    assert gpu == {"name": "NVIDIA GB10", "uuid": "GPU-1", "sm": "12.1", "memory_mb": None}

@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from roundoff.errors import DataError
+
 STALE_S = 86400.0
 
 
@@ -55,8 +57,8 @@ def _partial(path: Path) -> Path:
     """A name that no other writer has; also removes what writers that were killed left a day ago or earlier."""
     for left in path.parent.glob(f".partial.*-*.{glob.escape(path.name)}"):
         with suppress(FileNotFoundError):
-            if time.time() - left.stat().st_mtime > STALE_S:
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
+            if time.time() - left.lstat().st_mtime > STALE_S:
+                _remove(left)
     return path.with_name(f".partial.{os.getpid()}-{secrets.token_hex(4)}.{path.name}")
 
 
@@ -74,9 +76,18 @@ def _exchange(partial: Path, path: Path) -> None:
                 # another process has put its directory there in between
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
-                shutil.rmtree(former, ignore_errors=True)
+                _remove(former)
     finally:
-        shutil.rmtree(former, ignore_errors=True)
+        _remove(former)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link (not what it points to) or a directory, as far as possible; there may be none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
 
 
 def sha256_of(path: Path) -> str:
@@ -97,5 +108,13 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The value in a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """The value in a JSON file; DataError, which names it, where it holds none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(
+            f"{path} is broken",
+            received=str(error),
+            expected="JSON, as the stage that writes it leaves it",
+            fix="run that stage again: `dvc repro -f STAGE`",
+        ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from roundoff.errors import ConfigError
 
 T = TypeVar("T")
+ALWAYS_BUILT = ("fp32", "fp16", "int8")
 
 
 def check(cfg: DictConfig) -> None:
@@ -21,6 +22,7 @@ def check(cfg: DictConfig) -> None:
     for key, node in _component_nodes(cfg, ""):
         _check_component(key, node)
     _check_ranked(cfg)
+    _check_cells(cfg)
 
 
 def component(node: DictConfig, kind: type[T]) -> T:
@@ -99,12 +101,13 @@ def _check_value(key: str, schema: DictConfig, types: dict[str, str], node: Dict
     try:
         OmegaConf.update(schema, name, node[name])
     except OmegaConfBaseException as error:
-        raise ConfigError(
-            f"wrong type of {key}",
-            received=repr(node[name]),
-            expected=types[name],
-            fix=f"correct {key} ({str(error).splitlines()[0]})",
-        ) from None
+        raise _wrong_type(key, node[name], types[name], str(error).splitlines()[0]) from None
+    if isinstance(node[name], str) and not isinstance(schema[name], str):
+        raise _wrong_type(key, node[name], types[name], "it is a string")
+
+
+def _wrong_type(key: str, received: object, expected: str, why: str) -> ConfigError:
+    return ConfigError(f"wrong type of {key}", received=repr(received), expected=expected, fix=f"correct {key} ({why})")
 
 
 def _check_ranges(key: str, node: DictConfig) -> None:
@@ -131,6 +134,32 @@ def _check_ranked(cfg: DictConfig) -> None:
             expected=f"one of evaluate.batch_sizes: {', '.join(map(str, timed))}",
             fix=f"set verdict.batch_size={timed[0]}, or add {ranked} to evaluate.batch_sizes",
         )
+
+
+def _check_cells(cfg: DictConfig) -> None:
+    """What is built, and what is left untimed, are precisions and backends that there are."""
+    precisions, backends, more, untimed = (
+        [str(name) for name in OmegaConf.select(cfg, key) or ()]
+        for key in ("precisions", "backends", "build.more", "evaluate.untimed")
+    )
+    if "precisions" in cfg:
+        if not backends:
+            raise ConfigError("no backend is left", received="backend=[]", expected="one or more", fix="set backend")
+        _require_known("evaluate.untimed", untimed, backends)
+        _require_known("build.more", more, [name for name in precisions if name not in ALWAYS_BUILT])
+        if not OmegaConf.is_missing(cfg.build, "precision"):
+            _require_known("build.precision", [cfg.build.precision], precisions)
+
+
+def _require_known(key: str, named: Sequence[str], known: Sequence[str]) -> None:
+    if set(named) <= set(known) and len(set(named)) == len(named):
+        return
+    raise ConfigError(
+        f"{key} names what is not there, or twice",
+        received=list(named),
+        expected=f"of {', '.join(known)}, each once",
+        fix=f"correct {key}" + (f" ({', '.join(ALWAYS_BUILT)} are built anyway)" if key == "build.more" else ""),
+    )
 
 
 def _named(key: str, error: Any) -> ConfigError:

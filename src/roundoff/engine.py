@@ -14,7 +14,7 @@ from roundoff.artifact import read_json, sha256_of, whole_directory, write_json
 from roundoff.backend.base import Backend, Runner, Source
 from roundoff.calibration.base import CalibrationTable
 from roundoff.dataset.base import Images
-from roundoff.errors import BuildError, Unavailable
+from roundoff.errors import BuildError, DataError, Unavailable
 from roundoff.precision.base import Precision
 
 FORMAT_VERSION = 2
@@ -89,7 +89,7 @@ def read_cell(directory: Path) -> dict[str, Any]:
     try:
         sidecar: dict[str, Any] = read_json(path)
         version = sidecar.get("format")
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, DataError, AttributeError) as error:
         raise _unusable(directory, f"{path}: {error}", "the sidecar that the build stage wrote") from error
     if version != FORMAT_VERSION:
         raise _unusable(directory, f"{path} of format {version}", f"format {FORMAT_VERSION}")

@@ -68,7 +68,7 @@ class Export:
         network = load(source, prepared)
         model = cleaned(self._converted(network), [layer.name for layer in network.layers])
         serialized = model.SerializeToString(deterministic=True)
-        images = prepared.split("train").images[prepared.calibration_indices(self.parity_images)]
+        images = prepared.calibration_images(min(self.parity_images, prepared.pool))
         figures = self._parity(network, serialized, images)
         with whole_file(output) as partial:
             partial.write_bytes(serialized)

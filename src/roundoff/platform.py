@@ -111,8 +111,16 @@ def _gpu(pynvml: Any, handle: Any) -> dict[str, Any]:
         "name": _text(pynvml.nvmlDeviceGetName(handle)),
         "uuid": _text(pynvml.nvmlDeviceGetUUID(handle)),
         "sm": f"{major}.{minor}",
-        "memory_mb": round(pynvml.nvmlDeviceGetMemoryInfo(handle).total / 1e6),
+        "memory_mb": _memory_mb(pynvml, handle),
     }
+
+
+def _memory_mb(pynvml: Any, handle: Any) -> int | None:
+    """None where the GPU has no memory of its own, which NVML then does not tell."""
+    try:
+        return round(int(pynvml.nvmlDeviceGetMemoryInfo(handle).total) / 1e6)
+    except pynvml.NVMLError:
+        return None
 
 
 def _text(value: str | bytes) -> str:

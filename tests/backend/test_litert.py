@@ -100,6 +100,23 @@ def test_logits_agree_with_keras_as_the_precision_allows(network, built, name, l
     assert low <= np.abs(logits - reference).max() / np.abs(reference).max() < high
 
 
+@pytest.mark.parametrize("name", ["fp32", "int8"])
+def test_a_flatten_that_computes_its_shape_takes_any_batch(tmp_path, name):
+    import keras
+
+    image = keras.Input((SIZE, SIZE, 3), dtype="uint8", name="image")
+    x = keras.layers.Conv2D(4, 3, strides=2)(keras.layers.Rescaling(1 / 255)(image))
+    flat = keras.Model(image, keras.layers.Dense(CLASSES)(keras.layers.Flatten()(x)))
+    flat.save(tmp_path / "model.keras")
+    backend, images = LiteRT(threads=1), pictures(7)
+    source = Source(name, PRECISIONS[name], tmp_path / "unused.onnx", tmp_path / "model.keras", pictures(16))
+    backend.build(source, tmp_path)
+    reference = flat(images, training=False).numpy()
+    with backend.load(tmp_path) as loaded, loaded.bind([images]) as bound:
+        for logits in (loaded.infer(images), bound.outputs(transfers=True)[0]):
+            assert np.abs(logits - reference).max() / np.abs(reference).max() < 0.05
+
+
 def test_facts_say_what_layers_compute_in(built):
     facts = {name: made[1] for name, made in built.items()}
     assert facts["fp32"] == {"layer_types": {"float32": 2}, "note": None}

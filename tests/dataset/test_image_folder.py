@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import io
 import stat
 import zipfile
@@ -223,6 +224,19 @@ def test_a_name_that_a_zip_holds_twice_is_refused(tmp_path):
         _change_member(path, "train/ant/0.png")
     with pytest.raises(DataError, match=r"'train/ant/0.png', which is refused\n  received: a second member"):
         _open(path)
+
+
+def test_a_zip_with_a_wrong_byte_anywhere_is_refused_or_read(tmp_path):
+    path = _zip(tmp_path, {"train/a/0.png": b"0", "train/b/0.png": b"1", "test/a/0.png": b"2", "test/b/0.png": b"3"})
+    whole = path.read_bytes()
+    for at in range(len(whole)):
+        for value in (0x00, 0x0E, 0x7F, 0xE9):
+            path.write_bytes(whole[:at] + bytes([value]) + whole[at + 1 :])
+            with contextlib.suppress(DataError), contextlib.closing(tree.ZipTree(path)) as opened:
+                for split in ("train", "test"):
+                    for folder in opened.folders(split):
+                        for file in opened.files(split, folder):
+                            opened.read(split, folder, file)
 
 
 def test_an_encrypted_zip_is_refused(tmp_path):

@@ -95,7 +95,7 @@ def test_calibration_indices_are_stratified_over_the_training_split(tmp_path):
     Preparation(0, 320).run(Digits(), tmp_path)
     prepared = Prepared(tmp_path)
     assert np.array_equal(np.bincount(prepared.split("train").labels[prepared.calibration_indices(100)]), [10] * 10)
-    with pytest.raises(DataError, match=r"too few calibration images\n  received: a request for 321\n.*at most 320"):
+    with pytest.raises(DataError, match=r"too few calibration images\n  received: calibrate.images=321\n.*at most 320"):
         prepared.calibration_indices(321)
 
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from roundoff.artifact import read_json, write_json
 from roundoff.calibration.histogram import Histogram
-from roundoff.errors import CalibrationError, ConfigError
+from roundoff.errors import CalibrationError, ConfigError, DataError
 
 FORMAT_VERSION = 2
 
@@ -50,10 +50,10 @@ class CalibrationTable:
             _require_format(path, raw["format"])
             ranges = {name: TensorRange(**values) for name, values in raw["ranges"].items()}
             provenance = raw["provenance"]
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (DataError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CalibrationError(
                 f"cannot read the calibration table {path}",
-                received=f"{type(error).__name__}: {error}",
+                received=error.received if isinstance(error, DataError) else f"{type(error).__name__}: {error}",
                 expected=f"a JSON table of format {FORMAT_VERSION}",
                 fix="run the calibrate stage again",
             ) from error

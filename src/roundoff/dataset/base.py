@@ -82,18 +82,24 @@ class Prepared:
         labels = np.load(self.directory / f"{name}_labels.npy", allow_pickle=False)
         return Split(images, labels)
 
+    @property
+    def pool(self) -> int:
+        """How many images calibration may ask for."""
+        return len(self.manifest["calibration_indices"])
+
     def calibration_indices(self, count: int) -> NDArray[np.int64]:
         """The first `count` of the manifest's stratified, seeded indices into the training split.
 
         Raises DataError if the manifest's pool is smaller.
         """
         pool = self.manifest["calibration_indices"]
-        if count > len(pool):
+        if count > self.pool:
             raise DataError(
                 f"{self.directory} holds too few calibration images",
-                received=f"a request for {count}",
-                expected=f"at most {len(pool)}",
-                fix="ask for fewer, or raise prepare.calibration_pool if the training split has more",
+                received=f"calibrate.images={count}",
+                expected=f"at most {self.pool}",
+                fix=f"set calibrate.images={self.pool} or fewer, "
+                "or raise prepare.calibration_pool if the training split has more",
             )
         return np.asarray(pool[:count], dtype=np.int64)
 

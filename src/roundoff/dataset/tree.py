@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import os
 import stat
 import zipfile
@@ -17,6 +18,7 @@ from roundoff.errors import DataError
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 LEFT_BY_DESKTOPS = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, UnicodeDecodeError)
 LARGEST_FILE = 256 << 20  # a zip member that claims more is no image, and would be unpacked into memory
 
 
@@ -93,8 +95,16 @@ class DirectoryTree(Tree):
         return sorted(entry.name for entry in self.path.iterdir())
 
     def _entries(self, name: str) -> list[os.DirEntry[str]]:
-        with os.scandir(self.path / name) as entries:
-            return sorted((entry for entry in entries if not _is_skipped(entry.name)), key=lambda entry: entry.name)
+        try:
+            with os.scandir(self.path / name) as entries:
+                return sorted((entry for entry in entries if not _is_skipped(entry.name)), key=lambda entry: entry.name)
+        except PermissionError as error:
+            raise DataError(
+                f"{name} of dataset.path cannot be read",
+                received=str(error),
+                expected="folders that this user may read",
+                fix=f"make {self.path / name} readable, or leave it out",
+            ) from error
 
 
 class ZipTree(Tree):
@@ -104,7 +114,7 @@ class ZipTree(Tree):
         self.path = path
         try:
             self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError) as error:
+        except (*BROKEN, OSError) as error:
             raise DataError(
                 f"dataset.path {path} is neither a directory nor a zip that can be read",
                 received=f"{type(error).__name__}: {error}",
@@ -128,7 +138,7 @@ class ZipTree(Tree):
         member = self._members[split, folder][file]
         try:
             return self._zip.read(member)
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
+        except (*BROKEN, OSError) as error:
             raise broken_image(self.path, member.filename, error) from error
 
     def top(self) -> list[str]:
