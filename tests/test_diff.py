@@ -155,9 +155,9 @@ def test_other_test_images_are_not_compared(kind):
     assert judged(*worse, verdict="fail", bases=bases) == expected
 
 
-@pytest.mark.parametrize(("kind", "agreement"), [("reference", "not comparable"), ("chance_margin", "worse")])
+@pytest.mark.parametrize(("kind", "agreement"), [("reference", "not comparable"), ("chance_margin", "noise unknown")])
 def test_another_reference_or_margin_is_another_verdict(kind, agreement):
-    less = (("accuracy.agreement", 0.9), ("accuracy.agreement_low", 0.89), ("accuracy.agreement_high", 0.91))
+    less = (("accuracy.agreement", 0.9),)
     found = judged(*less, verdict="fail", bases=(Basis(**{kind: 1}), Basis(**{kind: 2})))
     assert found == {"verdict": "not comparable", "agreement": agreement}
     assert judged(*less, verdict="fail", bases=(Basis(**{kind: 1}), Basis(**{kind: 1})))["verdict"] == "worse"

@@ -16,6 +16,7 @@ from roundoff.artifact import sha256_of
 from roundoff.dataset.base import Prepared
 from roundoff.errors import ConfigError, DataError, GateError
 from roundoff.export import Export, argmax_differences, relative_error
+from roundoff.model.keras_file import KerasFile
 from roundoff.model.mobilenet import MobileNetV2
 from roundoff.model.resnet import ResNet
 
@@ -51,6 +52,21 @@ def exported(request, prepared, tmp_path_factory):
     write_keras(MODELS[request.param], directory / "model.keras")
     metrics = EXPORT.onnx_from_keras(directory / "model.keras", prepared, directory / "model.onnx")
     return metrics, directory
+
+
+def test_a_wrapped_model_of_ones_own_is_exported(prepared, tmp_path):
+    import keras
+
+    image = keras.Input(SHAPE, dtype="float32")
+    x = keras.layers.Flatten()(keras.layers.Conv2D(4, 3, strides=2, activation="relu")(image))
+    keras.Model(image, keras.layers.Dense(10, activation="softmax")(x)).save(tmp_path / "own.keras")
+    model = KerasFile(str(tmp_path / "own.keras"), scale=1 / 255)
+    model.build(SHAPE, 10, (), ()).save(tmp_path / "model.keras")
+    found = EXPORT.onnx_from_keras(tmp_path / "model.keras", prepared, tmp_path / "model.onnx")
+    assert found["images"] == 100
+    assert found["argmax_mismatches"] == 0
+    graph = onnx.load(tmp_path / "model.onnx").graph
+    assert [value.name for value in (*graph.input, *graph.output)] == ["image", "logits"]
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,8 @@ from sklearn.datasets import load_digits
 from roundoff.artifact import sha256_of
 from roundoff.dataset.base import Prepared
 from roundoff.errors import ConfigError, GateError
+from roundoff.framework import quiet_keras
+from roundoff.model.keras_file import KerasFile
 from roundoff.model.resnet import ResNet
 from roundoff.training import CURVES, Training
 
@@ -174,7 +176,9 @@ def test_training_needs_no_tensorflow(prepared, tmp_path):
         sys.meta_path.insert(0, NoTensorFlow())
         from pathlib import Path
         from roundoff.dataset.base import Prepared
-        from roundoff.model.resnet import ResNet
+        from roundoff.framework import quiet_keras
+from roundoff.model.keras_file import KerasFile
+from roundoff.model.resnet import ResNet
         from roundoff.training import Training
         settings, prepared, output = json.loads(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
         metrics = Training(**settings).fit(ResNet(1, 8), Prepared(prepared), output / "m.keras", output / "c.csv")
@@ -185,3 +189,17 @@ def test_training_needs_no_tensorflow(prepared, tmp_path):
     environment = {**os.environ, "KERAS_BACKEND": "jax"}
     subprocess.run([sys.executable, "-c", script, *arguments], env=environment, check=True)
     assert (tmp_path / "m.keras").is_file()
+
+
+def test_a_model_that_is_trained_is_written_as_it_is(trained, prepared, tmp_path):
+    _, directory = trained
+    model = KerasFile(str(directory / "model.keras"))
+    found = TINY.fit(model, prepared, tmp_path / "model.keras", tmp_path / "curves.csv")
+    assert found["epochs"] == 0
+    assert (tmp_path / "curves.csv").read_text().strip() == ",".join(CURVES)
+    keras = quiet_keras()
+    images = np.asarray(prepared.split("train").images[:9])
+    before, after = (
+        keras.models.load_model(path / "model.keras").predict(images, verbose=0) for path in (directory, tmp_path)
+    )
+    np.testing.assert_array_equal(before, after)

@@ -72,12 +72,18 @@ class Training:
     def fit(self, model: Model, prepared: Prepared, output: Path, curves: Path) -> dict[str, Any]:
         """Train `model` on the prepared training split; write the .keras file and the curves (CSV), both atomically.
 
-        Returns the last epoch's losses and accuracies (fractions) and the counts behind them. Raises DataError for a
-        split that cannot be trained on, and GateError when the loss stops being finite.
+        A model that is trained already is written as it is, with curves of no epoch. Returns the last epoch's losses
+        and accuracies (fractions) and the counts behind them. Raises DataError for a split that cannot be trained on,
+        and GateError when the loss stops being finite.
         """
         keras = quiet_keras()
         manifest, data = prepared.manifest, prepared.split("train")
         classes, shape = len(manifest["classes"]), data.images.shape[1:]
+        if model.trained:
+            network = model.build(shape, classes, (), ())
+            write_curves(curves, [])
+            save(network, output)
+            return {"epochs": 0, "parameters": network.count_params(), "keras_backend": keras.backend.backend()}
         self._check(shape)
         training, validation = self._batches(data, classes)
         keras.utils.set_random_seed(self.seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from roundoff.errors import ConfigError, DataError
 
@@ -16,13 +16,18 @@ OUTPUT_NAME = "logits"
 
 
 class Model(ABC):
-    """An architecture. A subclass is a frozen dataclass whose fields are its YAML's keys; it uses Keras 3 alone."""
+    """An architecture. A subclass is a frozen dataclass whose fields are its YAML's keys; it uses Keras 3 alone.
+
+    What `build` gives is trained, unless the class says that it is `trained`.
+    """
+
+    trained: ClassVar[bool] = False
 
     @abstractmethod
     def build(
         self, shape: tuple[int, int, int], classes: int, mean: Sequence[float], std: Sequence[float]
     ) -> keras.Model:
-        """An untrained model: `image` uint8 [N, H, W, C] in 0..255 → `logits` float32 [N, classes].
+        """A model: `image` uint8 [N, H, W, C] in 0..255 → `logits` float32 [N, classes].
 
         `mean` and `std` hold one value per channel, in pixel units; raises DataError where they do not fit `shape`.
         """

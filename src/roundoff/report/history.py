@@ -64,8 +64,8 @@ def _experiments(project: Path) -> dict[str, list[str]]:
 
 def _committed_files(project: Path, metrics: str, commit: str) -> dict[str, str]:
     folder = PurePosixPath(metrics)
-    listed = _git(project, "ls-tree", "--name-only", commit, "--", f"{folder}/")
-    names = [name for name in listed.stdout.splitlines() if name.endswith(".json")]
+    listed = _git(project, "ls-tree", "-z", "--name-only", commit, "--", f"{folder}/")
+    names = [name for name in listed.stdout.split("\0") if name.endswith(".json")]
     return {PurePosixPath(name).stem: _git(project, "show", f"{commit}:./{name}").stdout for name in names}
 
 
@@ -116,5 +116,12 @@ def _git(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
             received=str(project),
             expected="a directory inside one",
             fix="run inside the project, or give --project PATH",
+        )
+    if done.returncode != 0 and done.stderr.startswith("fatal: "):
+        raise DataError(
+            f"git {arguments[0]} fails",
+            received=done.stderr.strip().removeprefix("fatal: "),
+            expected="a git repository that this user may read",
+            fix="do what git says",
         )
     return done
