@@ -11,16 +11,6 @@ from roundoff.report import numbers
     ("value", "text"),
     [(None, "–"), (0, "0"), (0.07004, "0.0700"), (9.1, "9.10"), (14006.2, "14,006"), (0.9996, "1.00"), (-1.5, "-1.50")],
 )
-def test_a_p_value_is_short_however_small():
-    assert [numbers.probability(value) for value in (None, 0.0, 1e-250, 0.0002, 0.034)] == [
-        "–",
-        "< 0.0001",
-        "< 0.0001",
-        "0.00020",
-        "0.034",
-    ]
-
-
 def test_plain_keeps_three_digits(value, text):
     assert numbers.plain(value) == text
 
@@ -49,3 +39,13 @@ def test_ratio_shows_its_interval():
 @pytest.mark.parametrize(("count", "text"), [(7, "7"), (803, "810"), (3890, "3,900"), (100, "100")])
 def test_estimates_are_rounded_up(count, text):
     assert numbers.rounded_up(count) == text
+
+
+def test_a_p_value_is_short_however_small():
+    assert [numbers.probability(value) for value in (None, 0.0, 1e-250, 0.0002, 0.034)] == [
+        "–",
+        "< 0.0001",
+        "< 0.0001",
+        "0.00020",
+        "0.034",
+    ]

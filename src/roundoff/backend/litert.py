@@ -168,8 +168,8 @@ def open_sized(path: Path, threads: int, batch_size: int) -> Sized:
     image, logits = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     interpreter.resize_tensor_input(image["index"], [batch_size, *image["shape"][1:]])
     interpreter.allocate_tensors()
-    if interpreter.get_output_details()[0]["shape"][0] != batch_size:
-        interpreter.invoke()  # where a Flatten or Reshape computes its shape, it is known after a run
+    if not _has_memory(interpreter, logits["index"]):
+        interpreter.invoke()  # where a Flatten or Reshape computes its shape, the output has one after a run
     rows, classes = interpreter.get_output_details()[0]["shape"]
     if (rows, image["dtype"], logits["dtype"]) != (batch_size, np.uint8, np.float32):
         raise BuildError(
@@ -179,6 +179,14 @@ def open_sized(path: Path, threads: int, batch_size: int) -> Sized:
             fix="leave the batch dimension of the Keras model open, its input uint8 and its last layer float32",
         )
     return Sized(interpreter, batch_size, int(classes), image["index"], logits["index"])
+
+
+def _has_memory(interpreter: Any, tensor: int) -> bool:
+    try:
+        interpreter.tensor(tensor)()
+    except ValueError:
+        return False
+    return True
 
 
 def open_interpreter(path: Path, threads: int) -> Any:

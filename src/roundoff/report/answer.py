@@ -30,7 +30,7 @@ def answer_section(page: Page, evidence: Evidence, words: Words) -> None:
         page.add(Paragraph(words("answer_none", machine=machine), "lead"))
         if untimed := next((choice.untimed for choice in decision.recommendations if choice.untimed), ()):
             names = words("list_separator").join(untimed)
-            page.add(Paragraph(words("answer_untimed", cells=names, batch=evidence.main_batch)))
+            page.add(Paragraph(words("answer_untimed", cells=names, batch=decision.batch_size)))
         undecided = next((choice for choice in decision.recommendations if choice.waiting and not choice.cell), None)
         if undecided:
             page.add(Paragraph(waiting_words(undecided, evidence, words)))

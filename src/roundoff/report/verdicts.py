@@ -98,7 +98,7 @@ def _rule(choice: Recommendation, cell: Cell | None, evidence: Evidence, words: 
     """Why this cell is recommended for the use, or none."""
     if cell is None and choice.untimed:
         cells = words("list_separator").join(choice.untimed)
-        return words("rule_untimed", cells=cells, batch=evidence.main_batch)
+        return words("rule_untimed", cells=cells, batch=Decision(evidence.verdict).batch_size)
     if cell is None:
         return words(f"rule_{choice.use}_none")
     if choice.use == "reference" and cell.label != cell.precision:
