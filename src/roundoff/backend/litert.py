@@ -67,7 +67,9 @@ class LiteRT(Backend):
 def ignored(precision: Precision) -> str | None:
     """What was set of the precision and makes no difference here; None where nothing was."""
     default: Any = type(precision)()
-    changed = [f.name for f in fields(default) if getattr(precision, f.name) != getattr(default, f.name)]
+    pairs = [(f.name, getattr(precision, f.name), getattr(default, f.name)) for f in fields(default)]
+    # a list from YAML may stand for a tuple
+    changed = [name for name, a, b in pairs if (list(a) != list(b) if isinstance(b, list | tuple) else a != b)]
     return (
         f"{', '.join(changed)} of the precision has no effect: the converter chooses layers itself" if changed else None
     )
