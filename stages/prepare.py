@@ -5,7 +5,7 @@ from omegaconf import DictConfig
 
 from roundoff.config import component
 from roundoff.dataset.base import Dataset
-from roundoff.dataset.prepare import Preparation
+from roundoff.dataset.prepare import Preparation, require_calibration_images
 from roundoff.stage import Workspace, stage
 
 
@@ -13,7 +13,8 @@ from roundoff.stage import Workspace, stage
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
     dataset = component(cfg.dataset, Dataset)
-    component(cfg.prepare, Preparation).run(dataset, workspace.output(cfg.paths.prepared))
+    manifest = component(cfg.prepare, Preparation).run(dataset, workspace.output(cfg.paths.prepared))
+    require_calibration_images(manifest, cfg.calibrate.images)
 
 
 if __name__ == "__main__":

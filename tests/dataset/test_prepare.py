@@ -10,7 +10,7 @@ import pytest
 from roundoff.artifact import sha256_of
 from roundoff.dataset.base import Dataset, OpenDataset, Prepared
 from roundoff.dataset.digits import Digits
-from roundoff.dataset.prepare import Preparation
+from roundoff.dataset.prepare import Preparation, require_calibration_images
 from roundoff.errors import ConfigError, DataError
 
 PREPARATION = Preparation(seed=0, calibration_pool=64)
@@ -157,3 +157,26 @@ def test_an_interrupted_preparation_leaves_the_former_one_whole(tmp_path):
 def test_bad_values_are_refused(values, message):
     with pytest.raises(ConfigError, match=message):
         Preparation(*values)
+
+
+@pytest.mark.parametrize(("wanted", "enough"), [(89, True), (90, False), (320, False)])
+def test_too_few_images_to_calibrate_on_are_refused_before_training(wanted, enough):
+    manifest = {"counts": {"train": 100}, "duplicates": {"count": 10}}
+    if enough:
+        require_calibration_images(manifest, wanted)
+        return
+    with pytest.raises(DataError, match=rf"calibrate\.images={wanted}, and 90 training images") as error:
+        require_calibration_images(manifest, wanted)
+    assert error.value.fix.startswith("set calibrate.images=45")
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "junk"])
+def test_a_broken_split_is_named(tmp_path, damage):
+    Preparation(0, 320).run(Digits(), tmp_path / "prepared")
+    path = tmp_path / "prepared" / "train_images.npy"
+    content = path.read_bytes()
+    path.unlink()
+    if damage != "gone":
+        path.write_bytes(content[: len(content) // 2] if damage == "cut" else b"junk")
+    with pytest.raises(DataError, match=r"the train split in .* cannot be read"):
+        Prepared(tmp_path / "prepared").split("train")

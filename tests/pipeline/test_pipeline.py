@@ -1,3 +1,4 @@
+import json
 import os
 import re
 import signal
@@ -102,3 +103,14 @@ def alive_children(pid):
         except (psutil.NoSuchProcess, psutil.ZombieProcess):
             continue
         yield child
+
+
+def test_a_stage_run_by_hand_writes_to_a_folder_of_its_own(finished, tmp_path):
+    before = (finished.folder / "platform.json").read_bytes()
+    (finished.folder / "platform.json").write_text("{}")
+    run = finished.python("stages/probe.py", f"hydra.run.dir={tmp_path}")
+    kept, written = (finished.folder / "platform.json").read_text(), tmp_path / "platform.json"
+    (finished.folder / "platform.json").write_bytes(before)
+    assert run.returncode == 0, run.stderr
+    assert kept == "{}"
+    assert json.loads(written.read_text())["id"] == json.loads(before)["id"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from networks import residual_network, table_of
+from networks import pictures, residual_network, run, table_of
 from onnx import TensorProto, helper, numpy_helper
 
 from roundoff.calibration.base import CalibrationTable, TensorRange
@@ -173,3 +173,16 @@ def test_the_result_passes_the_full_checker():
     model = residual_network()
     made = quantize(model, table_of(model), IntegerCodec(Grid()), Placement(last_layer=True))
     onnx.checker.check_model(made, full_check=True)
+
+
+def test_a_weight_behind_identity_is_quantized_and_nothing_of_it_is_left():
+    model = residual_network()
+    node = next(n for n in model.graph.node if n.name == "conv2")
+    model.graph.node.insert(0, helper.make_node("Identity", ["kernel2"], ["alias"], "alias"))
+    node.input[1] = "alias"
+    made = quantize(model, table_of(model), IntegerCodec(Grid()), Placement())
+    plain = residual_network()
+    wanted = quantize(plain, table_of(plain), IntegerCodec(Grid()), Placement())
+    assert "kernel2" not in {tensor.name for tensor in made.graph.initializer}
+    assert [n.op_type for n in made.graph.node] == [n.op_type for n in wanted.graph.node]
+    np.testing.assert_array_equal(run(made, pictures())[0], run(wanted, pictures())[0])

@@ -49,8 +49,8 @@ def weight_scales(
     """
     others = None if axis is None else tuple(i for i in range(weight.ndim) if i != axis % weight.ndim)
     peaks = np.abs(weight).max(axis=others).astype(np.float64)
-    scales = np.asarray(np.maximum(peaks / largest, least))
-    return np.where(scales == 0, np.float32(1), rounded_up(scales, stored_as))
+    scales = rounded_up(np.asarray(np.maximum(peaks / largest, least)), stored_as)
+    return np.where(scales == 0, np.float32(1), scales)
 
 
 def rounded_up(scales: NDArray[np.float64], stored_as: DTypeLike) -> Floats:

@@ -77,9 +77,17 @@ class Prepared:
         return manifest
 
     def split(self, name: SplitName) -> Split:
-        """One split, images memory-mapped read-only."""
-        images = np.load(self.directory / f"{name}_images.npy", mmap_mode="r", allow_pickle=False)
-        labels = np.load(self.directory / f"{name}_labels.npy", allow_pickle=False)
+        """One split, images memory-mapped read-only; DataError where its files are missing or broken."""
+        try:
+            images = np.load(self.directory / f"{name}_images.npy", mmap_mode="r", allow_pickle=False)
+            labels = np.load(self.directory / f"{name}_labels.npy", allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise DataError(
+                f"the {name} split in {self.directory} cannot be read",
+                received=f"{type(error).__name__}: {error}",
+                expected=f"{name}_images.npy and {name}_labels.npy, as the prepare stage writes them",
+                fix="run it again: `dvc repro -f prepare`",
+            ) from error
         return Split(images, labels)
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,18 @@ class Preparation:
             "seed": self.seed,
             "calibration_indices": stratified_indices(train.labels, count, self.seed, in_test).tolist(),
         }
+
+
+def require_calibration_images(manifest: Mapping[str, Any], wanted: int) -> None:
+    """Raise DataError, before any training, where calibration could not have `wanted` images and others to check."""
+    usable = manifest["counts"]["train"] - manifest["duplicates"]["count"]
+    if wanted >= usable:
+        raise DataError(
+            "there are too few training images to calibrate on",
+            received=f"calibrate.images={wanted}, and {usable} training images that are not in the test split",
+            expected="fewer than there are: noise is measured on the others",
+            fix=f"set calibrate.images={max(1, usable // 2)}, or add training images",
+        )
 
 
 def image_hash(image: Images) -> bytes:

@@ -10,7 +10,6 @@ take up what rounding a weight takes from the mean output.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -207,15 +206,23 @@ class _Editor:
         nodes = [*self.front, *self.pairs_of(value.name for value in graph.input)]
         for node in graph.node:
             nodes += [node, *self.pairs_of(node.output)]
-        used = Counter(name for node in nodes for name in node.input)
-        used.update(value.name for value in graph.output)
-        nodes = [node for node in nodes if node.op_type != "Constant" or used[node.output[0]]]
-        kept = [tensor for tensor in graph.initializer if used[tensor.name]]
+        nodes = self._read(nodes)
+        used = self._used(nodes)
+        kept = [tensor for tensor in graph.initializer if tensor.name in used]
         del graph.node[:], graph.initializer[:]
         graph.node.extend(nodes)
         graph.initializer.extend(kept)
         onnx.checker.check_model(self.model)
         return self.model
+
+    def _read(self, nodes: list[onnx.NodeProto]) -> list[onnx.NodeProto]:
+        """Those nodes without the constants, and names of constants, that nothing reads any more."""
+        used = self._used(nodes)
+        left = [node for node in nodes if node.output[0] not in self.known or node.output[0] in used]
+        return left if len(left) == len(nodes) else self._read(left)
+
+    def _used(self, nodes: list[onnx.NodeProto]) -> set[str]:
+        return {name for node in nodes for name in node.input} | {value.name for value in self.model.graph.output}
 
     def pairs_of(self, names: Any) -> list[onnx.NodeProto]:
         """The pair nodes of those tensors that have one."""
