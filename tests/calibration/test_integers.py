@@ -80,7 +80,7 @@ def test_output_channel_axis(op_type, rank, transposed, groups, axis):
     assert weight_axis(op_type, rank, transposed, groups) == axis
 
 
-def test_a_channel_too_small_for_any_scale_counts_as_zeros():
+def test_the_smallest_channel_has_the_smallest_scale():
     weight = np.array([[1e-45, 0.0], [1.0, -2.0]], np.float32)
-    assert weight_scales(weight, 0).tolist() == [1, np.float32(2 / 127)]
+    assert weight_scales(weight, 0).tolist() == [np.float32(2.0**-149), np.float32(2 / 127)]
     assert weight_scales(weight, 0, stored_as=np.float16)[0] == np.float32(2.0**-24)

@@ -54,11 +54,13 @@ def weight_scales(
 
 
 def rounded_up(scales: NDArray[np.float64], stored_as: DTypeLike) -> Floats:
-    """The smallest values of a floating-point type that are no smaller, as float32; to nearest for float32 itself."""
+    """Values of a floating-point type that are no smaller but by a millionth, as float32.
+
+    So float32 itself rounds to nearest, other than where it is subnormal.
+    """
     near = scales.astype(stored_as)
-    if near.dtype != np.float32:
-        near = np.where(near < scales, np.nextafter(near, near.dtype.type(np.inf)), near)
-    return np.asarray(near, dtype=np.float32)
+    smaller = near.astype(np.float64) < scales * (1 - 1e-6)
+    return np.where(smaller, np.nextafter(near, near.dtype.type(np.inf)), near).astype(np.float32)
 
 
 def along(scales: Floats, rank: int, axis: int | None) -> Floats:
