@@ -11,7 +11,7 @@ from roundoff.artifact import read_json
 from roundoff.budgets import budget_checks
 from roundoff.check import Check, Outcome
 from roundoff.errors import DataError
-from roundoff.measurement.accuracy import least_accuracy
+from roundoff.measurement.accuracy import beats_chance, least_accuracy
 from roundoff.measurement.statistics import Interval, paired_drop, paired_kept, samples_to_decide
 from roundoff.ranking import (
     SpeedDifference,
@@ -132,9 +132,9 @@ def _accuracy_checks(name: str, cell: Mapping[str, Any], metrics: Metrics, targe
 
 def _chance_checks(found: Mapping[str, Any], chance: float, margin: float) -> list[Check]:
     """None where the accuracy is clearly above chance; it fails where its whole interval is not."""
-    least = least_accuracy(chance, margin)
-    if found["top1_low"] > least:
+    if beats_chance(found["top1_low"], chance, margin):
         return []
+    least = least_accuracy(chance, margin)
     verdict: Outcome = "fail" if found["top1_high"] <= least else "undecided"
     reason = f"top-1 {found['top1']:.2%} is not clearly above chance ({chance:.2%}): it has to lie above {least:.2%}"
     return [Check("chance", verdict, found["top1"], found["top1_low"], found["top1_high"], least, reason)]

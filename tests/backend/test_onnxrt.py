@@ -172,6 +172,12 @@ def test_layer_types_of_two_activations_are_unknown():
     assert layer_types(helper.make_model(graph)) == {"unknown": 1}
 
 
+def test_a_transposed_convolution_counts():
+    weight = numpy_helper.from_array(np.ones((1, 1, 2, 2), np.float32), "w")
+    graph = helper.make_graph([helper.make_node("ConvTranspose", ["a", "w"], ["b"])], "up", [], [], [weight])
+    assert layer_types(helper.make_model(graph)) == {"float32": 1}
+
+
 def test_the_artifact_is_not_bound_to_a_cpu(tmp_path):
     built(tmp_path, Fp32())
     domains = {node.domain for node in onnx.load(tmp_path / "model.onnx").graph.node}

@@ -63,6 +63,17 @@ def table_of_images(model: onnx.ModelProto, planes: np.ndarray) -> CalibrationTa
     return CalibrationTable(ranges, {"model_sha256": model_hash(model)})
 
 
+@pytest.mark.parametrize(("side", "corrected"), [(8, True), (3, True), (2, False), (1, False)])
+def test_a_map_narrower_than_the_kernel_keeps_its_bias(side, corrected):
+    model = one_conv(bias=True)
+    model.graph.node[2].attribute.append(helper.make_attribute("pads", [1, 1, 1, 1]))
+    for axis in (1, 2):
+        model.graph.input[0].type.tensor_type.shape.dim[axis].dim_value = side
+    planes = np.full((2, 4, side, side), 100.0)
+    made = Int8(last_layer=True).convert(model, Grid(), table_of_images(model, planes))
+    assert (made.graph.node[[n.name for n in made.graph.node].index("conv")].input[2] == "conv/bias") is corrected
+
+
 def conv_of(precision, model, table, grid, images):
     return run(with_outputs(precision.convert(model, grid, table), ["conv"]), images)[0]
 

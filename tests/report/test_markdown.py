@@ -34,3 +34,8 @@ def test_every_table_in_the_report_is_even(written):
     assert len(tables) > 8
     for table in tables:
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
+
+
+def test_a_summary_is_html_and_not_markdown():
+    text = markdown_from_blocks([Details("tensorrt_rtx <b>", (Bullets(("one",)),))], "plots")
+    assert "<summary>tensorrt_rtx &lt;b&gt;</summary>" in text

@@ -35,7 +35,7 @@ _STYLE: Any = {
     "grid.alpha": 0.5,
     "legend.frameon": False,
     "svg.hashsalt": "roundoff",
-    "text.parse_math": False,  # a class may be called $\\foo$
+    "text.parse_math": False,  # a class may be called $\foo$
 }
 
 
