@@ -160,6 +160,20 @@ def test_slow_engines_warm_up_ten_runs_once_and_take_two_rounds_a_load():
     assert len(timings["a"].blocks) == 2 * loop.loads
 
 
+def test_a_slow_engine_does_not_keep_the_fast_ones_from_their_time():
+    """A load with few rounds, for its sake, gives the others longer slices, so that no further loads are needed."""
+    schedule = replace(SCHEDULE, rounds_per_load=20)
+    loop, timings, _ = timed({"a": 0.2, "b": 0.3, "slow": 70.0}, schedule=schedule)
+    assert loop.loads == schedule.min_loads
+    assert all(timing.seconds >= schedule.min_seconds for timing in timings.values())
+    assert len(timings["slow"].blocks) == 2 * loop.loads
+
+
+def test_engines_that_are_no_slower_than_their_slices_take_all_rounds():
+    loop, timings, _ = timed({"a": 0.2, "b": 0.3}, schedule=replace(SCHEDULE, rounds_per_load=20, min_seconds=3))
+    assert len(timings["a"].blocks) == 20 * loop.loads
+
+
 def test_minimum_duration_and_loads_hold_even_over_budget():
     loop, timings, _ = timed({"a": 1.0, "b": 30.0}, schedule=replace(SCHEDULE, budget_seconds=0.01))
     assert loop.loads >= SCHEDULE.min_loads

@@ -33,9 +33,10 @@ SETTLE_MS = 0.5  # of runs after another engine's meet its caches, and are not c
 class Schedule:
     """How long to time: milliseconds and runs of warm-up, seconds per engine and batch size, seconds in all.
 
-    Each load is timed for `rounds_per_load` rounds, or as few as two if runs are slow. Loads go on until there are
-    `min_loads`, every entry was timed for `min_seconds`, and each speed-up's 95 % interval is within ±`interval_target`
-    (a share) or `budget_seconds` have passed.
+    Each load is timed for `rounds_per_load` rounds, or, where an engine is so slow that these would take too long, for
+    fewer, down to two, in which the fast ones get as much time all the same. Loads go on until there are `min_loads`,
+    every entry was timed for `min_seconds`, and each speed-up's 95 % interval is within ±`interval_target` (a share) or
+    `budget_seconds` have passed.
     """
 
     warmup_ms: float
@@ -144,6 +145,8 @@ class Interleaved:
     repeated_rounds: int = 0
     loads: int = 0
     timings: dict[str, Timing] = field(default_factory=dict)
+    _pace_s: dict[str, float] = field(default_factory=dict)
+    _rounds: int = 0
     _runs: dict[str, int] = field(default_factory=dict)
     _settling: dict[str, int] = field(default_factory=dict)
 
@@ -169,12 +172,11 @@ class Interleaved:
             present = [name for name in names if name in bounds]
             for name in present:
                 self._warm_up(name, bounds[name])
+            if not self._runs:
+                self._plan(present)
             self.monitor.disturbed()
-            started, share_s = self.clock(), self.schedule.min_seconds / self.schedule.min_loads * len(present)
-            for count in range(self.schedule.rounds_per_load):
+            for _ in range(self._rounds):
                 self._round({present[i]: bounds[present[i]] for i in order.permutation(len(present))})
-                if count >= 1 and self.clock() - started > OVERTIME * share_s:
-                    break
         self.loads += 1
         self._forget(set(names) - set(present))
         return present
@@ -184,14 +186,14 @@ class Interleaved:
         self.references = {a: b for a, b in self.references.items() if not gone & {a, b}}
 
     def _warm_up(self, name: str, bound: Bound) -> None:
-        """Run uncounted: at the first load in full, which also shows how many runs fill a slice of a round.
+        """Run uncounted: at the first load in full, which also shows how long a run takes.
 
         Later loads warm up for as many runs, or a quarter of the time where that is shorter.
         """
         bound.end_to_end(1)
         bound.stream(1)
         started, warm_up_s = self.clock(), self.schedule.warmup_ms / 1e3
-        if name in self._runs:
+        if name in self._pace_s:
             for _ in range(self.schedule.warmup_runs):
                 bound.device_only(1)
                 if self.clock() - started > warm_up_s / 4:
@@ -202,10 +204,24 @@ class Interleaved:
             before = self.clock()
             run_ms.append(float(np.median(bound.device_only(block))))
             block_s.append(self.clock() - before)
-        pace = max(float(np.median(block_s)) / block, 1e-9)
-        slices = self.schedule.min_loads * self.schedule.rounds_per_load * MODES
-        self._runs[name] = max(1, round(self.schedule.min_seconds / slices / pace))
+        self._pace_s[name] = max(float(np.median(block_s)) / block, 1e-9)
         self._settling[name] = max(1, math.ceil(SETTLE_MS / max(float(np.median(run_ms)), 1e-6)))
+
+    def _plan(self, names: Sequence[str]) -> None:
+        """How many rounds a load has, and how many runs fill each entry's slice of a round.
+
+        As many rounds as take no more than half as long again as the entries have: each holds one run or more of all.
+        """
+        share_s = self.schedule.min_seconds / self.schedule.min_loads
+        for rounds in range(self.schedule.rounds_per_load, 0, -1):
+            slice_s = share_s / rounds / MODES
+            self._rounds, self._runs = rounds, {name: max(1, round(slice_s / self._pace_s[name])) for name in names}
+            round_s = sum(
+                (MODES * runs + (MODES - 1) * self._settling[name]) * self._pace_s[name]
+                for name, runs in self._runs.items()
+            )
+            if rounds <= 2 or rounds * round_s <= OVERTIME * share_s * len(names):
+                break
 
     def _round(self, bounds: Mapping[str, Bound]) -> None:
         for repeat in range(MOST_REPEATS + 1):
