@@ -100,7 +100,16 @@ def test_rule_is_held(run, name):
 
 def test_quiet_device_is_called_quiet(run):
     every_batch(run, warnings=[])
+    device(run, conditions={"throttle_reasons": []})
     assert seen(run, "quiet") == (True, "0 of 12 timed batches carry a warning")
+
+
+def test_a_device_whose_throttling_was_not_read_is_not_called_quiet(run):
+    every_batch(run, warnings=[])
+    text = "0 of 12 timed batches carry a warning; throttling was not read: CPU"
+    assert seen(run, "quiet") == (None, text)
+    every_batch(run, warnings=["noisy"])
+    assert seen(run, "quiet")[0] is False
 
 
 def test_cells_without_their_fp32_beside_them_are_named(run):

@@ -26,6 +26,15 @@ def throttled(evidence: Evidence) -> dict[str, list[str]]:
     return {name: list(reasons) for name, reasons in seen.items() if reasons}
 
 
+def throttling_unread(evidence: Evidence) -> list[str]:
+    """Names of the devices of which nobody knows whether they were held back while they were timed."""
+    return [
+        device_name(device, evidence)
+        for device, found in evidence.devices.items()
+        if (found.get("conditions") or {}).get("throttle_reasons") is None
+    ]
+
+
 def throttled_words(evidence: Evidence, words: Words) -> list[str]:
     """A sentence for each device that was held back, with its clocks and power while it was timed."""
     return [

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from roundoff.report.conditions import device_words, throttled
+from roundoff.report.conditions import device_words, throttled, throttling_unread
 from roundoff.report.evidence import Evidence
 from roundoff.report.messages import Words
 from roundoff.report.rule import NOTHING, Seen
 
 
 def quiet(evidence: Evidence, words: Words) -> Seen:
-    """Held where no timed batch carries a warning and no device was held back."""
+    """Held where no timed batch carries a warning and no device was held back; None where that was not read."""
     timings, held_back = evidence.timings, throttled(evidence)
     if not timings:
         return NOTHING
@@ -18,7 +18,10 @@ def quiet(evidence: Evidence, words: Words) -> Seen:
     if held_back:
         reasons = dict.fromkeys(words.said(reason) for found in held_back.values() for reason in found)
         text += words("group_separator") + words("seen_throttled", reasons=words("list_separator").join(reasons))
-    return not warned and not held_back, text
+    if unread := throttling_unread(evidence):
+        text += words("group_separator") + words("seen_throttling_unread", devices=words("list_separator").join(unread))
+    quiet_as_far_as_known = not warned and not held_back
+    return (None if quiet_as_far_as_known and unread else quiet_as_far_as_known), text
 
 
 def conditions(evidence: Evidence, words: Words) -> Seen:
