@@ -41,7 +41,7 @@ class Bench:
     def cell(self, name: str) -> dict[str, Any]:
         """Measure one cell; whatever goes wrong is its row. The device's lock is held, build and loads included."""
         from roundoff.backend import cuda
-        from roundoff.measurement.lock import device_lock
+        from roundoff.lock import device_lock
 
         model, precision = name.rsplit("/", 1)
         print(f"{name} …", file=sys.stderr, flush=True)

@@ -13,8 +13,8 @@ from verdict_called import CANDIDATE, CONTROL, FP32, called, speedup
 
 from roundoff.backend.base import Bound, Logits, Milliseconds
 from roundoff.evaluation import Evaluation
+from roundoff.lock import device_lock
 from roundoff.measurement.energy import Monitor
-from roundoff.measurement.lock import device_lock
 from roundoff.measurement.scatter import scatter
 from roundoff.measurement.timing import Fresh, Interleaved
 from roundoff.progress import progress_bar

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
@@ -12,6 +13,7 @@ import pytest
 from omegaconf import OmegaConf
 from onnx import TensorProto, helper
 
+from roundoff import engine
 from roundoff.artifact import sha256_of
 from roundoff.backend.base import Backend
 from roundoff.calibration.base import CalibrationTable, TensorRange
@@ -96,6 +98,38 @@ def directory(tmp_path):
 
 def build(inputs, directory, backend=None, precision=None):
     return build_cell("copying", backend or Copying(), "fp32", precision or Renamed(), inputs, directory)
+
+
+@dataclass(frozen=True)
+class Timing(Copying):
+    """Times its choices on a device, twice; writes down which locks were held."""
+
+    repeats: int = 2
+    held: list[str] = field(default_factory=list)
+    seen: list[list[str]] = field(default_factory=list)
+
+    def builds_on(self):
+        return "GPU-1"
+
+    def build(self, source, directory):
+        self.seen.append(list(self.held))
+        return super().build(source, directory)
+
+
+def test_a_backend_that_times_its_choices_builds_under_its_devices_lock(inputs, directory, monkeypatch):
+    backend = Timing()
+
+    @contextmanager
+    def lock(device):
+        backend.held.append(device)
+        yield 0.0
+        backend.held.remove(device)
+
+    monkeypatch.setattr(engine, "device_lock", lock)
+    build(inputs, directory, backend)
+    assert backend.seen == [["GPU-1"], ["GPU-1"]]
+    build(inputs, directory, Copying())
+    assert backend.held == []
 
 
 def test_sidecar_says_what_was_built_from_what(inputs, directory):

@@ -9,7 +9,7 @@ import roundoff
 
 ROOT = Path(roundoff.__file__).parent
 LAYERS = (
-    ("errors", "artifact", "progress"),
+    ("errors", "artifact", "progress", "lock"),
     ("platform",),
     ("dataset",),
     ("framework", "model", "batches", "training"),

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import time
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from roundoff.backend.base import Backend, Runner, Source
 from roundoff.calibration.base import CalibrationTable
 from roundoff.dataset.base import Images
 from roundoff.errors import BuildError, DataError, Unavailable
+from roundoff.lock import device_lock
 from roundoff.precision.base import Precision
 
 FORMAT_VERSION = 2
@@ -157,10 +159,12 @@ def _built(backend: Backend, name: str, precision: Precision, inputs: Inputs, di
         raise Unavailable("converted from the Keras model, and there is none here")
     graph = _converted(backend, precision, inputs, directory / GRAPH) if backend.takes_onnx else inputs.onnx
     source = Source(name, precision, graph, inputs.keras, inputs.calibration)
-    start = time.perf_counter()
-    facts = backend.build(source, directory)
-    build_s = time.perf_counter() - start
-    different = _build_again(backend, source, directory)
+    device = backend.builds_on()
+    with device_lock(device) if device else nullcontext():
+        start = time.perf_counter()
+        facts = backend.build(source, directory)
+        build_s = time.perf_counter() - start
+        different = _build_again(backend, source, directory)
     files = {
         path.relative_to(directory).as_posix(): {"sha256": sha256_of(path), "bytes": path.stat().st_size}
         for path in sorted(directory.rglob("*"))

@@ -15,10 +15,10 @@ from roundoff.backend.base import Backend, Logits, Runner
 from roundoff.dataset.base import Images, Labels, Prepared
 from roundoff.engine import GRAPH
 from roundoff.errors import ConfigError, GateError, noted
+from roundoff.lock import device_lock
 from roundoff.measurement.accuracy import accuracy, chance_level, refuse_chance_level, relative_error
 from roundoff.measurement.cell import PREFERRED_REFERENCE, REFERENCE_PRECISION, Cell, choose_reference, find_cells
 from roundoff.measurement.label import label, strict_fp32
-from roundoff.measurement.lock import device_lock
 from roundoff.measurement.speed import DeviceSpeed, SpeedPlan, measure_device
 from roundoff.measurement.spread import equal_gpus, measure_spread, merged_rows
 from roundoff.measurement.statistics import FEWEST_FOR_MEDIAN_INTERVAL

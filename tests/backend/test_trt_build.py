@@ -593,3 +593,11 @@ def test_a_false_claim_names_the_precision_and_keeps_the_log(tmp_path, monkeypat
 def test_multiplications_count_through_casts_and_padding():
     half = Fp16().convert(network(), Grid(), None)
     assert multiplications(half) == {"conv": 27648, "dense_layer": 160}
+
+
+def test_only_a_builder_that_needs_its_gpu_times_its_kernels_there(monkeypatch):
+    monkeypatch.setattr(cuda, "use_first_device", lambda: "GPU-1")
+    assert Tensorrt().builds_on() is None
+    tensorrt = SimpleNamespace(IBuilderConfig=object)
+    monkeypatch.setattr("roundoff.backend.trt.import_tensorrt", lambda name: tensorrt)
+    assert Tensorrt(module="tensorrt").builds_on() == "GPU-1"

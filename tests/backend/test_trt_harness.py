@@ -534,7 +534,7 @@ def run(harness, gpu, monkeypatch, tmp_path):
         monkeypatch.setattr(module, "import_tensorrt", lambda name: trt)
     built = trt_build.Built(b"plan", b"", (), [])
     monkeypatch.setattr(backend, "build_engine", lambda *arguments: built)
-    monkeypatch.setattr("roundoff.measurement.lock.lock_path", lambda device: tmp_path / f"{device}.lock")
+    monkeypatch.setattr("roundoff.lock.lock_path", lambda device: tmp_path / f"{device}.lock")
     onnx.save(mean_plus_class_number(), tmp_path / "m.onnx")
     np.save(tmp_path / "test_images.npy", IMAGES)
     np.save(tmp_path / "test_labels.npy", logits_of(IMAGES).argmax(1))

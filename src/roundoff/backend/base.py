@@ -52,6 +52,10 @@ class Backend(ABC):
     def refusal(self, precision: Precision) -> str | None:
         """Why this backend cannot build the precision on this machine, in words for its row; None if it can."""
 
+    def builds_on(self) -> str | None:
+        """The device that `build` times its choices on ("cpu", or a GPU's UUID); None where it times nothing."""
+        return None
+
     @abstractmethod
     def build(self, source: Source, directory: Path) -> dict[str, Any]:
         """Write the artifact's files into `directory` and return facts about it for the metrics.

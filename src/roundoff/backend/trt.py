@@ -89,6 +89,10 @@ class Tensorrt(Backend):
             return None
         return f"{self.module} builds for the GPU of this machine; {missing}"
 
+    def builds_on(self) -> str | None:
+        """The GPU for TensorRT, which times its kernels there; None for TensorRT-RTX, which builds ahead of time."""
+        return None if builds_ahead_of_time(import_tensorrt(self.module)) else cuda.use_first_device()
+
     def build(self, source: Source, directory: Path) -> dict[str, Any]:
         """Write model.engine, build.log, engine.json and (TensorRT) timing.cache."""
         trt = import_tensorrt(self.module)

@@ -101,12 +101,12 @@ class Prepared:
         Raises DataError if the manifest's pool is smaller.
         """
         pool = self.manifest["calibration_indices"]
-        if count > self.pool:
+        if count > len(pool):
             raise DataError(
                 f"{self.directory} holds too few calibration images",
                 received=f"calibrate.images={count}",
-                expected=f"at most {self.pool}",
-                fix=f"set calibrate.images={self.pool} or fewer, "
+                expected=f"at most {len(pool)}",
+                fix=f"set calibrate.images={len(pool)} or fewer, "
                 "or raise prepare.calibration_pool if the training split has more",
             )
         return np.asarray(pool[:count], dtype=np.int64)

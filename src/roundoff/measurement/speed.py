@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from roundoff.backend.base import Bound, Runner
 from roundoff.dataset.base import Images
 from roundoff.errors import GateError, Unavailable
+from roundoff.lock import device_lock
 from roundoff.measurement.accuracy import Logits, relative_error
 from roundoff.measurement.cell import REFERENCE_PRECISION, Cell
 from roundoff.measurement.energy import Meter, energy_per_image, meter_for, monitor_for, no_energy
 from roundoff.measurement.latency import batch_metrics, batch_unavailable
-from roundoff.measurement.lock import device_lock
 from roundoff.measurement.scatter import scatter
 from roundoff.measurement.timing import Interleaved, Schedule, Timing
 from roundoff.progress import progress_bar

@@ -1,4 +1,4 @@
-"""One timed region at a time on a device: jobs in parallel wait for each other instead of spoiling the figures."""
+"""One job at a time that times something on a device: others wait for it instead of spoiling its figures."""
 
 from __future__ import annotations
 

@@ -8,11 +8,11 @@ import uuid
 
 import pytest
 
-from roundoff.measurement.lock import device_lock, lock_path
+from roundoff.lock import device_lock, lock_path
 
 HOLDER = """
 import sys, time
-from roundoff.measurement.lock import device_lock
+from roundoff.lock import device_lock
 with device_lock(sys.argv[1]):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))
