@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -158,12 +160,12 @@ class Evidence:
     def guesses(self, cell: Cell) -> NDArray[np.int64] | None:
         """The class that the cell chose for each test image, int64 [N]; -1 where a logit is not finite."""
         path = self.sources.predictions / cell.precision / f"{cell.backend}.npy"
-        return predictions(np.load(path, allow_pickle=False)) if path.exists() else None
+        return predictions(_arrays(path)) if path.exists() else None
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
         """True classes of the test images, int64 [N]."""
-        loaded: NDArray[np.int64] = np.load(self.sources.predictions / "labels.npy", allow_pickle=False)
+        loaded: NDArray[np.int64] = _arrays(self.sources.predictions / "labels.npy")
         return loaded
 
     def samples(self, cell: Cell, batch: int) -> dict[str, NDArray[np.float64]]:
@@ -171,8 +173,8 @@ class Evidence:
         path = self.sources.timings / cell.precision / cell.backend / f"batch_{batch}.npz"
         if not path.exists():
             return {}
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: np.asarray(arrays[name], dtype=np.float64) for name in arrays.files}
+        samples: dict[str, NDArray[np.float64]] = _arrays(path)
+        return samples
 
 
 def read_evidence(sources: Sources, verdict: Mapping[str, Any]) -> Evidence:
@@ -222,6 +224,23 @@ def _in_order(cells: list[Cell]) -> list[Cell]:
     backends = list(dict.fromkeys(cell.backend for cell in cells))
     ranks = {name: rank for rank, name in enumerate(USUAL_ORDER)}
     return sorted(cells, key=lambda cell: (backends.index(cell.backend), ranks.get(cell.precision, len(ranks))))
+
+
+def _arrays(path: Path) -> Any:
+    """The array of an .npy file, or of an .npz file a dict of arrays float64; DataError where it cannot be read."""
+    try:
+        found = np.load(path, allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            return found
+        with found:
+            return {name: np.asarray(found[name], dtype=np.float64) for name in found.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(
+            f"{path} cannot be read",
+            received=f"{type(error).__name__}: {error}",
+            expected="a file as `evaluate` writes it",
+            fix="run it again: `dvc repro -f evaluate`",
+        ) from error
 
 
 def _csv_rows(path: Path | None) -> list[dict[str, str]]:
