@@ -22,8 +22,8 @@ from roundoff.backend.cuda import CudaError, DeviceMemory, Owner
 from roundoff.backend.trt_library import OUT_OF_MEMORY, import_tensorrt, make_log
 from roundoff.errors import GateError, Unavailable
 from roundoff.measurement.energy import energy_per_image, meter_for, no_energy
+from roundoff.measurement.outputs import check_outputs, tolerance
 from roundoff.measurement.scatter import block_sizes
-from roundoff.measurement.speed import check_outputs, tolerance
 
 ENERGY_S = 2.0
 WARM_S = 0.2

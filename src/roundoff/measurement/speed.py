@@ -15,18 +15,17 @@ from numpy.typing import NDArray
 
 from roundoff.backend.base import Bound, Runner
 from roundoff.dataset.base import Images
-from roundoff.errors import GateError, Unavailable
+from roundoff.errors import Unavailable
 from roundoff.lock import device_lock
-from roundoff.measurement.accuracy import Logits, relative_error
 from roundoff.measurement.cell import REFERENCE_PRECISION, Cell
 from roundoff.measurement.energy import Meter, energy_per_image, meter_for, monitor_for, no_energy
 from roundoff.measurement.latency import batch_metrics, batch_unavailable
+from roundoff.measurement.outputs import check_outputs, tolerance
 from roundoff.measurement.scatter import scatter
 from roundoff.measurement.timing import Interleaved, Schedule, Timing
 from roundoff.progress import progress_bar
 
 CONTROL = "control"
-SAME_OUTPUT = 1e-5
 
 
 @dataclass(frozen=True)
@@ -274,35 +273,3 @@ def _timing_bar(device: str, loop: Interleaved) -> Iterator[Callable[[float], No
             shown = now
 
         yield show
-
-
-def tolerance(own_error: float | None) -> float:
-    """Twice a precision's own relative error, at most 0.5: what two kernels that err by that much can differ by."""
-    return max(SAME_OUTPUT, min(0.5, 2 * (own_error or 0.0)))
-
-
-def check_outputs(cell: str, bound: Bound, expected: Logits, most: float) -> float:
-    """Poison the outputs, run in either timed mode, and compare with `expected`, logits [rotate × batch, classes].
-
-    Not bit for bit: another batch size may take another kernel, which adds in another order. Returns the larger of the
-    relative errors; raises GateError where it is above `most`.
-    """
-    where, errors = f"{cell} at batch size {bound.batch_size}", list[float]()
-    for mode, transfers in (("device-only", False), ("end-to-end", True)):
-        bound.poison()
-        errors.append(_compare_outputs(where, mode, bound.outputs(transfers), expected, most))
-    return max(errors)
-
-
-def _compare_outputs(cell: str, mode: str, outputs: list[Logits], expected: Logits, most: float) -> float:
-    found = np.concatenate(outputs)
-    unwritten = int((np.isfinite(found) != np.isfinite(expected)).any(axis=1).sum())
-    error = relative_error(found, expected)
-    if unwritten or (error is not None and error > most):
-        raise GateError(
-            f"{cell}: the {mode} timed mode does not compute what the accuracy run computed",
-            received=f"{unwritten} outputs never written or not finite, relative error {error}",
-            expected=f"every output written, relative error at most {most:.1e}",
-            fix="the backend's binding or the runtime is at fault: the timings would be of something else",
-        )
-    return error or 0.0
