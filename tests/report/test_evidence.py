@@ -18,5 +18,5 @@ def test_a_file_that_was_cut_short_is_named(run, pattern, kept):
     assert all(len(found) for found in read_all(run))
     for path in run.sources.predictions.parent.glob(pattern):
         path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(DataError, match=r"np[yz] cannot be read(.*\n)+  fix:      run it again: `dvc repro -f evaluate`"):
+    with pytest.raises(DataError, match=r"np[yz] cannot be read(.*\n)+  fix:      run it again: `dvc repro -f eval"):
         read_all(run)
