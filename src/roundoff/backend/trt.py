@@ -15,6 +15,7 @@ from roundoff.artifact import read_json, write_json
 from roundoff.backend import cuda
 from roundoff.backend.base import Backend, Runner, Source
 from roundoff.backend.trt_build import Settings, build_engine, builds_ahead_of_time
+from roundoff.backend.trt_collector import collector_paused
 from roundoff.backend.trt_fit import made_for, refuse_foreign
 from roundoff.backend.trt_inspect import multiplications, refuse_false_claim, summarize
 from roundoff.backend.trt_library import INSTALL, import_tensorrt, make_log, published_here, read_cache, write_cache
@@ -102,7 +103,8 @@ class Tensorrt(Backend):
         cache = b"" if source.again else read_cache(timings)
         settings = self._settings(source.precision)
         try:
-            built = build_engine(trt, source.name, source.graph, settings, directory / LOG, cache)
+            with collector_paused():
+                built = build_engine(trt, source.name, source.graph, settings, directory / LOG, cache)
             claimed = (source.precision.weights, source.precision.activations)
             refuse_false_claim(claimed, built.layers, unknown_counts=True)
         except (BuildError, GateError) as error:
@@ -130,7 +132,8 @@ class Tensorrt(Backend):
         facts, plan = read_json(directory / FACTS), (directory / self.artifact).read_bytes()
         log = make_log(trt)
         refuse_foreign(trt, facts["made_for"], plan, log)
-        return TensorrtRunner(trt, plan, log, facts, self._kernels_file(plan), self.streams, self.cuda_graphs)
+        with collector_paused():
+            return TensorrtRunner(trt, plan, log, facts, self._kernels_file(plan), self.streams, self.cuda_graphs)
 
     def _with_log(self, error: RoundoffError, log: Path, name: str) -> RoundoffError:
         """The error with the precision's name, and the log where it stays: what a failed stage was writing goes."""

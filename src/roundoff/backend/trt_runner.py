@@ -14,6 +14,7 @@ from roundoff.backend.base import Bound, Logits, Runner
 from roundoff.backend.cuda import Owner, Stream
 from roundoff.backend.host import check_batches
 from roundoff.backend.trt_bound import TensorrtBound
+from roundoff.backend.trt_collector import collector_paused
 from roundoff.backend.trt_context import SCRATCH, Context, Engine, freed_on_failure
 from roundoff.backend.trt_inspect import decides, layers_from_inspector, refuse_false_claim, summarize
 from roundoff.backend.trt_lane import Lane
@@ -95,7 +96,8 @@ class TensorrtRunner(Runner):
         check_batches(batches)
         for batch in batches:
             self._refuse_other_shape(batch)
-        bound = TensorrtBound(self._engine, batches, self._streams, self._cuda_graphs, self._bounds.remove)
+        with collector_paused():
+            bound = TensorrtBound(self._engine, batches, self._streams, self._cuda_graphs, self._bounds.remove)
         self._bounds.append(bound)
         self._largest_binding = max(self._largest_binding, bound.device_bytes)
         self._keep_kernels()

@@ -1,0 +1,23 @@
+"""Keeping Python's garbage collector out of TensorRT."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """No garbage is collected inside.
+
+    TensorRT logs while it holds a lock, so Python may run in the middle of its calls; were an object of an earlier
+    build collected there, freeing it would wait for that same lock, forever. A CUDA graph's capture would fail.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
