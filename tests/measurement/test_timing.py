@@ -1,5 +1,6 @@
 """The timing loop on engines of known speed and a clock of their own."""
 
+import gc
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -256,6 +257,22 @@ class Throttling(Monitor):
     def disturbed(self):
         self.readings += 1
         return self.readings in self.at
+
+
+def test_no_garbage_is_collected_in_a_round(monkeypatch):
+    collecting: dict[str, list[bool]] = {}
+    times = Engine.times
+
+    def look(self, kind, runs):
+        collecting.setdefault(kind, []).append(gc.isenabled())
+        return times(self, kind, runs)
+
+    monkeypatch.setattr(Engine, "times", look)
+    loop, timings, _ = timed({"a": 1.0})
+    rounds = len(timings["a"].blocks)
+    assert collecting["end_to_end"].count(False) == rounds
+    assert collecting["end_to_end"].count(True) == loop.loads  # of the warm-up
+    assert gc.isenabled()
 
 
 def test_a_disturbed_round_is_repeated_and_not_counted():

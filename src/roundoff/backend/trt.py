@@ -15,11 +15,11 @@ from roundoff.artifact import read_json, write_json
 from roundoff.backend import cuda
 from roundoff.backend.base import Backend, Runner, Source
 from roundoff.backend.trt_build import Settings, build_engine, builds_ahead_of_time
-from roundoff.backend.trt_collector import collector_paused
 from roundoff.backend.trt_fit import made_for, refuse_foreign
 from roundoff.backend.trt_inspect import multiplications, refuse_false_claim, summarize
 from roundoff.backend.trt_library import INSTALL, import_tensorrt, make_log, published_here, read_cache, write_cache
 from roundoff.backend.trt_runner import KERNELS, TensorrtRunner
+from roundoff.collector import collector_paused
 from roundoff.errors import BuildError, ConfigError, GateError, RoundoffError, Unavailable
 from roundoff.precision.base import Grid, Precision
 

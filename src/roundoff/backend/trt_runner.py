@@ -14,11 +14,11 @@ from roundoff.backend.base import Bound, Logits, Runner
 from roundoff.backend.cuda import Owner, Stream
 from roundoff.backend.host import check_batches
 from roundoff.backend.trt_bound import TensorrtBound
-from roundoff.backend.trt_collector import collector_paused
 from roundoff.backend.trt_context import SCRATCH, Context, Engine, freed_on_failure
 from roundoff.backend.trt_inspect import decides, layers_from_inspector, refuse_false_claim, summarize
 from roundoff.backend.trt_lane import Lane
 from roundoff.backend.trt_library import prune, read_cache, write_cache
+from roundoff.collector import collector_paused
 from roundoff.dataset.base import Images
 from roundoff.errors import DataError
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roundoff.backend.base import Bound, Milliseconds
+from roundoff.collector import collector_paused
 from roundoff.measurement.statistics import Interval, median_interval
 
 Clock = Callable[[], float]
@@ -226,7 +227,8 @@ class Interleaved:
     def _round(self, bounds: Mapping[str, Bound]) -> None:
         for repeat in range(MOST_REPEATS + 1):
             self.repeated_rounds += repeat > 0
-            blocks = {name: self._block(name, bound) for name, bound in bounds.items()}
+            with collector_paused():
+                blocks = {name: self._block(name, bound) for name, bound in bounds.items()}
             if not self.monitor.disturbed():
                 break
         for name, block in blocks.items():

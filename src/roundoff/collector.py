@@ -1,4 +1,4 @@
-"""Keeping Python's garbage collector out of TensorRT."""
+"""Keeping Python's garbage collector out of timed runs and of TensorRT."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
-    """No garbage is collected inside.
+    """No garbage is collected inside: a collection takes milliseconds, at a moment of its own choosing.
 
     TensorRT logs while it holds a lock, so Python may run in the middle of its calls; were an object of an earlier
     build collected there, freeing it would wait for that same lock, forever. A CUDA graph's capture would fail.

@@ -1,4 +1,4 @@
-"""Python's garbage collector stays out of TensorRT."""
+"""Python's garbage collector stays out of TensorRT, and is as it was afterwards."""
 
 import gc
 import subprocess
@@ -12,8 +12,8 @@ import pytest
 from roundoff.backend import cuda, trt, trt_runner
 from roundoff.backend.base import Source
 from roundoff.backend.trt import Tensorrt
-from roundoff.backend.trt_collector import collector_paused
 from roundoff.backend.trt_runner import TensorrtRunner
+from roundoff.collector import collector_paused
 from roundoff.precision.fp32 import Fp32
 
 pytest.importorskip("tensorrt_rtx")
@@ -24,7 +24,7 @@ import gc, sys
 from pathlib import Path
 import tensorrt_rtx as trt
 from roundoff.backend import trt_library
-from roundoff.backend.trt_collector import collector_paused
+from roundoff.collector import collector_paused
 
 class Garbage:
     def __init__(self, builder):
