@@ -72,12 +72,12 @@ def test_it_is_paused_while_an_engine_is_loaded(tmp_path, monkeypatch):
     (tmp_path / trt.FACTS).write_text('{"made_for": {}}')
     (tmp_path / Tensorrt.artifact).write_bytes(b"plan")
     monkeypatch.setattr(trt, "TensorrtRunner", looking(seen))
-    monkeypatch.setattr(trt, "refuse_foreign", lambda *_: None)
+    monkeypatch.setattr(trt, "refuse_foreign", lambda *_: seen.append(gc.isenabled()))
     monkeypatch.setattr(cuda, "absence", lambda: None)
     monkeypatch.setattr(cuda, "use_first_device", lambda: "GPU-1")
     with pytest.raises(RuntimeError, match="enough seen"):
         Tensorrt().load(tmp_path)
-    assert (seen, gc.isenabled()) == ([False], True)
+    assert (seen, gc.isenabled()) == ([False, False], True)
 
 
 def test_it_is_paused_while_an_engine_is_bound(monkeypatch):

@@ -601,3 +601,13 @@ def test_only_a_builder_that_needs_its_gpu_times_its_kernels_there(monkeypatch):
     tensorrt = SimpleNamespace(IBuilderConfig=object)
     monkeypatch.setattr("roundoff.backend.trt.import_tensorrt", lambda name: tensorrt)
     assert Tensorrt(module="tensorrt").builds_on() == "GPU-1"
+
+
+def test_a_gpu_that_cannot_be_used_to_build_on_is_a_reason(monkeypatch):
+    def in_use() -> str:
+        raise cuda.CudaError("cudaFree", "cudaErrorDevicesUnavailable", "busy")
+
+    monkeypatch.setattr(cuda, "use_first_device", in_use)
+    monkeypatch.setattr("roundoff.backend.trt.import_tensorrt", lambda name: SimpleNamespace(IBuilderConfig=object))
+    with pytest.raises(Unavailable, match=r"^tensorrt builds for the GPU of this machine; cudaFree: .*busy"):
+        Tensorrt(module="tensorrt").builds_on()

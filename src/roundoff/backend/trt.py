@@ -91,8 +91,16 @@ class Tensorrt(Backend):
         return f"{self.module} builds for the GPU of this machine; {missing}"
 
     def builds_on(self) -> str | None:
-        """The GPU for TensorRT, which times its kernels there; None for TensorRT-RTX, which builds ahead of time."""
-        return None if builds_ahead_of_time(import_tensorrt(self.module)) else cuda.use_first_device()
+        """The GPU for TensorRT, which times its kernels there; None for TensorRT-RTX, which builds ahead of time.
+
+        Raises Unavailable where the GPU cannot be used.
+        """
+        if builds_ahead_of_time(import_tensorrt(self.module)):
+            return None
+        try:
+            return cuda.use_first_device()
+        except cuda.CudaError as error:
+            raise Unavailable(f"{self.module} builds for the GPU of this machine; {error}") from None
 
     def build(self, source: Source, directory: Path) -> dict[str, Any]:
         """Write model.engine, build.log, engine.json and (TensorRT) timing.cache."""
@@ -131,8 +139,8 @@ class Tensorrt(Backend):
             raise Unavailable(f"{error.what} ({error.received}): {error.fix}") from None
         facts, plan = read_json(directory / FACTS), (directory / self.artifact).read_bytes()
         log = make_log(trt)
-        refuse_foreign(trt, facts["made_for"], plan, log)
         with collector_paused():
+            refuse_foreign(trt, facts["made_for"], plan, log)
             return TensorrtRunner(trt, plan, log, facts, self._kernels_file(plan), self.streams, self.cuda_graphs)
 
     def _with_log(self, error: RoundoffError, log: Path, name: str) -> RoundoffError:

@@ -98,9 +98,9 @@ class TensorrtRunner(Runner):
             self._refuse_other_shape(batch)
         with collector_paused():
             bound = TensorrtBound(self._engine, batches, self._streams, self._cuda_graphs, self._bounds.remove)
-        self._bounds.append(bound)
-        self._largest_binding = max(self._largest_binding, bound.device_bytes)
-        self._keep_kernels()
+            self._bounds.append(bound)
+            self._largest_binding = max(self._largest_binding, bound.device_bytes)
+            self._keep_kernels()
         return bound
 
     def memory_mb(self) -> float | None:
