@@ -1,9 +1,19 @@
 """What a report is written from: files that `evaluate` left, whole or broken."""
 
+import numpy as np
 import pytest
 
 from roundoff.errors import DataError
 from roundoff.report.evidence import read_evidence
+
+
+def all_or_error(run):
+    """Whether all could be read; whatever is raised but DataError is a failure."""
+    try:
+        read_all(run)
+    except DataError:
+        return False
+    return True
 
 
 def read_all(run):
@@ -20,3 +30,15 @@ def test_a_file_that_was_cut_short_is_named(run, pattern, kept):
         path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(DataError, match=r"np[yz] cannot be read(.*\n)+  fix:      run it again: `dvc repro -f eval"):
         read_all(run)
+
+
+@pytest.mark.parametrize("pattern", ["predictions/labels.npy", "timings/*/*/batch_1.npz"])
+def test_a_changed_byte_is_no_traceback(run, pattern):
+    path = next(run.sources.predictions.parent.glob(pattern))
+    whole, random, broken = path.read_bytes(), np.random.default_rng(0), 0
+    for place in random.integers(0, 128 if path.suffix == ".npy" else len(whole), 300):
+        changed = bytearray(whole)
+        changed[place] ^= int(random.integers(1, 256))
+        path.write_bytes(changed)
+        broken += not all_or_error(run)
+    assert broken > 50

@@ -112,6 +112,13 @@ def test_a_device_whose_throttling_was_not_read_is_not_called_quiet(run):
     assert seen(run, "quiet")[0] is False
 
 
+def test_where_no_device_is_named_none_is_called_quiet(run):
+    every_batch(run, warnings=[])
+    for name in ("fp32", "fp16", "int8"):
+        run.rewrite(name, lambda content: content["method"].pop("devices"))
+    assert seen(run, "quiet")[0] is None
+
+
 def test_cells_without_their_fp32_beside_them_are_named(run):
     device(run, cells=["fp32/onnxruntime", "fp16/onnxruntime", "int8/onnxruntime", "fp32/litert", "int8/litert"])
     assert seen(run, "interleaved")[1].endswith("not timed beside their FP32: fp16/litert")

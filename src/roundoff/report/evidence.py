@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -20,6 +21,8 @@ from roundoff.errors import DataError
 from roundoff.measurement.accuracy import chance_level, predictions
 
 HEAD = ("platform", "reference", "method")
+# what NumPy and zipfile raise on bytes that were cut or changed
+BROKEN = (OSError, ValueError, EOFError, RuntimeError, tokenize.TokenError, zipfile.BadZipFile, zlib.error)
 USUAL_ORDER = ("fp32", "tf32", "bf16", "fp16", "fp8", "int8_fp16", "int8")
 
 
@@ -234,7 +237,7 @@ def _arrays(path: Path) -> Any:
             return found
         with found:
             return {name: np.asarray(found[name], dtype=np.float64) for name in found.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except BROKEN as error:
         raise DataError(
             f"{path} cannot be read",
             received=f"{type(error).__name__}: {error}",

@@ -9,7 +9,10 @@ from roundoff.report.rule import NOTHING, Seen
 
 
 def quiet(evidence: Evidence, words: Words) -> Seen:
-    """Held where no timed batch carries a warning and no device was held back; None where that was not read."""
+    """Held where no timed batch carries a warning and no device was held back.
+
+    None where nothing speaks against it, but throttling was not read.
+    """
     timings, held_back = evidence.timings, throttled(evidence)
     if not timings:
         return NOTHING
@@ -21,7 +24,8 @@ def quiet(evidence: Evidence, words: Words) -> Seen:
     if unread := throttling_unread(evidence):
         text += words("group_separator") + words("seen_throttling_unread", devices=words("list_separator").join(unread))
     quiet_as_far_as_known = not warned and not held_back
-    return (None if quiet_as_far_as_known and unread else quiet_as_far_as_known), text
+    all_read = bool(evidence.devices) and not unread
+    return (None if quiet_as_far_as_known and not all_read else quiet_as_far_as_known), text
 
 
 def conditions(evidence: Evidence, words: Words) -> Seen:
