@@ -74,6 +74,7 @@ class Bench:
     ms: dict
     noise: dict = field(default_factory=dict)
     load_noise: float = 0.0
+    first_load: float = 1.0  # all are so many times slower in the first load
     too_large: tuple = ()
     lost: dict = field(default_factory=dict)  # names that no longer fit from that load on
     cold: float = 1.0
@@ -91,6 +92,7 @@ class Bench:
         for name in names:
             if name not in self.too_large and len(self.loads) <= self.lost.get(name, 10**9):
                 ms = self.ms[name] * np.exp(random.normal(0, self.load_noise))
+                ms *= self.first_load if len(self.loads) == 1 else 1
                 seed = 1000 * list(self.ms).index(name) + len(self.loads)
                 noise, cold = self.noise.get(name, 0.0), (self.cold, self.cold_ms)
                 made[name] = Engine(name, self.clock, ms, noise, 1, seed, *cold)
@@ -168,6 +170,34 @@ def test_a_slow_engine_does_not_keep_the_fast_ones_from_their_time():
     assert loop.loads == schedule.min_loads
     assert all(timing.seconds >= schedule.min_seconds for timing in timings.values())
     assert len(timings["slow"].blocks) == 2 * loop.loads
+
+
+def rounds_by_load(timing):
+    return list(np.unique(timing.round_load, return_counts=True)[1])
+
+
+def test_loads_have_all_rounds_again_once_the_slow_engine_has_settled():
+    schedule = replace(SCHEDULE, rounds_per_load=20, min_seconds=1, budget_seconds=60)
+    _, timings, _ = timed({"a": 0.5, "wild": 0.5, "slow": 70.0}, schedule=schedule, noise={"wild": 0.5})
+    assert timings["slow"].stopped == "target"
+    rounds = rounds_by_load(timings["wild"])
+    assert (rounds[0], rounds[-1]) == (2, 20)
+
+
+def test_transfers_that_take_longer_than_the_engine_are_planned_for(monkeypatch):
+    """The warm-up knows the device-only mode alone, the second load all."""
+    monkeypatch.setattr(Engine, "end_to_end", lambda self, runs: sum(self.times("end_to_end", runs) for _ in range(9)))
+    schedule = replace(SCHEDULE, rounds_per_load=20, min_seconds=3)
+    loop, timings, _ = timed({"a": 0.2, "b": 0.3}, schedule=schedule)
+    assert loop.loads == schedule.min_loads
+    assert all(timing.seconds < 2 * schedule.min_seconds for timing in timings.values())
+
+
+def test_a_first_load_on_a_busy_machine_does_not_set_the_pace_for_all():
+    schedule = replace(SCHEDULE, rounds_per_load=20, min_seconds=3)
+    loop, timings, _ = timed({"a": 0.2, "b": 0.3}, schedule=schedule, first_load=20.0)
+    assert loop.loads <= schedule.min_loads + 1
+    assert rounds_by_load(timings["a"])[-1] == 20
 
 
 def test_engines_that_are_no_slower_than_their_slices_take_all_rounds():

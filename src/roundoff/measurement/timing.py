@@ -26,6 +26,7 @@ MODES = 3
 CHECK_EVERY = 1.25
 MOST_REPEATS = 3
 OVERTIME = 1.5
+FEWEST_ROUNDS = 2
 WARMUP_BLOCKS = 3  # fewer say too little of how long a run takes
 SETTLE_MS = 0.5  # of runs after another engine's meet its caches, and are not counted: at least one
 
@@ -147,7 +148,6 @@ class Interleaved:
     loads: int = 0
     timings: dict[str, Timing] = field(default_factory=dict)
     _pace_s: dict[str, float] = field(default_factory=dict)
-    _rounds: int = 0
     _runs: dict[str, int] = field(default_factory=dict)
     _settling: dict[str, int] = field(default_factory=dict)
 
@@ -173,11 +173,11 @@ class Interleaved:
             present = [name for name in names if name in bounds]
             for name in present:
                 self._warm_up(name, bounds[name])
-            if not self._runs:
-                self._plan(present)
+            rounds = self._plan(present)
             self.monitor.disturbed()
-            for _ in range(self._rounds):
+            for _ in range(rounds):
                 self._round({present[i]: bounds[present[i]] for i in order.permutation(len(present))})
+            self._learn(present, rounds)
         self.loads += 1
         self._forget(set(names) - set(present))
         return present
@@ -208,21 +208,30 @@ class Interleaved:
         self._pace_s[name] = max(float(np.median(block_s)) / block, 1e-9)
         self._settling[name] = max(1, math.ceil(SETTLE_MS / max(float(np.median(run_ms)), 1e-6)))
 
-    def _plan(self, names: Sequence[str]) -> None:
-        """How many rounds a load has, and how many runs fill each entry's slice of a round.
+    def _plan(self, names: Sequence[str]) -> int:
+        """How many rounds this load has; fills `_runs`, how many counted runs each mode has in a slice of a round.
 
-        As many rounds as take no more than half as long again as the entries have: each holds one run or more of all.
+        As many rounds as together take at most half as long again as the entries have, since each entry has at least
+        one run in each; but two where even those take longer.
         """
         share_s = self.schedule.min_seconds / self.schedule.min_loads
         for rounds in range(self.schedule.rounds_per_load, 0, -1):
             slice_s = share_s / rounds / MODES
-            self._rounds, self._runs = rounds, {name: max(1, round(slice_s / self._pace_s[name])) for name in names}
-            round_s = sum(
-                (MODES * runs + (MODES - 1) * self._settling[name]) * self._pace_s[name]
-                for name, runs in self._runs.items()
-            )
-            if rounds <= 2 or rounds * round_s <= OVERTIME * share_s * len(names):
+            self._runs = {name: max(1, round(slice_s / self._pace_s[name])) for name in names}
+            load_s = rounds * sum(self._runs_in_slice(name) * self._pace_s[name] for name in names)
+            if rounds <= FEWEST_ROUNDS or load_s <= OVERTIME * share_s * len(names):
                 break
+        return rounds
+
+    def _learn(self, names: Sequence[str], rounds: int) -> None:
+        """How long a run of all modes took in this load's rounds: the warm-up knows the device-only mode alone."""
+        for name in names:
+            slice_s = np.median([block.seconds for block in self.timings[name].blocks[-rounds:]])
+            self._pace_s[name] = max(float(slice_s) / self._runs_in_slice(name), 1e-9)
+
+    def _runs_in_slice(self, name: str) -> int:
+        """Of all modes, those included that are not counted."""
+        return MODES * self._runs[name] + (MODES - 1) * self._settling[name]
 
     def _round(self, bounds: Mapping[str, Bound]) -> None:
         for repeat in range(MOST_REPEATS + 1):
