@@ -37,7 +37,7 @@ UNTIMED = {
 class Evaluation:
     """How cells are measured; seconds are per device unless said otherwise.
 
-    `min_seconds` holds for every cell and batch size, over `min_loads` loads or more, of up to `rounds_per_load` rounds;
+    `min_seconds` holds for every cell and batch size, over `min_loads` loads or more of up to `rounds_per_load` rounds;
     `budget_seconds` bounds what is added to get each speed-up's 95 % interval within ±`interval_target`. `rotate` is
     the number of input buffers, `chance_margin` how far above chance an accuracy must be, as a share of the way
     to 1. With `control`, the fp32 engine is loaded and timed a second time, to show what this machine's noise is. With
