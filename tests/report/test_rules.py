@@ -114,8 +114,7 @@ def test_a_device_whose_throttling_was_not_read_is_not_called_quiet(run):
 
 def test_where_no_device_is_named_none_is_called_quiet(run):
     every_batch(run, warnings=[])
-    for name in ("fp32", "fp16", "int8"):
-        run.rewrite(name, lambda content: content["method"].pop("devices"))
+    run.rewrite_all(lambda content: content["method"].pop("devices"))
     assert seen(run, "quiet")[0] is None
 
 
