@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
+
+import matplotlib.colors
+import matplotlib.image
 import numpy as np
 import pytest
 
 from roundoff.report.document import Figure, Page
+from roundoff.report.drawing import colour_of
 from roundoff.report.figures_speed import front_line, latency_figure, whisker_ends
 from roundoff.report.messages import Words
 from roundoff.report.verdicts import verdict_section
@@ -26,6 +31,22 @@ def test_whiskers_end_at_percentiles_that_every_cell_has_runs_for(run, runs, end
     assert whisker_ends(evidence, 1) == ends
     assert latency_figure(evidence, 1) is not None
     assert whisker_ends(evidence, 32) == (1, 99)
+
+
+def test_a_box_too_narrow_to_have_an_inside_is_seen(run):
+    """A steady GPU: every run of every cell within a thousandth, and one cell far from the others."""
+    cells = sorted((run.sources.timings).glob("*/*/batch_1.npz"))
+    steady = np.linspace(0.9995, 1.0005, 1000)
+    for number, path in enumerate(cells):
+        np.savez(path, **(dict(np.load(path)) | {"device_ms": steady * (40 + number + 70 * (path == cells[-1]))}))
+    evidence = run.evidence()
+    drawing = latency_figure(evidence, 1)
+    pixels = (255 * matplotlib.image.imread(io.BytesIO(drawing.png))[..., :3]).round().astype(int)
+    names = tuple(dict.fromkeys(cell.precision for cell in evidence.measured))
+    for name in names:
+        colour = [round(255 * part) for part in matplotlib.colors.to_rgb(colour_of(name, names))]
+        tallest = (np.abs(pixels - colour).max(axis=2) < 40).sum(axis=0).max()
+        assert tallest > 15, name  # of the 26 pixels that a box is high
 
 
 def test_a_front_of_one_is_no_line(run):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LOG_FROM_RATIO = 12.0
 MOST_ACROSS = 5
+BOX_OPACITY = 0.35  # under a median line in full colour, so that a box narrower than the line is seen, too
 
 
 def latency_figure(evidence: Evidence, batch: int) -> Drawing | None:
@@ -35,7 +36,7 @@ def latency_figure(evidence: Evidence, batch: int) -> Drawing | None:
             showfliers=False,
             widths=0.6,
             patch_artist=True,
-            medianprops={"color": "white", "linewidth": 1.6},
+            medianprops={"linewidth": 2.4},
         )
         _colour_boxes(boxes, [colour_of(cell.precision, precisions) for cell, _ in timed])
         axes.set_yticks(range(1, len(timed) + 1), [_name(cell) for cell, _ in timed])
@@ -68,8 +69,9 @@ def _box(samples: NDArray[np.float64], ends: tuple[int, int]) -> dict[str, float
 
 def _colour_boxes(boxes: dict[str, Any], colours: Sequence[str]) -> None:
     for index, colour in enumerate(colours):
-        boxes["boxes"][index].set(facecolor=colour, edgecolor=colour)
-        for line in boxes["whiskers"][2 * index : 2 * index + 2] + boxes["caps"][2 * index : 2 * index + 2]:
+        boxes["boxes"][index].set(facecolor=(colour, BOX_OPACITY), edgecolor=colour)
+        ends = slice(2 * index, 2 * index + 2)
+        for line in [boxes["medians"][index], *boxes["whiskers"][ends], *boxes["caps"][ends]]:
             line.set_color(colour)
 
 
