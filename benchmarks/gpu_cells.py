@@ -91,7 +91,7 @@ class Bench:
 
         return Tensorrt(
             module=self.options.module,
-            profiles=[[size, size, size] for size in self.options.batches],
+            batch_sizes=self.options.batches,
             cache=str(cache or self.options.cache),
         )
 

@@ -209,7 +209,7 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--cells", nargs="+", help="only these, as NAME/PRECISION")
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args(arguments)
-    options.onnx, options.tables = (dict(_pairs(parser, given)) for given in (options.onnx, options.table))
+    options.onnx, options.tables = (dict(named_paths(parser, given)) for given in (options.onnx, options.table))
     options.cache = options.cache or options.work / "cache"
     if options.peer_batches is None:
         options.peer_batches = options.batches
@@ -223,7 +223,8 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
     return options
 
 
-def _pairs(parser: argparse.ArgumentParser, given: Sequence[str]) -> Iterator[tuple[str, Path]]:
+def named_paths(parser: argparse.ArgumentParser, given: Sequence[str]) -> Iterator[tuple[str, Path]]:
+    """Name and path of each NAME=PATH; ends the program where there is no such file."""
     for pair in given:
         name, separator, path = pair.partition("=")
         if not separator or not Path(path).is_file():

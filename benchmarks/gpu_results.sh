@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Makes what lies under results/h100 and results/h200: the evaluation and report of each model, the harness, the leak test, and two GPUs.
+# Makes what lies under results/h100 and results/h200: the evaluation and report of each model, the harness, the leak test, profiles, and two GPUs.
 # Needs neither TensorFlow nor DVC (docs/tensorrt.md lists what it needs). Each step has a line in OUT/steps.txt;
 # the exit code is 1 if one of them failed.
 # Usage, in the repository's root: benchmarks/gpu_results.sh PREPARED OUT "STEPS" [MODEL.onnx ...]
-#   STEPS: build evaluate (of what `build` built in the same OUT) harness leaks spread (which wants two GPUs)
+#   STEPS: build evaluate (of what `build` built in the same OUT) harness leaks profiles spread (which wants two GPUs)
 #   MODEL.onnx: by default those of results/models
 #   MORE, from the environment: precisions beside FP32, FP16 and INT8 (default: tf32 bf16 fp8)
 #   OVERRIDES, from the environment: further settings of the evaluation, separated by spaces
@@ -14,10 +14,9 @@ prepared=$(realpath "$1") out=$(realpath -m "$2") steps=$3
 mapfile -t models < <(realpath "${@:4}")
 MORE=${MORE-tf32 bf16 fp8}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/roundoff
-profiles='[[1,1,1],[32,32,32],[1024,1024,1024],[8192,8192,8192]]'
 settings=(
-  'backend=[tensorrt_rtx,onnxruntime]' "backends.tensorrt_rtx.profiles=$profiles"
-  'evaluate.batch_sizes=[1,32,1024,8192]' 'evaluate.untimed=[onnxruntime]' "build.more=[${MORE// /,}]" verdict.batch_size=32
+  'backend=[tensorrt_rtx,onnxruntime]' 'evaluate.batch_sizes=[1,32,1024,8192]' 'evaluate.untimed=[onnxruntime]'
+  "build.more=[${MORE// /,}]" verdict.batch_size=32
 )
 read -ra overrides <<< "${OVERRIDES:-}"
 settings+=("${overrides[@]}")
@@ -68,6 +67,12 @@ harness_of() {  # MODEL.onnx: one run of the harness
   step "$name" harness 1 "$out/$name.json" --precisions fp32 fp16 int8 $MORE --peer-batches 32 1024 --cold --check
 }
 
+profiles() {  # a range of batch sizes against fixed ones, all models
+  local arguments=()
+  for model in "${models[@]}"; do arguments+=(--onnx "$(basename "$model" .onnx)=$model"); done
+  python3 "$root/benchmarks/gpu_profiles.py" "${arguments[@]}" --out "$out/profiles.json"
+}
+
 spread() {  # the same cells on one GPU and on two, both with all kernels compiled before, on the GPU that runs them
   local cells=(--precisions fp32 fp16 --peer-batches --round-ms 50)
   for devices in 1 2; do
@@ -83,8 +88,9 @@ for name in $steps; do
     build | evaluate) for model in "${models[@]}"; do step "$name-$(basename "$model" .onnx)" "$name" "$model"; done ;;
     harness) for model in "${models[@]}"; do harness_of "$model"; done ;;
     leaks) step leaks python3 "$root/benchmarks/gpu_leaks.py" --onnx "${models[0]}" --cycles 1000 --out "$out/leaks.json" ;;
+    profiles) step profiles profiles ;;
     spread) spread ;;
-    *) echo "error: no step $name; the steps are build, evaluate, harness, leaks and spread" >&2; exit 2 ;;
+    *) echo "error: no step $name; the steps are build, evaluate, harness, leaks, profiles and spread" >&2; exit 2 ;;
   esac
 done
 exit "$failed"

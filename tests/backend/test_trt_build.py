@@ -92,11 +92,16 @@ def test_what_load_needs_lies_beside_the_engine(tmp_path):
 
 
 def test_every_profile_is_in_the_engine(tmp_path):
-    one = build(tmp_path, Fp16())
+    one = build(tmp_path, Fp16(), profiles=[[1, 16, 32]])
     size = (tmp_path / "model.engine").stat().st_size
     three = build(tmp_path, Fp16(), profiles=[[1, 1, 1], [1, 16, 32], [64, 256, 1024]])
     assert (one["profiles"], three["profiles"]) == ([[1, 16, 32]], [[1, 1, 1], [1, 16, 32], [64, 256, 1024]])
     assert (tmp_path / "model.engine").stat().st_size > size
+
+
+def test_without_profiles_each_batch_size_has_one_of_its_own(tmp_path):
+    facts = build(tmp_path, Fp16(), batch_sizes=[1, 8, 64])
+    assert facts["profiles"] == [[1, 1, 1], [8, 8, 8], [64, 64, 64]]
 
 
 def test_layers_are_counted_for_one_run_whatever_the_profiles(tmp_path):
@@ -162,10 +167,12 @@ def test_compute_capabilities_are_set(tmp_path):
     ("fields", "words"),
     [
         ({"module": "torch"}, "module of the TensorRT backend is wrong\n  received: torch"),
-        ({"profiles": []}, "at least one"),
+        ({"profiles": []}, r"null or \[min"),
         ({"profiles": [[2, 1, 3]]}, r"received: \[2, 1, 3\]"),
         ({"profiles": [[0, 1, 3]]}, r"received: \[0, 1, 3\]"),
         ({"profiles": [[1, 2]]}, r"received: \[1, 2\]"),
+        ({"batch_sizes": [1, 0]}, r"received: \[1, 0\]"),
+        ({"batch_sizes": []}, "each of 1 or more"),
         ({"workspace_mb": 0}, "positive number of MB"),
         ({"optimization_level": 6}, "0 to 5"),
         ({"streams": 1}, "at least 2"),

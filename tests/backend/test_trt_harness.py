@@ -331,6 +331,32 @@ def test_the_leak_test_runs_from_end_to_end(gpu, monkeypatch, tmp_path, hoarded,
     assert not gpu.live
 
 
+def test_the_comparison_of_profiles_runs_from_end_to_end(gpu, monkeypatch, tmp_path):
+    import gpu_profiles
+
+    from roundoff.backend import trt as backend
+
+    trt, built = FakeTensorrt(gpu, profiles=((1, 1, 1), (8, 8, 8), (1, 4, 8))), []
+
+    def build(_trt, _name, _graph, settings, *_):
+        built.append(settings.profiles)
+        return trt_build.Built(b"plan" * len(built), b"", (), [])
+
+    gpu.capacity = 10**9
+    for module in (backend, trt_library):
+        monkeypatch.setattr(module, "import_tensorrt", lambda name: trt)
+    monkeypatch.setattr(backend, "build_engine", build)
+    onnx.save(mean_plus_class_number(), tmp_path / "m.onnx")
+    where = ["--onnx", f"m={tmp_path / 'm.onnx'}", "--out", str(tmp_path / "profiles.json")]
+    assert gpu_profiles.main([*where, "--batches", "1", "8", "--loads", "3", "--round-ms", "1"]) == 0
+    assert built == [[(1, 1, 1), (8, 8, 8)], [(1, 4, 8)]]
+    found = json.loads((tmp_path / "profiles.json").read_text())["models"]["m"]
+    assert found["range"]["size_mb"] == 2 * found["fixed"]["size_mb"] == 8e-6
+    assert set(found["range_over_fixed"]) == {"load_ms", "batch_1_ms", "batch_8_ms"}
+    assert found["range_over_fixed"]["batch_8_ms"] == pytest.approx(1)
+    assert not gpu.live
+
+
 def test_a_bare_life_leaves_nothing(gpu, monkeypatch):
     import bare_life
 

@@ -32,7 +32,8 @@ FIRST_CAPABILITY = {"bfloat16": (8, 0), "tf32": (8, 0), "float8_e4m3fn": (8, 9)}
 class Tensorrt(Backend):
     """An NVIDIA GPU through `module` (tensorrt or tensorrt_rtx).
 
-    `profiles` are batch sizes as [min, opt, max]; `workspace_mb` (10^6 bytes) bounds a layer's scratch memory, None
+    `profiles` are batch sizes as [min, opt, max]; None makes one for each of `batch_sizes`, fixed to that size, since
+    one for a range is slower (docs/tensorrt.md). `workspace_mb` (10^6 bytes) bounds a layer's scratch memory, None
     leaves it to TensorRT. `compute_capabilities` (SM75, SM89, …, CURRENT) narrows what a TensorRT-RTX engine runs on;
     empty means every GPU from Ampere on. With `repeats` above 1 each engine is built that often, after the first time
     from an empty timing cache, and the builds are timed in turn. Timing and runtime caches, which outlive engines, are
@@ -43,7 +44,8 @@ class Tensorrt(Backend):
     grid: ClassVar[Grid] = Grid(activation="int8", symmetric=True)
 
     module: str = "tensorrt_rtx"
-    profiles: list[list[int]] = field(default_factory=lambda: [[1, 16, 32]])
+    profiles: list[list[int]] | None = None
+    batch_sizes: list[int] = field(default_factory=lambda: [1, 32])
     workspace_mb: int | None = None
     optimization_level: int = 3
     compute_capabilities: tuple[str, ...] = ()
@@ -56,8 +58,10 @@ class Tensorrt(Backend):
 
     def __post_init__(self) -> None:
         _require(self.module in INSTALL, "module", self.module, f"one of {', '.join(INSTALL)}")
-        _require(len(self.profiles) > 0, "profiles", self.profiles, "at least one [min, opt, max]")
-        for sizes in self.profiles:
+        sizes = list(self.batch_sizes)
+        _require(bool(sizes) and min(sizes) >= 1, "batch_sizes", sizes, "at least one, each of 1 or more")
+        _require(self.profiles is None or len(self.profiles) > 0, "profiles", self.profiles, "null or [min, opt, max]s")
+        for sizes in self.profiles or []:
             rising = len(sizes) == 3 and 1 <= sizes[0] <= sizes[1] <= sizes[2]
             _require(rising, "profiles", list(sizes), "batch sizes [min, opt, max] with 1 <= min <= opt <= max")
         positive = self.workspace_mb is None or self.workspace_mb > 0
@@ -75,6 +79,10 @@ class Tensorrt(Backend):
             _require(not self.compute_capabilities, "compute_capabilities", self.compute_capabilities, expected)
         _require(self.repeats >= 1, "repeats", self.repeats, "at least 1 build of each engine")
         _require(self.streams >= 2, "streams", self.streams, "at least 2, so that copies overlap compute")
+
+    @property
+    def _profiles(self) -> list[list[int]]:
+        return [3 * [size] for size in self.batch_sizes] if self.profiles is None else self.profiles
 
     def refusal(self, precision: Precision) -> str | None:
         """A library that builds only on its GPU, without one; a precision that the GPU has no units for."""
@@ -155,7 +163,7 @@ class Tensorrt(Backend):
 
     def _settings(self, precision: Precision) -> Settings:
         return Settings(
-            profiles=[tuple(sizes) for sizes in self.profiles],
+            profiles=[tuple(sizes) for sizes in self._profiles],
             allow_tf32=precision.allows_tf32,
             workspace_mb=self.workspace_mb,
             optimization_level=self.optimization_level,
@@ -171,7 +179,7 @@ class Tensorrt(Backend):
             "weights": precision.weights,
             "activations": precision.activations,
             "tf32_allowed": precision.allows_tf32,
-            "profiles": [list(sizes) for sizes in self.profiles],
+            "profiles": [list(sizes) for sizes in self._profiles],
             "version_compatible": self.version_compatible,
             "build_warnings": len(warnings),
         }
