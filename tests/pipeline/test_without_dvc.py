@@ -48,4 +48,4 @@ def test_a_step_that_fails_is_told_and_ends_in_an_error(results, tmp_path):
 def test_a_step_that_does_not_exist_is_refused(results):
     run = results("biuld")
     assert run.returncode == 2
-    assert run.stderr == "error: no step biuld; the steps are build, evaluate, harness, leaks and spread\n"
+    assert run.stderr == "error: no step biuld; the steps are build, evaluate, harness, leaks, profiles and spread\n"
