@@ -2,9 +2,9 @@
 
     python benchmarks/gpu_profiles.py --onnx resnet8=models/onnx/model.onnx --out profiles.json
 
-Of each model two FP16 engines: `range` has one profile, from 1 to the largest batch size; `fixed` has one for each.
-They are loaded in turn, behind device memory of random size, `--loads` times; ratios are medians over these pairs of
-loads.
+Of each model two FP16 engines: `range` has one profile, from 1 to the largest batch size; `fixed` has one for each
+batch size. They are loaded in turn, behind device memory of random size, `--loads` times; figures and ratios are
+medians over these pairs of loads.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from gpu_batch import scattered
+from gpu_batch import runs_of, scattered, warm_up
 from gpu_cells import ROTATE, timed
 from gpu_harness import commit, named_paths
 
@@ -28,6 +28,7 @@ from roundoff.precision.fp16 import Fp16
 from roundoff.progress import track
 
 FIXED, RANGE = "fixed", "range"
+GRAPH = "graph.onnx"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -64,12 +65,15 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
 def compared(options: argparse.Namespace, model: Path) -> dict[str, Any]:
     """Both engines' figures, and by which factor `range` takes longer than `fixed`."""
+    largest = max(options.batches)
+    profiles = {FIXED: None, RANGE: [[1, (largest + 1) // 2, largest]]}
     with tempfile.TemporaryDirectory() as scratch:
-        engines = {name: Path(scratch) / name for name in (FIXED, RANGE)}
-        backends = {name: built(options, model, directory) for name, directory in engines.items()}
-        cold = {name: lived(options, backends[name], engines[name], None) for name in engines}
-        pairs = list(loaded(options, backends, engines))
-        size_mb = {name: (engines[name] / Tensorrt.artifact).stat().st_size / 1e6 for name in engines}
+        engines = {name: built(options, model, Path(scratch) / name, given) for name, given in profiles.items()}
+        size_mb = {
+            name: (engine.directory / Tensorrt.artifact).stat().st_size / 1e6 for name, engine in engines.items()
+        }
+        cold = {name: lived(options, engine) for name, engine in engines.items()}
+        pairs = list(loaded(options, engines))
     figures = {
         name: {"size_mb": size_mb[name], "first_load_ms": cold[name]["load_ms"]}
         | {key: float(np.median([pair[name][key] for pair in pairs])) for key in cold[name]}
@@ -79,46 +83,54 @@ def compared(options: argparse.Namespace, model: Path) -> dict[str, Any]:
     return figures | {"range_over_fixed": ratio}
 
 
-def built(options: argparse.Namespace, model: Path, directory: Path) -> Tensorrt:
-    """The backend, its FP16 engine of the model now in `directory`, its caches, empty so far, too."""
+class Engine(NamedTuple):
+    """A built engine's directory, with its graph, and the backend that loads it, with caches of its own."""
+
+    backend: Tensorrt
+    directory: Path
+
+
+def built(options: argparse.Namespace, model: Path, directory: Path, profiles: list[list[int]] | None) -> Engine:
+    """The model's FP16 engine, its kernels not yet compiled."""
     import onnx
 
     directory.mkdir()
-    largest = max(options.batches)
-    ranged = [[1, (largest + 1) // 2, largest]] if directory.name == RANGE else None
-    backend = Tensorrt(profiles=ranged, batch_sizes=options.batches, cache=str(directory / "cache"))
-    graph = directory / "graph.onnx"
+    backend = Tensorrt(profiles=profiles, batch_sizes=options.batches, cache=str(directory / "cache"))
+    graph = directory / GRAPH
     onnx.save(Fp16().convert(onnx.load(model), backend.grid, None), graph)
     backend.build(Source("fp16", Fp16(), graph, None, images_for(graph, 1)), directory)
-    return backend
+    return Engine(backend, directory)
 
 
-def loaded(
-    options: argparse.Namespace, backends: dict[str, Tensorrt], engines: dict[str, Path]
-) -> Iterator[dict[str, dict[str, float]]]:
-    """Figures of both engines, load after load, the two in turn."""
+def loaded(options: argparse.Namespace, engines: dict[str, Engine]) -> Iterator[dict[str, dict[str, float]]]:
+    """Figures of both engines, load after load; which comes first changes."""
     random = np.random.default_rng(0)
-    for _ in track(range(options.loads), "loads"):
-        yield {name: lived(options, backends[name], engines[name], random) for name in engines}
+    for number in track(range(options.loads), "loads"):
+        order = list(engines) if number % 2 else list(reversed(engines))
+        pair = {}
+        for name in order:
+            with scattered(random):
+                pair[name] = lived(options, engines[name], cold=False)
+        yield pair
 
 
-def lived(
-    options: argparse.Namespace, backend: Tensorrt, directory: Path, random: np.random.Generator | None
-) -> dict[str, float]:
+def lived(options: argparse.Namespace, engine: Engine, cold: bool = True) -> dict[str, float]:
     """One life of an engine: `load_ms`, and `batch_N_ms`, the median device time of each batch size."""
-    with scattered(random or np.random.default_rng(0)):
-        runner, seconds = timed(lambda: backend.load(directory))
-        with runner:
-            if random is not None and not runner.cache_was_warm:
-                raise RuntimeError(f"kernels were compiled anew: {runner.cache_file} was not kept or is refused")
-            found = {"load_ms": 1e3 * seconds}
-            for size in options.batches:
-                images = images_for(directory / "graph.onnx", size)
-                with runner.bind([images] * ROTATE) as bound:
-                    probe = float(np.median(bound.device_only(10)))
-                    runs = max(10, round(options.round_ms / probe))
-                    found[f"batch_{size}_ms"] = float(np.median(bound.device_only(runs)))
-    return found
+    runner, seconds = timed(lambda: engine.backend.load(engine.directory))
+    with runner:
+        if runner.cache_was_warm == cold:
+            raise RuntimeError(f"compiled kernels were {'' if cold else 'not '}in the cache, {runner.cache_file}")
+        return {"load_ms": 1e3 * seconds} | {
+            f"batch_{size}_ms": device_ms(options, runner, images_for(engine.directory / GRAPH, size))
+            for size in options.batches
+        }
+
+
+def device_ms(options: argparse.Namespace, runner: Any, images: np.ndarray) -> float:
+    """The median of one round's device times, after a warm-up."""
+    with runner.bind([images] * ROTATE) as bound:
+        warm_up(lambda: bound.device_only(ROTATE))
+        return float(np.median(bound.device_only(runs_of(options, float(np.median(bound.device_only(ROTATE)))))))
 
 
 def images_for(graph: Path, batch: int) -> np.ndarray:

@@ -6,6 +6,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf, open_dict
 
+from roundoff.backend.base import Backend
 from roundoff.config import check, component
 from roundoff.errors import ConfigError
 from roundoff.evaluation import Evaluation
@@ -44,6 +45,18 @@ def test_what_is_ranked_is_timed():
     assert composed("evaluate.batch_sizes=[32]").verdict.batch_size == 32
     with pytest.raises(ConfigError, match=r"verdict.batch_size is not timed(.|\n)*received: 1\n(.|\n)*sizes: 8, 32"):
         check(composed("evaluate.batch_sizes=[8,32]", "verdict.batch_size=1"))
+
+
+@pytest.mark.parametrize("name", ["tensorrt", "tensorrt_rtx"])
+def test_tensorrt_builds_for_the_batch_sizes_that_are_evaluated(name):
+    cfg = composed(f"backend=[{name}]", "evaluate.batch_sizes=[4,64]")
+    assert component(cfg.backends[name], Backend).batch_sizes == [4, 64]
+
+
+@pytest.mark.parametrize("sizes", ["[0]", "[]", "[1.5]", "[a]", "null"])
+def test_wrong_batch_sizes_are_to_be_corrected_where_they_are_set(sizes):
+    with pytest.raises(ConfigError, match=r"fix: +correct evaluate.batch_sizes"):
+        check(composed(f"evaluate.batch_sizes={sizes}", "verdict.batch_size=1"))
 
 
 def test_params_yaml_is_what_conf_composes_to(tmp_path):

@@ -300,6 +300,24 @@ def test_of_tied_cells_the_smallest_is_taken_and_the_tie_is_told():
     assert "not to be told apart from fp32/ort in speed" in found["fastest"]["reason"]
 
 
+@pytest.mark.parametrize(("sizes", "chosen"), [((4.0, 3.97), "fp16/ort"), ((4.0, 3.95), "bf16/ort")])
+def test_of_tied_cells_within_one_percent_in_size_the_faster_is_taken(sizes, chosen):
+    wide, slim = sizes
+    names, _ = recommended(
+        fp32__ort=cell(ms=2.0), fp16__ort=cell(ms=1.0, size=wide), bf16__ort=cell(ms=1.005, size=slim)
+    )
+    assert names["fastest"] == chosen
+
+
+def test_a_size_within_one_percent_keeps_no_cell_on_the_front():
+    cells = {
+        "fp16__ort": cell(ms=1.0, size=4.0),
+        "bf16__ort": cell(ms=2.0, size=3.97),
+        "int8__ort": cell(ms=2.0, size=3.0),
+    }
+    assert decide(metrics(fp32__ort=cell(ms=4.0, size=9.0), **cells), Target())["front"] == ["fp16/ort", "int8/ort"]
+
+
 def test_a_cell_that_another_clearly_beats_is_not_tied_with_the_quickest():
     noisy = cell(ms=1.0, size=3.0)
     noisy["batch_1"] |= {"end_to_end_p50_low_ms": 0.98, "end_to_end_p50_high_ms": 1.1}

@@ -19,8 +19,11 @@ ALWAYS_BUILT = ("fp32", "fp16", "int8")
 
 def check(cfg: DictConfig) -> None:
     """Refuse the configuration unless every component in it can be made from its values; raises ConfigError."""
-    for key, node in _component_nodes(cfg, ""):
-        _check_component(key, node)
+    nodes = dict(_component_nodes(cfg, ""))
+    for key in sorted(
+        nodes, key=lambda key: key.startswith("backends.")
+    ):  # last: what they repeat is corrected elsewhere
+        _check_component(key, nodes[key])
     _check_ranked(cfg)
     _check_cells(cfg)
 

@@ -2,9 +2,9 @@
 
 Rules. *fastest*: of the cells that pass, the lowest latency. *balanced*: the same among those that pass without a
 measurable loss of accuracy (the 95 % interval of the drop reaches 0). *reference*: the FP32 cell that all are compared
-with. Cells that none is clearly faster than count as tied; of tied cells the smallest is taken. Accuracies are told
-apart by the intervals of their paired drops from the reference. Latency is the median end to end at the target's batch
-size.
+with. Cells that none is clearly faster than count as tied; of tied cells the smallest is taken, and of those that are
+as small, by 1 %, the most accurate, then the fastest. Accuracies are told apart by the intervals of their paired drops
+from the reference. Latency is the median end to end at the target's batch size.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+SAME_SIZE = 0.01  # sizes within this share are equal: a header's bytes are nobody's reason to ship a precision
 Cells = Mapping[str, Mapping[str, Any]]
 Verdicts = Mapping[str, Mapping[str, Any]]
 SpeedDifference = Literal["faster", "slower", "not told apart"]
@@ -47,10 +48,14 @@ class Ranked:
         """Whether the intervals of what both lose are apart."""
         return self.lost_high < other.lost_low
 
+    def clearly_smaller(self, other: Ranked) -> bool:
+        """Whether it is smaller by more than `SAME_SIZE`."""
+        return self.size_mb * (1 + SAME_SIZE) < other.size_mb
+
     def dominates(self, other: Ranked) -> bool:
         """No worse in accuracy, latency and size, and better in one; what cannot be told apart is equal."""
-        worse = other.clearly_faster(self) or other.clearly_more_accurate(self) or self.size_mb > other.size_mb
-        better = self.clearly_faster(other) or self.clearly_more_accurate(other) or self.size_mb < other.size_mb
+        worse = other.clearly_faster(self) or other.clearly_more_accurate(self) or other.clearly_smaller(self)
+        better = self.clearly_faster(other) or self.clearly_more_accurate(other) or self.clearly_smaller(other)
         return better and not worse
 
 
@@ -163,14 +168,16 @@ def _fastest(
     if not candidates:
         return _none(undecided, untimed, group, batch_size)
     tied = [cell for cell in candidates if not any(other.clearly_faster(cell) for other in candidates)]
-    chosen = min(tied, key=lambda cell: (cell.size_mb, -cell.top1))
+    smallest = [cell for cell in tied if not any(other.clearly_smaller(cell) for other in tied)]
+    chosen = min(smallest, key=lambda cell: (-cell.top1, cell.latency_ms))
     others = [cell.name for cell in tied if cell is not chosen]
     waiting = {cell.name: undecided[cell.name] for cell in every if _would_win(cell, chosen, undecided)}
     latency = f"{chosen.latency_ms:.4g} ms end to end at batch size {batch_size}"
     parts = [f"fastest of {len(candidates)} {group}: {latency}"]
     if others:
         parts.append(
-            f"not to be told apart from {', '.join(others)} in speed; none is smaller ({chosen.size_mb:.3g} MB)"
+            f"not to be told apart from {', '.join(others)} in speed; "
+            f"none is smaller by more than 1 % ({chosen.size_mb:.3g} MB)"
         )
     if waiting:
         parts.append(f"would be faster, but the data do not decide on it: {_with_needs(waiting)}")

@@ -167,7 +167,7 @@ def test_compute_capabilities_are_set(tmp_path):
     ("fields", "words"),
     [
         ({"module": "torch"}, "module of the TensorRT backend is wrong\n  received: torch"),
-        ({"profiles": []}, r"null or \[min"),
+        ({"profiles": []}, r"null, or one or more \[min"),
         ({"profiles": [[2, 1, 3]]}, r"received: \[2, 1, 3\]"),
         ({"profiles": [[0, 1, 3]]}, r"received: \[0, 1, 3\]"),
         ({"profiles": [[1, 2]]}, r"received: \[1, 2\]"),

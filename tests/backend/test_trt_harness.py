@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 from argparse import Namespace
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import numpy as np
 import onnx
@@ -355,6 +357,33 @@ def test_the_comparison_of_profiles_runs_from_end_to_end(gpu, monkeypatch, tmp_p
     assert set(found["range_over_fixed"]) == {"load_ms", "batch_1_ms", "batch_8_ms"}
     assert found["range_over_fixed"]["batch_8_ms"] == pytest.approx(1)
     assert not gpu.live
+
+
+def test_a_range_that_takes_twice_as_long_has_the_ratio_two(harness, monkeypatch, tmp_path):
+    import gpu_profiles
+
+    def built(_options, _model, directory, _profiles):
+        directory.mkdir()
+        (directory / "model.engine").write_bytes(b"plan")
+        return gpu_profiles.Engine(None, directory)
+
+    def lived(_options, engine, cold=True):
+        return {"load_ms": 2.0 if engine.directory.name == "range" else 1.0}
+
+    monkeypatch.setattr(gpu_profiles, "built", built)
+    monkeypatch.setattr(gpu_profiles, "lived", lived)
+    monkeypatch.setattr(gpu_profiles, "scattered", lambda random: nullcontext())
+    assert gpu_profiles.compared(Namespace(batches=[1], loads=3), tmp_path)["range_over_fixed"] == {"load_ms": 2.0}
+
+
+def test_a_comparison_of_profiles_without_kept_kernels_is_refused(harness):
+    import gpu_profiles
+
+    compiled = MagicMock(cache_was_warm=False)
+    compiled.__enter__.return_value = compiled
+    engine = gpu_profiles.Engine(SimpleNamespace(load=lambda directory: compiled), Path())
+    with pytest.raises(RuntimeError, match="kernels were not in the cache"):
+        gpu_profiles.lived(Namespace(batches=[]), engine, cold=False)
 
 
 def test_a_bare_life_leaves_nothing(gpu, monkeypatch):

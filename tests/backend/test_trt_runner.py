@@ -163,9 +163,12 @@ def test_a_context_that_cannot_be_captured_is_enqueued_and_says_why(load, gpu):
         np.testing.assert_array_equal(bound.outputs(transfers=True)[0], logits_of(batch))
 
 
-def test_batch_outside_every_profile_is_unavailable(load):
-    with pytest.raises(Unavailable, match=r"batch size 9 lies in no optimization profile of the engine \(1 to 8\)"):
-        load().bind([images(9)])
+def test_batch_outside_every_profile_is_unavailable(load, gpu):
+    trt = FakeTensorrt(gpu, profiles=((1, 1, 1), (4, 6, 8)))
+    with pytest.raises(
+        Unavailable, match=r"batch size 9 lies in no optimization profile of the engine \(1, 4 to 8\); build it"
+    ):
+        load(trt).bind([images(9)])
 
 
 def test_the_profile_with_the_nearest_optimum_serves_a_batch(load, gpu):

@@ -32,9 +32,9 @@ FIRST_CAPABILITY = {"bfloat16": (8, 0), "tf32": (8, 0), "float8_e4m3fn": (8, 9)}
 class Tensorrt(Backend):
     """An NVIDIA GPU through `module` (tensorrt or tensorrt_rtx).
 
-    `profiles` are batch sizes as [min, opt, max]; None makes one for each of `batch_sizes`, fixed to that size, since
-    one for a range is slower (docs/tensorrt.md). `workspace_mb` (10^6 bytes) bounds a layer's scratch memory, None
-    leaves it to TensorRT. `compute_capabilities` (SM75, SM89, …, CURRENT) narrows what a TensorRT-RTX engine runs on;
+    `profiles` are batch sizes as [min, opt, max]; None makes one for each of `batch_sizes` (which count only then),
+    fixed to that size, since one for a range is slower (docs/tensorrt.md). `workspace_mb` (10^6 bytes) bounds a layer's
+    scratch memory, None leaves it to TensorRT. `compute_capabilities` (SM75, SM89, …, CURRENT) narrows what a TensorRT-RTX engine runs on;
     empty means every GPU from Ampere on. With `repeats` above 1 each engine is built that often, after the first time
     from an empty timing cache, and the builds are timed in turn. Timing and runtime caches, which outlive engines, are
     kept in `cache`; null means roundoff/ in the user's cache directory.
@@ -58,9 +58,10 @@ class Tensorrt(Backend):
 
     def __post_init__(self) -> None:
         _require(self.module in INSTALL, "module", self.module, f"one of {', '.join(INSTALL)}")
-        sizes = list(self.batch_sizes)
-        _require(bool(sizes) and min(sizes) >= 1, "batch_sizes", sizes, "at least one, each of 1 or more")
-        _require(self.profiles is None or len(self.profiles) > 0, "profiles", self.profiles, "null or [min, opt, max]s")
+        fixed = list(self.batch_sizes)
+        _require(bool(fixed) and min(fixed) >= 1, "batch_sizes", fixed, "at least one, each of 1 or more")
+        given = self.profiles is None or len(self.profiles) > 0
+        _require(given, "profiles", self.profiles, "null, or one or more [min, opt, max]")
         for sizes in self.profiles or []:
             rising = len(sizes) == 3 and 1 <= sizes[0] <= sizes[1] <= sizes[2]
             _require(rising, "profiles", list(sizes), "batch sizes [min, opt, max] with 1 <= min <= opt <= max")

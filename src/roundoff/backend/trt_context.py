@@ -159,8 +159,11 @@ class Engine:
         """The profile whose optimum is nearest; Unavailable where the batch size lies in none."""
         fitting = [i for i, (low, _, high) in enumerate(self.profiles) if low <= batch <= high]
         if not fitting:
-            ranges = ", ".join(f"{low} to {high}" for low, _, high in self.profiles)
-            raise Unavailable(f"batch size {batch} lies in no optimization profile of the engine ({ranges})")
+            ranges = ", ".join(f"{low}" if low == high else f"{low} to {high}" for low, _, high in self.profiles)
+            raise Unavailable(
+                f"batch size {batch} lies in no optimization profile of the engine ({ranges}); "
+                "build it with this size in evaluate.batch_sizes or profiles"
+            )
         return min(fitting, key=lambda i: abs(self.profiles[i][1] - batch))
 
     def scratch_bytes(self, batch: int) -> int:

@@ -126,7 +126,8 @@ def load_section(page: Page, evidence: Evidence, words: Words) -> None:
         for cell in evidence.cells
         if cell.measured or cell.facts.get("build_s") is not None
     )
-    page.add(Heading(2, words("load_heading"), "load"), Table(words("load_caption"), columns, rows, labels=2))
+    page.add(Heading(2, words("load_heading"), "load"), Paragraph(words("load_intro")))
+    page.add(Table(words("load_caption"), columns, rows, labels=2))
 
 
 def precision_name(cell: Cell, words: Words) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LOG_FROM_RATIO = 12.0
 MOST_ACROSS = 5
+QUARTILES = (25, 75)
 BOX_OPACITY = 0.35  # under a median line in full colour, so that a box narrower than the line is seen, too
 
 
@@ -44,7 +45,8 @@ def latency_figure(evidence: Evidence, batch: int) -> Drawing | None:
         axes.grid(axis="y", visible=False)
         _time_axis(axes, [float(end) for _, samples in timed for end in np.percentile(samples, ends)])
         axes.set_xlabel("device latency (ms)")
-        title(figure, f"Latency of a batch of {batch}: median, quartiles, {ends[0]} % and {ends[1]} %")
+        whiskers = "" if ends == QUARTILES else f", {ends[0]} % and {ends[1]} %"
+        title(figure, f"Latency of a batch of {batch}: median, quartiles{whiskers}")
 
     return draw(plot, WIDTH, 1.3 + 0.34 * len(timed))
 
@@ -52,7 +54,7 @@ def latency_figure(evidence: Evidence, batch: int) -> Drawing | None:
 def whisker_ends(evidence: Evidence, batch: int) -> tuple[int, int]:
     """The farthest percentiles that every cell has runs enough for, by the rule that the metrics follow."""
     fewest = min((samples.size for _, samples in _timed(evidence, batch)), default=0)
-    high = next((percent for percent in (99, 95, 90) if supported(percent / 100, fewest)), 75)
+    high = next((percent for percent in (99, 95, 90) if supported(percent / 100, fewest)), QUARTILES[1])
     return 100 - high, high
 
 

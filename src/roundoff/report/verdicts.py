@@ -30,13 +30,20 @@ WARNING_KINDS = {
 
 
 def warnings(evidence: Evidence, words: Words) -> tuple[str, ...]:
-    """The timing's warnings, each with its cell and batch size."""
+    """The timing's warnings, each with its cell and the batch sizes that it was given at."""
     return tuple(
-        _warning(str(text), cell, batch, words)
+        _warning(text, cell, batches, words)
         for cell in evidence.measured
-        for batch, timing in cell.batches.items()
-        for text in timing.get("warnings") or []
+        for text, batches in _batches_by_warning(cell).items()
     )
+
+
+def _batches_by_warning(cell: Cell) -> dict[str, str]:
+    found: dict[str, list[str]] = {}
+    for batch, timing in cell.batches.items():
+        for text in timing.get("warnings") or []:
+            found.setdefault(str(text), []).append(str(batch))
+    return {text: ", ".join(batches) for text, batches in found.items()}
 
 
 def is_noisy(timing: Mapping[str, Any]) -> bool:
@@ -44,11 +51,11 @@ def is_noisy(timing: Mapping[str, Any]) -> bool:
     return any(str(text).startswith("noisy") for text in timing.get("warnings") or [])
 
 
-def _warning(text: str, cell: Cell, batch: int, words: Words) -> str:
+def _warning(text: str, cell: Cell, batches: str, words: Words) -> str:
     kind, _, numbers = text.partition(": ")
     known = kind in WARNING_KINDS
     key = WARNING_KINDS[kind] if known else "warning_other"
-    return words(key, cell=cell.key, batch=batch, text=words.said(numbers) if known else words.said(text))
+    return words(key, cell=cell.key, batch=batches, text=words.said(numbers) if known else words.said(text))
 
 
 def verdict_section(page: Page, evidence: Evidence, words: Words) -> None:
