@@ -34,10 +34,10 @@ class Tensorrt(Backend):
 
     `profiles` are batch sizes as [min, opt, max]; None makes one for each of `batch_sizes` (which count only then),
     fixed to that size, since one for a range is slower (docs/tensorrt.md). `workspace_mb` (10^6 bytes) bounds a layer's
-    scratch memory, None leaves it to TensorRT. `compute_capabilities` (SM75, SM89, …, CURRENT) narrows what a TensorRT-RTX engine runs on;
-    empty means every GPU from Ampere on. With `repeats` above 1 each engine is built that often, after the first time
-    from an empty timing cache, and the builds are timed in turn. Timing and runtime caches, which outlive engines, are
-    kept in `cache`; null means roundoff/ in the user's cache directory.
+    scratch memory, None leaves it to TensorRT. `compute_capabilities` (SM75, SM89, …, CURRENT) narrows what a
+    TensorRT-RTX engine runs on; empty means every GPU from Ampere on. With `repeats` above 1 each engine is built that
+    often, after the first time from an empty timing cache, and the builds are timed in turn. Timing and runtime caches,
+    which outlive engines, are kept in `cache`; null means roundoff/ in the user's cache directory.
     """
 
     artifact: ClassVar[str] = "model.engine"
