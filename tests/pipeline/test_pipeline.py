@@ -60,7 +60,7 @@ def test_changed_precision_rebuilds_and_measures_it(finished):
         ("train.epoch=3", "epoch"),
         ("model=resnet9", "resnet9"),
         ("train.epochs=many", "train.epochs"),
-        ("evaluate.batch_sizes=[-1]", "error: evaluate: batch_sizes"),
+        ("evaluate.batch_sizes=[-1]", "correct evaluate.batch_sizes"),
     ],
 )
 def test_bad_setting_stops_before_any_stage_works(finished, override, message):
