@@ -106,19 +106,13 @@ def about(options: argparse.Namespace) -> dict[str, Any]:
 
 def built(options: argparse.Namespace, directory: Path) -> tuple[Any, np.ndarray]:
     """The backend, its FP16 engine of the model now in the directory; and random images, uint8 [batch, H, W, C]."""
-    import onnx
+    from gpu_engine import build_fp16, random_images
 
-    from roundoff.backend.base import Source
     from roundoff.backend.trt import Tensorrt
-    from roundoff.precision.fp16 import Fp16
 
-    model, graph = onnx.load(options.onnx), directory / "graph.onnx"
-    shape = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim][1:]
-    images = np.random.default_rng(0).integers(0, 256, (options.batch, *shape), dtype=np.uint8)
     backend = Tensorrt(module=options.module, profiles=[[1, options.batch, options.batch]], cache=str(directory))
-    onnx.save(Fp16().convert(model, backend.grid, None), graph)
-    backend.build(Source("fp16", Fp16(), graph, graph, images), directory)
-    return backend, images
+    build_fp16(backend, options.onnx, directory)
+    return backend, random_images(options.onnx, options.batch)
 
 
 def bare_cycle(backend: Any, directory: Path, images: np.ndarray) -> Callable[[], object]:

@@ -20,15 +20,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from gpu_batch import runs_of, scattered, warm_up
 from gpu_cells import ROTATE, timed
+from gpu_engine import build_fp16, random_images
 from gpu_harness import commit, named_paths
 
-from roundoff.backend.base import Source
 from roundoff.backend.trt import Tensorrt
-from roundoff.precision.fp16 import Fp16
 from roundoff.progress import track
 
 FIXED, RANGE = "fixed", "range"
-GRAPH = "graph.onnx"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -84,22 +82,19 @@ def compared(options: argparse.Namespace, model: Path) -> dict[str, Any]:
 
 
 class Engine(NamedTuple):
-    """A built engine's directory, with its graph, and the backend that loads it, with caches of its own."""
+    """A built engine's directory, the backend that loads it, with caches of its own, and what it is timed with."""
 
     backend: Tensorrt
     directory: Path
+    images: list[np.ndarray]
 
 
 def built(options: argparse.Namespace, model: Path, directory: Path, profiles: list[list[int]] | None) -> Engine:
     """The model's FP16 engine, its kernels not yet compiled."""
-    import onnx
-
     directory.mkdir()
     backend = Tensorrt(profiles=profiles, batch_sizes=options.batches, cache=str(directory / "cache"))
-    graph = directory / GRAPH
-    onnx.save(Fp16().convert(onnx.load(model), backend.grid, None), graph)
-    backend.build(Source("fp16", Fp16(), graph, None, images_for(graph, 1)), directory)
-    return Engine(backend, directory)
+    build_fp16(backend, model, directory)
+    return Engine(backend, directory, [random_images(model, size) for size in options.batches])
 
 
 def loaded(options: argparse.Namespace, engines: dict[str, Engine]) -> Iterator[dict[str, dict[str, float]]]:
@@ -121,8 +116,7 @@ def lived(options: argparse.Namespace, engine: Engine, cold: bool = True) -> dic
         if runner.cache_was_warm == cold:
             raise RuntimeError(f"compiled kernels were {'' if cold else 'not '}in the cache, {runner.cache_file}")
         return {"load_ms": 1e3 * seconds} | {
-            f"batch_{size}_ms": device_ms(options, runner, images_for(engine.directory / GRAPH, size))
-            for size in options.batches
+            f"batch_{len(images)}_ms": device_ms(options, runner, images) for images in engine.images
         }
 
 
@@ -131,14 +125,6 @@ def device_ms(options: argparse.Namespace, runner: Any, images: np.ndarray) -> f
     with runner.bind([images] * ROTATE) as bound:
         warm_up(lambda: bound.device_only(ROTATE))
         return float(np.median(bound.device_only(runs_of(options, float(np.median(bound.device_only(ROTATE)))))))
-
-
-def images_for(graph: Path, batch: int) -> np.ndarray:
-    """Random images that the graph takes: uint8 [batch, H, W, C]."""
-    import onnx
-
-    shape = [d.dim_value for d in onnx.load(graph).graph.input[0].type.tensor_type.shape.dim][1:]
-    return np.random.default_rng(0).integers(0, 256, (batch, *shape), dtype=np.uint8)
 
 
 if __name__ == "__main__":

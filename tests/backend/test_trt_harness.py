@@ -365,7 +365,7 @@ def test_a_range_that_takes_twice_as_long_has_the_ratio_two(harness, monkeypatch
     def built(_options, _model, directory, _profiles):
         directory.mkdir()
         (directory / "model.engine").write_bytes(b"plan")
-        return gpu_profiles.Engine(None, directory)
+        return gpu_profiles.Engine(None, directory, [])
 
     def lived(_options, engine, cold=True):
         return {"load_ms": 2.0 if engine.directory.name == "range" else 1.0}
@@ -381,9 +381,9 @@ def test_a_comparison_of_profiles_without_kept_kernels_is_refused(harness):
 
     compiled = MagicMock(cache_was_warm=False)
     compiled.__enter__.return_value = compiled
-    engine = gpu_profiles.Engine(SimpleNamespace(load=lambda directory: compiled), Path())
+    engine = gpu_profiles.Engine(SimpleNamespace(load=lambda directory: compiled), Path(), [])
     with pytest.raises(RuntimeError, match="kernels were not in the cache"):
-        gpu_profiles.lived(Namespace(batches=[]), engine, cold=False)
+        gpu_profiles.lived(Namespace(), engine, cold=False)
 
 
 def test_a_bare_life_leaves_nothing(gpu, monkeypatch):
