@@ -22,7 +22,7 @@ from roundoff.backend.cuda import CudaError, DeviceMemory, Owner
 from roundoff.backend.trt_library import OUT_OF_MEMORY, import_tensorrt, make_log
 from roundoff.errors import GateError, Unavailable
 from roundoff.measurement.energy import energy_per_image, meter_for, no_energy
-from roundoff.measurement.outputs import check_outputs, tolerance
+from roundoff.measurement.outputs import check_outputs
 from roundoff.measurement.scatter import block_sizes
 
 ENERGY_S = 2.0
@@ -83,7 +83,7 @@ class Batches:
 
     def _check(self, bound: Any, rows: np.ndarray) -> None:
         expected = np.concatenate([self.logits[row] for row in rows])
-        check_outputs(self.name, bound, expected, tolerance(self.accuracy["relative_error"]))
+        check_outputs(self.name, bound, expected, self.accuracy["relative_error"])
 
     def _timed(self, runner: Any, bound: Any, inputs: list[np.ndarray], load: int) -> Load:
         trt = import_tensorrt(self.options.module)

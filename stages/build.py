@@ -7,9 +7,10 @@ from roundoff.artifact import read_json, write_json
 from roundoff.backend.base import Backend
 from roundoff.config import component, components
 from roundoff.dataset.base import Prepared
-from roundoff.engine import Inputs, build_cell, build_metrics
+from roundoff.engine import Inputs, build_metrics, build_row, build_stage
 from roundoff.precision.base import Precision
 from roundoff.progress import track
+from roundoff.shortfall import say_last
 from roundoff.stage import Workspace, stage
 
 
@@ -28,11 +29,14 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
     )
     engines = workspace.output(cfg.paths.engines) / name
     cells = {
-        backend_name: build_cell(backend_name, backend, name, precision, inputs, engines / backend_name)
+        backend_name: build_row(
+            backend_name, backend, name, precision, inputs, engines / backend_name, cfg.build.strict
+        )
         for backend_name, backend in track(components(cfg.backends, Backend).items(), f"build {name}")
     }
     metrics = {backend_name: build_metrics(cell) for backend_name, cell in cells.items()}
     write_json(workspace.output(cfg.paths.metrics) / f"build-{name}.json", metrics)
+    say_last({f"{name}/{backend_name}": row for backend_name, row in metrics.items()}, build_stage(name))
 
 
 if __name__ == "__main__":

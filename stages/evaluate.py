@@ -8,13 +8,14 @@ from roundoff.backend.base import Backend
 from roundoff.config import component, components
 from roundoff.dataset.base import Prepared
 from roundoff.evaluation import OWN_FILES, Evaluation
+from roundoff.shortfall import say_last
 from roundoff.stage import Workspace, stage
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
-    component(cfg.evaluate, Evaluation).run(
+    rows = component(cfg.evaluate, Evaluation).run(
         engines=workspace.input(cfg.paths.engines),
         precisions=[*OWN_FILES, *cfg.build.more],
         backends=components(cfg.backends, Backend),
@@ -24,6 +25,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         predictions=workspace.output(cfg.paths.predictions),
         timings=workspace.output(cfg.paths.timings),
     )
+    say_last(rows, "evaluate")
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ QUICK = Evaluation(
     budget_seconds=0.3,
     rotate=2,
 )
+STRICT = replace(QUICK, strict=True)
 CLASSES, SIDE, COUNT = 4, 8, 200
 
 
@@ -246,10 +247,12 @@ def test_a_cell_that_was_not_built_is_a_row(fresh):
     assert "not built" in rows["fp32/later"]["reason"]
 
 
-def test_without_fp32_nothing_is_compared(fresh):
-    rows = run(fresh, backends={"nowhere": Nowhere()})
-    assert {row["status"] for row in rows.values()} == {"unavailable"}
-    assert json.loads((fresh / "metrics/fp32.json").read_text())["reference"] is None
+def test_without_fp32_the_metrics_of_before_stay(fresh):
+    write_json(fresh / "metrics/fp32.json", {"before": 1})
+    with pytest.raises(GateError, match=r"no FP32 cell runs here(.|\n)*fp32/nowhere is unavailable \(no such device"):
+        run(fresh, backends={"nowhere": Nowhere()})
+    assert json.loads((fresh / "metrics/fp32.json").read_text()) == {"before": 1}
+    assert not (fresh / "predictions").exists()
 
 
 def test_an_untrained_model_is_refused(tmp_path):
@@ -308,13 +311,13 @@ def test_what_the_loaded_engine_tells_of_its_types_is_in_the_row(fresh, monkeypa
     assert numerics == told
 
 
-def test_a_cell_that_should_work_and_fails_stops_the_run(fresh, monkeypatch):
+def test_a_cell_that_should_work_and_fails_stops_a_strict_run(fresh, monkeypatch):
     def broken(self, images):
         raise RuntimeError("kernel launch failed")
 
     monkeypatch.setattr(OnnxRuntimeRunner, "infer", broken)
-    with pytest.raises(RuntimeError, match="kernel launch failed"):
-        run(fresh)
+    with pytest.raises(GateError, match=r"running the test set failed(.|\n)*RuntimeError: kernel launch failed"):
+        run(fresh, STRICT)
 
 
 def test_the_test_set_runs_under_the_devices_lock_and_a_failure_names_the_cell(fresh, monkeypatch):
@@ -333,7 +336,7 @@ def test_the_test_set_runs_under_the_devices_lock_and_a_failure_names_the_cell(f
     monkeypatch.setattr(evaluation, "device_lock", lock)
     monkeypatch.setattr(OnnxRuntimeRunner, "infer", broken)
     with pytest.raises(GateError) as error:
-        run(fresh)
+        run(fresh, STRICT)
     assert error.value.__notes__ == ["while fp32/onnxruntime ran the test set"]
 
 
@@ -343,7 +346,7 @@ def test_a_failure_to_load_names_the_cell(fresh, monkeypatch):
 
     monkeypatch.setattr(OnnxRuntime, "load", broken)
     with pytest.raises(BuildError) as error:
-        run(fresh)
+        run(fresh, STRICT)
     assert error.value.__notes__[0].startswith("while loading fp32/onnxruntime from ")
 
 

@@ -15,14 +15,16 @@ from roundoff.artifact import read_json, sha256_of, whole_directory, write_json
 from roundoff.backend.base import Backend, Runner, Source
 from roundoff.calibration.base import CalibrationTable
 from roundoff.dataset.base import Images
-from roundoff.errors import BuildError, DataError, Unavailable
+from roundoff.errors import BuildError, DataError, Unavailable, noted
 from roundoff.lock import device_lock
 from roundoff.precision.base import Precision
+from roundoff.shortfall import Shortfall, tolerated
 
 FORMAT_VERSION = 2
 GRAPH = "graph.onnx"
 SIDECAR = "cell.json"
 REBUILDS = "rebuilds"
+OWN_STAGES = ("fp32", "fp16", "int8")  # each has a stage of its own; further precisions share one, by item
 REBUILD = "run the build stage again: dvc repro"
 
 
@@ -62,7 +64,7 @@ def build_cell(
     Where this machine cannot build it the directory holds the sidecar alone, with the reason. `build_s` is the
     backend's build in seconds, `size_mb` its artifact in MB (10^6 bytes), `builds` the number of builds and of those
     that differ from all before them, which are kept under rebuilds/.
-    Raises BuildError or CalibrationError for a cell that should have been built.
+    Raises what the build raises for a cell that should have been built: see `build_row`.
     """
     with whole_directory(directory) as partial:
         sidecar = _described(backend_name, backend, precision_name, precision, inputs)
@@ -77,10 +79,38 @@ def build_cell(
     return sidecar
 
 
+def build_row(
+    backend_name: str,
+    backend: Backend,
+    precision_name: str,
+    precision: Precision,
+    inputs: Inputs,
+    directory: Path,
+    strict: bool = False,
+) -> dict[str, Any]:
+    """As `build_cell`; of a build that fails, the directory holds the sidecar alone, which says so, and no engine.
+
+    With `strict` a failure is raised, and the directory stays as it was.
+    """
+    cell, missing = f"{precision_name}/{backend_name}", list[Shortfall]()
+    with tolerated("the build", missing.append, strict), noted(f"while building {cell}"):
+        return build_cell(backend_name, backend, precision_name, precision, inputs, directory)
+    sidecar = _described(backend_name, backend, precision_name, precision, inputs)
+    sidecar |= missing[0].row(build_stage(precision_name))
+    with whole_directory(directory) as partial:
+        write_json(partial / SIDECAR, sidecar)
+    return sidecar
+
+
+def build_stage(precision: str) -> str:
+    """The name of the stage of dvc.yaml that builds a precision."""
+    return f"build-{precision}" if precision in OWN_STAGES else f"build-more@{precision}"
+
+
 def build_metrics(sidecar: dict[str, Any]) -> dict[str, Any]:
     """What a metrics file says of a build: status, reason, and for a built cell its size, build time and hashes."""
     if sidecar["status"] != "built":
-        return {key: sidecar[key] for key in ("status", "reason")}
+        return {key: sidecar[key] for key in ("status", "reason", "detail", "rerun") if key in sidecar}
     hashes = {name: file["sha256"] for name, file in sidecar["files"].items()}
     return {key: sidecar[key] for key in ("status", "size_mb", "build_s", "builds", "facts")} | {"sha256": hashes}
 
@@ -102,9 +132,11 @@ def open_cell(backend: Backend, directory: Path, fingerprint: dict[str, Any]) ->
     """Load a cell on the machine with `fingerprint`, after checking its files against the sidecar's hashes.
 
     Raises Unavailable for a cell that could not be built, that was built for another machine, or that this one
-    cannot run; BuildError for files that are missing or altered.
+    cannot run; BuildError for one that failed to build, or files that are missing or altered.
     """
     sidecar = read_cell(directory)
+    if sidecar["status"] == "failed":
+        raise _unusable(directory, f"{sidecar['reason']}: {sidecar['detail']}", "a cell that was built")
     if sidecar["status"] != "built":
         raise Unavailable(sidecar["reason"])
     _check_files(directory, sidecar["files"])

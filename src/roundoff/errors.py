@@ -44,6 +44,12 @@ class GateError(RoundoffError):
     """A measured result that fails a stated requirement, such as parity or chance level."""
 
 
+class UnsteadyError(GateError):
+    """Runs of one input that answer differently; `repeat_spread` is by how much, relative, where that is a number."""
+
+    repeat_spread: float | None = None
+
+
 class Unavailable(Exception):  # noqa: N818 - a state of the machine, not an error
     """A cell that cannot be built or run on this machine; the message is the reason shown in its row."""
 

@@ -13,17 +13,17 @@ import numpy as np
 from roundoff.artifact import whole_directory, write_json
 from roundoff.backend.base import Backend, Logits, Runner
 from roundoff.dataset.base import Images, Labels, Prepared
-from roundoff.engine import GRAPH
 from roundoff.errors import ConfigError, GateError, noted
 from roundoff.lock import device_lock
-from roundoff.measurement.accuracy import accuracy, chance_level, refuse_chance_level, relative_error
-from roundoff.measurement.cell import PREFERRED_REFERENCE, REFERENCE_PRECISION, Cell, choose_reference, find_cells
-from roundoff.measurement.label import label, strict_fp32
+from roundoff.measurement.accuracy import accuracy, chance_level, refuse_chance_level
+from roundoff.measurement.cell import Cell, find_cells
+from roundoff.measurement.reference import choose_reference, fill_label
 from roundoff.measurement.speed import DeviceSpeed, SpeedPlan, measure_device
 from roundoff.measurement.spread import equal_gpus, measure_spread, merged_rows
 from roundoff.measurement.statistics import FEWEST_FOR_MEDIAN_INTERVAL
 from roundoff.measurement.timing import Schedule, Timing
 from roundoff.progress import Bar, progress_bar
+from roundoff.shortfall import Shortfall, tolerated
 
 OWN_FILES = ("fp32", "fp16", "int8")
 UNTIMED = {
@@ -42,7 +42,7 @@ class Evaluation:
     the number of input buffers, `chance_margin` how far above chance an accuracy must be, as a share of the way
     to 1. With `control`, the fp32 engine is loaded and timed a second time, to show what this machine's noise is. With
     `spread`, the batch sizes are shared out among equal GPUs, a process each. Backends in `untimed` run the test set
-    alone.
+    alone. With `strict` the first cell or batch size that fails ends the stage; else it is a row with its reason.
     """
 
     batch_sizes: list[int] = field(default_factory=lambda: [1, 32])
@@ -60,6 +60,7 @@ class Evaluation:
     control: bool = True
     spread: bool = True
     untimed: list[str] = field(default_factory=list)
+    strict: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -91,32 +92,36 @@ class Evaluation:
     ) -> dict[str, dict[str, Any]]:
         """Measure the cells of `precisions` and `backends` under `engines`; write metrics, predictions and raw timings.
 
-        Returns the rows by cell name ("fp32/onnxruntime"). Raises GateError for a model at chance level, for outputs of
-        the timed mode that differ from the accuracy run's, and for an fp32 row that is none.
+        Returns the rows by cell name ("fp32/onnxruntime"); cells and batch sizes that fail are rows, too. Raises
+        GateError, and writes nothing, where no FP32 cell runs, the reference is at chance level, or nothing at all
+        could be measured.
         """
         test, classes = prepared.split("test"), len(prepared.manifest["classes"])
         cells = find_cells(engines, precisions, backends)
-        _infer(cells, test.images, self.accuracy_batch, platform)
-        runnable = [cell for cell in cells if cell.logits is not None]
-        reference = choose_reference(runnable)
+        _infer(cells, test.images, self.accuracy_batch, platform, self.strict)
+        reference, exact = choose_reference(cells, test.images, self.strict)
         chance = chance_level(test.labels, classes)
-        strict = _strict_logits(reference, test.images)
-        for cell in runnable:
-            _fill_accuracy(cell, reference, test.labels, chance, self.chance_margin)
-            others = reference.logits if reference and cell is not reference else None
-            _fill_label(cell, strict if strict is not None else others)
+        _fill_accuracy(cells, reference, test.labels)
+        refuse_chance_level(reference.name, reference.row["accuracy"], chance, self.chance_margin)
+        against = reference.logits if exact is None else exact
+        for cell in cells:
+            if cell.logits is not None and cell is not reference:
+                fill_label(cell, against, self.strict)
+        runnable = [cell for cell in cells if cell.logits is not None]
         timed = [cell for cell in runnable if cell.backend not in self.untimed]
         for cell in runnable:
             cell.row |= UNTIMED
         speeds = self._measure_speed(timed, prepared, platform)
+        _fail_what_never_ran(runnable)
         head = {
             "platform": dict(platform),
-            "reference": reference.name if reference else None,
+            "reference": reference.name,
             "method": self._method(prepared, chance, speeds),
         }
+        rows = {cell.name: cell.row for cell in cells}
+        _refuse_empty(rows)
         save_predictions(runnable, test.labels, predictions)
         save_timings({name: timing for _, found in speeds for name, timing in found.timings.items()}, timings)
-        rows = {cell.name: cell.row for cell in cells}
         write_metrics(rows, head, metrics)
         return rows
 
@@ -167,6 +172,7 @@ class Evaluation:
             energy_seconds=self.energy_seconds,
             control=self.control,
             seed=self.seed,
+            strict=self.strict,
         )
 
 
@@ -182,67 +188,80 @@ def _require(holds: bool, name: str, received: object, expected: str) -> None:
         raise ConfigError(f"bad {name}", received=received, expected=expected, fix=f"correct evaluate.{name}")
 
 
-def _infer(cells: list[Cell], images: Images, batch: int, platform: Mapping[str, Any]) -> None:
+def _infer(cells: list[Cell], images: Images, batch: int, platform: Mapping[str, Any], strict: bool) -> None:
     """Run the whole test set through every cell that loads; the others' rows say why they do not."""
     available = [cell for cell in cells if cell.available]
     with progress_bar("accuracy", len(available) * len(images)) as bar:
         for cell in available:
-            runner = cell.open(platform)
+            runner = cell.open(platform, strict)
             if runner is not None:
-                # not timed, but it would spoil what another job times on this device
-                with runner, noted(f"while {cell.name} ran the test set"), device_lock(runner.device):
-                    cell.device = runner.device
-                    cell.row["numerics"] |= runner.layer_types() or {}
-                    cell.logits = _logits(runner, images, batch, bar, cell.name)
+                with tolerated("running the test set", cell.leave_out, strict):
+                    _answer(cell, runner, images, batch, bar)
+
+
+def _answer(cell: Cell, runner: Runner, images: Images, batch: int, bar: Bar) -> None:
+    # not timed, but it would spoil what another job times on this device
+    with runner, noted(f"while {cell.name} ran the test set"), device_lock(runner.device):
+        cell.device = runner.device
+        cell.row["numerics"] |= runner.layer_types() or {}
+        logits = _logits(runner, images, batch, bar, cell.name)
+    cell.logits = logits
 
 
 def _logits(runner: Runner, images: Images, batch: int, bar: Bar, name: str) -> Logits:
+    """Logits float32 [N, classes], all finite; raises GateError where they are not, or not one row for each image."""
     parts = []
     for start in range(0, len(images), batch):
         part = np.ascontiguousarray(images[start : start + batch])
-        parts.append(runner.infer(part))
+        parts.append(np.asarray(runner.infer(part)))
         bar.advance(len(part), name)
     logits: Logits = np.concatenate(parts)
-    if len(logits) != len(images):
+    if logits.ndim != 2 or len(logits) != len(images):
         raise GateError(
-            f"{name} does not answer for every image",
-            received=f"{len(logits)} rows of logits",
-            expected=f"{len(images)}, one per test image",
-            fix="the backend's runner is at fault",
+            "it does not answer with one row of logits for every image",
+            received=f"an array of shape {logits.shape}",
+            expected=f"({len(images)}, classes), one row for each test image",
+            fix="mend the backend's `infer`, or export the model with one row of logits for each image of a batch",
+        )
+    if wrong := int((~np.isfinite(logits)).any(axis=1).sum()):
+        raise GateError(
+            f"{wrong} of {len(logits)} answers to the test set are not finite numbers",
+            received=f"logits that are NaN or infinite for {wrong} images",
+            expected="finite logits for every test image",
+            fix="a type of more range (bf16, or keeping the layers that overflow in float32) may hold them",
         )
     return logits
 
 
-def _fill_accuracy(cell: Cell, reference: Cell | None, labels: Labels, chance: float, margin: float) -> None:
-    """Accuracy into the row; raises GateError for a model at chance level.
+def _fill_accuracy(cells: list[Cell], reference: Cell, labels: Labels) -> None:
+    """Accuracy into the rows, of the reference alone and of the others against it.
 
-    A coarse precision that fell to chance while FP32 did not is a finding, not a fault: its row shows it.
+    A coarse precision that falls to chance while FP32 does not is a finding, not a fault: its row shows it.
     """
-    assert cell.logits is not None
-    compared = reference.logits if reference else None
-    found = accuracy(cell.logits, labels, compared)
-    if reference is None or cell.precision == REFERENCE_PRECISION:
-        refuse_chance_level(cell.name, found, chance, margin)
-    cell.row["accuracy"] = found
+    for cell in cells:
+        if cell.logits is not None:
+            compared = reference.logits if cell is not reference else None
+            cell.row["accuracy"] = accuracy(cell.logits, labels, compared)
 
 
-def _strict_logits(reference: Cell | None, images: Images) -> Logits | None:
-    """Logits of strict FP32 for the first images or all; None where there is no ONNX graph to have them from.
-
-    A GPU's FP32 cell, compared with itself, would show no error whatever it computes in.
-    """
-    if reference is None or reference.name == PREFERRED_REFERENCE:
-        return None if reference is None else reference.logits
-    graph = reference.directory / GRAPH
-    return strict_fp32(graph, images) if graph.exists() else None
+def _fail_what_never_ran(cells: list[Cell]) -> None:
+    """A cell that was to be timed, and was at no batch size though some should work, is a failed one."""
+    for cell in cells:
+        batches = [found for key, found in cell.row.items() if key.startswith("batch_")]
+        failed = [found for found in batches if found["status"] == "failed"]
+        if failed and not any(found["status"] == "measured" for found in batches):
+            cell.fail(Shortfall("failed", failed[0]["reason"], failed[0]["detail"]))
 
 
-def _fill_label(cell: Cell, exact: Logits | None) -> None:
-    """Error against `exact` and what it says of the type into the row; raises GateError: see `label`."""
-    assert cell.logits is not None
-    error = None if exact is None else relative_error(cell.logits[: len(exact)], exact)
-    cell.row["label"] = label(cell.precision, error, cell.name)
-    cell.row["numerics"]["relative_error"] = error
+def _refuse_empty(rows: Mapping[str, Mapping[str, Any]]) -> None:
+    if any(row["status"] == "measured" for row in rows.values()):
+        return
+    raise GateError(
+        "nothing could be measured",
+        received="; ".join(f"{name} {row['status']}: {row['reason']} ({row['detail']})" for name, row in rows.items()),
+        expected="a cell that runs",
+        fix="mend one of these cells; the metrics of before stay as they were",
+    )
 
 
 def save_predictions(cells: list[Cell], labels: Labels, directory: Path) -> None:

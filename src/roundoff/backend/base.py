@@ -60,7 +60,7 @@ class Backend(ABC):
     def build(self, source: Source, directory: Path) -> dict[str, Any]:
         """Write the artifact's files into `directory` and return facts about it for the metrics.
 
-        Raises Unavailable (a row with its reason) or BuildError (stops the pipeline).
+        Raises Unavailable where this machine cannot build it; whatever else it raises makes the cell a failed one.
         """
 
     @abstractmethod
@@ -108,6 +108,8 @@ class Bound(ABC):
     """An engine at one batch size with inputs and outputs in place: what gets timed. A context manager."""
 
     batch_size: int
+    # How `alone` runs, to begin a sentence with; None where the timed modes run so themselves.
+    alone_words: str | None = None
 
     @abstractmethod
     def device_only(self, runs: int) -> Milliseconds:
@@ -128,6 +130,14 @@ class Bound(ABC):
     @abstractmethod
     def outputs(self, transfers: bool) -> list[Logits]:
         """For each rotating input, logits [batch, classes] as `end_to_end` (`device_only`) runs leave them; copies."""
+
+    def output(self, transfers: bool) -> Logits:
+        """As `outputs`, of the first input alone."""
+        return self.outputs(transfers)[0]
+
+    def alone(self, runs: int) -> list[Logits]:
+        """Logits [batch, classes] of `runs` runs of the first input, one by one, with nothing beside them."""
+        return [self.output(transfers=True) for _ in range(runs)]
 
     def facts(self) -> dict[str, Any]:
         """What the metrics should say of this binding, such as the use of a CUDA graph."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from roundoff.backend.base import Bound, Logits, Milliseconds
 from roundoff.dataset.base import Images
-from roundoff.errors import ConfigError
+from roundoff.errors import ConfigError, GateError
 
 CHUNK = 256  # images per call of `infer`: enough to be fast, little memory at 224 × 224 pixels
 
@@ -39,7 +39,15 @@ def infer_in_chunks(images: Images, classes: int, infer: Callable[[Images], Logi
     logits = np.empty((len(images), classes), np.float32)
     for start in range(0, len(images), CHUNK):
         part = np.ascontiguousarray(images[start : start + CHUNK])
-        logits[start : start + len(part)] = infer(part)
+        found = np.asarray(infer(part))
+        if found.shape != (len(part), classes):  # or NumPy would fill up what is missing
+            raise GateError(
+                "the engine's answers have another shape than they should",
+                received=found.shape,
+                expected=f"({len(part)}, {classes}): a row for each image",
+                fix="export the model with one row of logits for each image of a batch",
+            )
+        logits[start : start + len(part)] = found
     return logits
 
 
@@ -80,14 +88,17 @@ class HostBound(Bound):
         return time.perf_counter() - start
 
     def outputs(self, transfers: bool) -> list[Logits]:
+        return [self._result(index, transfers) for index in range(len(self.batches))]
+
+    def output(self, transfers: bool) -> Logits:
+        return self._result(0, transfers)
+
+    def _result(self, index: int, transfers: bool) -> Logits:
         if transfers:
-            return [self.round_trip(index).copy() for index in range(len(self.batches))]
-        answers = []
-        for index in range(len(self.batches)):
-            self.lay_in(index)
-            self.compute(index)
-            answers.append(self.answer(index))
-        return answers
+            return self.round_trip(index).copy()
+        self.lay_in(index)
+        self.compute(index)
+        return self.answer(index)
 
     def _timed(self, runs: int, before: Callable[[int], None], call: Callable[[int], object]) -> Milliseconds:
         seconds = np.empty(runs)

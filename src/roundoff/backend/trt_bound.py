@@ -10,10 +10,11 @@ import numpy as np
 
 from roundoff.backend.base import Bound, Logits, Milliseconds
 from roundoff.backend.cuda import CudaError, Event, Owner, Stream, copy_to_device, copy_to_host
+from roundoff.backend.repeats import looked_again
 from roundoff.backend.trt_context import SCRATCH, Context, Engine, freed_on_failure
 from roundoff.backend.trt_lane import Lane
 from roundoff.dataset.base import Images
-from roundoff.errors import GateError
+from roundoff.errors import UnsteadyError
 
 EVENTS = 256
 PROBES = 20
@@ -28,6 +29,8 @@ class TensorrtBound(Bound):
     timed runs are to see the same input.
     """
 
+    alone_words = "on one stream and one context, enqueued one by one,"
+
     def __init__(
         self,
         engine: Engine,
@@ -38,7 +41,7 @@ class TensorrtBound(Bound):
     ) -> None:
         self.batch_size, self.inputs = len(batches[0]), len(batches)
         self.engine, self._on_close = engine, on_close
-        self._turn = 0
+        self._turn = self._asked = 0
         self.no_graph_reason = None if cuda_graphs else "switched off by cuda_graphs=false"
         scratch = engine.scratch_bytes(self.batch_size)
         with SCRATCH.running, freed_on_failure(f"batch size {self.batch_size}") as owner:
@@ -110,7 +113,7 @@ class TensorrtBound(Bound):
                 lane.poison()
 
     def outputs(self, transfers: bool) -> list[Logits]:
-        """As `stream` (`device_only`) leaves them, in which all lanes take part; GateError where lanes disagree."""
+        """As `stream` (`device_only`) leaves them, in which all lanes take part; UnsteadyError where lanes disagree."""
         with SCRATCH.running:
             if transfers:
                 self.stream(len(self.lanes))
@@ -128,19 +131,42 @@ class TensorrtBound(Bound):
             copy_to_host(lane.host_logits, lane.logits, lane.stream)
             lane.stream.synchronize()
 
+    def output(self, transfers: bool) -> Logits:
+        """Of the lanes that serve the first input, each in turn."""
+        self.outputs(transfers)
+        serving = self.lanes[:: self.inputs]
+        self._asked = (self._asked + 1) % len(serving)
+        return serving[self._asked].host_logits.array.copy()
+
+    def alone(self, runs: int) -> list[Logits]:
+        """The first lane's, on its stream and context; the other streams are idle."""
+        lane, found = self.lanes[0], list[Logits]()
+        with SCRATCH.running:
+            for _ in range(runs):
+                lane.enqueue_round_trip()
+                lane.stream.synchronize()
+                found.append(lane.host_logits.array.copy())
+        return found
+
     def _refuse_disagreement(self) -> None:
         for index, lane in enumerate(self.lanes[self.inputs :], self.inputs):
             first = self.lanes[index % self.inputs].host_logits.array
             if np.array_equal(lane.host_logits.array, first, equal_nan=True):
                 continue
-            apart = float(np.linalg.norm(lane.host_logits.array - first))
-            if not apart <= LANES_AGREE * float(np.linalg.norm(first)):
-                raise GateError(
-                    f"lanes {index % self.inputs} and {index} answer one input differently",
-                    received=f"logits {apart:.3g} apart, of norm {float(np.linalg.norm(first)):.3g}",
-                    expected=f"a relative difference of at most {LANES_AGREE}",
-                    fix="a stream ran before its copy was complete: this is a fault of the binding or of the driver",
-                )
+            apart, norm = float(np.linalg.norm(lane.host_logits.array - first)), float(np.linalg.norm(first))
+            if not apart <= LANES_AGREE * norm:
+                raise self._disagreement(index, apart, norm)
+
+    def _disagreement(self, index: int, apart: float, norm: float) -> UnsteadyError:
+        """Raised by two streams; what one of them shows by itself says whose doing it is."""
+        raised = UnsteadyError(
+            f"two runs of one input differ: lanes {index % self.inputs} and {index} answer one input differently",
+            received=f"logits {apart:.3g} apart, of norm {norm:.3g}; {looked_again(self, LANES_AGREE)}",
+            expected=f"a relative difference of at most {LANES_AGREE}",
+            fix="leave this batch size or precision out, or try another version of the library",
+        )
+        raised.repeat_spread = apart / norm if norm > 0 and np.isfinite(apart / norm) else None
+        return raised
 
     def facts(self) -> dict[str, Any]:
         """How it runs, and three figures for warnings, in milliseconds: `enqueue_ms` (the host's time for one launch),

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from roundoff.backend.base import Backend, Logits, Runner
-from roundoff.engine import SIDECAR, build_directories, open_cell, read_cell
-from roundoff.errors import ConfigError, Unavailable, noted
+from roundoff.engine import SIDECAR, build_directories, build_stage, open_cell, read_cell
+from roundoff.errors import ConfigError, noted
+from roundoff.shortfall import Shortfall, tolerated
 
 REFERENCE_PRECISION = "fp32"
 RESERVED = frozenset(("platform", "reference", "method"))
 PREFERRED_REFERENCE = "fp32/onnxruntime"
+RERUN = "evaluate"  # the stage that looks at a cell again
 
 
 @dataclass
@@ -35,22 +37,31 @@ class Cell:
 
     @property
     def available(self) -> bool:
-        """Whether it was built, and nothing has yet shown that it cannot run here."""
-        return bool(self.row["status"] != "unavailable")
+        """Whether it was built, and nothing has yet shown that it does not run here."""
+        return bool(self.row["status"] == "measured")
+
+    def leave_out(self, found: Shortfall) -> None:
+        """Measure it no more: its row says why, and keeps what is known of what was built."""
+        self.logits = None
+        self.row = {**found.row(RERUN), **_known(self.row)}
+
+    def fail(self, found: Shortfall) -> None:
+        """Call it failed, since all of its batch sizes are; what its row has of them, and of its accuracy, stays."""
+        self.row |= found.row(RERUN)
 
     @property
     def builds(self) -> list[Path]:
         """The directories of its builds that differ: what a load may take."""
         return build_directories(self.directory)
 
-    def open(self, platform: Mapping[str, Any]) -> Runner | None:
-        """The loaded engine, files and machine checked; None where it cannot run here, and its row then says why."""
-        try:
-            with noted(f"while loading {self.name} from {self.directory}"):
-                return open_cell(self.loader, self.directory, dict(platform))
-        except Unavailable as missing:
-            self.row = _unavailable(str(missing), self.row)
-            return None
+    def open(self, platform: Mapping[str, Any], strict: bool = False) -> Runner | None:
+        """The loaded engine, files and machine checked; None where it does not run here, and its row then says why."""
+        with (
+            tolerated("loading the engine", self.leave_out, strict),
+            noted(f"while loading {self.name} from {self.directory}"),
+        ):
+            return open_cell(self.loader, self.directory, dict(platform))
+        return None
 
 
 def find_cells(engines: Path, precisions: Sequence[str], backends: Mapping[str, Backend]) -> list[Cell]:
@@ -71,15 +82,23 @@ def find_cells(engines: Path, precisions: Sequence[str], backends: Mapping[str, 
 
 def _cell(precision: Path, backend: str, loader: Backend) -> Cell:
     directory = precision / backend
-    return Cell(precision.name, backend, loader, directory, _first_row(directory))
+    return Cell(precision.name, backend, loader, directory, _first_row(precision.name, directory))
 
 
-def _first_row(directory: Path) -> dict[str, Any]:
+def _first_row(precision: str, directory: Path) -> dict[str, Any]:
     if not (directory / SIDECAR).exists():
-        return _unavailable("not built: this backend was not configured when the build stage ran", {})
-    sidecar = read_cell(directory)
+        missing = "not built: this backend was not configured when the build stage ran"
+        return {**Shortfall("unavailable", missing).row(RERUN), **_known({})}
+    broken: list[Shortfall] = []
+    with tolerated("reading what was built", broken.append):
+        return _row_of(precision, read_cell(directory))
+    return {**broken[0].row(build_stage(precision)), **_known({})}
+
+
+def _row_of(precision: str, sidecar: Mapping[str, Any]) -> dict[str, Any]:
     if sidecar["status"] != "built":
-        return _unavailable(sidecar["reason"], sidecar)
+        found = Shortfall(sidecar["status"], sidecar["reason"], sidecar.get("detail"))
+        return {**found.row(build_stage(precision)), **_known(sidecar)}
     facts = sidecar["facts"]
     return {
         "status": "measured",
@@ -93,12 +112,11 @@ def _first_row(directory: Path) -> dict[str, Any]:
     }
 
 
-def _unavailable(reason: str, known: Mapping[str, Any]) -> dict[str, Any]:
-    return {"status": "unavailable", "reason": reason, **{key: known.get(key) for key in ("size_mb", "build_s")}}
+def _known(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: row.get(key) for key in ("size_mb", "build_s")}
 
 
-def choose_reference(cells: list[Cell]) -> Cell | None:
-    """What the others are compared with: fp32 on ONNX Runtime, else the first fp32 cell that runs; None without one."""
+def references(cells: list[Cell]) -> list[Cell]:
+    """What the others may be compared with, the best first: fp32 on ONNX Runtime, then the other fp32 cells."""
     candidates = [cell for cell in cells if cell.precision == REFERENCE_PRECISION]
-    preferred = [cell for cell in candidates if cell.name == PREFERRED_REFERENCE]
-    return next(iter(preferred + candidates), None)
+    return sorted(candidates, key=lambda cell: cell.name != PREFERRED_REFERENCE)

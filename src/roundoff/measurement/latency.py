@@ -10,11 +10,14 @@ import numpy as np
 from roundoff.backend.base import Milliseconds
 from roundoff.measurement.statistics import Interval, median_interval, quantile_interval, samples_for_percentile
 from roundoff.measurement.timing import Timing, coefficient_of_variation, paired_speedup
+from roundoff.shortfall import Shortfall
 
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 NOISY = 0.025
 HOST_BOUND = 0.8
 GRAPH_MATTERS = 0.05
+RERUN = "evaluate"  # the stage that measures batch sizes
+ANSWERS = ("output_error", "output_tolerance", "repeat_spread", "repeat_tolerance")
 
 
 def batch_metrics(
@@ -34,7 +37,8 @@ def batch_metrics(
     """
     throughput = throughput_interval(timing, batch_size)
     return {
-        "reason": None,
+        **dict.fromkeys(("status", "reason", "detail", "rerun")),
+        "status": "measured",
         **_percentiles("device", timing, [block.device_ms for block in timing.blocks]),
         **_percentiles("end_to_end", timing, [block.end_to_end_ms for block in timing.blocks]),
         "throughput_per_s": throughput.value,
@@ -42,8 +46,8 @@ def batch_metrics(
         "throughput_high_per_s": throughput.high,
         **_speedup("speedup", None if reference is None else paired_speedup(reference, timing)),
         **_speedup("end_to_end_speedup", None if reference is None else paired_speedup(reference, timing, True)),
-        "output_error": None,
-        "output_tolerance": None,
+        "speedup_reason": None,
+        **dict.fromkeys(ANSWERS),
         "round_spread": round_spread(timing.round_ms),
         "build_p50_ms": build_medians(timing, builds),
         "variation": coefficient_of_variation(timing.device_ms),
@@ -59,13 +63,19 @@ def batch_metrics(
 
 def batch_unavailable(reason: str) -> dict[str, Any]:
     """The object `batch_N` of a cell that cannot run this batch size: the same keys, null, and the reason."""
+    return batch_without_figures(Shortfall("unavailable", reason))
+
+
+def batch_without_figures(why: Shortfall) -> dict[str, Any]:
+    """The object `batch_N` of a cell that was not measured at this batch size: the same keys, null, and why."""
     modes = [f"{mode}_{name}" for mode in ("device", "end_to_end") for name in PERCENTILES]
     percentiles = [f"{name}{bound}_ms" for name in modes for bound in ("", "_low", "_high")]
     speedups = [f"{mode}{bound}" for mode in ("speedup", "end_to_end_speedup") for bound in ("", "_low", "_high")]
     throughput = ["throughput_per_s", "throughput_low_per_s", "throughput_high_per_s"]
-    others = ["output_error", "output_tolerance", "round_spread", "build_p50_ms", "variation", "seconds", "stopped"]
+    others = ["speedup_reason", *ANSWERS, "round_spread", "build_p50_ms", "variation", "seconds", "stopped"]
     empty: dict[str, Any] = dict.fromkeys([*percentiles, *throughput, *speedups, *others])
-    return {"reason": reason, **empty, "runs": 0, "rounds": 0, "loads": 0, "warnings": [], "facts": {}}
+    empty["repeat_spread"] = why.repeat_spread
+    return {**why.row(RERUN), **empty, "runs": 0, "rounds": 0, "loads": 0, "warnings": [], "facts": {}}
 
 
 def throughput_interval(timing: Timing, batch_size: int) -> Interval:

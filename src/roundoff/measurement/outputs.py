@@ -1,14 +1,37 @@
-"""Whether the timed modes compute what the accuracy run computed: outputs are poisoned, computed again and compared."""
+"""Whether the timed modes compute what the accuracy run computed, and the same on one input again and again."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from roundoff.backend.base import Bound
-from roundoff.errors import GateError
+from roundoff.backend.repeats import REPEATS, looked_again, spread_of
+from roundoff.errors import GateError, UnsteadyError
 from roundoff.measurement.accuracy import Logits, relative_error
 
 SAME_OUTPUT = 1e-5
+MOST_REPEAT = 0.01
+MODES = (("device-only", False), ("end-to-end", True))
+NOT_TIMED = "the timings would be of something else; leave this batch size or precision out, or try another version"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a binding's outputs were off by: against the accuracy run's, and from run to run of one input."""
+
+    output_error: float
+    output_tolerance: float
+    repeat_spread: float
+    repeat_tolerance: float
+
+    def worst(self, other: Answers | None) -> Answers:
+        """The larger error and spread of two checks."""
+        if other is None:
+            return self
+        error = max(self.output_error, other.output_error)
+        return replace(self, output_error=error, repeat_spread=max(self.repeat_spread, other.repeat_spread))
 
 
 def tolerance(own_error: float | None) -> float:
@@ -16,28 +39,79 @@ def tolerance(own_error: float | None) -> float:
     return max(SAME_OUTPUT, min(0.5, 2 * (own_error or 0.0)))
 
 
-def check_outputs(cell: str, bound: Bound, expected: Logits, most: float) -> float:
-    """Poison the outputs, run in either timed mode, and compare with `expected`, logits [rotate × batch, classes].
+def repeat_tolerance(own_error: float | None) -> float:
+    """Twice a precision's own relative error, at most 1 %: what runs of one engine on one input may differ by."""
+    return max(SAME_OUTPUT, min(MOST_REPEAT, 2 * (own_error or 0.0)))
 
-    Not bit for bit: another batch size may take another kernel, which adds in another order. Returns the larger of the
-    relative errors; raises GateError where it is above `most`.
+
+def check_outputs(cell: str, bound: Bound, expected: Logits, own_error: float | None) -> Answers:
+    """Poison the outputs, run in either timed mode, ten times on one input, and compare.
+
+    `expected` are the accuracy run's logits [rotate × batch, classes], `own_error` the cell's relative error. Not bit
+    for bit: another batch size may take another kernel, which adds in another order. Returns the larger error and
+    spread of both modes. Raises GateError where an output is not written, not finite or too far off, and UnsteadyError
+    where runs of one input differ too much.
     """
-    where, errors = f"{cell} at batch size {bound.batch_size}", list[float]()
-    for mode, transfers in (("device-only", False), ("end-to-end", True)):
+    where, most, found = f"{cell} at batch size {bound.batch_size}", tolerance(own_error), dict[str, Logits]()
+    for mode, transfers in MODES:
         bound.poison()
-        errors.append(_compare_outputs(where, mode, bound.outputs(transfers), expected, most))
-    return max(errors)
+        found[mode] = _whole(where, mode, bound.outputs(transfers), expected)
+    allowed = repeat_tolerance(own_error)
+    spread = max(spread_of([bound.output(transfers) for _ in range(REPEATS)]) for _, transfers in MODES)
+    if not spread <= allowed:
+        raise _unsteady(where, bound, spread, allowed)
+    errors = [_compared(where, mode, bound, found[mode], expected, most) for mode, _ in MODES]
+    return Answers(max(errors), most, spread, allowed)
 
 
-def _compare_outputs(cell: str, mode: str, outputs: list[Logits], expected: Logits, most: float) -> float:
+def _whole(where: str, mode: str, outputs: list[Logits], expected: Logits) -> Logits:
+    """All outputs [rotate × batch, classes], finite wherever the accuracy run's are."""
     found = np.concatenate(outputs)
-    unwritten = int((np.isfinite(found) != np.isfinite(expected)).any(axis=1).sum())
-    error = relative_error(found, expected)
-    if unwritten or (error is not None and error > most):
+    if found.shape != expected.shape:
         raise GateError(
-            f"{cell}: the {mode} timed mode does not compute what the accuracy run computed",
-            received=f"{unwritten} outputs never written or not finite, relative error {error}",
-            expected=f"every output written, relative error at most {most:.1e}",
-            fix="the backend's binding or the runtime is at fault: the timings would be of something else",
+            f"{where}: the {mode} timed mode gives outputs of another shape than the accuracy run",
+            received=found.shape,
+            expected=expected.shape,
+            fix=NOT_TIMED,
         )
-    return error or 0.0
+    unwritten = int((np.isfinite(found) != np.isfinite(expected)).any(axis=1).sum())
+    if unwritten:
+        raise GateError(
+            f"{where}: the {mode} timed mode does not compute what the accuracy run computed",
+            received=f"{unwritten} outputs never written or not finite, of {len(found)}",
+            expected="every output written, and finite where the accuracy run's is",
+            fix=NOT_TIMED,
+        )
+    return found
+
+
+def _compared(where: str, mode: str, bound: Bound, found: Logits, expected: Logits, most: float) -> float:
+    error = relative_error(found, expected) or 0.0
+    if error > most:
+        raise GateError(
+            f"{where}: the {mode} timed mode does not compute what the accuracy run computed",
+            received=f"relative error {error:.3g}{_alone_against(bound, expected, most)}",
+            expected=f"relative error at most {most:.1e}",
+            fix=NOT_TIMED,
+        )
+    return error
+
+
+def _alone_against(bound: Bound, expected: Logits, most: float) -> str:
+    """What a run with nothing beside it shows of the first input; empty where the timed modes are that already."""
+    if bound.alone_words is None:
+        return ""
+    error = relative_error(bound.alone(1)[0], expected[: bound.batch_size]) or 0.0
+    alike = "like the accuracy run" if error <= most else "otherwise than the accuracy run, too"
+    return f"; {bound.alone_words} the engine answers {alike} (relative error {error:.3g})"
+
+
+def _unsteady(where: str, bound: Bound, spread: float, allowed: float) -> UnsteadyError:
+    raised = UnsteadyError(
+        f"{where}: {REPEATS} runs of one input differ",
+        received=f"relative difference up to {spread:.3g}; {looked_again(bound, allowed)}",
+        expected=f"at most {allowed:.1e}",
+        fix=NOT_TIMED,
+    )
+    raised.repeat_spread = spread if np.isfinite(spread) else None
+    return raised

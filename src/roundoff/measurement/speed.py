@@ -5,8 +5,9 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,26 @@ from numpy.typing import NDArray
 
 from roundoff.backend.base import Bound, Runner
 from roundoff.dataset.base import Images
-from roundoff.errors import Unavailable
+from roundoff.errors import ConfigError, Unavailable
 from roundoff.lock import device_lock
 from roundoff.measurement.cell import REFERENCE_PRECISION, Cell
 from roundoff.measurement.energy import Meter, energy_per_image, meter_for, monitor_for, no_energy
-from roundoff.measurement.latency import batch_metrics, batch_unavailable
-from roundoff.measurement.outputs import check_outputs, tolerance
+from roundoff.measurement.latency import batch_metrics, batch_without_figures
+from roundoff.measurement.outputs import Answers, check_outputs
 from roundoff.measurement.scatter import scatter
 from roundoff.measurement.timing import Interleaved, Schedule, Timing
 from roundoff.progress import progress_bar
+from roundoff.shortfall import Shortfall, raise_strictly, shortfall, tolerated
 
 CONTROL = "control"
 
 
 @dataclass(frozen=True)
 class SpeedPlan:
-    """What to time: batch sizes, input buffers (`rotate`), seconds of energy, and whether with a control."""
+    """What to time: batch sizes, input buffers (`rotate`), seconds of energy, and whether with a control.
+
+    With `strict` the first failure ends it; else what fails is a row, and the others go on.
+    """
 
     schedule: Schedule
     batch_sizes: list[int]
@@ -38,6 +43,7 @@ class SpeedPlan:
     energy_seconds: float
     control: bool
     seed: int
+    strict: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,8 @@ class DeviceSpeed:
 def measure_device(device: str, cells: list[Cell], plan: SpeedPlan, images: Images) -> DeviceSpeed:
     """Time `cells` (whose logits are known) on one device; images uint8 [N, H, W, C] are the test set.
 
-    Raises GateError where the timed mode computes something else than the accuracy run did.
+    A batch size that fails, or whose timed mode computes something else than the accuracy run did, has no figures, and
+    its row says why.
     """
     with device_lock(device) as waited:
         bench = _Bench(cells, plan, images)
@@ -60,12 +67,14 @@ def measure_device(device: str, cells: list[Cell], plan: SpeedPlan, images: Imag
         monitor = monitor_for(device)
         builds = max(len(cell.builds) for cell in cells)
         schedule = replace(plan.schedule, min_loads=max(plan.schedule.min_loads, builds))
-        loop = Interleaved(names, bench.fresh, bench.references(names), schedule, monitor, plan.seed)
+        references = bench.references(names)
+        loop = Interleaved(names, bench.fresh, references, schedule, monitor, plan.seed, on_error=bench.drop)
         with _timing_bar(device, loop) as show:
             loop.run(show)
         bench.fill_rows(loop)
         bench.measure_energy(device)
-    timings = {name: timing for name, timing in loop.timings.items() if not name.startswith(f"{CONTROL}/")}
+    kept = {name: timing for name, timing in loop.timings.items() if name not in bench.missing}
+    timings = {name: timing for name, timing in kept.items() if not name.startswith(f"{CONTROL}/")}
     report = {
         "cells": [cell.name for cell in cells],
         "loads": loop.loads,
@@ -94,7 +103,8 @@ class _Bench:
     rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     checked_after: set[tuple[str, Path]] = field(default_factory=set)
-    output_errors: dict[str, dict[str, float]] = field(default_factory=dict)
+    answers: dict[str, Answers] = field(default_factory=dict)
+    missing: dict[str, Shortfall] = field(default_factory=dict)  # by entry: why it is timed no more
     loads: int = 0
 
     def __post_init__(self) -> None:
@@ -124,7 +134,7 @@ class _Bench:
                 for entry, bound in bounds.items():
                     self._check_outputs(entry, cell, bound)
                 names += bounds
-        return names
+        return [name for name in names if name not in self.missing]
 
     @contextmanager
     def fresh(self, names: Sequence[str]) -> Iterator[Mapping[str, Bound]]:
@@ -133,7 +143,7 @@ class _Bench:
         After the first time, still warm, each says its facts, and the outputs of each build are checked once.
         """
         wanted: dict[str, list[int]] = {}
-        for name in names:
+        for name in (name for name in names if name not in self.missing):
             cell, batch = name.rsplit("/batch_", 1)
             wanted.setdefault(cell, []).append(int(batch))
         builds = {cell: known[self.loads % len(known)] for cell in wanted for known in [self.loaders[cell].builds]}
@@ -146,24 +156,32 @@ class _Bench:
                 bounds |= self._opened(cell, builds[cell], sizes, stack)
             yield bounds
             for name, bound in bounds.items():
-                cell = name.rsplit("/batch_", 1)[0]
-                if name not in self.facts:
-                    self.facts[name] = bound.facts()
-                if (name, builds[cell]) not in self.checked_after:
-                    self._check_outputs(name, self.loaders[cell], bound)
-                    self.checked_after.add((name, builds[cell]))
+                if name not in self.missing:
+                    self._look_after(name, builds[name.rsplit("/batch_", 1)[0]], bound)
+
+    def _look_after(self, name: str, build: Path, bound: Bound) -> None:
+        """What a binding tells of itself, and its outputs after it was timed."""
+        if name not in self.facts:
+            with self._tolerated([name], "looking at how it runs"):
+                self.facts[name] = bound.facts()
+        if name not in self.missing and (name, build) not in self.checked_after:
+            self._check_outputs(name, self.loaders[name.rsplit("/batch_", 1)[0]], bound)
+            self.checked_after.add((name, build))
 
     def _opened(self, name: str, build: Path, sizes: Sequence[int], stack: ExitStack) -> dict[str, Bound]:
         """Loaded and bound to the batch sizes that fit, each as an entry; the others' rows say why they do not."""
-        try:
-            runner = stack.enter_context(self._loaded(name, build))
-        except Unavailable as missing:
-            self._leave_out(name, build, sizes, missing)
-            return {}
-        bounds = self._bind(name, build, runner, sizes, stack)
-        if name in self.rows and not self.loads:  # alone on the device, as later loads are not
-            self.rows[name]["memory_mb"] = runner.memory_mb()
-        return bounds
+        entries, bounds = [entry_name(name, size) for size in sizes], dict[str, Bound]()
+        with self._tolerated(entries, "loading the engine", build):
+            runner = self._loaded(name, build)
+            stack.callback(self._free, entries, runner)
+            bounds = self._bind(name, build, runner, sizes, stack)
+            if name in self.rows and not self.loads:  # alone on the device, as later loads are not
+                self.rows[name]["memory_mb"] = runner.memory_mb()
+        return {entry: bound for entry, bound in bounds.items() if entry not in self.missing}
+
+    def _free(self, entries: Sequence[str], resource: Runner | Bound) -> None:
+        with self._tolerated(entries, "freeing the engine"):
+            resource.close()
 
     def _loaded(self, name: str, build: Path) -> Runner:
         started = time.perf_counter()
@@ -174,20 +192,35 @@ class _Bench:
     def _bind(self, name: str, build: Path, runner: Runner, sizes: Sequence[int], stack: ExitStack) -> dict[str, Bound]:
         bounds = {}
         for size in sizes:
-            try:
-                bound = runner.bind(self._batches(size))
-            except Unavailable as missing:
-                self._leave_out(name, build, [size], missing)
-                continue
-            bounds[entry_name(name, size)] = stack.enter_context(bound)
+            entry = entry_name(name, size)
+            with self._tolerated([entry], "laying out its inputs", build):
+                bounds[entry] = bound = runner.bind(self._batches(size))
+                stack.callback(self._free, [entry], bound)
         return bounds
 
-    def _leave_out(self, name: str, build: Path, sizes: Sequence[int], missing: Unavailable) -> None:
-        # alone, a cell's first build was tried at each batch size before the timed loads
-        ran_alone = self.loads > 0 and build == self.loaders[name].directory
-        reason = f"{missing} (beside the other engines; alone it ran)" if ran_alone else str(missing)
-        if name in self.rows:
-            self.rows[name] |= {f"batch_{size}": batch_unavailable(reason) for size in sizes}
+    def _tolerated(self, entries: Sequence[str], doing: str, build: Path | None = None) -> AbstractContextManager[None]:
+        """A context in which what goes wrong leaves the entries out; `build` is what was being loaded, if any was."""
+        return tolerated(doing, lambda found: self._leave_out(entries, found, build), self.plan.strict)
+
+    def drop(self, entry: str, error: Exception) -> None:
+        """Leave out an entry that raised while it was timed."""
+        if isinstance(error, ConfigError):
+            raise error
+        found = shortfall("a timed run", error)
+        if self.plan.strict and found.status == "failed":
+            raise_strictly(found, error)
+        self._leave_out([entry], found)
+
+    def _leave_out(self, entries: Sequence[str], found: Shortfall, build: Path | None = None) -> None:
+        """Time these entries no more; the first reason stands."""
+        for entry in entries:
+            name, size = entry.rsplit("/batch_", 1)
+            # alone, a cell's first build was tried at each batch size before the timed loads
+            ran_alone = self.loads > 0 and build == self.loaders[name].directory and found.status == "unavailable"
+            reason = f"{found.reason} (beside the other engines; alone it ran)" if ran_alone else found.reason
+            first = self.missing.setdefault(entry, replace(found, reason=reason))
+            if name in self.rows:
+                self.rows[name][f"batch_{size}"] = batch_without_figures(first)
 
     def _batches(self, size: int) -> list[Images]:
         return [np.ascontiguousarray(self.images[row]) for row in self.inputs[size]]
@@ -195,12 +228,9 @@ class _Bench:
     def _check_outputs(self, entry: str, cell: Cell, bound: Bound) -> None:
         assert cell.logits is not None
         expected = np.concatenate([cell.logits[row] for row in self.inputs[bound.batch_size]])
-        most = tolerance(cell.row["numerics"]["relative_error"])
-        found, known = check_outputs(cell.name, bound, expected, most), self.output_errors.get(entry, {})
-        self.output_errors[entry] = {
-            "output_error": max(found, known.get("output_error", 0.0)),
-            "output_tolerance": most,
-        }
+        with self._tolerated([entry], "checking its outputs"):
+            found = check_outputs(cell.name, bound, expected, cell.row["numerics"]["relative_error"])
+            self.answers[entry] = found.worst(self.answers.get(entry))
 
     def references(self, names: Sequence[str]) -> dict[str, str]:
         """For each entry, the fp32 entry of the same backend and batch size; for the control, its twin."""
@@ -217,14 +247,28 @@ class _Bench:
             row["load_ms"] = statistics.median(loads) if (loads := self.load_ms[cell.name]) else None
             for size in self.inputs:
                 entry = entry_name(cell.name, size)
-                if entry in loop.timings:
-                    # fp32 is its own reference: exactly 1, so that a table has no hole there.
-                    base = entry if cell.precision == REFERENCE_PRECISION else loop.references.get(entry)
-                    reference = loop.timings[base] if base else None
-                    row[f"batch_{size}"] = batch_metrics(
-                        loop.timings[entry], reference, size, self.facts[entry], loop.repeated_rounds, len(cell.builds)
-                    )
-                    row[f"batch_{size}"] |= self.output_errors[entry]
+                if entry in loop.timings and entry not in self.missing:
+                    with self._tolerated([entry], "putting its figures together"):
+                        row[f"batch_{size}"] = self._batch(cell, size, loop)
+
+    def _batch(self, cell: Cell, size: int, loop: Interleaved) -> dict[str, Any]:
+        entry = entry_name(cell.name, size)
+        # fp32 is its own reference: exactly 1, so that a table has no hole there.
+        base = entry if cell.precision == REFERENCE_PRECISION else loop.references.get(entry)
+        reference = loop.timings[base] if base and base not in self.missing else None
+        facts, builds = self.facts[entry], len(cell.builds)
+        found = batch_metrics(loop.timings[entry], reference, size, facts, loop.repeated_rounds, builds)
+        why = None if reference else self._no_reference(cell, size)
+        return found | asdict(self.answers[entry]) | {"speedup_reason": why}
+
+    def _no_reference(self, cell: Cell, size: int) -> str:
+        """Why there is no speed-up over FP32 on the same backend."""
+        name = f"{REFERENCE_PRECISION}/{cell.backend}"
+        missing = self.missing.get(entry_name(name, size))
+        if missing is None:
+            return f"{name} was not timed at batch size {size}"
+        state = "failed" if missing.status == "failed" else "does not run"
+        return f"{name} {state} at batch size {size}: {missing.reason}"
 
     def measure_energy(self, device: str) -> None:
         """Fill each row's `energy`, at the largest batch size that the cell takes."""
@@ -235,14 +279,18 @@ class _Bench:
                 row["energy"] = no_energy(str(missing))
             return
         for name, row in self.rows.items():
-            timed = [size for size in self.inputs if entry_name(name, size) in self.facts]
+            entries = {size: entry_name(name, size) for size in self.inputs}
+            timed = [size for size, entry in entries.items() if entry in self.facts and entry not in self.missing]
             if not timed:
                 row["energy"] = no_energy("none of the batch sizes runs")
                 continue
-            try:
+            # another process may have taken the memory since, and a counter may be lost
+            with tolerated("measuring energy", partial(self._note_energy, row), self.plan.strict):
                 row["energy"] = self._energy(name, max(timed), meter)
-            except Unavailable as missing:  # another process may have taken the memory since
-                row["energy"] = no_energy(str(missing))
+
+    @staticmethod
+    def _note_energy(row: dict[str, Any], found: Shortfall) -> None:
+        row["energy"] = no_energy(f"{found.reason}: {found.detail}" if found.detail else found.reason)
 
     def _energy(self, name: str, size: int, meter: Meter) -> dict[str, Any]:
         with self._loaded(name, self.loaders[name].directory) as runner, runner.bind(self._batches(size)) as bound:
@@ -255,7 +303,7 @@ class _Bench:
         found: dict[str, Any] = {"cell": self.twin.name}
         for size in self.inputs:
             entry = entry_name(CONTROL, size)
-            if entry in loop.references:
+            if entry in loop.references and not {entry, loop.references[entry]} & set(self.missing):
                 measured = batch_metrics(loop.timings[entry], loop.timings[loop.references[entry]], size, {})
                 found[f"batch_{size}"] = {key: value for key, value in measured.items() if "speedup" in key}
         return found

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from roundoff.measurement.statistics import Interval, median_interval
 
 Clock = Callable[[], float]
 Fresh = Callable[[Sequence[str]], AbstractContextManager[Mapping[str, Bound]]]
+Found = TypeVar("Found")
 MODES = 3
 CHECK_EVERY = 1.25
 MOST_REPEATS = 3
@@ -129,12 +130,18 @@ def paired_speedup(reference: Timing, candidate: Timing, end_to_end: bool = Fals
     return median_interval(candidate.by_load(ratios))
 
 
+def raise_it(name: str, error: Exception) -> None:
+    """Let what an entry raised end the timing of all."""
+    raise error
+
+
 @dataclass
 class Interleaved:
     """Times entries against each other on one device.
 
     `fresh(names)` loads the named engines anew and gives their bindings, less those that do not fit beside the others,
-    which are left out from then on; `references` names for an entry the one that it is compared with.
+    which are left out from then on; `references` names for an entry the one that it is compared with. An entry that
+    raises is handed to `on_error` with what it raised, and left out from then on, too, with all its figures.
     """
 
     names: Sequence[str]
@@ -144,6 +151,7 @@ class Interleaved:
     monitor: Monitor
     seed: int
     clock: Clock = time.perf_counter
+    on_error: Callable[[str, Exception], None] = raise_it
     repeated_rounds: int = 0
     loads: int = 0
     timings: dict[str, Timing] = field(default_factory=dict)
@@ -169,18 +177,28 @@ class Interleaved:
     def _time_load(self, names: Sequence[str], order: np.random.Generator) -> list[str]:
         """One load of the named entries; returns those that took part."""
         # In changing order too: what is loaded first finds the better memory.
-        with self.fresh([names[i] for i in order.permutation(len(names))]) as bounds:
-            present = [name for name in names if name in bounds]
-            for name in present:
-                self._warm_up(name, bounds[name])
-            rounds = self._plan(present)
+        with self.fresh([names[i] for i in order.permutation(len(names))]) as given:
+            bounds = {name: given[name] for name in names if name in given}
+            for name in list(bounds):
+                self._attempt(bounds, name, self._warm_up)
+            rounds = self._plan(list(bounds))
             self.monitor.disturbed()
             for _ in range(rounds):
-                self._round({present[i]: bounds[present[i]] for i in order.permutation(len(present))})
-            self._learn(present, rounds)
+                present = list(bounds)
+                self._round(bounds, [present[i] for i in order.permutation(len(present))])
+            self._learn(list(bounds), rounds)
         self.loads += 1
-        self._forget(set(names) - set(present))
-        return present
+        self._forget(set(names) - set(bounds))
+        return list(bounds)
+
+    def _attempt(self, bounds: dict[str, Bound], name: str, run: Callable[[str, Bound], Found]) -> Found | None:
+        """What `run` returns; None where it raises, and the entry then takes part in `bounds` no more."""
+        try:
+            return run(name, bounds[name])
+        except Exception as error:
+            del bounds[name]
+            self.on_error(name, error)
+            return None
 
     def _forget(self, gone: set[str]) -> None:
         self.timings = {name: timing for name, timing in self.timings.items() if name not in gone}
@@ -233,15 +251,16 @@ class Interleaved:
         """Of all modes, those included that are not counted."""
         return MODES * self._runs[name] + (MODES - 1) * self._settling[name]
 
-    def _round(self, bounds: Mapping[str, Bound]) -> None:
+    def _round(self, bounds: dict[str, Bound], order: Sequence[str]) -> None:
         for repeat in range(MOST_REPEATS + 1):
             self.repeated_rounds += repeat > 0
             with collector_paused():
-                blocks = {name: self._block(name, bound) for name, bound in bounds.items()}
+                blocks = {name: self._attempt(bounds, name, self._block) for name in order if name in bounds}
             if not self.monitor.disturbed():
                 break
         for name, block in blocks.items():
-            self.timings[name].blocks.append(block)
+            if block is not None:
+                self.timings[name].blocks.append(block)
 
     def _block(self, name: str, bound: Bound) -> Block:
         # Runs that meet cold caches, counted, would weigh more the fewer runs an engine has in a slice.

@@ -1,0 +1,35 @@
+"""Runs of one input that should answer alike: by how much they differ, and whether they do so alone as well."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from roundoff.backend.base import Bound, Logits
+
+REPEATS = 10
+
+
+def spread_of(runs: list[Logits]) -> float:
+    """The largest relative difference of runs on one input from the first of them; infinite where one is not finite."""
+    first = runs[0].astype(np.float64)
+    if not all(np.isfinite(run).all() for run in runs):
+        return 0.0 if all(np.array_equal(run, runs[0], equal_nan=True) for run in runs) else float("inf")
+    apart = max(float(np.linalg.norm(run - first)) for run in runs)
+    scale = float(np.linalg.norm(first))
+    return apart / scale if scale > 0 else float("inf") if apart > 0 else 0.0
+
+
+def looked_again(bound: Bound, allowed: float) -> str:
+    """Whether runs of one input differ with nothing beside them, too: whose doing the difference is."""
+    if bound.alone_words is None:
+        return "they ran one after the other, with nothing beside them: the runtime itself is not deterministic here"
+    spread = spread_of(bound.alone(REPEATS))
+    if spread <= allowed:
+        return (
+            f"{bound.alone_words} it answers alike (up to {spread:.3g}): what runs side by side, or from a CUDA graph, "
+            "disturbs it"
+        )
+    return (
+        f"{bound.alone_words} it differs from run to run, too (up to {spread:.3g}): "
+        "the library itself is not deterministic here"
+    )
