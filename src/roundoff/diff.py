@@ -130,11 +130,12 @@ def _verdict_changes(name: str, a: Snapshot, b: Snapshot, bases: tuple[Basis, Ba
 
 
 def _cell_changes(name: str, a: Cell | None, b: Cell | None, drift: float) -> Iterator[Change]:
-    states = [cell.facts.get("status") if cell else "absent" for cell in (a, b)]
-    if states[0] != states[1]:
-        yield Change(name, "status", states[0], states[1], None, None, None, "not comparable")
+    states = [str(cell.facts.get("status")) if cell else "absent" for cell in (a, b)]
+    yield from _status_changes(name, "status", *states)
     if a is None or b is None:
         return
+    for batch in sorted({*a.batches} & {*b.batches}):
+        yield from _status_changes(name, f"batch {batch}: status", a.batch_status(batch), b.batch_status(batch))
     if a.measured and b.measured and a.label != b.label:
         yield Change(name, "computes as", a.label, b.label, None, None, None, "not comparable")
     for prefix, figures, left, right in _parts(a, b):
@@ -142,6 +143,14 @@ def _cell_changes(name: str, a: Cell | None, b: Cell | None, drift: float) -> It
             found = _change(name, prefix, figure, left, right, drift)
             if found is not None:
                 yield found
+
+
+def _status_changes(name: str, figure: str, before: str, after: str) -> Iterator[Change]:
+    """What was measured and now fails got worse, the reverse better; what cannot run here is no fault of the change."""
+    judged: dict[tuple[str, str], Judgement] = {("measured", "failed"): "worse", ("failed", "measured"): "better"}
+    if before != after:
+        judgement = judged.get((before, after), "not comparable")
+        yield Change(name, figure, before, after, None, None, None, judgement)
 
 
 def _parts(a: Cell, b: Cell) -> Iterator[tuple[str, tuple[Figure, ...], Mapping[str, Any], Mapping[str, Any]]]:

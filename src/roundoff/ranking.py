@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 SAME_SIZE = 0.01  # sizes within this share are equal: a header's bytes are nobody's reason to ship a precision
 Cells = Mapping[str, Mapping[str, Any]]
@@ -57,6 +57,13 @@ class Ranked:
         worse = other.clearly_faster(self) or other.clearly_more_accurate(self) or other.clearly_smaller(self)
         better = self.clearly_faster(other) or self.clearly_more_accurate(other) or self.clearly_smaller(other)
         return better and not worse
+
+
+class _LeftOut(NamedTuple):
+    """Passing cells that are not ranked: not timed at the ranked batch size, or failed there."""
+
+    untimed: list[str]
+    failed: list[str]
 
 
 def ranked(cells: Cells, reference: str | None, batch_size: int, noise: Mapping[str, float]) -> list[Ranked]:
@@ -136,16 +143,23 @@ def recommendations(
     """For each use `cell` (None if the data allow none), `reason`, and what else a reader must know of.
 
     `tied` and `faster_if_decided` are cells by name, `untimed` those that pass but were not timed at `batch_size`,
-    `undecided` those that could change the answer, each with the number of test images that would decide (or None).
+    `failed` those that pass but failed there, `undecided` those that could change the answer, each with the number of
+    test images that would decide (or None).
     """
     passing = [name for name, found in verdicts.items() if found["verdict"] == "pass"]
     lossless = [name for name in passing if lost(name, cells[name], reference)[0] <= 0]
     undecided = {n: images_needed(found) for n, found in verdicts.items() if found["verdict"] == "undecided"}
+    failed = [name for name in passing if failed_at(cells[name], batch_size)]
     return {
-        "fastest": _fastest(every, passing, undecided, "that pass", batch_size),
-        "balanced": _fastest(every, lossless, undecided, "that pass without a measurable loss", batch_size),
+        "fastest": _fastest(every, passing, undecided, failed, "that pass", batch_size),
+        "balanced": _fastest(every, lossless, undecided, failed, "that pass without a measurable loss", batch_size),
         "reference": _reference(reference),
     }
+
+
+def failed_at(cell: Mapping[str, Any], batch_size: int) -> bool:
+    """Whether the cell failed at a batch size, and not as a whole."""
+    return bool((cell.get(f"batch_{batch_size}") or {}).get("status") == "failed")
 
 
 def images_needed(verdict: Mapping[str, Any]) -> int | None:
@@ -161,12 +175,18 @@ def rounded_up(count: int) -> int:
 
 
 def _fastest(
-    every: Sequence[Ranked], names: Sequence[str], undecided: Mapping[str, int | None], group: str, batch_size: int
+    every: Sequence[Ranked],
+    names: Sequence[str],
+    undecided: Mapping[str, int | None],
+    failed: Sequence[str],
+    group: str,
+    batch_size: int,
 ) -> dict[str, Any]:
     candidates = [cell for cell in every if cell.name in names]
-    untimed = [name for name in names if name not in {cell.name for cell in every}]
+    left = [name for name in names if name not in {cell.name for cell in every}]
+    out = _LeftOut([name for name in left if name not in failed], [name for name in left if name in failed])
     if not candidates:
-        return _none(undecided, untimed, group, batch_size)
+        return _none(undecided, out, group, batch_size)
     tied = [cell for cell in candidates if not any(other.clearly_faster(cell) for other in candidates)]
     smallest = [cell for cell in tied if not any(other.clearly_smaller(cell) for other in tied)]
     chosen = min(smallest, key=lambda cell: (-cell.top1, cell.latency_ms))
@@ -181,26 +201,30 @@ def _fastest(
         )
     if waiting:
         parts.append(f"would be faster, but the data do not decide on it: {_with_needs(waiting)}")
-    if untimed:
-        parts.append(f"of the cells {group}, not timed at batch size {batch_size}: {', '.join(untimed)}")
-    return _recommendation(chosen.name, parts, others, waiting, untimed)
+    if out.untimed:
+        parts.append(f"of the cells {group}, not timed at batch size {batch_size}: {', '.join(out.untimed)}")
+    if out.failed:
+        parts.append(f"of the cells {group}, failed at batch size {batch_size}: {', '.join(out.failed)}")
+    return _recommendation(chosen.name, parts, others, waiting, out)
 
 
 def _would_win(cell: Ranked, chosen: Ranked, undecided: Mapping[str, int | None]) -> bool:
     return cell.name in undecided and cell.clearly_faster(chosen)
 
 
-def _none(undecided: Mapping[str, int | None], untimed: list[str], group: str, batch_size: int) -> dict[str, Any]:
-    why = f"there are no cells {group}"
-    if untimed:
-        why = (
-            f"none of the cells {group} was timed at verdict.batch_size={batch_size}: {', '.join(untimed)}; "
+def _none(undecided: Mapping[str, int | None], out: _LeftOut, group: str, batch_size: int) -> dict[str, Any]:
+    why = [] if out.untimed or out.failed else [f"there are no cells {group}"]
+    if out.untimed:
+        why.append(
+            f"none of the cells {group} was timed at verdict.batch_size={batch_size}: {', '.join(out.untimed)}; "
             "rank at a batch size of evaluate.batch_sizes, or time this one, too"
         )
-    parts = [f"the data allow no recommendation: {why}"]
+    if out.failed:
+        why.append(f"of the cells {group}, failed at batch size {batch_size}: {', '.join(out.failed)}")
+    parts = [f"the data allow no recommendation: {'; '.join(why)}"]
     if undecided:
         parts.append(f"undecided: {_with_needs(undecided)}")
-    return _recommendation(None, parts, [], undecided, untimed)
+    return _recommendation(None, parts, [], undecided, out)
 
 
 def _with_needs(undecided: Mapping[str, int | None]) -> str:
@@ -211,14 +235,15 @@ def _with_needs(undecided: Mapping[str, int | None]) -> str:
 
 
 def _recommendation(
-    cell: str | None, parts: Sequence[str], tied: list[str], undecided: Mapping[str, int | None], untimed: list[str]
+    cell: str | None, parts: Sequence[str], tied: list[str], undecided: Mapping[str, int | None], out: _LeftOut
 ) -> dict[str, Any]:
     return {
         "cell": cell,
         "reason": "; ".join(parts),
         "tied": tied,
         "faster_if_decided": list(undecided),
-        "untimed": untimed,
+        "untimed": out.untimed,
+        "failed": out.failed,
         "undecided": dict(undecided),
     }
 
@@ -227,4 +252,4 @@ def _reference(reference: str | None) -> dict[str, Any]:
     reason = (
         "FP32 by its measured error, and what the others are compared with" if reference else "no FP32 cell runs here"
     )
-    return _recommendation(reference, [reason], [], {}, [])
+    return _recommendation(reference, [reason], [], {}, _LeftOut([], []))

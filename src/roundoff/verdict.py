@@ -93,12 +93,14 @@ def decide(metrics: Metrics, target: Target) -> dict[str, Any]:
 
 
 def judge(name: str, cell: Mapping[str, Any], metrics: Metrics, target: Target) -> dict[str, Any]:
-    """One cell's `verdict` (None where it was not measured), `reasons` in words, `checks`, `speed`, `speed_margin`.
+    """One cell's `verdict`, `reasons` in words, `checks`, `speed`, `speed_margin`.
 
+    `verdict` is `fail` for a cell that failed: what does not work cannot be shipped. None where it cannot run here.
     `speed` by batch size: faster or slower than its backend's FP32, device only, by more than the `speed_margin`.
     """
     if cell["status"] != "measured":
-        return {"verdict": None, "reasons": [str(cell["reason"])], "checks": [], "speed": {}, "speed_margin": {}}
+        verdict = "fail" if cell["status"] == "failed" else None
+        return {"verdict": verdict, "reasons": [str(cell["reason"])], "checks": [], "speed": {}, "speed_margin": {}}
     checks = [*_accuracy_checks(name, cell, metrics, target), *budget_checks(cell, target)]
     outcomes = [check.verdict for check in checks]
     verdict = next((worst for worst in ("fail", "undecided") if worst in outcomes), "pass")

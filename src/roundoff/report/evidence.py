@@ -56,6 +56,21 @@ class Cell:
         return bool(self.facts.get("status") == "measured")
 
     @property
+    def failed(self) -> bool:
+        """Whether it should work and does not, at any batch size."""
+        return bool(self.facts.get("status") == "failed")
+
+    def batch_status(self, batch: int) -> str:
+        """`measured`, `unavailable` or `failed`; metrics of before `failed` was known do not say it."""
+        timing = self.batches[batch]
+        return str(timing.get("status") or ("unavailable" if timing.get("reason") else "measured"))
+
+    @property
+    def failed_batches(self) -> dict[int, Mapping[str, Any]]:
+        """The batch sizes that failed, of a cell that did not fail as a whole."""
+        return {} if self.failed else {n: self.batches[n] for n in self.batches if self.batch_status(n) == "failed"}
+
+    @property
     def label(self) -> str:
         """The type that the cell computes in by its measured error; what was asked for where that is unknown."""
         return str(self.facts.get("label") or self.precision)
