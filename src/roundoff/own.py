@@ -1,0 +1,132 @@
+"""Which names in an output folder are roundoff's own: only a folder of nothing else may be replaced."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import re
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from roundoff.errors import ConfigError
+
+# From a folder to the patterns of what its writer puts there, as paths relative to it; * does not cross a slash.
+Names = Callable[[Path], Sequence[str]]
+
+# What `artifact` writes before it has its name: .partial.PID-EIGHT_HEX_DIGITS.NAME
+PARTIAL = re.compile(r"\.partial\.\d+-[0-9a-f]{8}\.(?P<name>.+)", re.DOTALL)
+SIDECAR = "cell.json"
+_STAGES = ("train", "export", "calibrate", "build-*", "fp32", "fp16", "int8", "more", "verdict")
+METRICS = (*(f"{name}.json" for name in _STAGES), "report.md", "report.html")
+_BUILT = ("graph.onnx", "model.onnx", "model.tflite", "model.engine", "engine.json", "timing.cache", "build.log")
+_CELL = (SIDECAR, *_BUILT, *(f"rebuilds/*/{name}" for name in _BUILT))
+
+
+def prepared(_: Path) -> Sequence[str]:
+    """What `prepare` writes."""
+    return ("manifest.json", *(f"{split}_{kind}.npy" for split in ("train", "test") for kind in ("images", "labels")))
+
+
+def predictions(folder: Path) -> Sequence[str]:
+    """What `evaluate` writes of the answers; others keep arrays in folders, too, but not with these labels."""
+    return ("labels.npy", "*/*.npy") if (folder / "labels.npy").is_file() else ()
+
+
+def timings(_: Path) -> Sequence[str]:
+    """What `evaluate` writes of the samples."""
+    return ("*/*/batch_*.npz",)
+
+
+def plots(_: Path) -> Sequence[str]:
+    """What `report` draws."""
+    drawn = ("confusion_*", "curves", "flips*", "latency_batch_*", "noise", "pareto_batch_*")
+    return ("confusion*.csv", "speed.csv", *(f"{name}.png" for name in drawn))
+
+
+def metrics(_: Path) -> Sequence[str]:
+    """What all stages write into the folder of metrics, by default."""
+    return (*METRICS, "curves.csv", "noise.csv", *(f"plots/{name}" for name in plots(Path())))
+
+
+def logs(_: Path) -> Sequence[str]:
+    """What builds say, by precision and backend."""
+    return ("*/*.log",)
+
+
+def cell(folder: Path) -> Sequence[str]:
+    """A built cell: what every backend of the package writes, and what the cell's own sidecar lists."""
+    return (*_CELL, *(glob.escape(name) for name in _listed(folder / SIDECAR)))
+
+
+def engines(folder: Path) -> Sequence[str]:
+    """The cells under PRECISION/BACKEND/, and the .gitignore that DVC may put beside them."""
+    cells = [path.parent for path in folder.glob(f"*/*/{SIDECAR}")]
+    listed = [f"{glob.escape(f'{at.parent.name}/{at.name}')}/{name}" for at in cells for name in cell(at)]
+    return (".gitignore", *(f"*/*/{name}" for name in _CELL), *listed)
+
+
+def _listed(sidecar: Path) -> list[str]:
+    try:
+        return [str(name) for name in json.loads(sidecar.read_text(encoding="utf-8"))["files"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def refuse_foreign(path: Path, names: Names) -> None:
+    """ConfigError unless `path` may be replaced by a folder: see `foreign`."""
+    found = foreign(path, names)
+    if found is not None:
+        raise ConfigError(
+            f"{path} is not replaced: what is there did not come from this stage",
+            received=found,
+            expected="nothing there, an empty folder, or one that holds only what this stage writes",
+            fix="choose another path, or move away what is there",
+        )
+
+
+def foreign(path: Path, names: Names) -> str | None:
+    """What at `path` is not its writer's: the first entry that is none of `names`, or that it is a file; else None.
+
+    A link counts as what it leads to; links inside count by their names. What a killed writer left is its own, too.
+    """
+    if not path.exists():
+        return None
+    return first_foreign(path, names(path)) if path.is_dir() else f"a file, {path.name}"
+
+
+def is_of_a_stage(file: Path) -> bool:
+    """Whether a path relative to the folder of metrics is one of the stages' own files there."""
+    return any(fnmatchcase(file.parts[0], pattern) for pattern in METRICS)
+
+
+def first_foreign(folder: Path, patterns: Sequence[str]) -> str | None:
+    """The first entry at any depth that fits no pattern, relative to `folder`; None where all do."""
+    return _first_foreign(folder, [pattern.split("/") for pattern in patterns], ())
+
+
+def _first_foreign(folder: Path, patterns: list[list[str]], above: tuple[str, ...]) -> str | None:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:  # what cannot be read is nobody's to remove
+        return "/".join(above) or "."
+    for entry in entries:
+        inside = (*above, entry.name)
+        if PARTIAL.fullmatch(entry.name):
+            continue
+        if entry.is_dir(follow_symlinks=False):
+            deeper = [pattern for pattern in patterns if len(pattern) > len(inside) and _fits(inside, pattern)]
+            found = _first_foreign(folder / entry.name, deeper, inside)
+            if found is None and not deeper:
+                found = "/".join(inside)  # an empty folder, of which nothing is known
+        else:
+            fitting = any(len(pattern) == len(inside) and _fits(inside, pattern) for pattern in patterns)
+            found = None if fitting else "/".join(inside)
+        if found is not None:
+            return found
+    return None
+
+
+def _fits(parts: tuple[str, ...], pattern: list[str]) -> bool:
+    return all(fnmatchcase(part, wanted) for part, wanted in zip(parts, pattern, strict=False))
