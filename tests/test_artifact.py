@@ -1,11 +1,16 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from roundoff.artifact import read_json, sha256_of, whole_directory, whole_file, write_json
-from roundoff.errors import DataError
+from roundoff.errors import ConfigError, DataError
+
+
+def NAMES(_):  # noqa: N802 - stands for a list
+    return ("one", "two", "file", "deep/*.npy")
 
 
 def test_failed_write_keeps_the_former_file(tmp_path):
@@ -20,9 +25,9 @@ def test_failed_write_keeps_the_former_file(tmp_path):
 
 def test_failed_directory_keeps_the_former_one(tmp_path):
     path = tmp_path / "out"
-    with whole_directory(path) as partial:
+    with whole_directory(path, NAMES) as partial:
         (partial / "one").write_text("1")
-    with pytest.raises(RuntimeError, match="broke"), whole_directory(path) as partial:
+    with pytest.raises(RuntimeError, match="broke"), whole_directory(path, NAMES) as partial:
         (partial / "two").write_text("2")
         raise RuntimeError("broke")
     assert [child.name for child in path.iterdir()] == ["one"]
@@ -53,7 +58,7 @@ for _ in range(150):
             for _ in range(64):
                 file.write(mine)
                 file.flush()
-    with whole_directory(root / "cell") as partial:
+    with whole_directory(root / "cell", lambda _: "abcd") as partial:
         for name in "abcd":
             (partial / name).write_text(mine)
 """
@@ -68,14 +73,19 @@ def test_two_writers_leave_one_whole_file_and_one_whole_directory(tmp_path):
 
 
 def test_what_a_killed_writer_left_goes_after_a_day_and_not_before(tmp_path):
-    old, new, other = (tmp_path / f".partial.{name}" for name in ("7-aa.out", "7-bb.out", "7-cc.another"))
-    for left in (old, new, other):
+    old, new, other = (
+        tmp_path / f".partial.{name}" for name in ("7-0000aaaa.out", "7-0000bbbb.out", "7-0000cccc.another")
+    )
+    strangers = [tmp_path / f".partial.{name}" for name in ("7-aa.out", "mine-0000aaaa.out", "7-0000aaaa-b.out", "out")]
+    for left in (old, new, other, *strangers):
         left.mkdir()
-    for left in (old, other):
+    for left in (old, other, *strangers):
         os.utime(left, (0, 0))
-    with whole_directory(tmp_path / "out") as partial:
+    with whole_directory(tmp_path / "out", NAMES) as partial:
         assert partial.name.startswith(".partial.")
-    assert sorted(child.name for child in tmp_path.iterdir()) == sorted([new.name, other.name, "out"])
+    assert sorted(child.name for child in tmp_path.iterdir()) == sorted(
+        [new.name, other.name, "out", *(path.name for path in strangers)]
+    )
 
 
 def test_json_that_was_cut_off_is_named(tmp_path):
@@ -90,8 +100,89 @@ def test_a_linked_directory_is_replaced_and_what_it_points_to_stays(tmp_path):
     os.utime(tmp_path / "big", (0, 0))
     (tmp_path / "prepared").symlink_to("big")
     for text in ("one", "two"):
-        with whole_directory(tmp_path / "prepared") as partial:
+        with whole_directory(tmp_path / "prepared", NAMES) as partial:
             (partial / "file").write_text(text)
     assert (tmp_path / "prepared" / "file").read_text() == "two"
     assert (tmp_path / "big" / "file").read_text() == "kept"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["big", "prepared"]
+
+
+def test_a_folder_of_somebody_else_stays_as_it_is(tmp_path):
+    for number, name in enumerate(("notes.txt", "deep/er/x.npy", "empty", "deep/x.txt")):
+        path = tmp_path / str(number)
+        path.mkdir()
+        (path / "one").write_text("kept")
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).mkdir() if name == "empty" else (path / name).write_text("kept")
+        with pytest.raises(ConfigError, match=f"{path} is not replaced[^$]*{name}"), whole_directory(path, NAMES):
+            pytest.fail("no work may be done")
+        assert (path / "one").read_text() == "kept"
+        assert (path / name).exists()
+
+
+def test_what_somebody_puts_there_meanwhile_stays(tmp_path):
+    path = tmp_path / "out"
+    with pytest.raises(ConfigError, match=r"notes\.txt"), whole_directory(path, NAMES) as partial:
+        (partial / "one").write_text("1")
+        path.mkdir()
+        (path / "notes.txt").write_text("kept")
+    assert [child.name for child in tmp_path.iterdir()] == ["out"]
+    assert (path / "notes.txt").read_text() == "kept"
+
+
+def test_a_linked_folder_of_somebody_else_stays_linked(tmp_path):
+    (tmp_path / "big").mkdir()
+    (tmp_path / "big" / "notes.txt").write_text("kept")
+    (tmp_path / "out").symlink_to("big")
+    with pytest.raises(ConfigError, match=r"notes\.txt"), whole_directory(tmp_path / "out", NAMES):
+        pytest.fail("no work may be done")
+    assert (tmp_path / "out").is_symlink()
+
+
+def test_links_into_a_cache_are_replaced_and_the_cache_stays(tmp_path):
+    for name in ("cache", "out"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "cache" / "ab").write_text("cached")
+    (tmp_path / "out" / "one").symlink_to(tmp_path / "cache" / "ab")
+    (tmp_path / "out" / "two").hardlink_to(tmp_path / "cache" / "ab")
+    with whole_directory(tmp_path / "out", NAMES) as partial:
+        (partial / "one").write_text("new")
+    assert (tmp_path / "cache" / "ab").read_text() == "cached"
+    assert (tmp_path / "out" / "one").read_text() == "new"
+
+
+def test_a_folder_on_another_disk_is_written_by_way_of_its_link(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "data").symlink_to("disk")
+    for text in ("one", "two"):
+        with whole_directory(tmp_path / "data" / "out", NAMES) as partial:
+            assert partial.resolve().parent == tmp_path / "disk"
+            (partial / "file").write_text(text)
+    assert (tmp_path / "disk" / "out" / "file").read_text() == "two"
+    assert [child.name for child in (tmp_path / "disk").iterdir()] == ["out"]
+
+
+def test_a_file_never_gives_way_to_a_folder_nor_a_folder_to_a_file(tmp_path):
+    (tmp_path / "README.md").write_text("kept")
+    with pytest.raises(ConfigError, match=r"a file, README\.md"), whole_directory(tmp_path / "README.md", NAMES):
+        pytest.fail("no work may be done")
+    with pytest.raises(ConfigError, match="is a folder"):
+        write_json(tmp_path, {})
+    with pytest.raises(ConfigError, match="cannot be written"):
+        write_json(tmp_path / "README.md" / "a.json", {})
+    assert (tmp_path / "README.md").read_text() == "kept"
+
+
+@pytest.mark.parametrize("path", ["", ".", ".."])
+def test_the_current_folder_is_no_output(tmp_path, monkeypatch, path):
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    with pytest.raises(ConfigError), whole_directory(Path(path), NAMES):
+        pytest.fail("no work may be done")
+    assert (tmp_path / "below").is_dir()
+
+
+def test_a_writer_has_to_declare_what_it_writes(tmp_path):
+    with pytest.raises(AssertionError, match="three is missing"), whole_directory(tmp_path / "out", NAMES) as partial:
+        (partial / "three").write_text("3")
+    assert list(tmp_path.iterdir()) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import glob
 import hashlib
 import json
 import os
@@ -15,7 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from roundoff.errors import DataError
+from roundoff.errors import ConfigError, DataError
+from roundoff.own import PARTIAL, Names, foreign, refuse_foreign
 
 STALE_S = 86400.0
 
@@ -24,9 +24,15 @@ STALE_S = 86400.0
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, same suffix; rename it into place on success, delete it on failure.
 
-    Several processes may write one `path`: the last to finish stands.
+    Several processes may write one `path`: the last to finish stands. Raises ConfigError where a folder is in the way.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_dir():
+        raise ConfigError(
+            f"{path} is a folder, and a file is to be written there",
+            received=f"the folder {path}",
+            expected="a file, or nothing yet",
+            fix="choose another path, or move the folder away",
+        )
     partial = _partial(path)
     try:
         yield partial
@@ -38,33 +44,60 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_directory(path: Path) -> Iterator[Path]:
+def whole_directory(path: Path, names: Names) -> Iterator[Path]:
     """Yield a temporary directory beside `path`; on success it replaces `path`, on failure it is deleted.
 
-    Several processes may write one `path`: the last to finish stands.
+    Only a folder that is empty or holds `names` alone is replaced (looked up before and after the work): anything else
+    stays, and a ConfigError names it. Of a link the link is replaced, not what it leads to. What is written has to be
+    of `names`, too. Several processes may write one `path`: the last to finish stands.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    refuse_foreign(path, names)
     partial = _partial(path)
     partial.mkdir()
     try:
         yield partial
+        undeclared = foreign(partial, names)
+        assert undeclared is None, f"{undeclared} is missing from the names in `own`: it could never be replaced"
+        refuse_foreign(path, names)
         _exchange(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
 def _partial(path: Path) -> Path:
-    """A name that no other writer has; also removes what writers that were killed left a day ago or earlier."""
-    for left in path.parent.glob(f".partial.*-*.{glob.escape(path.name)}"):
-        with suppress(FileNotFoundError):
-            if time.time() - left.lstat().st_mtime > STALE_S:
-                _remove(left)
+    """A name that no other writer has, in a folder that is there.
+
+    Also removes what writers that were killed left a day ago or earlier. Raises ConfigError where no folder can be.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(path)
+        return _partial_name(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{path} cannot be written",
+            received=str(error),
+            expected="a place in a folder of yours, or where one can be made",
+            fix="choose another path, or see to the folder that is named",
+        ) from error
+
+
+def _partial_name(path: Path) -> Path:
     return path.with_name(f".partial.{os.getpid()}-{secrets.token_hex(4)}.{path.name}")
+
+
+def _remove_stale(path: Path) -> None:
+    for left in path.parent.iterdir():
+        known = PARTIAL.fullmatch(left.name)
+        if known and known["name"] == path.name:
+            with suppress(FileNotFoundError):
+                if time.time() - left.lstat().st_mtime > STALE_S:
+                    _remove(left)
 
 
 def _exchange(partial: Path, path: Path) -> None:
     """Put a directory in the place of another, which another process may be doing too."""
-    former = _partial(path)
+    former = _partial_name(path)
     try:
         while True:
             with suppress(FileNotFoundError):

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from roundoff import own
 from roundoff.artifact import read_json, sha256_of, whole_directory, write_json
 from roundoff.backend.base import Backend, Runner, Source
 from roundoff.calibration.base import CalibrationTable
@@ -22,7 +23,7 @@ from roundoff.shortfall import Shortfall, tolerated
 
 FORMAT_VERSION = 2
 GRAPH = "graph.onnx"
-SIDECAR = "cell.json"
+SIDECAR = own.SIDECAR
 REBUILDS = "rebuilds"
 OWN_STAGES = ("fp32", "fp16", "int8")  # each has a stage of its own; further precisions share one, by item
 REBUILD = "run the build stage again: dvc repro"
@@ -66,7 +67,7 @@ def build_cell(
     that differ from all before them, which are kept under rebuilds/.
     Raises what the build raises for a cell that should have been built: see `build_row`.
     """
-    with whole_directory(directory) as partial:
+    with whole_directory(directory, own.cell) as partial:
         sidecar = _described(backend_name, backend, precision_name, precision, inputs)
         try:
             built = _built(backend, precision_name, precision, inputs, partial)

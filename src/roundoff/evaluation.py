@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from roundoff import own
 from roundoff.artifact import whole_directory, write_json
 from roundoff.backend.base import Backend, Logits, Runner
 from roundoff.dataset.base import Images, Labels, Prepared
@@ -266,7 +267,7 @@ def _refuse_empty(rows: Mapping[str, Mapping[str, Any]]) -> None:
 
 def save_predictions(cells: list[Cell], labels: Labels, directory: Path) -> None:
     """Labels int64 [N] and each cell's logits float32 [N, classes] as .npy; the directory is replaced as a whole."""
-    with whole_directory(directory) as partial:
+    with whole_directory(directory, own.predictions) as partial:
         np.save(partial / "labels.npy", labels, allow_pickle=False)
         for cell in cells:
             assert cell.logits is not None
@@ -276,7 +277,7 @@ def save_predictions(cells: list[Cell], labels: Labels, directory: Path) -> None
 
 def save_timings(timings: Mapping[str, Timing], directory: Path) -> None:
     """Raw samples of each cell and batch size as .npz; the directory is replaced as a whole."""
-    with whole_directory(directory) as partial:
+    with whole_directory(directory, own.timings) as partial:
         for entry, timing in timings.items():
             path = partial / f"{entry}.npz"
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -109,6 +109,8 @@ def first_foreign(folder: Path, patterns: Sequence[str]) -> str | None:
 def _first_foreign(folder: Path, patterns: list[list[str]], above: tuple[str, ...]) -> str | None:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except FileNotFoundError:  # another process has replaced it
+        return None
     except OSError:  # what cannot be read is nobody's to remove
         return "/".join(above) or "."
     for entry in entries:

@@ -78,9 +78,9 @@ def check_paths(paths: Mapping[str, object], root: Path, outputs: Path | None = 
 
 
 def _text(key: str, value: object) -> str:
-    good = isinstance(value, str) and value.strip() and value.isprintable()
-    if not isinstance(value, str) or not good or value.startswith("~") or "://" in value:
-        raise _refusal(key, repr(value), "a path relative to the project's root, or an absolute one")
+    readable = isinstance(value, str) and value.isprintable() and Path(value).name.strip() not in ("", "..")
+    if not isinstance(value, str) or not readable or value.startswith("~") or "://" in value:
+        raise _refusal(key, repr(value), "a path relative to the project's root or an absolute one, ending in a name")
     return value
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from roundoff import own
 from roundoff.artifact import sha256_of, whole_directory, write_json
 from roundoff.dataset.base import Dataset, Images, Labels, OpenDataset, SplitName
 from roundoff.dataset.pixels import PixelStatistics
@@ -43,7 +44,7 @@ class Preparation:
         `directory` is replaced only once everything is written. Raises DataError.
         """
         duplicates = _Duplicates()
-        with dataset.open() as opened, whole_directory(directory) as partial:
+        with dataset.open() as opened, whole_directory(directory, own.prepared) as partial:
             test = _write_split(opened, "test", partial, duplicates.remember)
             train = _write_split(opened, "train", partial, duplicates.recognise)
             manifest = self._manifest(opened, train, test, duplicates.train_indices)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from roundoff import own
 from roundoff.artifact import whole_directory, whole_file
 from roundoff.errors import ConfigError
 from roundoff.report.against import against_table
@@ -54,7 +55,7 @@ class Report:
         """
         evidence = read_evidence(sources, verdict)
         page = self.page(evidence)
-        with whole_directory(plots) as partial:
+        with whole_directory(plots, own.plots) as partial:
             for name, drawing in page.drawings.items():
                 (partial / f"{name}.png").write_bytes(drawing.png)
             for name, text in csv_files(evidence).items():
