@@ -26,6 +26,8 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         table=workspace.input(cfg.paths.calibration) if precision.needs_calibration else None,
         calibration=prepared.calibration_images(cfg.calibrate.images),
         fingerprint=read_json(workspace.input(cfg.paths.platform)),
+        backends=tuple(map(str, cfg.backends)),
+        logs=workspace.output(cfg.paths.logs),
     )
     engines = workspace.output(cfg.paths.engines) / name
     cells = {

@@ -16,7 +16,7 @@ from roundoff.stage import Workspace, stage
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
     rows = component(cfg.evaluate, Evaluation).run(
-        engines=workspace.input(cfg.paths.engines),
+        engines=workspace.inputs / cfg.paths.engines,
         precisions=[*OWN_FILES, *cfg.build.more],
         backends=components(cfg.backends, Backend),
         prepared=Prepared(workspace.input(cfg.paths.prepared)),

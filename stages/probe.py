@@ -1,9 +1,9 @@
-"""Writes the fingerprint of this machine."""
+"""Checks the configuration before DVC removes any output, and writes the fingerprint of this machine."""
 
 import hydra
 from omegaconf import DictConfig
 
-from roundoff.artifact import write_json
+from roundoff.artifact import write_json, write_text
 from roundoff.platform import fingerprint
 from roundoff.stage import Workspace, stage
 
@@ -12,6 +12,7 @@ from roundoff.stage import Workspace, stage
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
     write_json(workspace.output(cfg.paths.platform), fingerprint())
+    write_text(workspace.output(cfg.paths.checked), "checked\n")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ from roundoff.artifact import sha256_of
 from roundoff.backend.base import Backend
 from roundoff.calibration.base import CalibrationTable, TensorRange
 from roundoff.engine import Inputs, build_cell, build_directories, cells, open_cell, read_cell
-from roundoff.errors import BuildError, Unavailable
+from roundoff.errors import BuildError, ConfigError, Unavailable
+from roundoff.measurement.cell import find_cells
 from roundoff.precision.base import Precision
 
 MACHINE = {"id": "abc", "cpu": {"model": "Z80", "cores": 1}, "libraries": {"fake": "1.0"}, "gpus": []}
@@ -40,7 +41,10 @@ class Copying(Backend):
         return self.refuses
 
     def build(self, source, directory):
-        (directory / "build.log").write_text("x" * 1000)
+        if source.log:
+            source.log.parent.mkdir(parents=True, exist_ok=True)
+            source.log.write_text("x" * 1000)
+        (directory / "notes.txt").write_text("x" * 1000)
         if self.fails:
             raise Unavailable("no such unit")
         (directory / self.artifact).write_bytes(source.graph.read_bytes())
@@ -135,14 +139,14 @@ def test_a_backend_that_times_its_choices_builds_under_its_devices_lock(inputs, 
 
 def test_sidecar_says_what_was_built_from_what(inputs, directory):
     sidecar = build(inputs, directory, Copying(threads=3))
-    assert sidecar == read_cell(directory)
+    assert sidecar == read_cell(directory) | {"build_s": sidecar["build_s"]}
     assert (sidecar["status"], sidecar["reason"], sidecar["facts"]) == ("built", None, {"layers": 1})
     assert sidecar["backend"]["name"] == "copying"
     assert sidecar["backend"]["config"] == {"threads": 3, "refuses": None, "fails": False, "sizes": []}
     assert sidecar["precision"]["class"].endswith("Renamed")
     assert sidecar["sources"] == {"onnx": sha256_of(inputs.onnx)}
     assert sidecar["fingerprint"] == MACHINE
-    assert set(sidecar["files"]) == {"graph.onnx", "model.bin", "build.log"}
+    assert set(sidecar["files"]) == {"graph.onnx", "model.bin", "notes.txt"}
     assert sidecar["build_s"] > 0
 
 
@@ -221,7 +225,7 @@ def test_a_failed_build_leaves_the_previous_cell(inputs, directory):
     (inputs.onnx).write_bytes(b"not a graph")
     with pytest.raises(Exception, match="Error parsing message"):
         build(inputs, directory)
-    assert read_cell(directory) == before
+    assert read_cell(directory) | {"build_s": before["build_s"]} == before
     assert [path.name for path in directory.parent.iterdir()] == ["copying"]
 
 
@@ -304,3 +308,32 @@ def test_cells_are_listed_in_order_without_unfinished_ones(inputs, tmp_path):
 def test_sidecar_is_plain_json(inputs, directory):
     build(inputs, directory)
     assert json.loads(Path(directory, "cell.json").read_text())["format"] == 2
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".", "a b", "/etc", "é"])
+def test_a_name_that_leads_out_of_its_folder_is_refused(inputs, directory, name):
+    for backend, precision in ((name, "fp32"), ("copying", name)):
+        with pytest.raises(ConfigError, match="cannot name a folder"):
+            build_cell(backend, Copying(), precision, Renamed(), inputs, directory)
+        with pytest.raises(ConfigError, match="cannot name a folder"):
+            find_cells(directory, [precision], {backend: Copying()})
+    assert not directory.exists()
+
+
+def test_building_again_gives_the_same_bytes_and_logs_lie_elsewhere(inputs, directory, tmp_path):
+    with_logs = replace(inputs, logs=tmp_path / "logs", backends=("copying",))
+    seen = []
+    for _ in range(2):
+        assert build(with_logs, directory)["build_s"] > 0
+        seen.append({path.name: sha256_of(path) for path in directory.iterdir()})
+    assert seen[0] == seen[1]
+    assert set(seen[0]) == {"graph.onnx", "model.bin", "notes.txt", "cell.json"}
+    assert (tmp_path / "logs/fp32/copying.log").read_text() == "x" * 1000
+
+
+def test_what_is_not_the_cells_own_is_not_replaced(inputs, directory):
+    build(inputs, directory)
+    (directory / "thesis.tex").write_text("kept")
+    with pytest.raises(ConfigError, match=r"is not replaced[^$]*thesis\.tex"):
+        build(inputs, directory)
+    assert (directory / "thesis.tex").read_text() == "kept"

@@ -1,6 +1,7 @@
 """The evaluate stage's body on real engines: a small convolutional network on ONNX Runtime, in three precisions."""
 
 import json
+import shutil
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -11,14 +12,15 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from roundoff import evaluation
-from roundoff.artifact import write_json
+from roundoff.artifact import read_json, write_json
 from roundoff.backend.base import Backend
 from roundoff.backend.onnxrt import OnnxRuntime, OnnxRuntimeBound, OnnxRuntimeRunner
 from roundoff.dataset.base import Prepared
 from roundoff.engine import Inputs, build_cell
-from roundoff.errors import BuildError, ConfigError, GateError, Unavailable
+from roundoff.errors import BuildError, ConfigError, DataError, GateError, Unavailable
 from roundoff.evaluation import Evaluation
 from roundoff.measurement import speed
+from roundoff.measurement.cell import NOT_CONFIGURED, NOT_HERE, find_cells
 from roundoff.precision.base import Precision
 from roundoff.precision.fp32 import Fp32
 
@@ -253,6 +255,26 @@ def test_without_fp32_the_metrics_of_before_stay(fresh):
         run(fresh, backends={"nowhere": Nowhere()})
     assert json.loads((fresh / "metrics/fp32.json").read_text()) == {"before": 1}
     assert not (fresh / "predictions").exists()
+
+
+@pytest.mark.parametrize(
+    ("configured", "reason"),
+    [(["onnxruntime"], NOT_CONFIGURED), (["onnxruntime", "later"], NOT_HERE), ([], NOT_HERE)],
+)
+def test_a_cell_is_called_not_configured_only_where_the_build_says_so(fresh, configured, reason):
+    for sidecar in fresh.glob("engines/fp32/*/cell.json"):
+        write_json(sidecar, read_json(sidecar) | {"configured": configured})
+    *_, later = find_cells(fresh / "engines", ["fp32"], {**BACKENDS, "later": OnnxRuntime(threads=1)})
+    assert (later.name, later.row["reason"]) == ("fp32/later", reason)
+
+
+def test_without_an_engine_the_metrics_of_before_stay(fresh):
+    write_json(fresh / "metrics/fp32.json", {"kept": 1})
+    for cell in fresh.glob("engines/*/*"):
+        shutil.rmtree(cell)
+    with pytest.raises(DataError, match="no engine here: run `dvc pull` or `dvc repro`"):
+        run(fresh)
+    assert read_json(fresh / "metrics/fp32.json") == {"kept": 1}
 
 
 def test_an_untrained_model_is_refused(tmp_path):

@@ -31,10 +31,11 @@ REBUILD = "run the build stage again: dvc repro"
 
 @dataclass(frozen=True)
 class Inputs:
-    """What every cell is built from.
+    """What every cell is built from, and what is known of all cells of a build.
 
     `onnx` is the FP32 graph, `keras` what it was exported from (None if that is not here), `table` the calibration
-    table's file, `calibration` images uint8 [N, H, W, C], `fingerprint` the machine's (platform.json).
+    table's file, `calibration` images uint8 [N, H, W, C], `fingerprint` the machine's (platform.json). `backends` are
+    those that are configured; what they say while they build goes to `logs`, as PRECISION/BACKEND.log.
     """
 
     onnx: Path
@@ -42,6 +43,8 @@ class Inputs:
     table: Path | None
     calibration: Images
     fingerprint: dict[str, Any]
+    backends: tuple[str, ...] = ()
+    logs: Path | None = None
 
 
 class CellPath(NamedTuple):
@@ -60,23 +63,28 @@ def build_cell(
     inputs: Inputs,
     directory: Path,
 ) -> dict[str, Any]:
-    """Build one cell into `directory`, whole or not at all, and return its sidecar.
+    """Build one cell into `directory`, whole or not at all, and return its sidecar and `build_s`.
 
-    Where this machine cannot build it the directory holds the sidecar alone, with the reason. `build_s` is the
-    backend's build in seconds, `size_mb` its artifact in MB (10^6 bytes), `builds` the number of builds and of those
-    that differ from all before them, which are kept under rebuilds/.
-    Raises what the build raises for a cell that should have been built: see `build_row`.
+    Where this machine cannot build it the directory holds the sidecar alone, with the reason. `size_mb` is the
+    artifact in MB (10^6 bytes), `builds` the number of builds and of those that differ from all before them, which are
+    kept under rebuilds/. `build_s`, the backend's build in seconds, is not in the directory: building again from the
+    same gives the same bytes.
+    Raises ConfigError for a name that is no folder's, and what the build raises for a cell that should have been
+    built: see `build_row`.
     """
+    own.require_folder_name("backend", backend_name)
+    own.require_folder_name("precision", precision_name)
     with whole_directory(directory, own.cell) as partial:
         sidecar = _described(backend_name, backend, precision_name, precision, inputs)
         try:
-            built = _built(backend, precision_name, precision, inputs, partial)
+            log = inputs.logs / precision_name / f"{backend_name}.log" if inputs.logs else None
+            built = _built(backend, precision_name, precision, inputs, partial, log)
         except Unavailable as reason:
             _empty(partial)
             sidecar |= {"status": "unavailable", "reason": str(reason)}
         else:
             sidecar |= {"status": "built", "reason": None, **built}
-        write_json(partial / SIDECAR, sidecar)
+        write_json(partial / SIDECAR, {key: value for key, value in sidecar.items() if key != "build_s"})
     return sidecar
 
 
@@ -163,6 +171,7 @@ def _described(
         "format": FORMAT_VERSION,
         "backend": {"name": backend_name, **_settings(backend)},
         "precision": {"name": precision_name, **_settings(precision)},
+        "configured": list(inputs.backends),
         "sources": _source_hashes(backend, precision, inputs),
         "fingerprint": inputs.fingerprint,
     }
@@ -184,14 +193,16 @@ def _source_hashes(backend: Backend, precision: Precision, inputs: Inputs) -> di
     return {"onnx": sha256_of(inputs.onnx)} | table
 
 
-def _built(backend: Backend, name: str, precision: Precision, inputs: Inputs, directory: Path) -> dict[str, Any]:
+def _built(
+    backend: Backend, name: str, precision: Precision, inputs: Inputs, directory: Path, log: Path | None
+) -> dict[str, Any]:
     refusal = backend.refusal(precision)
     if refusal is not None:
         raise Unavailable(refusal)
     if not backend.takes_onnx and inputs.keras is None:
         raise Unavailable("converted from the Keras model, and there is none here")
     graph = _converted(backend, precision, inputs, directory / GRAPH) if backend.takes_onnx else inputs.onnx
-    source = Source(name, precision, graph, inputs.keras, inputs.calibration)
+    source = Source(name, precision, graph, inputs.keras, inputs.calibration, log=log)
     device = backend.builds_on()
     with device_lock(device) if device else nullcontext():
         start = time.perf_counter()

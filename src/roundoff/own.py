@@ -96,6 +96,17 @@ def foreign(path: Path, names: Names) -> str | None:
     return first_foreign(path, names(path)) if path.is_dir() else f"a file, {path.name}"
 
 
+def require_folder_name(kind: str, name: str) -> None:
+    """ConfigError unless `name`, of a backend or a precision, can name a folder and leads nowhere else."""
+    if not re.fullmatch("[A-Za-z0-9_-]+", name):
+        raise ConfigError(
+            f"the name of a {kind} cannot name a folder",
+            received=repr(name),
+            expected="letters, digits, _ and - only",
+            fix=f"rename that {kind}",
+        )
+
+
 def is_of_a_stage(file: Path) -> bool:
     """Whether a path relative to the folder of metrics is one of the stages' own files there."""
     return any(fnmatchcase(file.parts[0], pattern) for pattern in METRICS)

@@ -33,6 +33,7 @@ class Paths:
     noise: str = "metrics/noise.csv"
     metrics: str = "metrics"
     plots: str = "metrics/plots"
+    checked: str = "build/checked.txt"
     logs: str = "build/logs"
 
 
@@ -48,6 +49,7 @@ FOLDERS: Mapping[str, own.Names] = {
 FILE_BY_FILE = ("metrics", "logs")
 # how a file that roundoff wrote begins; an ONNX graph and a Keras model may come from elsewhere
 HEADS = {
+    "checked": b"checked",
     "platform": b'{\n  "id"',
     "calibration": b'{\n  "format"',
     "calibration_cache": b"TRT-",
@@ -70,7 +72,7 @@ def check_paths(paths: Mapping[str, object], root: Path, outputs: Path | None = 
     for key, place in places.items():
         _refuse_protected(key, place, root.resolve(), (outputs or root).resolve())
         _refuse_unwritable(key, place)
-    _refuse_overlap(places)
+    _refuse_overlap(places, named)
     tracked = _foreign_tracked(root)
     for key, place in places.items():
         _refuse_tracked(key, place, tracked)
@@ -124,13 +126,14 @@ def _refuse_unwritable(key: str, place: Path) -> None:
         raise _refusal(key, place, f"a place that can be written; {above} is no folder, or not writable")
 
 
-def _refuse_overlap(places: Mapping[str, Path]) -> None:
+def _refuse_overlap(places: Mapping[str, Path], named: Mapping[str, str]) -> None:
     """No output may lie at or in another; the folder of metrics alone may hold others, beside its own files."""
     for (key, place), (other, outer) in permutations(places.items(), 2):
         if not place.is_relative_to(outer):
             continue
         if other != "metrics" or place == outer or own.is_of_a_stage(place.relative_to(outer)):
-            raise _refusal(key, place, f"a place apart from paths.{other} ({outer})")
+            changed, stays = (other, key) if named[key] == DEFAULTS[key] else (key, other)
+            raise _refusal(changed, places[changed], f"a place apart from paths.{stays} ({places[stays]})")
 
 
 def _refuse_tracked(key: str, place: Path, tracked: list[Path]) -> None:

@@ -13,6 +13,8 @@ from omegaconf import DictConfig
 
 from roundoff.config import check
 from roundoff.errors import RoundoffError
+from roundoff.paths import check_paths
+from roundoff.stopping import stopping_in_one_line
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,19 @@ Body = Callable[[DictConfig, Workspace], object]
 
 
 def stage(body: Body) -> Callable[[DictConfig], object]:
-    """Turn `body` into a Hydra task: whole configuration checked, errors printed as what they say, exit code 1."""
+    """Turn `body` into a Hydra task: whole configuration checked, errors printed as what they say, exit code 1.
+
+    SIGINT and SIGTERM end it with 130 and 143.
+    """
 
     @functools.wraps(body)
     def task(cfg: DictConfig) -> object:
+        workspace = _workspace()
         try:
             check(cfg)
-            return body(cfg, _workspace())
+            check_paths(cfg.paths, workspace.inputs, workspace.outputs)
+            with stopping_in_one_line():
+                return body(cfg, workspace)
         except RoundoffError as error:
             words = "\n  ".join([f"error: {error}", *getattr(error, "__notes__", [])])
             raise CompactHydraException(words) from error

@@ -70,7 +70,7 @@ def network(weight_scale: float = 1.0) -> onnx.ModelProto:
 def build(directory, precision, model=None, **fields):
     graph = directory / "graph.onnx"
     onnx.save(precision.convert(model or network(), Grid(), None), graph)
-    source = Source("test", precision, graph, directory / "none.keras", CALIBRATION)
+    source = Source("test", precision, graph, directory / "none.keras", CALIBRATION, log=directory / "logs" / "trt.log")
     return Tensorrt(**fields).build(source, directory)
 
 
@@ -82,7 +82,7 @@ def test_engines_build_without_a_gpu(tmp_path, precision):
     assert facts["made_for"] == {"library": f"tensorrt_rtx {trt.__version__}"}
     assert facts["weights"] == precision.weights
     assert facts["build_warnings"] == 0
-    assert "Engine generation completed" in (tmp_path / "build.log").read_text()
+    assert "Engine generation completed" in (tmp_path / "logs" / "trt.log").read_text()
 
 
 def test_what_load_needs_lies_beside_the_engine(tmp_path):
@@ -366,10 +366,10 @@ def test_only_what_a_library_or_gpu_lacks_is_a_rows_reason(may_lack_kernels, err
 
 
 def test_the_log_of_a_failed_build_stays(tmp_path):
-    cache = tmp_path / "cache"
-    with pytest.raises(BuildError, match=rf"tensorrt_rtx's log is in {cache}/tensorrt_rtx-test-build\.log"):
-        build(tmp_path, Fp32(), workspace_mb=1, profiles=[[1, 4096, 8192]], cache=str(cache))
-    assert "workspace limit" in (cache / "tensorrt_rtx-test-build.log").read_text()
+    log = tmp_path / "logs" / "trt.log"
+    with pytest.raises(BuildError, match=rf"tensorrt_rtx's log is in {log}"):
+        build(tmp_path, Fp32(), workspace_mb=1, profiles=[[1, 4096, 8192]])
+    assert "workspace limit" in log.read_text()
 
 
 INSPECTION = {

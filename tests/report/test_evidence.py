@@ -42,3 +42,12 @@ def test_a_changed_byte_is_no_traceback(run, pattern):
         path.write_bytes(changed)
         broken += not all_or_error(run)
     assert broken > 50
+
+
+def test_build_times_come_from_the_builds_and_of_older_metrics_from_the_cell(run):
+    assert run.evidence().cell("int8/litert").facts["build_s"] == 1.2
+    assert run.evidence().cell("fp32/tensorrt_rtx").facts["build_s"] == 4.2
+    (run.sources.metrics / "build-int8.json").unlink()
+    assert "build_s" not in run.evidence().cell("int8/litert").facts
+    run.rewrite("int8", lambda content: content["litert"].update(build_s=3.4))
+    assert run.evidence().cell("int8/litert").facts["build_s"] == 3.4

@@ -8,7 +8,7 @@ import pytest
 
 from roundoff.backend import litert
 from roundoff.calibration.noise import Noise
-from roundoff.measurement import energy, latency
+from roundoff.measurement import cell, energy, latency
 from roundoff.report.messages import Words
 from roundoff.report.verdicts import WARNING_KINDS, warnings
 
@@ -34,6 +34,8 @@ def test_warnings_of_the_timing_are_translated(run, text):
 @pytest.mark.parametrize(
     "text",
     [
+        cell.NOT_HERE,
+        cell.NOT_CONFIGURED,
         litert.HALF,
         litert.OWN_RANGES,
         energy.GpuMeter.source,

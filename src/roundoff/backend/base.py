@@ -23,7 +23,7 @@ class Source:
     """What one cell is built from: the graph in its precision, the Keras model, and calibration images.
 
     `keras` is there for every backend that does not take ONNX. `again` asks for a further, independent build: nothing
-    that an earlier one left in a cache may steer it.
+    that an earlier one left in a cache may steer it. `log` is where the runtime's own words go.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Source:
     keras: Path | None
     calibration: Images
     again: bool = False
+    log: Path | None = None
 
 
 class Backend(ABC):
@@ -60,6 +61,7 @@ class Backend(ABC):
     def build(self, source: Source, directory: Path) -> dict[str, Any]:
         """Write the artifact's files into `directory` and return facts about it for the metrics.
 
+        One source gives the same bytes each time, where the runtime lets it: no times, no logs (see `Source.log`).
         Raises Unavailable where this machine cannot build it; whatever else it raises makes the cell a failed one.
         """
 

@@ -23,7 +23,7 @@ from roundoff.collector import collector_paused
 from roundoff.errors import BuildError, ConfigError, GateError, RoundoffError, Unavailable
 from roundoff.precision.base import Grid, Precision
 
-FACTS, LOG, TIMING_CACHE = "engine.json", "build.log", "timing.cache"
+FACTS, TIMING_CACHE = "engine.json", "timing.cache"
 LEVELS = range(6)
 FIRST_CAPABILITY = {"bfloat16": (8, 0), "tf32": (8, 0), "float8_e4m3fn": (8, 9)}
 
@@ -112,20 +112,20 @@ class Tensorrt(Backend):
             raise Unavailable(f"{self.module} builds for the GPU of this machine; {error}") from None
 
     def build(self, source: Source, directory: Path) -> dict[str, Any]:
-        """Write model.engine, build.log, engine.json and (TensorRT) timing.cache."""
+        """Write model.engine, engine.json and (TensorRT) timing.cache."""
         trt = import_tensorrt(self.module)
         if not builds_ahead_of_time(trt) and (missing := cuda.absence()):
             raise Unavailable(f"{self.module} builds for the GPU of this machine; {missing}")
         timings = self._timing_cache_file(trt)
         cache = b"" if source.again else read_cache(timings)
-        settings = self._settings(source.precision)
+        settings, log = self._settings(source.precision), self._log_file(source)
         try:
             with collector_paused():
-                built = build_engine(trt, source.name, source.graph, settings, directory / LOG, cache)
+                built = build_engine(trt, source.name, source.graph, settings, log, cache)
             claimed = (source.precision.weights, source.precision.activations)
             refuse_false_claim(claimed, built.layers, unknown_counts=True)
         except (BuildError, GateError) as error:
-            raise self._with_log(error, directory / LOG, source.name) from None
+            raise self._with_log(error, log, source.name) from None
         (directory / self.artifact).write_bytes(built.engine)
         if built.timing_cache:
             (directory / TIMING_CACHE).write_bytes(built.timing_cache)
@@ -153,14 +153,18 @@ class Tensorrt(Backend):
             return TensorrtRunner(trt, plan, log, facts, self._kernels_file(plan), self.streams, self.cuda_graphs)
 
     def _with_log(self, error: RoundoffError, log: Path, name: str) -> RoundoffError:
-        """The error with the precision's name, and the log where it stays: what a failed stage was writing goes."""
-        fix = error.fix
-        if log.exists():
-            copy = self._cache_directory() / f"{self.module}-{name}-{LOG}"
-            write_cache(copy, log.read_bytes())
-            fix = f"{error.fix}; {self.module}'s log is in {copy}"
+        """The error with the precision's name, and where the log is."""
+        fix = f"{error.fix}; {self.module}'s log is in {log}" if log.exists() else error.fix
         what = f"{name} on {self.module}: {error.what}"
         return type(error)(what, received=error.received, expected=error.expected, fix=fix)
+
+    def _log_file(self, source: Source) -> Path:
+        """Where the library's log goes, from its beginning; a further build adds to it."""
+        log = source.log or self._cache_directory() / f"{self.module}-{source.name}-build.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        if not source.again:
+            log.unlink(missing_ok=True)
+        return log
 
     def _settings(self, precision: Precision) -> Settings:
         return Settings(

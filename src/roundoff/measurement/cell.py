@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from roundoff.backend.base import Backend, Logits, Runner
 from roundoff.engine import SIDECAR, build_directories, build_stage, open_cell, read_cell
-from roundoff.errors import ConfigError, noted
+from roundoff.errors import BuildError, ConfigError, DataError, noted
+from roundoff.own import require_folder_name
 from roundoff.shortfall import Shortfall, tolerated
 
 REFERENCE_PRECISION = "fp32"
 RESERVED = frozenset(("platform", "reference", "method"))
 PREFERRED_REFERENCE = "fp32/onnxruntime"
 RERUN = "evaluate"  # the stage that looks at a cell again
+NO_ENGINE = "no engine here: run `dvc pull` or `dvc repro`"
+NOT_HERE = "no engine here, as it was not built or not pulled: run `dvc pull` or `dvc repro`"
+NOT_CONFIGURED = "not built: this backend was not configured when the build stage ran"
 
 
 @dataclass
@@ -67,8 +72,12 @@ class Cell:
 def find_cells(engines: Path, precisions: Sequence[str], backends: Mapping[str, Backend]) -> list[Cell]:
     """A cell for each precision and each backend, FP32 first; what was not built under `engines` is unavailable.
 
-    Raises ConfigError for a backend named like a key that every metrics file has.
+    Raises ConfigError for a backend named like a key that every metrics file has, and for a name that is no folder's;
+    DataError where there is no cell at all.
     """
+    for kind, named in (("precision", precisions), ("backend", backends)):
+        for name in named:
+            require_folder_name(kind, name)
     for name in RESERVED & set(backends):
         raise ConfigError(
             "a backend's name is taken",
@@ -77,6 +86,14 @@ def find_cells(engines: Path, precisions: Sequence[str], backends: Mapping[str, 
             fix=f"rename backends.{name}",
         )
     names = sorted(precisions, key=lambda name: (name != REFERENCE_PRECISION, name))
+    directories = [engines / name / backend for name in names for backend in backends]
+    if not any((directory / SIDECAR).exists() for directory in directories):
+        raise DataError(
+            NO_ENGINE,
+            received=f"none of {', '.join(map(str, directories))}",
+            expected="a folder for each cell, as the build stages leave it",
+            fix="run `dvc pull` where another machine has built them, else `dvc repro`",
+        )
     return [_cell(engines / name, backend, loader) for name in names for backend, loader in backends.items()]
 
 
@@ -87,8 +104,7 @@ def _cell(precision: Path, backend: str, loader: Backend) -> Cell:
 
 def _first_row(precision: str, directory: Path) -> dict[str, Any]:
     if not (directory / SIDECAR).exists():
-        missing = "not built: this backend was not configured when the build stage ran"
-        return {**Shortfall("unavailable", missing).row(RERUN), **_known({})}
+        return {**Shortfall("unavailable", _missing(directory)).row(RERUN), **_known({})}
     broken: list[Shortfall] = []
     with tolerated("reading what was built", broken.append):
         return _row_of(precision, read_cell(directory))
@@ -106,14 +122,22 @@ def _row_of(precision: str, sidecar: Mapping[str, Any]) -> dict[str, Any]:
         "label": None,
         "note": facts.get("note"),
         "size_mb": sidecar["size_mb"],
-        "build_s": sidecar["build_s"],
         "builds": sidecar["builds"],
         "numerics": {"relative_error": None, "layer_types": facts.get("layer_types")},
     }
 
 
 def _known(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: row.get(key) for key in ("size_mb", "build_s")}
+    return {"size_mb": row.get("size_mb")}
+
+
+def _missing(directory: Path) -> str:
+    """Why there is no cell in `directory`, as far as its neighbours of the same build know."""
+    configured: set[str] = set()
+    for path in directory.parent.glob(f"*/{SIDECAR}"):
+        with suppress(BuildError):  # a broken neighbour has a row of its own, which says so
+            configured |= set(read_cell(path.parent).get("configured", ()))
+    return NOT_CONFIGURED if configured and directory.name not in configured else NOT_HERE
 
 
 def references(cells: list[Cell]) -> list[Cell]:

@@ -7,7 +7,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -206,7 +206,7 @@ def read_evidence(sources: Sources, verdict: Mapping[str, Any]) -> Evidence:
             expected="fp32.json, fp16.json, int8.json as `evaluate` writes them",
             fix="run `dvc repro evaluate` first",
         )
-    cells = [cell for name, content in files.items() for cell in cells_of(name, content)]
+    cells = [_with_build(cell, contents) for name, content in files.items() for cell in cells_of(name, content)]
     first = next(iter(files.values()))
     return Evidence(
         sources=sources,
@@ -230,6 +230,13 @@ def cells_of(name: str, content: Mapping[str, Any]) -> list[Cell]:
         else:
             found += [Cell(key, backend, facts) for backend, facts in value.items()]
     return found
+
+
+def _with_build(cell: Cell, contents: Mapping[str, Any]) -> Cell:
+    """The cell with its build time from build-PRECISION.json; older metrics have it in the cell itself."""
+    built = contents.get(f"build-{cell.precision}") or {}
+    seconds = (built.get(cell.backend) or {}).get("build_s")
+    return cell if seconds is None else replace(cell, facts={**cell.facts, "build_s": seconds})
 
 
 def has_cells(name: str, content: Any) -> bool:
