@@ -272,12 +272,13 @@ class _Bench:
 
     def measure_energy(self, device: str) -> None:
         """Fill each row's `energy`, at the largest batch size that the cell takes."""
-        try:
-            meter = meter_for(device)
-        except Unavailable as missing:
-            for row in self.rows.values():
-                row["energy"] = no_energy(str(missing))
-            return
+        meters: list[Meter] = []
+        with tolerated("reading the energy counter", self._note_no_energy, self.plan.strict):
+            meters.append(meter_for(device))
+        for meter in meters:
+            self._measure_energy(meter)
+
+    def _measure_energy(self, meter: Meter) -> None:
         for name, row in self.rows.items():
             entries = {size: entry_name(name, size) for size in self.inputs}
             timed = [size for size, entry in entries.items() if entry in self.facts and entry not in self.missing]
@@ -291,6 +292,10 @@ class _Bench:
     @staticmethod
     def _note_energy(row: dict[str, Any], found: Shortfall) -> None:
         row["energy"] = no_energy(f"{found.reason}: {found.detail}" if found.detail else found.reason)
+
+    def _note_no_energy(self, found: Shortfall) -> None:
+        for row in self.rows.values():
+            self._note_energy(row, found)
 
     def _energy(self, name: str, size: int, meter: Meter) -> dict[str, Any]:
         with self._loaded(name, self.loaders[name].directory) as runner, runner.bind(self._batches(size)) as bound:

@@ -7,14 +7,18 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
 from roundoff.dataset.base import Prepared
 from roundoff.errors import GateError
 from roundoff.measurement.cell import Cell
+from roundoff.measurement.energy import no_energy
+from roundoff.measurement.latency import batch_without_figures
 from roundoff.measurement.speed import DeviceSpeed, SpeedPlan, measure_device
+from roundoff.shortfall import Shortfall, tolerated
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 
@@ -59,13 +63,35 @@ def dealt(batch_sizes: Sequence[int], hands: int) -> list[list[int]]:
 def measure_spread(
     gpus: Sequence[str], cells: list[Cell], plan: SpeedPlan, prepared: Prepared, platform: Mapping[str, Any]
 ) -> list[tuple[str, DeviceSpeed]]:
-    """As `measure_device`, by device name, each with its share of the batch sizes; raises what a worker raises."""
+    """As `measure_device`, by device name, each with its share of the batch sizes.
+
+    A share whose process raises or dies is a failure of its batch sizes, in every cell's row; the other shares stand.
+    """
     hands = dealt(plan.batch_sizes, len(gpus))
     plans = [replace(plan, batch_sizes=sizes) for sizes in hands]
     shares = [Share(gpu, cells, part, prepared, dict(platform)) for gpu, part in zip(gpus, plans, strict=False)]
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(len(shares), mp_context=context, max_tasks_per_child=1) as pool:
-        return list(pool.map(measure_share, shares))
+    with ExitStack() as stack:
+        # a pool each: a process that dies takes its whole pool along
+        pools = [stack.enter_context(ProcessPoolExecutor(1, mp_context=context)) for _ in shares]
+        running = [pool.submit(measure_share, share) for pool, share in zip(pools, shares, strict=True)]
+        return [_outcome(share, future) for share, future in zip(shares, running, strict=True)]
+
+
+def _outcome(share: Share, measured: Future[tuple[str, DeviceSpeed]]) -> tuple[str, DeviceSpeed]:
+    lost: list[Shortfall] = []
+    with tolerated(f"timing on GPU {share.visible}", lost.append, share.plan.strict):
+        return measured.result()
+    return f"GPU {share.visible}", _nothing(share, lost[0])
+
+
+def _nothing(share: Share, why: Shortfall) -> DeviceSpeed:
+    """What a share is that was lost as a whole."""
+    row: dict[str, Any] = {f"batch_{size}": batch_without_figures(why) for size in share.plan.batch_sizes}
+    row |= {"load_ms": None, "memory_mb": None, "energy": no_energy(why.reason)}
+    report = {"cells": [cell.name for cell in share.cells], "loads": 0, "rounds": 0, "repeated_rounds": 0}
+    report |= {"waited_s": 0.0, "conditions": None, "conditions_reason": why.reason, "control": None}
+    return DeviceSpeed({cell.name: dict(row) for cell in share.cells}, {}, report)
 
 
 def measure_share(share: Share) -> tuple[str, DeviceSpeed]:
@@ -102,7 +128,8 @@ def merged_rows(speeds: Sequence[DeviceSpeed]) -> dict[str, dict[str, Any]]:
             row = rows.setdefault(name, {})
             energies = [part["energy"] for part in (row, found) if "energy" in part]
             memories = [part["memory_mb"] for part in (row, found) if part.get("memory_mb") is not None]
-            row |= found | {"load_ms": row.get("load_ms", found["load_ms"])}
+            known = row.get("load_ms")
+            row |= found | {"load_ms": found["load_ms"] if known is None else known}
             row["energy"] = max(energies, key=lambda energy: energy["batch_size"] or 0)
             row["memory_mb"] = max(memories, default=None)
     return rows
