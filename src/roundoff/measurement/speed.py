@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from roundoff.backend.base import Bound, Runner
 from roundoff.dataset.base import Images
-from roundoff.errors import ConfigError, Unavailable
+from roundoff.errors import ConfigError
 from roundoff.lock import device_lock
 from roundoff.measurement.cell import REFERENCE_PRECISION, Cell
 from roundoff.measurement.energy import Meter, energy_per_image, meter_for, monitor_for, no_energy

@@ -8,6 +8,7 @@ from roundoff.report.comparison import absent_groups
 from roundoff.report.decision import Decision, Recommendation
 from roundoff.report.document import Bullets, Heading, Page, Paragraph
 from roundoff.report.evidence import Cell, Evidence
+from roundoff.report.failures import failed_names
 from roundoff.report.machine import machine_name
 from roundoff.report.messages import Words
 from roundoff.report.naming import cell_name, waiting_words
@@ -37,6 +38,8 @@ def answer_section(page: Page, evidence: Evidence, words: Words) -> None:
     else:
         page.add(Paragraph(words("answer_ship", cell=cell_name(cell, words), machine=machine), "lead"))
         page.add(_paragraph(_support(cell, choice, evidence, words), words))
+    if failed := failed_names(evidence, words):
+        page.add(Paragraph(words("answer_failed", cells=words("list_separator").join(failed)), "warning"))
     page.add(_paragraph(_scope(evidence, words), words))
     if cut := _cut_short(evidence, words):
         values = {"cut": len(cut), "count": len(evidence.timings), "cells": words("list_separator").join(cut)}

@@ -38,13 +38,14 @@ def _precision_table(evidence: Evidence, batch: int, words: Words) -> Table:
     rows = tuple(_precision_row(cell, batch, decision, words) for cell in evidence.measured)
     absent = absent_rows(evidence, words, span=8)
     columns = tuple(words(f"col_{name}") for name in names)
-    return Table(words("precision_caption", batch=batch), columns, rows + absent, labels=3)
+    failed = failed_rows(evidence, words, span=7)
+    return Table(words("precision_caption", batch=batch), columns, rows + failed + absent, labels=3)
 
 
 def _precision_row(cell: Cell, batch: int, decision: Decision, words: Words) -> tuple[Field, ...]:
     timing, name = cell.batches.get(batch, {}), precision_name(cell, words)
     if timing.get("reason"):
-        reason = Field(words("unavailable", reason=words.said(timing["reason"])), "muted", span=7)
+        reason = reason_field(cell.batch_status(batch), timing["reason"], words, span=7)
         return row(cell.backend, name, verdict_field(decision.verdict(cell.key), words), reason)
     return row(
         cell.backend,
@@ -87,6 +88,8 @@ def _framework_text(cell: Cell | None, batch: int, words: Words) -> Field:
     if cell is None:
         return Field(MISSING)
     timing = cell.batches.get(batch, {})
+    if cell.failed or batch in cell.failed_batches:
+        return Field(words("failed"), "bad")
     if timing.get("device_p50_ms") is None:
         return Field(words("not_timed" if cell.measured else "not_run"), "muted")
     time, throughput = plain(timing.get("device_p50_ms")), plain(timing.get("throughput_per_s"))
@@ -142,10 +145,10 @@ def precision_name(cell: Cell, words: Words) -> str:
 
 
 def absent_groups(evidence: Evidence) -> dict[tuple[str, str], list[str]]:
-    """Precisions that were not run, by backend and reason."""
+    """Precisions that cannot run here, by backend and reason."""
     groups: dict[tuple[str, str], list[str]] = {}
     for cell in evidence.cells:
-        if not cell.measured:
+        if not cell.measured and not cell.failed:
             reason = str(cell.facts.get("reason") or MISSING)
             groups.setdefault((cell.backend, reason), []).append(cell.precision)
     return groups
@@ -161,6 +164,28 @@ def absent_rows(evidence: Evidence, words: Words, span: int) -> tuple[tuple[Fiel
         )
         for (backend, reason), names in absent_groups(evidence).items()
     )
+
+
+def failed_rows(evidence: Evidence, words: Words, span: int) -> tuple[tuple[Field, ...], ...]:
+    """A row for each cell that should work and does not: its verdict, and why, over `span` columns."""
+    decision = Decision(evidence.verdict)
+    return tuple(
+        row(
+            cell.backend,
+            precision_name(cell, words),
+            verdict_field(decision.verdict(cell.key), words),
+            reason_field("failed", str(cell.facts.get("reason") or MISSING), words, span),
+        )
+        for cell in evidence.cells
+        if cell.failed
+    )
+
+
+def reason_field(status: str, reason: str, words: Words, span: int) -> Field:
+    """Why a cell or one of its batch sizes has no figures."""
+    failed = status == "failed"
+    key = "failed_because" if failed else "unavailable"
+    return Field(words(key, reason=words.said(reason)), "bad" if failed else "muted", span)
 
 
 def verdict_field(verdict: str | None, words: Words) -> Field:

@@ -23,7 +23,7 @@ class Recommendation:
     """The cell recommended for one use, or None.
 
     `tied` are cells as fast as it, `waiting` faster ones on which the data do not decide, `untimed` those that pass but
-    were not timed at the ranked batch size.
+    were not timed at the ranked batch size, `failed` those that pass but failed there.
     """
 
     use: str
@@ -31,6 +31,7 @@ class Recommendation:
     tied: tuple[str, ...]
     waiting: tuple[str, ...]
     untimed: tuple[str, ...]
+    failed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,8 @@ class Decision:
 
 
 def _recommendation(use: str, given: Mapping[str, Any]) -> Recommendation:
-    tied, waiting, untimed = (tuple(given.get(key) or ()) for key in ("tied", "faster_if_decided", "untimed"))
-    return Recommendation(use, given.get("cell"), tied, waiting, untimed)
+    keys = ("tied", "faster_if_decided", "untimed", "failed")
+    return Recommendation(use, given.get("cell"), *(tuple(given.get(key) or ()) for key in keys))
 
 
 def _reason(check: Mapping[str, Any], words: Words) -> str:

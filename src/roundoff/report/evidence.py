@@ -141,8 +141,12 @@ class Evidence:
     @property
     def timed_batches(self) -> list[tuple[Cell, int, Mapping[str, Any]]]:
         """Cell, batch size and metrics of every batch that was timed."""
-        found = [(cell, batch, timing) for cell in self.measured for batch, timing in cell.batches.items()]
-        return [(cell, batch, timing) for cell, batch, timing in found if timing.get("runs")]
+        return [(cell, batch, timing) for cell, batch, timing in self.batches if cell.measured and timing.get("runs")]
+
+    @property
+    def batches(self) -> list[tuple[Cell, int, Mapping[str, Any]]]:
+        """Cell, batch size and metrics of every batch, timed or not."""
+        return [(cell, batch, timing) for cell in self.cells for batch, timing in cell.batches.items()]
 
     @cached_property
     def manifest(self) -> dict[str, Any]:

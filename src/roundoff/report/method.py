@@ -21,6 +21,7 @@ RULES: dict[str, Rule] = {
     "conditions": rules_device.conditions,
     "energy": rules_device.energy,
     "outputs": rules_model.outputs,
+    "repeats": rules_model.repeats,
     "whole": rules_model.whole,
     "chance": rules_model.chance,
     "calibration": rules_model.calibration,

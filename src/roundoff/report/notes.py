@@ -9,6 +9,7 @@ from roundoff.measurement.accuracy import beats_chance, least_accuracy
 from roundoff.report.computes import computes, kinds_words
 from roundoff.report.conditions import throttled_words
 from roundoff.report.evidence import Cell, Evidence
+from roundoff.report.failures import failure_notes
 from roundoff.report.messages import Words
 from roundoff.report.numbers import percent, percent_with_interval, scientific
 
@@ -17,6 +18,7 @@ def notes(evidence: Evidence, words: Words) -> Iterator[str]:
     """A sentence or two for each thing; the gravest first."""
     if len(evidence.platform_ids) > 1:
         yield words("note_platforms", ids=", ".join(evidence.platform_ids))
+    yield from failure_notes(evidence, words)
     for cell in evidence.measured:
         yield from _chance(cell, evidence, words)
         if count := cell.accuracy.get("nonfinite"):
@@ -104,3 +106,6 @@ def _no_fp32(evidence: Evidence, words: Words) -> Iterator[str]:
         wide = evidence.cell(f"fp32/{backend}")
         if wide is None or not wide.measured:
             yield words("note_fp32_missing", backend=backend)
+        elif failed := wide.failed_batches:
+            sizes = words("list_separator").join(map(str, failed))
+            yield words("note_fp32_failed", backend=backend, batches=sizes)

@@ -97,3 +97,14 @@ def outputs(evidence: Evidence, words: Words) -> Seen:
     most = max(error / allowed if allowed else 0.0 for error, allowed in told)
     same = sum(1 for error, allowed in told if error <= allowed)
     return same == len(told), words("seen_outputs", same=same, count=len(told), most=percent(most, 0))
+
+
+def repeats(evidence: Evidence, words: Words) -> Seen:
+    """Held where ten runs of one input agreed in every batch that was timed, and none failed for that."""
+    told = [timing for _, _, timing in evidence.batches if timing.get("repeat_spread") is not None]
+    if not told:
+        return NOTHING
+    held = [timing for timing in told if timing.get("repeat_tolerance")]
+    most = max((timing["repeat_spread"] / timing["repeat_tolerance"] for timing in held), default=0.0)
+    text = words("seen_repeats", same=len(held), count=len(told), most=percent(most, 0))
+    return len(held) == len(told), text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from roundoff.report.comparison import absent_rows, precision_name, verdict_field
+from roundoff.report.comparison import absent_rows, failed_rows, precision_name, verdict_field
 from roundoff.report.decision import Decision, Recommendation
 from roundoff.report.document import Bullets, Details, Field, Figure, Heading, Page, Paragraph, Table, row
 from roundoff.report.evidence import Cell, Evidence
@@ -103,6 +103,9 @@ def _recommendation_row(choice: Recommendation, evidence: Evidence, words: Words
 
 def _rule(choice: Recommendation, cell: Cell | None, evidence: Evidence, words: Words) -> str:
     """Why this cell is recommended for the use, or none."""
+    if cell is None and choice.failed:
+        cells = words("list_separator").join((*choice.failed, *choice.untimed))
+        return words("rule_failed", cells=cells, batch=Decision(evidence.verdict).batch_size)
     if cell is None and choice.untimed:
         cells = words("list_separator").join(choice.untimed)
         return words("rule_untimed", cells=cells, batch=Decision(evidence.verdict).batch_size)
@@ -116,6 +119,7 @@ def _rule(choice: Recommendation, cell: Cell | None, evidence: Evidence, words: 
 def _verdicts(decision: Decision, evidence: Evidence, words: Words) -> Table:
     names = ("backend", "precision", "verdict", "reasons", "drop", "agreement", "flips", "mcnemar", "error")
     rows = tuple(_verdict_row(cell, evidence, words) for cell in evidence.measured)
+    rows += failed_rows(evidence, words, span=len(names) - 3)
     absent = absent_rows(evidence, words, span=len(names) - 2)
     return Table(words("verdict_caption"), tuple(words(f"col_{name}") for name in names), rows + absent, labels=4)
 
