@@ -25,6 +25,12 @@ from roundoff.errors import BuildError, Unavailable
 from roundoff.platform import usable_cores
 from roundoff.precision.base import Grid, Precision
 
+MOVES_PAIRS = "QDQPropagationTransformer"
+# Beyond the first a file holds the layouts of the CPU it was made on; loading applies those in milliseconds. The others
+# are for graphs that the optimizer breaks.
+LEVELS = ("ORT_ENABLE_EXTENDED", "ORT_ENABLE_BASIC", "ORT_DISABLE_ALL")
+LESS_OPTIMIZED = "ONNX Runtime's optimizer breaks this graph at its usual level, so it was optimized less"
+
 
 @dataclass(frozen=True)
 class OnnxRuntime(Backend):
@@ -51,17 +57,9 @@ class OnnxRuntime(Backend):
         return convolution_error(precision.activations)
 
     def build(self, source: Source, directory: Path) -> dict[str, Any]:
-        import onnxruntime as ort
-
         path = directory / self.artifact
-        options = self._options()
-        # Beyond this level a file holds the layouts of the CPU it was made on; loading applies those in milliseconds.
-        options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
-        options.optimized_model_filepath = str(path)
         try:
-            # It holds a float16 bias in int32 steps by way of float16, where a large one becomes infinite.
-            unsafe = ["WeightBiasQuantization"] if source.precision.remainder == "float16" else []
-            ort.InferenceSession(str(source.graph), options, providers=PROVIDERS, disabled_optimizers=unsafe)
+            level = self._optimize(source, path)
         except not_implemented() as error:
             raise Unavailable(in_its_own_words(error)) from error
         except Exception as error:
@@ -72,12 +70,29 @@ class OnnxRuntime(Backend):
                 fix="see the node that the message names; other runtimes may still take the graph",
             ) from error
         types = layer_types(onnx.load(path))
-        return {"layer_types": types, "note": note(source.precision, types)}
+        remarks = [note(source.precision, types), None if level == LEVELS[0] else LESS_OPTIMIZED]
+        return {"layer_types": types, "note": "; ".join(filter(None, remarks)) or None}
+
+    def _optimize(self, source: Source, path: Path) -> str:
+        """Write the optimized graph; the highest level at which ONNX Runtime loads what its optimizer made of it."""
+        refused: list[Exception] = []
+        for level in LEVELS:
+            try:
+                _session(source.graph, self._options(), level, _unsafe_optimizers(source.precision), path)
+                self._loaded(path)  # where more is optimized, which may be refused as well
+                return level
+            except not_implemented():
+                raise
+            except Exception as error:
+                refused.append(error)
+        raise refused[0]
+
+    def _loaded(self, path: Path) -> Any:
+        """A session of what `_optimize` wrote: pairs were moved then, where that was safe."""
+        return _session(path, self._options(), "ORT_ENABLE_ALL", [MOVES_PAIRS])
 
     def load(self, directory: Path) -> Runner:
-        import onnxruntime as ort
-
-        session = ort.InferenceSession(str(directory / self.artifact), self._options(), providers=PROVIDERS)
+        session = self._loaded(directory / self.artifact)
         return OnnxRuntimeRunner(session, {"threads": self.threads or usable_cores()})
 
     def _options(self) -> Any:
@@ -92,6 +107,27 @@ class OnnxRuntime(Backend):
         if integer_products_saturate():
             options.add_session_config_entry("session.x64quantprecision", "1")
         return options
+
+
+def _session(path: Path, options: Any, level: str, disabled: Sequence[str], optimized: Path | None = None) -> Any:
+    import onnxruntime as ort
+
+    options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, level)
+    if optimized is not None:
+        options.optimized_model_filepath = str(optimized)
+    return ort.InferenceSession(str(path), options, providers=PROVIDERS, disabled_optimizers=list(disabled))
+
+
+def _unsafe_optimizers(precision: Precision) -> list[str]:
+    """ONNX Runtime's names of what makes a wrong or invalid graph of this precision."""
+    unsafe = []
+    if precision.remainder == "float16":
+        # It holds a float16 bias in int32 steps by way of float16, where a large one becomes infinite.
+        unsafe.append("WeightBiasQuantization")
+    if "float8" in precision.activations:
+        # It moves pairs across a MaxPool, which takes no float8: the graph is then refused.
+        unsafe.append(MOVES_PAIRS)
+    return unsafe
 
 
 class OnnxRuntimeRunner(Runner):
