@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from roundoff.artifact import sha256_of, whole_file
@@ -25,6 +24,7 @@ from roundoff.progress import track
 
 if TYPE_CHECKING:
     import keras
+    import onnx
 
 Logits = NDArray[np.float32]
 BATCH_DIMENSION = "N"
@@ -163,6 +163,8 @@ def cleaned(model: onnx.ModelProto, layers: list[str]) -> onnx.ModelProto:
 
     ONNX Runtime's basic optimizations do the folding: they leave standard operators only.
     """
+    import onnx
+
     for value in (*model.graph.input, *model.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = BATCH_DIMENSION
     model = folded(model)
@@ -175,6 +177,7 @@ def cleaned(model: onnx.ModelProto, layers: list[str]) -> onnx.ModelProto:
 
 def folded(model: onnx.ModelProto) -> onnx.ModelProto:
     """The graph after ONNX Runtime's basic optimizations: scales and biases folded, transposes moved away."""
+    import onnx
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

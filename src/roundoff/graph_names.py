@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
 
-import onnx
+if TYPE_CHECKING:
+    import onnx
 
 
 def name_by_layer(model: onnx.ModelProto, layers: Collection[str]) -> None:
@@ -52,6 +54,8 @@ def _layer(candidates: tuple[str, ...], layers: Collection[str]) -> str:
 
 
 def _input_roles(node: onnx.NodeProto, opset: int) -> list[str]:
+    import onnx
+
     formal = [parameter.name for parameter in onnx.defs.get_schema(node.op_type, opset, node.domain).inputs]
     return [formal[min(number, len(formal) - 1)] for number in range(len(node.input))]
 

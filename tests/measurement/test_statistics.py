@@ -280,3 +280,10 @@ def test_the_intervals_cover():
     assert 0.935 < drop < 0.97
     assert 0.935 < kept < 0.97
     assert 0.94 < medians < 0.985
+
+
+def test_normal_points_are_those_of_the_distribution():
+    from scipy import special
+
+    assert float(special.ndtri(0.5 + s.CONFIDENCE / 2)) == s.Z
+    assert float(special.ndtri(0.8)) + s.Z == s.Z_POWER_80

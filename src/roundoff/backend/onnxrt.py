@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import onnx
 
 from roundoff.backend.base import Backend, Bound, Logits, Runner, Source
 from roundoff.backend.host import HostBound, check_threads, infer_in_chunks
@@ -57,6 +56,8 @@ class OnnxRuntime(Backend):
         return convolution_error(precision.activations)
 
     def build(self, source: Source, directory: Path) -> dict[str, Any]:
+        import onnx
+
         path = directory / self.artifact
         try:
             level = self._optimize(source, path)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-
-import onnx
-from onnx import helper
+from typing import TYPE_CHECKING
 
 from roundoff.precision.base import Precision
+
+if TYPE_CHECKING:
+    import onnx
 
 # operator: the position of its weights among its inputs
 MULTIPLIERS = {
@@ -39,6 +40,8 @@ def layer_types(model: onnx.ModelProto) -> dict[str, int]:
 
 def dtype_name(code: int) -> str:
     """NumPy's or ml_dtypes' name of an ONNX element type."""
+    from onnx import helper
+
     return str(helper.tensor_dtype_to_np_dtype(code))
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+
+if TYPE_CHECKING:
+    import onnx
 
 PROVIDERS = ["CPUExecutionProvider"]
 
@@ -14,14 +16,15 @@ PROVIDERS = ["CPUExecutionProvider"]
 def convolution_error(dtype: str) -> str | None:
     """Why ONNX Runtime cannot run a convolution in a 16-bit float type; None if it can, and for other types."""
     import ml_dtypes
+    import onnx
     import onnxruntime as ort
 
     if dtype not in ("float16", "bfloat16"):
         return None
-    weights = numpy_helper.from_array(
+    weights = onnx.numpy_helper.from_array(
         np.ones((1, 1, 1, 1), np.float16 if dtype == "float16" else ml_dtypes.bfloat16), "w"
     )
-    node = helper.make_node("Conv", ["x", "w"], ["y"], name=f"convolution in {dtype}")
+    node = onnx.helper.make_node("Conv", ["x", "w"], ["y"], name=f"convolution in {dtype}")
     probe = one_node_model(node, weights.data_type, [1, 1, 1, 1], weights, weights.data_type)
     try:
         ort.InferenceSession(probe, providers=PROVIDERS)
@@ -37,12 +40,13 @@ def integer_products_saturate() -> bool:
     CPUs with AVX2 or AVX-512 but without VNNI do, and INT8 models then answer wrongly unless ONNX Runtime makes
     the weights uint8, which costs other CPUs a third of their INT8 speed.
     """
+    import onnx
     import onnxruntime as ort
 
     depth = 64
-    weights = numpy_helper.from_array(np.full((depth, 16), 127, np.int8), "w")
-    node = helper.make_node("MatMulInteger", ["x", "w"], ["y"])
-    probe = one_node_model(node, TensorProto.UINT8, [16, depth], weights, TensorProto.INT32)
+    weights = onnx.numpy_helper.from_array(np.full((depth, 16), 127, np.int8), "w")
+    node = onnx.helper.make_node("MatMulInteger", ["x", "w"], ["y"])
+    probe = one_node_model(node, onnx.TensorProto.UINT8, [16, depth], weights, onnx.TensorProto.INT32)
     largest = np.full((16, depth), 255, np.uint8)
     sums = ort.InferenceSession(probe, providers=PROVIDERS).run(["y"], {"x": largest})[0]
     return bool((sums != 255 * 127 * depth).any())
@@ -52,10 +56,12 @@ def one_node_model(
     node: onnx.NodeProto, input_type: int, shape: list[int], weights: onnx.TensorProto, output_type: int
 ) -> bytes:
     """A serialized model of one node from `x` of `shape` to `y`."""
-    given = helper.make_tensor_value_info("x", input_type, shape)
-    result = helper.make_tensor_value_info("y", output_type, None)
-    graph = helper.make_graph([node], "probe", [given], [result], [weights])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)], ir_version=10)
+    import onnx
+
+    given = onnx.helper.make_tensor_value_info("x", input_type, shape)
+    result = onnx.helper.make_tensor_value_info("y", output_type, None)
+    graph = onnx.helper.make_graph([node], "probe", [given], [result], [weights])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 22)], ir_version=10)
     return bytes(model.SerializeToString())
 
 

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-import onnx
-
 from roundoff.artifact import read_json, write_json
 from roundoff.backend import cuda
 from roundoff.backend.base import Backend, Runner, Source
@@ -113,6 +111,8 @@ class Tensorrt(Backend):
 
     def build(self, source: Source, directory: Path) -> dict[str, Any]:
         """Write model.engine, engine.json and (TensorRT) timing.cache."""
+        import onnx
+
         trt = import_tensorrt(self.module)
         if not builds_ahead_of_time(trt) and (missing := cuda.absence()):
             raise Unavailable(f"{self.module} builds for the GPU of this machine; {missing}")

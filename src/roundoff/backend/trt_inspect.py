@@ -7,12 +7,14 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
 
 from roundoff.errors import GateError
+
+if TYPE_CHECKING:
+    import onnx
 
 # The first that matches counts: TensorRT's words for types, narrowest first.
 TYPES = {
@@ -167,6 +169,8 @@ def refuse_false_claim(claimed: Iterable[str], layers: Sequence[Layer], unknown_
 
 def multiplications(model: onnx.ModelProto) -> dict[str, int]:
     """Multiply-adds per image of each Conv, ConvTranspose, Gemm and MatMul with constant weights, by node name."""
+    import onnx
+
     graph = onnx.shape_inference.infer_shapes(model).graph
     shapes = {v.name: _dimensions(v) for v in [*graph.input, *graph.value_info, *graph.output]}
     weights = {i.name: tuple(i.dims) for i in graph.initializer}

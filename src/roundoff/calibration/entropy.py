@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import xlogy
 
 from roundoff.calibration.base import Calibrator, require
 from roundoff.calibration.histogram import Counts, Histogram
@@ -57,6 +56,8 @@ def divergences(counts: Counts, ends: Counts) -> NDArray[np.float64]:
     but outliers, and where all that is kept lies in the last level of a clipped histogram: one level describes itself
     exactly, however much was thrown away.
     """
+    from scipy.special import xlogy
+
     mass = _prefix(counts)
     occupied = _prefix(counts > 0)
     information = _prefix(xlogy(counts, counts))

@@ -13,11 +13,10 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special, stats
 
 CONFIDENCE = 0.95
-Z = float(special.ndtri(0.5 + CONFIDENCE / 2))
-Z_POWER_80 = Z + float(special.ndtri(0.8))
+Z = 1.959963984540054  # the standard normal distribution's 97.5 % point; SciPy is imported where it is used
+Z_POWER_80 = Z + 0.8416212335729143  # and its 80 % point
 FEWEST_FOR_MEDIAN_INTERVAL = 6
 Values = NDArray[np.float64]
 
@@ -37,12 +36,16 @@ class Interval:
 
 def wilson(successes: int, trials: int) -> Interval:
     """A proportion with Wilson's score interval (JASA 22, 1927)."""
+    from scipy import stats
+
     interval = stats.binomtest(successes, trials).proportion_ci(CONFIDENCE, method="wilson")
     return Interval(successes / trials, float(interval.low), float(interval.high))
 
 
 def mcnemar_exact(lost: int, gained: int) -> float:
     """Two-sided p-value of McNemar's exact test (Psychometrika 12, 1947): are `lost` and `gained` equally likely?"""
+    from scipy import stats
+
     if lost + gained == 0:
         return 1.0
     return float(stats.binomtest(lost, lost + gained, 0.5).pvalue)
@@ -108,6 +111,8 @@ def _score_interval(
     z: float,
 ) -> Interval:
     """The values at which the score statistic excess/deviation is within ±z; excess falls from + to - at `estimate`."""
+    from scipy import optimize
+
     lowest, highest = bounds
     step = 1e-12
 
@@ -165,6 +170,8 @@ def quantile_ranks(count: int, share: float) -> tuple[int, int] | None:
     The number of `count` independent values below it is binomial (Conover, Practical Nonparametric Statistics, 3.2);
     2.5 % at most are left on either side. None where `count` values are too few for that.
     """
+    from scipy import stats
+
     if count < 1:
         return None
     tail = (1 - CONFIDENCE) / 2
@@ -178,6 +185,8 @@ def effective_size(values: Values, groups: NDArray[np.int64]) -> int:
     Their number over the design effect of the mean (groups taken as a sample of clusters), less what Student's t loses
     with few groups (Korn and Graubard, 1998); never more than there are values. 0 for one group.
     """
+    from scipy import stats
+
     _, member, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     count, clusters = len(values), len(sizes)
     if clusters < 2:
@@ -196,6 +205,7 @@ def samples_for_percentile(percentile: float, confidence: float = 0.99) -> int:
     One sample may exceed the estimate, so n is the smallest with P(Binomial(n, 1 - percentile) <= 1) <= 1 - confidence,
     the binomial's tail being the regularised incomplete beta function.
     """
+    from scipy import special
 
     def passes(count: int) -> bool:
         return float(special.betainc(count - 1, 2, percentile)) <= 1 - confidence

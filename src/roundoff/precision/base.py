@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-import onnx
-
 if TYPE_CHECKING:
+    import onnx
+
     from roundoff.calibration.base import CalibrationTable
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-import onnx
-
 from roundoff.precision.base import Grid, Precision
-from roundoff.precision.cast import at_least_opset, lower
 from roundoff.precision.half import BFLOAT16
 
 if TYPE_CHECKING:
+    import onnx
+
     from roundoff.calibration.base import CalibrationTable
 
 FIRST_OPSET = 22  # the first in which ONNX defines Conv and the poolings for bfloat16
@@ -31,4 +30,6 @@ class Bf16(Precision):
 
     def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """The graph in bfloat16, at operator set 22 or newer."""
+        from roundoff.precision.cast import at_least_opset, lower
+
         return lower(at_least_opset(model, FIRST_OPSET), BFLOAT16, self.keep)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-import onnx
-
 from roundoff.precision.base import Grid, Precision
-from roundoff.precision.cast import lower
 from roundoff.precision.half import FLOAT16
 
 if TYPE_CHECKING:
+    import onnx
+
     from roundoff.calibration.base import CalibrationTable
 
 
@@ -29,4 +28,6 @@ class Fp16(Precision):
 
     def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """The graph in float16; raises BuildError where a weight exceeds 65504."""
+        from roundoff.precision.cast import lower
+
         return lower(model, FLOAT16, self.keep)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-import onnx
-
 from roundoff.precision.base import Grid, Precision
 
 if TYPE_CHECKING:
+    import onnx
+
     from roundoff.calibration.base import CalibrationTable
 
 
@@ -22,6 +22,8 @@ class Fp32(Precision):
 
     def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """A copy of `model`, which computes in float32 already."""
+        import onnx
+
         copy = onnx.ModelProto()
         copy.CopyFrom(model)
         return copy

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, ClassVar
 
 import ml_dtypes
 import numpy as np
-import onnx
 
 from roundoff.calibration.integers import along, rounded_up, weight_scales
 from roundoff.errors import CalibrationError
 from roundoff.precision.base import Grid, Precision
-from roundoff.precision.cast import at_least_opset, lower
+from roundoff.precision.codec import FLOAT8E4M3FN, Codec, Codes, Floats
 from roundoff.precision.half import FLOAT16
 from roundoff.precision.int8_fp16 import refuse_ranges_beyond_half
-from roundoff.precision.placement import Placement
-from roundoff.precision.qdq import Codec, Codes, Floats, quantize
 
 if TYPE_CHECKING:
+    import onnx
+
     from roundoff.calibration.base import CalibrationTable, TensorRange
 
 FIRST_OPSET = 19  # the first in which ONNX defines QuantizeLinear for 8-bit floats
@@ -51,6 +50,10 @@ class Fp8(Precision):
 
     def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """Insert the pairs and lower the remainder; raises CalibrationError without a table of this model."""
+        from roundoff.precision.cast import at_least_opset, lower
+        from roundoff.precision.placement import Placement
+        from roundoff.precision.qdq import quantize
+
         if table is None:
             raise CalibrationError(
                 "FP8 needs a calibration table", received=None, expected="a table", fix="run the calibrate stage first"
@@ -73,8 +76,8 @@ class Fp8(Precision):
 class E4m3Codec(Codec):
     """Symmetric scaling onto ±448 by float16 scales; rounding is to nearest even, beyond the end it saturates."""
 
-    activation_type = onnx.TensorProto.FLOAT8E4M3FN
-    weight_type = onnx.TensorProto.FLOAT8E4M3FN
+    activation_type = FLOAT8E4M3FN
+    weight_type = FLOAT8E4M3FN
 
     def activation(self, seen: TensorRange) -> tuple[np.float32, float]:
         """The scale that puts the larger end of the range at 448, and 0."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-import onnx
 
-from roundoff.calibration.base import CalibrationTable, TensorRange
 from roundoff.calibration.integers import along, grid_for, weight_scales
 from roundoff.errors import CalibrationError
 from roundoff.precision.base import Grid, Precision
-from roundoff.precision.placement import Placement, tensors
-from roundoff.precision.qdq import Codec, Codes, Floats, quantize
+from roundoff.precision.codec import INT8, UINT8, Codec, Codes, Floats
+
+if TYPE_CHECKING:
+    import onnx
+
+    from roundoff.calibration.base import CalibrationTable, TensorRange
+    from roundoff.precision.placement import Placement
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Int8(Precision):
 
     def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """Insert the pairs; raises CalibrationError without a table of this very model."""
+        from roundoff.precision.qdq import quantize
+
         if table is None:
             raise CalibrationError(
                 "INT8 needs a calibration table", received=None, expected="a table", fix="run the calibrate stage first"
@@ -47,9 +52,13 @@ class Int8(Precision):
 
     def quantized_tensors(self, model: onnx.ModelProto) -> set[str]:
         """Names of the activations and weights that `convert` puts into 8 bits for TensorRT; raises BuildError."""
+        from roundoff.precision.placement import tensors
+
         return tensors(model, self._placement(Grid()))
 
     def _placement(self, grid: Grid) -> Placement:
+        from roundoff.precision.placement import Placement
+
         return Placement(
             first_layer=self.first_layer,
             last_layer=self.last_layer,
@@ -63,11 +72,11 @@ class Int8(Precision):
 class IntegerCodec(Codec):
     """Activations on a grid of 256 codes; weights int8, symmetric; scales are values of the type `remainder`."""
 
-    weight_type = onnx.TensorProto.INT8
+    weight_type = INT8
 
     def __init__(self, grid: Grid, remainder: str = "float32") -> None:
         self.grid, self.remainder = grid, remainder
-        self.activation_type = onnx.TensorProto.INT8 if grid.activation == "int8" else onnx.TensorProto.UINT8
+        self.activation_type = INT8 if grid.activation == "int8" else UINT8
 
     def activation(self, seen: TensorRange) -> tuple[np.float32, float]:
         """Scale and zero point that cover the range."""

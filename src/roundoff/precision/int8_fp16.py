@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-import onnx
-
-from roundoff.calibration.graph import element_types
 from roundoff.errors import CalibrationError
 from roundoff.precision.base import Grid
-from roundoff.precision.cast import at_least_opset, lower
 from roundoff.precision.half import FLOAT16
 from roundoff.precision.int8 import Int8
 
 if TYPE_CHECKING:
+    import onnx
+
     from roundoff.calibration.base import CalibrationTable
 
 LEAST_SCALE = 32 * FLOAT16.smallest  # rounded up to float16 it is at most 3 % too large
@@ -37,6 +35,8 @@ class Int8Fp16(Int8):
         Raises CalibrationError without a table of this model, or where a tensor's seen values or its scale leave
         float16's range; BuildError where a weight does.
         """
+        from roundoff.precision.cast import at_least_opset, lower
+
         quantized = super().convert(model, grid, table)
         assert table is not None
         lowered = lower(at_least_opset(quantized, FIRST_OPSET), FLOAT16, self.keep)
@@ -49,6 +49,8 @@ def refuse_ranges_beyond_half(table: CalibrationTable, lowered: onnx.ModelProto)
 
     It is too large, or is quantized with a scale so small that float16 has few digits for it.
     """
+    from roundoff.calibration.graph import element_types
+
     types = element_types(lowered)
     quantized = {node.input[0] for node in lowered.graph.node if node.op_type == "QuantizeLinear"}
     for name in sorted(table.ranges.keys() & {name for name, code in types.items() if code == FLOAT16.code}):

@@ -9,7 +9,6 @@ take up what rounding a weight takes from the mean output.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,29 +23,10 @@ from roundoff.calibration.graph import constants, model_hash, shapes
 from roundoff.calibration.integers import along, weight_axis
 from roundoff.errors import BuildError, CalibrationError
 from roundoff.precision.bias import bias_shift, rounding_sums
+from roundoff.precision.codec import Codec, Codes, Floats
 from roundoff.precision.placement import Placement, Site, sites
 
 LARGEST_BIAS = 2.0**30  # in int32 steps: half of what there is room for
-Codes = NDArray[Any]
-Floats = NDArray[np.float32]
-
-
-class Codec(ABC):
-    """An 8-bit type as QuantizeLinear uses it; `activation_type` and `weight_type` are onnx.TensorProto numbers."""
-
-    activation_type: int
-    weight_type: int
-
-    @abstractmethod
-    def activation(self, seen: TensorRange) -> tuple[np.float32, float]:
-        """Scale and zero point for a tensor with that range."""
-
-    @abstractmethod
-    def weight(self, values: Floats, axis: int | None, least: Floats | float = 0) -> tuple[Floats, Codes]:
-        """Scales, float32 [channels] along `axis` (or []), and codes of `values`' shape; the zero point is 0.
-
-        No scale is below `least`, of the scales' shape.
-        """
 
 
 def quantize(
