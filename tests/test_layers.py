@@ -9,7 +9,7 @@ import roundoff
 
 ROOT = Path(roundoff.__file__).parent
 LAYERS = (
-    ("errors", "stopping", "own", "artifact", "paths", "progress", "lock", "collector", "shortfall"),
+    ("errors", "limits", "stopping", "own", "artifact", "paths", "progress", "lock", "collector", "shortfall"),
     ("platform",),
     ("dataset",),
     ("framework", "model", "batches", "training"),

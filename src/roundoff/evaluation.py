@@ -15,6 +15,7 @@ from roundoff.artifact import whole_directory, write_json
 from roundoff.backend.base import Backend, Logits, Runner
 from roundoff.dataset.base import Images, Labels, Prepared
 from roundoff.errors import ConfigError, GateError, noted
+from roundoff.limits import MOST_BATCH, MOST_BATCH_SIZES, MOST_LOADS, MOST_SECONDS, check_seed
 from roundoff.lock import device_lock
 from roundoff.measurement.accuracy import accuracy, chance_level, refuse_chance_level
 from roundoff.measurement.cell import Cell, find_cells
@@ -27,6 +28,7 @@ from roundoff.progress import Bar, progress_bar
 from roundoff.shortfall import Shortfall, tolerated
 
 OWN_FILES = ("fp32", "fp16", "int8")
+MOST = {"accuracy_batch": MOST_BATCH, "warmup_runs": 10**6, "rounds_per_load": MOST_LOADS, "rotate": 1024}
 UNTIMED = {
     "load_ms": None,
     "memory_mb": None,
@@ -68,14 +70,24 @@ class Evaluation:
         object.__setattr__(self, "batch_sizes", [int(size) for size in self.batch_sizes])
         object.__setattr__(self, "untimed", [str(name) for name in self.untimed])
         sizes, fewest = self.batch_sizes, FEWEST_FOR_MEDIAN_INTERVAL
-        _require(bool(sizes) and min(sizes) > 0, "batch_sizes", sizes, "one or more sizes of at least 1")
+        fitting = 1 <= len(sizes) <= MOST_BATCH_SIZES and 0 < min(sizes) <= max(sizes) <= MOST_BATCH
+        _require(
+            fitting,
+            "batch_sizes",
+            sizes,
+            f"one or more sizes ({MOST_BATCH_SIZES} at most) of at least 1, at most {MOST_BATCH}",
+        )
         _require(len(set(sizes)) == len(sizes), "batch_sizes", sizes, "each size once")
-        for name in ("accuracy_batch", "warmup_runs", "rounds_per_load", "rotate"):
-            _require(getattr(self, name) >= 1, name, getattr(self, name), "at least 1")
+        for name, most in MOST.items():
+            _require(1 <= getattr(self, name) <= most, name, getattr(self, name), f"at least 1, at most {most}")
         for name in ("min_seconds", "budget_seconds", "energy_seconds"):
-            _require(0 < getattr(self, name) < float("inf"), name, getattr(self, name), "a number of seconds above 0")
-        _require(0 <= self.warmup_ms < float("inf"), "warmup_ms", self.warmup_ms, "0 or more milliseconds")
-        _require(self.min_loads >= fewest, "min_loads", self.min_loads, f"{fewest} or more")
+            seconds = getattr(self, name)
+            _require(0 < seconds <= MOST_SECONDS, name, seconds, f"a number of seconds above 0, up to {MOST_SECONDS:g}")
+        _require(0 <= self.warmup_ms <= 1e6, "warmup_ms", self.warmup_ms, "0 or more milliseconds, up to 1000000")
+        _require(
+            fewest <= self.min_loads <= MOST_LOADS, "min_loads", self.min_loads, f"{fewest} or more, up to {MOST_LOADS}"
+        )
+        check_seed("evaluate.seed", self.seed)
         for name in ("interval_target", "chance_margin"):
             _require(0 < getattr(self, name) < 1, name, getattr(self, name), "a share between 0 and 1")
 

@@ -19,6 +19,7 @@ from roundoff.dataset.base import Images, Prepared
 from roundoff.errors import ConfigError, DataError, GateError
 from roundoff.framework import quiet_keras
 from roundoff.graph_names import name_by_layer
+from roundoff.limits import MOST_IMAGES
 from roundoff.model.base import INPUT_NAME, OUTPUT_NAME
 from roundoff.progress import track
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 Logits = NDArray[np.float32]
 BATCH_DIMENSION = "N"
 PARITY_BATCH = 64
+NEWEST_OPSET = 99  # beyond any that there is
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ class Export:
 
     def __post_init__(self) -> None:
         checks = {
-            "opset": (self.opset >= 18, "18 or newer"),
-            "parity_images": (self.parity_images >= 1, "at least 1"),
+            "opset": (18 <= self.opset <= NEWEST_OPSET, f"18 or newer, up to {NEWEST_OPSET} if the converter knows it"),
+            "parity_images": (1 <= self.parity_images <= MOST_IMAGES, f"at least 1, at most {MOST_IMAGES}"),
             "tolerance": (0 < self.tolerance < 1, "a number between 0 and 1"),
         }
         for key, (holds, expected) in checks.items():

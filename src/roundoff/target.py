@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from roundoff.errors import ConfigError
+from roundoff.limits import MOST_BATCH
 from roundoff.measurement.latency import PERCENTILES
 
 
@@ -34,7 +35,7 @@ class Target:
         _require(one, "keep", None, "a value for keep or for points: a verdict needs a target for accuracy")
         _require(self.keep is None or 0 < self.keep <= 1, "keep", self.keep, "a share above 0, at most 1")
         _require(self.points is None or 0 <= self.points < 100, "points", self.points, "percentage points, 0 or more")
-        _require(self.batch_size >= 1, "batch_size", self.batch_size, "at least 1")
+        _require(1 <= self.batch_size <= MOST_BATCH, "batch_size", self.batch_size, f"at least 1, at most {MOST_BATCH}")
         known = self.latency_percentile in PERCENTILES
         _require(known, "latency_percentile", self.latency_percentile, f"one of {', '.join(PERCENTILES)}")
         for name in ("latency_ms", "throughput_per_s", "size_mb", "memory_mb", "mj_per_image"):

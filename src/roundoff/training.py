@@ -18,6 +18,7 @@ from roundoff.batches import TrainingBatches, ValidationBatches, holdout, py_dat
 from roundoff.dataset.base import Prepared, Split
 from roundoff.errors import ConfigError, GateError
 from roundoff.framework import quiet_keras
+from roundoff.limits import MOST_BATCH, MOST_PIXELS, MOST_SEED
 from roundoff.model.base import Model
 from roundoff.progress import Bar, progress_bar
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     import keras
 
 CURVES = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
+
+MOST_EPOCHS = 100_000
 
 
 @dataclass(frozen=True)
@@ -49,16 +52,16 @@ class Training:
 
     def __post_init__(self) -> None:
         checks = {
-            "epochs": (self.epochs >= 1, "at least 1"),
-            "batch_size": (self.batch_size >= 1, "at least 1"),
+            "epochs": (1 <= self.epochs <= MOST_EPOCHS, f"at least 1, at most {MOST_EPOCHS}"),
+            "batch_size": (1 <= self.batch_size <= MOST_BATCH, f"at least 1, at most {MOST_BATCH}"),
             "learning_rate": (0 < self.learning_rate < math.inf, "a finite number above 0"),
             "warmup_fraction": (0 <= self.warmup_fraction < 1, "a number in [0, 1)"),
             "momentum": (0 <= self.momentum < 1, "a number in [0, 1)"),
             "weight_decay": (0 <= self.weight_decay < math.inf, "a finite number, at least 0"),
             "label_smoothing": (0 <= self.label_smoothing < 1, "a number in [0, 1)"),
-            "shift_pixels": (self.shift_pixels >= 0, "at least 0"),
+            "shift_pixels": (0 <= self.shift_pixels < MOST_PIXELS, f"at least 0, less than {MOST_PIXELS}"),
             "validation_fraction": (0 < self.validation_fraction < 1, "a number between 0 and 1"),
-            "seed": (0 <= self.seed < 2**32, "an integer in [0, 2^32)"),
+            "seed": (0 <= self.seed <= MOST_SEED, "an integer in [0, 2^32)"),
         }
         for key, (holds, expected) in checks.items():
             if not holds:

@@ -11,17 +11,18 @@ import numpy as np
 from roundoff.backend.base import Bound, Logits, Milliseconds
 from roundoff.dataset.base import Images
 from roundoff.errors import ConfigError, GateError
+from roundoff.limits import MOST_THREADS
 
 CHUNK = 256  # images per call of `infer`: enough to be fast, little memory at 224 × 224 pixels
 
 
 def check_threads(threads: int | None) -> None:
-    """Raise ConfigError unless `threads` is None (one per usable core) or at least 1."""
-    if threads is not None and threads < 1:
+    """Raise ConfigError unless `threads` is None (one per usable core) or a number that a machine may have."""
+    if threads is not None and not 1 <= threads <= MOST_THREADS:
         raise ConfigError(
-            "no thread to run on",
+            "no thread to run on" if threads < 1 else "too many threads",
             received=f"threads={threads}",
-            expected="at least 1, or null for one thread per usable core",
+            expected=f"at least 1, at most {MOST_THREADS}, or null for one thread per usable core",
             fix="set threads=null",
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +20,12 @@ from roundoff.backend.trt_library import INSTALL, import_tensorrt, make_log, pub
 from roundoff.backend.trt_runner import KERNELS, TensorrtRunner
 from roundoff.collector import collector_paused
 from roundoff.errors import BuildError, ConfigError, GateError, RoundoffError, Unavailable
+from roundoff.limits import MOST_BATCH, MOST_BATCH_SIZES
 from roundoff.precision.base import Grid, Precision
 
 FACTS, TIMING_CACHE = "engine.json", "timing.cache"
 LEVELS = range(6)
+MOST_MEGABYTES, MOST_REPEATS, MOST_STREAMS = 10**6, 100, 64
 FIRST_CAPABILITY = {"bfloat16": (8, 0), "tf32": (8, 0), "float8_e4m3fn": (8, 9)}
 
 
@@ -57,14 +60,23 @@ class Tensorrt(Backend):
     def __post_init__(self) -> None:
         _require(self.module in INSTALL, "module", self.module, f"one of {', '.join(INSTALL)}")
         fixed = list(self.batch_sizes)
-        _require(bool(fixed) and min(fixed) >= 1, "batch_sizes", fixed, "at least one, each of 1 or more")
+        fitting = 1 <= len(fixed) <= MOST_BATCH_SIZES and 1 <= min(fixed) <= max(fixed) <= MOST_BATCH
+        _require(
+            fitting,
+            "batch_sizes",
+            fixed,
+            f"at least one ({MOST_BATCH_SIZES} at most), each of 1 or more, up to {MOST_BATCH}",
+        )
         given = self.profiles is None or len(self.profiles) > 0
         _require(given, "profiles", self.profiles, "null, or one or more [min, opt, max]")
         for sizes in self.profiles or []:
-            rising = len(sizes) == 3 and 1 <= sizes[0] <= sizes[1] <= sizes[2]
-            _require(rising, "profiles", list(sizes), "batch sizes [min, opt, max] with 1 <= min <= opt <= max")
-        positive = self.workspace_mb is None or self.workspace_mb > 0
-        _require(positive, "workspace_mb", self.workspace_mb, "null or a positive number of MB")
+            rising = len(sizes) == 3 and 1 <= sizes[0] <= sizes[1] <= sizes[2] <= MOST_BATCH
+            expected = f"batch sizes [min, opt, max] with 1 <= min <= opt <= max <= {MOST_BATCH}"
+            _require(rising, "profiles", list(sizes), expected)
+        positive = self.workspace_mb is None or 0 < self.workspace_mb <= MOST_MEGABYTES
+        _require(
+            positive, "workspace_mb", self.workspace_mb, f"null or a positive number of MB, at most {MOST_MEGABYTES}"
+        )
         _require(self.optimization_level in LEVELS, "optimization_level", self.optimization_level, "0 to 5")
         levels = ("NONE", "AMPERE_PLUS", "SAME_COMPUTE_CAPABILITY")
         level = self.hardware_compatibility
@@ -76,8 +88,16 @@ class Tensorrt(Backend):
         else:
             expected = "[]: TensorRT builds for the GPU of this machine"
             _require(not self.compute_capabilities, "compute_capabilities", self.compute_capabilities, expected)
-        _require(self.repeats >= 1, "repeats", self.repeats, "at least 1 build of each engine")
-        _require(self.streams >= 2, "streams", self.streams, "at least 2, so that copies overlap compute")
+        for name in self.compute_capabilities:
+            known = bool(re.fullmatch(r"SM\d{2,3}|CURRENT", name))
+            _require(known, "compute_capabilities", name, "names such as SM80, SM89, SM120, or CURRENT")
+        repeats, streams = self.repeats, self.streams
+        _require(
+            1 <= repeats <= MOST_REPEATS, "repeats", repeats, f"at least 1 build of each engine, at most {MOST_REPEATS}"
+        )
+        overlapping = f"at least 2, so that copies overlap compute, at most {MOST_STREAMS}"
+        _require(2 <= streams <= MOST_STREAMS, "streams", streams, overlapping)
+        _require(self.cache != "", "cache", repr(self.cache), "a directory, or null")
 
     @property
     def _profiles(self) -> list[list[int]]:

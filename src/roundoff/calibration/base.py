@@ -10,8 +10,10 @@ from typing import Any, ClassVar
 from roundoff.artifact import read_json, write_json
 from roundoff.calibration.histogram import Histogram
 from roundoff.errors import CalibrationError, ConfigError, DataError
+from roundoff.limits import MOST_BATCH, MOST_IMAGES
 
 FORMAT_VERSION = 2
+MOST_CANDIDATES = 2**16  # a histogram has 4096 bins on a side
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,8 @@ class Calibrator(ABC):
 
     def __post_init__(self) -> None:
         for key in ("images", "batch_size", "held_out"):
-            require(getattr(self, key) >= 1, key, getattr(self, key), "a whole number from 1 up")
+            most = MOST_BATCH if key == "batch_size" else MOST_IMAGES
+            require(1 <= getattr(self, key) <= most, key, getattr(self, key), f"a whole number from 1 up to {most}")
         require(
             0 < self.max_clipped_percent <= 100, "max_clipped_percent", self.max_clipped_percent, "above 0, at most 100"
         )
@@ -116,3 +119,9 @@ def require(holds: bool, key: str, received: object, expected: str) -> None:
             expected=expected,
             fix=f"set calibrate.{key} in conf/calibrate/ or with -S calibrate.{key}=…",
         )
+
+
+def require_candidates(candidates: int) -> None:
+    """Raise ConfigError unless there are thresholds to choose from, and no more than can tell anything apart."""
+    most = MOST_CANDIDATES
+    require(2 <= candidates <= most, "candidates", candidates, f"2 or more thresholds to choose from, at most {most}")

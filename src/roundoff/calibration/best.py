@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from roundoff.calibration.base import Calibrator, require
+from roundoff.calibration.base import Calibrator, require, require_candidates
 from roundoff.calibration.entropy import Entropy
 from roundoff.calibration.histogram import Histogram
 from roundoff.calibration.minmax import MinMax
@@ -26,7 +26,7 @@ class Best(Calibrator):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(0 < self.percentile <= 100, "percentile", self.percentile, "above 0, at most 100")
-        require(self.candidates >= 2, "candidates", self.candidates, "2 or more thresholds to choose from")
+        require_candidates(self.candidates)
 
     def threshold(self, seen: Histogram) -> float:
         """The best threshold judged on the histogram it was chosen from."""

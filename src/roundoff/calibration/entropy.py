@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from roundoff.calibration.base import Calibrator, require
+from roundoff.calibration.base import Calibrator, require_candidates
 from roundoff.calibration.histogram import Counts, Histogram
 
 LEVELS = 128
@@ -32,7 +32,7 @@ class Entropy(Calibrator):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.candidates >= 2, "candidates", self.candidates, "2 or more thresholds to choose from")
+        require_candidates(self.candidates)
 
     def threshold(self, seen: Histogram) -> float:
         """The candidate with the smallest divergence; the largest of equals, so that nothing is clipped for free.

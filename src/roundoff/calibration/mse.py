@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from roundoff.calibration.base import Calibrator, require
+from roundoff.calibration.base import Calibrator, require_candidates
 from roundoff.calibration.histogram import Histogram
 
 TOP_CODE = 127
@@ -23,7 +23,7 @@ class MeanSquaredError(Calibrator):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.candidates >= 2, "candidates", self.candidates, "2 or more thresholds to choose from")
+        require_candidates(self.candidates)
 
     def threshold(self, seen: Histogram) -> float:
         """The best of evenly spaced candidates from a sixteenth of the largest magnitude up to all of it.

@@ -10,9 +10,11 @@ import numpy as np
 
 from roundoff.dataset.base import Dataset, Images, Labels, OpenDataset, Split, SplitName
 from roundoff.errors import ConfigError
+from roundoff.limits import check_seed
 
 BRIGHTEST = 16  # load_digits counts the set pixels of 4×4 blocks
 NATIVE_SIZE = 8
+LARGEST_SIZE = 1024  # all digits are held in memory: 5.7 GB then
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,11 @@ class Digits(Dataset):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.size < NATIVE_SIZE:
+        if not NATIVE_SIZE <= self.size <= LARGEST_SIZE:
             raise ConfigError(
-                "dataset.size is smaller than the digits themselves",
+                f"dataset.size is {'smaller than the digits themselves' if self.size < NATIVE_SIZE else 'too large'}",
                 received=self.size,
-                expected=f"at least {NATIVE_SIZE} pixels",
+                expected=f"at least {NATIVE_SIZE} pixels, at most {LARGEST_SIZE}",
                 fix="set dataset.size=32",
             )
         if not 0.05 <= self.test_fraction <= 0.5:
@@ -38,8 +40,7 @@ class Digits(Dataset):
                 expected="0.05 to 0.5",
                 fix="set dataset.test_fraction=0.2",
             )
-        if self.seed < 0:
-            raise ConfigError("dataset.seed is negative", received=self.seed, expected="0 or more", fix="set seed=0")
+        check_seed("dataset.seed", self.seed)
 
     def open(self) -> OpenDataset:
         """Load, resize and split the digits; they fit into memory (5.5 MB at 32×32)."""

@@ -14,6 +14,7 @@ from PIL import Image
 from roundoff.dataset.base import Dataset, Images, OpenDataset, SplitName
 from roundoff.dataset.tree import Tree, broken_image, open_tree
 from roundoff.errors import ConfigError, DataError
+from roundoff.limits import MOST_PIXELS
 
 SPLITS: tuple[SplitName, ...] = ("train", "test")
 # Only these of Pillow's decoders meet a stranger's file: others start programs, such as Ghostscript for EPS.
@@ -39,11 +40,11 @@ class ImageFolder(Dataset):
                 expected="a directory or a zip with train/CLASS/ and test/CLASS/",
                 fix="set dataset.path=PATH",
             )
-        if self.size < 1:
+        if not 1 <= self.size <= MOST_PIXELS:
             raise ConfigError(
                 "dataset.size is not a size",
                 received=self.size,
-                expected="1 pixel or more",
+                expected=f"1 pixel or more, at most {MOST_PIXELS}",
                 fix="set dataset.size=32",
             )
 

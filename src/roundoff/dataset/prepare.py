@@ -16,6 +16,7 @@ from roundoff.dataset.base import Dataset, Images, Labels, OpenDataset, SplitNam
 from roundoff.dataset.pixels import PixelStatistics
 from roundoff.dataset.stratified import stratified_indices
 from roundoff.errors import ConfigError, DataError
+from roundoff.limits import MOST_IMAGES, check_seed
 from roundoff.progress import track
 
 
@@ -27,13 +28,13 @@ class Preparation:
     calibration_pool: int
 
     def __post_init__(self) -> None:
-        if self.seed < 0:
-            raise ConfigError("prepare.seed is negative", received=self.seed, expected="0 or more", fix="set seed=0")
-        if self.calibration_pool < 1:
+        check_seed("prepare.seed", self.seed)
+        if not 1 <= self.calibration_pool <= MOST_IMAGES:
+            words = "leaves nothing to calibrate with" if self.calibration_pool < 1 else "is too large"
             raise ConfigError(
-                "prepare.calibration_pool leaves nothing to calibrate with",
+                f"prepare.calibration_pool {words}",
                 received=self.calibration_pool,
-                expected="1 or more",
+                expected=f"1 or more, at most {MOST_IMAGES}",
                 fix="set prepare.calibration_pool=4096",
             )
 

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from roundoff.errors import ConfigError, DataError
-from roundoff.model.base import INPUT_NAME, Model
+from roundoff.model.base import INPUT_NAME, Model, require
 
 if TYPE_CHECKING:
     import keras
+
+LARGEST = 1e6  # of a pixel's scale and offset
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,11 @@ class KerasFile(Model):
     path: str
     scale: float = 1.0
     offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        require(bool(self.path), "path", repr(self.path), "a .keras file")
+        require(0 < abs(self.scale) <= LARGEST, "scale", self.scale, f"a number other than 0, up to ±{LARGEST:g}")
+        require(abs(self.offset) <= LARGEST, "offset", self.offset, f"a number up to ±{LARGEST:g}")
 
     def build(
         self, shape: tuple[int, int, int], classes: int, mean: Sequence[float], std: Sequence[float]

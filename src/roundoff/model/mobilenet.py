@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # Expansion, channels and repeats of the paper's seven stages.
 STAGES = ((1, 16, 1), (6, 24, 2), (6, 32, 3), (6, 64, 4), (6, 96, 3), (6, 160, 3), (6, 320, 1))
 STEM_CHANNELS, HEAD_CHANNELS = 32, 1280
+WIDEST = 16  # 2 GB of weights
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class MobileNetV2(Model):
     batch_norm_momentum: float = 0.9
 
     def __post_init__(self) -> None:
-        require(self.width > 0, "width", self.width, "a multiplier above 0")
+        require(0 < self.width <= WIDEST, "width", self.width, f"a multiplier above 0, at most {WIDEST}")
         fits = len(self.strides) == len(STAGES) + 1 and all(stride in (1, 2) for stride in self.strides)
         require(fits, "strides", self.strides, f"{len(STAGES) + 1} numbers, each 1 or 2")
         momentum = self.batch_norm_momentum

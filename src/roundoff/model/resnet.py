@@ -11,6 +11,8 @@ from roundoff.model.base import Model, classified, normalised_input, require
 if TYPE_CHECKING:
     import keras
 
+MOST_BLOCKS, MOST_WIDTH = 200, 1024  # the paper's deepest has 200; this width and one block are over 1 GB of weights
+
 
 @dataclass(frozen=True)
 class ResNet(Model):
@@ -25,8 +27,10 @@ class ResNet(Model):
     batch_norm_momentum: float = 0.9
 
     def __post_init__(self) -> None:
-        require(self.blocks >= 1, "blocks", self.blocks, "at least 1 block per stage")
-        require(self.width >= 1, "width", self.width, "at least 1 channel")
+        require(
+            1 <= self.blocks <= MOST_BLOCKS, "blocks", self.blocks, f"at least 1 block per stage, at most {MOST_BLOCKS}"
+        )
+        require(1 <= self.width <= MOST_WIDTH, "width", self.width, f"at least 1 channel, at most {MOST_WIDTH}")
         momentum = self.batch_norm_momentum
         require(0 <= momentum < 1, "batch_norm_momentum", momentum, "a number in [0, 1)")
 
