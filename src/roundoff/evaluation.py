@@ -71,12 +71,8 @@ class Evaluation:
         object.__setattr__(self, "untimed", [str(name) for name in self.untimed])
         sizes, fewest = self.batch_sizes, FEWEST_FOR_MEDIAN_INTERVAL
         fitting = 1 <= len(sizes) <= MOST_BATCH_SIZES and 0 < min(sizes) <= max(sizes) <= MOST_BATCH
-        _require(
-            fitting,
-            "batch_sizes",
-            sizes,
-            f"one or more sizes ({MOST_BATCH_SIZES} at most) of at least 1, at most {MOST_BATCH}",
-        )
+        expected = f"one or more sizes ({MOST_BATCH_SIZES} at most) of at least 1, at most {MOST_BATCH}"
+        _require(fitting, "batch_sizes", sizes, expected)
         _require(len(set(sizes)) == len(sizes), "batch_sizes", sizes, "each size once")
         for name, most in MOST.items():
             _require(1 <= getattr(self, name) <= most, name, getattr(self, name), f"at least 1, at most {most}")

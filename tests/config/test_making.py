@@ -96,7 +96,7 @@ def test_bad_value_is_named(widget, values, message):
 
 
 def test_a_required_value_that_is_left_out_is_named(spoilt):
-    with pytest.raises(ConfigError, match="dataset.size is missing"):
+    with pytest.raises(ConfigError, match=r"dataset\.size is missing"):
         check(spoilt(dataset={"_target_": f"{__name__}.Widget"}))
 
 

@@ -61,12 +61,8 @@ class Tensorrt(Backend):
         _require(self.module in INSTALL, "module", self.module, f"one of {', '.join(INSTALL)}")
         fixed = list(self.batch_sizes)
         fitting = 1 <= len(fixed) <= MOST_BATCH_SIZES and 1 <= min(fixed) <= max(fixed) <= MOST_BATCH
-        _require(
-            fitting,
-            "batch_sizes",
-            fixed,
-            f"at least one ({MOST_BATCH_SIZES} at most), each of 1 or more, up to {MOST_BATCH}",
-        )
+        expected = f"at least one ({MOST_BATCH_SIZES} at most), each of 1 or more, up to {MOST_BATCH}"
+        _require(fitting, "batch_sizes", fixed, expected)
         given = self.profiles is None or len(self.profiles) > 0
         _require(given, "profiles", self.profiles, "null, or one or more [min, opt, max]")
         for sizes in self.profiles or []:
