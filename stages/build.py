@@ -1,11 +1,10 @@
 """Converts the graph to one precision and builds it for every configured backend."""
 
-import hydra
 from omegaconf import DictConfig
 
 from roundoff.artifact import read_json, write_json
 from roundoff.backend.base import Backend
-from roundoff.config import component, components
+from roundoff.config import component, components, precision_to_build
 from roundoff.dataset.base import Prepared
 from roundoff.engine import Inputs, build_metrics, build_row, build_stage
 from roundoff.precision.base import Precision
@@ -14,10 +13,9 @@ from roundoff.shortfall import say_last
 from roundoff.stage import Workspace, stage
 
 
-@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
-    name = cfg.build.precision
+    name = precision_to_build(cfg)
     precision = component(cfg.precisions[name], Precision)
     prepared = Prepared(workspace.input(cfg.paths.prepared))
     inputs = Inputs(

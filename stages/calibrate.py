@@ -1,6 +1,5 @@
 """Chooses a range for every activation tensor from training images."""
 
-import hydra
 import pandas as pd
 from omegaconf import DictConfig
 
@@ -14,7 +13,6 @@ from roundoff.precision.int8 import Int8
 from roundoff.stage import Workspace, stage
 
 
-@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
     outcome = calibrate(

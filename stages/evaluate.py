@@ -1,6 +1,5 @@
 """Measures every cell that runs on this machine, side by side."""
 
-import hydra
 from omegaconf import DictConfig
 
 from roundoff.artifact import read_json
@@ -12,7 +11,6 @@ from roundoff.shortfall import say_last
 from roundoff.stage import Workspace, stage
 
 
-@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
     rows = component(cfg.evaluate, Evaluation).run(

@@ -1,6 +1,5 @@
 """Exports the Keras model to ONNX and checks that both agree."""
 
-import hydra
 from omegaconf import DictConfig
 
 from roundoff.artifact import write_json
@@ -10,7 +9,6 @@ from roundoff.export import Export
 from roundoff.stage import Workspace, stage
 
 
-@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
     metrics = component(cfg.export, Export).onnx_from_keras(

@@ -1,6 +1,5 @@
 """Reads the dataset once into memory-mapped arrays."""
 
-import hydra
 from omegaconf import DictConfig
 
 from roundoff.config import component
@@ -9,7 +8,6 @@ from roundoff.dataset.prepare import Preparation, require_calibration_images
 from roundoff.stage import Workspace, stage
 
 
-@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
     dataset = component(cfg.dataset, Dataset)

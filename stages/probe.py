@@ -1,6 +1,5 @@
 """Checks the configuration before DVC removes any output, and writes the fingerprint of this machine."""
 
-import hydra
 from omegaconf import DictConfig
 
 from roundoff.artifact import write_json, write_text
@@ -8,7 +7,6 @@ from roundoff.platform import fingerprint
 from roundoff.stage import Workspace, stage
 
 
-@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
     write_json(workspace.output(cfg.paths.platform), fingerprint())

@@ -1,6 +1,5 @@
 """Decides which precision passes, and writes the report."""
 
-import hydra
 from omegaconf import DictConfig
 
 from roundoff.artifact import write_json
@@ -11,7 +10,6 @@ from roundoff.stage import Workspace, stage
 from roundoff.verdict import Target, decide, read_metrics
 
 
-@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
     sources = Sources(

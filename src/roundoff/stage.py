@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException
 from omegaconf import DictConfig
 
 from roundoff.config import check
+from roundoff.config.params_file import check_params_file
 from roundoff.errors import RoundoffError
-from roundoff.paths import check_paths
 from roundoff.stopping import stopping_in_one_line
 
 
@@ -49,8 +51,8 @@ class Workspace:
 Body = Callable[[DictConfig, Workspace], object]
 
 
-def stage(body: Body) -> Callable[[DictConfig], object]:
-    """Turn `body` into a Hydra task: whole configuration checked, errors printed as what they say, exit code 1.
+def stage(body: Body) -> Callable[[], None]:
+    """Turn `body` into a stage's main: whole configuration checked, errors printed as what they say, exit code 1.
 
     SIGINT and SIGTERM end it with 130 and 143.
     """
@@ -59,15 +61,33 @@ def stage(body: Body) -> Callable[[DictConfig], object]:
     def task(cfg: DictConfig) -> object:
         workspace = _workspace()
         try:
-            check(cfg)
-            check_paths(cfg.paths, workspace.inputs, workspace.outputs)
+            check(cfg, workspace.inputs, workspace.outputs)
             with stopping_in_one_line():
                 return body(cfg, workspace)
         except RoundoffError as error:
-            words = "\n  ".join([f"error: {error}", *getattr(error, "__notes__", [])])
-            raise CompactHydraException(words) from error
+            raise CompactHydraException(_words(error)) from error
 
-    return task
+    composed = hydra.main(version_base="1.3", config_path="../conf", config_name="config")(task)
+
+    @functools.wraps(body)
+    def main() -> None:
+        if _is_frozen(sys.argv[1:]):
+            try:
+                check_params_file(Path("params.yaml"))
+            except RoundoffError as error:
+                sys.exit(_words(error))
+        composed()
+
+    return main
+
+
+def _words(error: RoundoffError) -> str:
+    return "\n  ".join([f"error: {error}", *getattr(error, "__notes__", [])])
+
+
+def _is_frozen(arguments: Sequence[str]) -> bool:
+    """Whether Hydra is asked, in any spelling of -cn, for conf/frozen.yaml: params.yaml as DVC hashed it."""
+    return any(argument.removesuffix(".yaml").endswith("frozen") for argument in arguments)
 
 
 def _workspace() -> Workspace:

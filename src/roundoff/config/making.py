@@ -59,7 +59,7 @@ def made(key: str, values: Mapping[Any, Any], kind: type[T]) -> T:
     """The component of the configuration's section `key` from its plain `values`; raises ConfigError."""
     target = _target(joined(key, "_target_"), values.get("_target_"), kind)
     arguments = {name: value for name, value in values.items() if name != "_target_"}
-    _check_arguments(key, arguments, target)
+    check_arguments(key, arguments, target)
     try:
         component: T = target(**arguments)
     except ConfigError as error:
@@ -112,7 +112,8 @@ def _wrong_target(what: str, received: object, expected: str, fix: str) -> Confi
     return ConfigError(what, received=received, expected=expected, fix=fix)
 
 
-def _check_arguments(key: str, arguments: Mapping[Any, Any], target: Any) -> None:
+def check_arguments(key: str, arguments: Mapping[Any, Any], target: Any) -> None:
+    """Raise ConfigError unless `arguments` are the fields of the dataclass `target`, each of its type."""
     hints = _hints(key, target)
     known = {field.name: field for field in fields(target) if field.init}
     for name, value in arguments.items():

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
 
 from roundoff.config.kinds import NAMED, SINGLE, kind_at, kind_name
-from roundoff.config.making import made, refuse_special, unknown_key
+from roundoff.config.making import check_arguments, made, refuse_special, unknown_key
 from roundoff.config.names import check_name, require_known
 from roundoff.config.plain import MISSING, plain, shortened
 from roundoff.config.values import check_value
 from roundoff.errors import ConfigError
 from roundoff.limits import check_seed
+from roundoff.paths import Paths, check_paths
 
 ALWAYS_BUILT = ("fp32", "fp16", "int8")
 SECTIONS = (*SINGLE, *NAMED, "build", "paths")
@@ -21,16 +23,20 @@ KNOWN = ("seed", *SECTIONS)
 Values = dict[Any, Any]
 
 
-def check(cfg: DictConfig) -> None:
+def check(cfg: DictConfig, root: Path | None = None, outputs: Path | None = None) -> None:
     """Refuse the configuration unless it is whole and every component in it can be made; raises ConfigError.
 
     Values first, then what is missing. Nothing is imported before all keys that could name code stand where they may.
+    `root` is the project's folder (default: the current one), `outputs` where relative outputs go, if elsewhere.
     """
     values = plain(cfg)
     _check_shapes(values)
     refuse_special(values, "")
     _check_components(values)
     _check_build(values.get("build", {}))
+    if "paths" in values:
+        check_arguments("paths", values["paths"], Paths)
+        check_paths(values["paths"], root or Path.cwd(), outputs)
     _check_whole(values)
     _check_cells(values)
     _check_ranked(values)
