@@ -15,12 +15,44 @@ from roundoff.limits import MOST_BATCH, MOST_IMAGES
 FORMAT_VERSION = 2
 MOST_CANDIDATES = 2**16  # a histogram has 4096 bins on a side
 
+Ends = tuple[float, float]
+"""The two ends of a range, [low, high]."""
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """Another method's range was taken: `method` was asked for, and erred too much beside `best`.
+
+    The errors are sums of squares, as shares of the tensor's own, 0 to 1 and more.
+    """
+
+    method: str
+    error: float
+    best: str
+    best_error: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The range [low, high] chosen for one kind of grid, the method behind it, and the share of nonzero values outside.
+
+    `fallback` is None where the method that was asked for chose it.
+    """
+
+    low: float
+    high: float
+    method: str
+    clipped_fraction: float
+    fallback: Fallback | None = None
+
 
 @dataclass(frozen=True)
 class TensorRange:
     """The range [low, high] chosen for one tensor, beside the extremes that were seen; all in the tensor's own unit.
 
-    `channel_means` are the means of a Conv's input [N, C, …] by channel, [C]; None for what no Conv takes.
+    It is for symmetric grids, which spend their codes on the larger end both ways. `asymmetric` is the choice for grids
+    that are fitted to both ends; None: the same. `channel_means` are the means of a Conv's input [N, C, …] by channel,
+    [C]; None for what no Conv takes.
     """
 
     low: float
@@ -31,6 +63,14 @@ class TensorRange:
     clipped_fraction: float
     histogram: dict[str, Any] = field(default_factory=dict)
     channel_means: list[float] | None = None
+    fallback: Fallback | None = None
+    asymmetric: Choice | None = None
+
+    def choice(self, symmetric: bool) -> Choice:
+        """What was chosen for a grid of that kind."""
+        if self.asymmetric is None or symmetric:
+            return Choice(self.low, self.high, self.method, self.clipped_fraction, self.fallback)
+        return self.asymmetric
 
 
 @dataclass(frozen=True)
@@ -50,7 +90,7 @@ class CalibrationTable:
         try:
             raw = read_json(path)
             _require_format(path, raw["format"])
-            ranges = {name: TensorRange(**values) for name, values in raw["ranges"].items()}
+            ranges = {name: _range(values) for name, values in raw["ranges"].items()}
             provenance = raw["provenance"]
         except (DataError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CalibrationError(
@@ -93,11 +133,39 @@ class Calibrator(ABC):
         """The magnitude T at which this method clips a tensor with the histogram `seen`; 0 for a tensor of zeros."""
 
     def choose(self, seen: Histogram, held_out: Histogram) -> tuple[float, str]:
-        """The threshold and the name of the method behind it.
+        """The threshold for symmetric grids, and the name of the method behind it.
 
         `held_out` is the same tensor on other images for a method that `compares_held_out`; else it is not looked at.
         """
         return self.threshold(seen), self.name
+
+    def ends(self, seen: Histogram, held_out: Histogram) -> tuple[Ends, str]:
+        """The range for grids that are fitted to both ends, and the name of the method behind it.
+
+        It is the threshold on both sides, within the extremes, for a method that knows nothing better.
+        """
+        threshold, method = self.choose(seen, held_out)
+        return seen.cut(threshold), method
+
+    def choices(self, seen: Histogram, held_out: Histogram) -> tuple[Choice, Choice]:
+        """What is chosen for symmetric grids, and for those that are fitted to both ends."""
+        threshold, method = self.choose(seen, held_out)
+        ends, of_ends = self.ends(seen, held_out)
+        return (
+            Choice(*seen.cut(threshold), method, seen.clipped(threshold)),
+            Choice(*ends, of_ends, seen.outside(*ends)),
+        )
+
+
+def _range(values: dict[str, Any]) -> TensorRange:
+    """A range as `save` wrote it; a table that knows of symmetric grids alone lacks the last two."""
+    asymmetric, fallback = values.get("asymmetric"), values.get("fallback")
+    choice = asymmetric and Choice(**{**asymmetric, "fallback": _fallback(asymmetric["fallback"])})
+    return TensorRange(**{**values, "asymmetric": choice, "fallback": _fallback(fallback)})
+
+
+def _fallback(values: dict[str, Any] | None) -> Fallback | None:
+    return None if values is None else Fallback(**values)
 
 
 def _require_format(path: Path, version: object) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from roundoff.calibration.base import Calibrator, require, require_candidates
+from roundoff.calibration.base import Calibrator, Ends, require, require_candidates
 from roundoff.calibration.entropy import Entropy
 from roundoff.calibration.histogram import Histogram
 from roundoff.calibration.minmax import MinMax
-from roundoff.calibration.mse import MeanSquaredError, squared_error
+from roundoff.calibration.mse import MeanSquaredError, ends_error, squared_error
 from roundoff.calibration.percentile import Percentile
 
 
@@ -34,11 +34,18 @@ class Best(Calibrator):
 
     def choose(self, seen: Histogram, held_out: Histogram) -> tuple[float, str]:
         """The threshold with the smallest squared error on `held_out`, and its method; the first of equals."""
-        methods: tuple[Calibrator, ...] = (
+        chosen = [(method.threshold(seen), method.name) for method in self._methods()]
+        return min(chosen, key=lambda one: squared_error(held_out, one[0]))
+
+    def ends(self, seen: Histogram, held_out: Histogram) -> tuple[Ends, str]:
+        """The ends with the smallest squared error on `held_out`, and their method; the first of equals."""
+        chosen = [method.ends(seen, held_out) for method in self._methods()]
+        return min(chosen, key=lambda one: ends_error(held_out, one[0]))
+
+    def _methods(self) -> tuple[Calibrator, ...]:
+        return (
             MinMax(),
             Percentile(percentile=self.percentile),
             Entropy(candidates=self.candidates),
             MeanSquaredError(candidates=self.candidates),
         )
-        chosen = [(method.threshold(seen), method.name) for method in methods]
-        return min(chosen, key=lambda one: squared_error(held_out, one[0]))

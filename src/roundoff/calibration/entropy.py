@@ -9,17 +9,23 @@ every divergence is computed from prefix sums over the levels, so that hundreds 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from roundoff.calibration.base import Calibrator, require_candidates
+from roundoff.calibration.base import Calibrator, Choice, Ends, Fallback, require_candidates
+from roundoff.calibration.griderror import Floats, GridError, too_small
 from roundoff.calibration.histogram import Counts, Histogram
+from roundoff.calibration.mse import MeanSquaredError
 
 LEVELS = 128
 """Codes 0 to 127 on each side of int8's symmetric grid."""
+FALLBACK_RATIO = 2.0
+"""A squared error so many times that of the best range is another range's business."""
+SAFE = MeanSquaredError()
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,43 @@ class Entropy(Calibrator):
         require_candidates(self.candidates)
 
     def threshold(self, seen: Histogram) -> float:
+        """The candidate with the smallest divergence, or the one with the smallest squared error where that is far off.
+
+        The divergence looks at how often each code is used, not at how far off it is: a spike that is not at zero, such
+        as a black background or what BatchNorm makes of a ReLU's zeros, is told best by clipping all that lies beyond.
+        """
+        return self._checked(seen)[0]
+
+    def choose(self, seen: Histogram, held_out: Histogram) -> tuple[float, str]:
+        """The threshold, and the name of the method that was fallen back to if there was need."""
+        threshold, fallback = self._checked(seen)
+        return threshold, _method(fallback)
+
+    def ends(self, seen: Histogram, held_out: Histogram) -> tuple[Ends, str]:
+        """The threshold on both sides, or another method's ends, by what each errs on a grid that is fitted to them."""
+        ends, fallback = self._checked_ends(seen)
+        return ends, _method(fallback)
+
+    def choices(self, seen: Histogram, held_out: Histogram) -> tuple[Choice, Choice]:
+        """As every method's, with what is to be told of a fallback."""
+        threshold, fallback = self._checked(seen)
+        ends, of_ends = self._checked_ends(seen)
+        return (
+            Choice(*seen.cut(threshold), _method(fallback), seen.clipped(threshold), fallback),
+            Choice(*ends, _method(of_ends), seen.outside(*ends), of_ends),
+        )
+
+    def _checked(self, seen: Histogram) -> tuple[float, Fallback | None]:
+        told, least = self._by_divergence(seen), SAFE.threshold(seen)
+        fallback = _fallback(seen, lambda error: error.symmetric(np.array([told, least])))
+        return (least if fallback else told), fallback
+
+    def _checked_ends(self, seen: Histogram) -> tuple[Ends, Fallback | None]:
+        told, least = seen.cut(self._by_divergence(seen)), SAFE.ends(seen, seen)[0]
+        fallback = _fallback(seen, lambda error: error.asymmetric(*np.array([told, least]).T))
+        return (least if fallback else told), fallback
+
+    def _by_divergence(self, seen: Histogram) -> float:
         """The candidate with the smallest divergence; the largest of equals, so that nothing is clipped for free.
 
         The smallest candidate is LEVELS bins, a sixteenth of the peak at most.
@@ -46,6 +89,25 @@ class Entropy(Calibrator):
         losses = divergences(counts, ends)
         best = int(ends[len(ends) - 1 - int(np.argmin(losses[::-1]))])
         return min(best * seen.width, seen.peak)
+
+
+def _fallback(seen: Histogram, errors: Callable[[GridError], Floats]) -> Fallback | None:
+    """What is told of the fallback where the first of two errors is more than FALLBACK_RATIO times the second.
+
+    The largest value is left out of it: clipping a single far outlier is what the divergence is good at.
+    """
+    if too_small(seen):
+        return None
+    told, least = errors(GridError(seen, but_one=True))
+    if told <= FALLBACK_RATIO * least:
+        return None
+    whole = GridError(seen)
+    told, least = errors(whole) / whole.power
+    return Fallback(Entropy.name, float(told), SAFE.name, float(least))
+
+
+def _method(fallback: Fallback | None) -> str:
+    return fallback.best if fallback else Entropy.name
 
 
 def divergences(counts: Counts, ends: Counts) -> NDArray[np.float64]:

@@ -92,11 +92,17 @@ class Histogram:
         return sides[: int(self.peak / self.width) + 1]
 
     def clipped(self, threshold: float) -> float:
-        """The share of the nonzero values whose bin lies beyond `threshold`, 0 to 1."""
-        counts = self.magnitudes()
-        if threshold >= self.peak or not counts.any():
-            return 0.0
-        return float(counts[math.ceil(threshold / self.width) :].sum() / counts.sum())
+        """The share of the nonzero values whose bin lies beyond ±`threshold`, 0 to 1, where the top code is 127."""
+        return self._beyond(-threshold, threshold, threshold / 127)
+
+    def cut(self, threshold: float) -> tuple[float, float]:
+        """What is left of the range that was seen within ±`threshold`."""
+        return max(-threshold, self.low), min(threshold, self.high)
+
+    def outside(self, low: float, high: float) -> float:
+        """The share of the nonzero values whose bin lies outside [low, high], 0 to 1, on a grid of 256 codes."""
+        low, high = min(low, 0.0), max(high, 0.0)
+        return self._beyond(low, high, (high - low) / 255)
 
     def summary(self, bars: int = 32) -> dict[str, Any]:
         """A coarse picture for reports: `bars` counts over equal parts of [low, high], and the exact zeros."""
@@ -107,6 +113,14 @@ class Histogram:
         place = ((centers - self.low) / (self.high - self.low) * bars).astype(np.int64).clip(0, bars - 1)
         heights = np.bincount(place, weights=self.counts[used], minlength=bars)
         return {"bars": [int(n) for n in heights], "zeros": self.zeros, "total": self.total}
+
+    def _beyond(self, low: float, high: float, step: float) -> float:
+        """The share outside by more than half a step: what is nearer errs no more than what is rounded inside."""
+        nonzero = int(self.counts.sum())
+        below = math.ceil((step / 2 - low) / self.width) if low > self.low else BINS
+        above = math.ceil((step / 2 + high) / self.width) if high < self.high else BINS
+        found = self.counts[: max(BINS - below + 1, 0)].sum() + self.counts[BINS + above :].sum()
+        return float(found / nonzero) if nonzero else 0.0
 
     def _count(self, values: Floats, signed: bool) -> None:
         indices = np.multiply(values, np.float32(2.0**-self.exponent)).astype(np.int32)

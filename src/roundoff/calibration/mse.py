@@ -1,21 +1,36 @@
-"""The threshold with the smallest mean squared quantization error."""
+"""The range with the smallest mean squared quantization error, on each kind of grid for itself.
+
+A symmetric grid spends its codes on [-T, T], so one number is looked for. A grid that is fitted to both ends of the
+range has two, and each side is clipped apart: what a long tail on one side costs is no reason to cut the other.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from roundoff.calibration.base import Calibrator, require_candidates
+from roundoff.calibration.base import Calibrator, Ends, require_candidates
+from roundoff.calibration.griderror import Floats, GridError, too_small
 from roundoff.calibration.histogram import Histogram
 
-TOP_CODE = 127
+SMALLEST = 1 / 2048
+"""The smallest share of the extreme that is tried: about a bin's width."""
+FINER = (1 / 16, 1 / 256)
+"""Shares by which the best candidate so far is varied: a spike's error changes with every percent of the range."""
+ROUNDS = 2
+"""How often each end is looked for anew with the other one's best."""
+GAIN = 0.995
+"""Nothing is clipped unless the error falls to this share: what was seen is not all that there is."""
+
+Loss = Callable[[Floats], Floats]
 
 
 @dataclass(frozen=True)
 class MeanSquaredError(Calibrator):
-    """Clips where rounding and clipping errors together are smallest, among `candidates` thresholds."""
+    """Clips where rounding and clipping errors together are smallest, among `candidates` for each end."""
 
     name: ClassVar[str] = "mse"
 
@@ -26,21 +41,77 @@ class MeanSquaredError(Calibrator):
         require_candidates(self.candidates)
 
     def threshold(self, seen: Histogram) -> float:
-        """The best of evenly spaced candidates from a sixteenth of the largest magnitude up to all of it.
+        """The best of `candidates` from the largest magnitude down to a 2,048th of it, and of ever closer ones.
 
-        The largest of equals, so that nothing is clipped for free.
+        The largest magnitude itself unless clipping gains something.
         """
-        tried = np.linspace(seen.peak, seen.peak / 16, self.candidates)
-        losses = [squared_error(seen, float(t)) for t in tried]
-        return float(tried[int(np.argmin(losses))]) if seen.peak else 0.0
+        if too_small(seen):
+            return seen.peak
+        loss = GridError(seen).symmetric
+        found = _finer(loss, _least(loss, seen.peak * self._shares()), seen.peak)
+        return seen.peak if _no_gain(loss(np.array([seen.peak, found]))) else found
+
+    def ends(self, seen: Histogram, held_out: Histogram) -> tuple[Ends, str]:
+        """The best ends for a grid that is fitted to them, each clipped apart; the extremes unless that gains."""
+        whole = seen.low, seen.high
+        if too_small(seen):
+            return whole, self.name
+        error = GridError(seen).asymmetric
+        full = min(seen.low, 0.0), max(seen.high, 0.0)
+        found = self._descended(error, full)
+        if _no_gain(error(*np.array([full, found]).T)):
+            return whole, self.name
+        return (max(found[0], seen.low), min(found[1], seen.high)), self.name
+
+    def _descended(self, error: Callable[[Floats, Floats], Floats], full: Ends) -> Ends:
+        """The best ends within the `full` range that are found by cutting both alike, then moving one at a time."""
+        cuts = max(-full[0], full[1]) * self._shares()
+        lows, highs = np.maximum(-cuts, full[0]), np.minimum(cuts, full[1])
+        best = int(np.argmin(error(lows, highs)))
+        low, high = float(lows[best]), float(highs[best])
+
+        def of_high(tried: Floats) -> Floats:
+            return error(np.full(len(tried), low), tried)
+
+        def of_low(tried: Floats) -> Floats:
+            return error(-tried, np.full(len(tried), high))
+
+        for _ in range(ROUNDS if full[0] < 0 < full[1] else 1):
+            if full[1] > 0:
+                high = _finer(of_high, _least(of_high, np.append(high, full[1] * self._shares(4))), full[1])
+            if full[0] < 0:
+                low = -_finer(of_low, _least(of_low, np.append(-low, -full[0] * self._shares(4))), -full[0])
+        return low, high
+
+    def _shares(self, every: int = 1) -> Floats:
+        return np.geomspace(1, SMALLEST, self.candidates)[::every]
 
 
 def squared_error(seen: Histogram, threshold: float) -> float:
-    """Summed squared error of int8 rounding with scale threshold / 127, each value taken at its bin's middle."""
+    """Summed squared error of int8 rounding with scale threshold / 127 over the counted values."""
     if not threshold:
         return 0.0 if not seen.peak else float("inf")
-    counts = seen.magnitudes()
-    values = (np.arange(len(counts)) + 0.5) * seen.width
-    scale = threshold / TOP_CODE
-    error = np.minimum(np.rint(values / scale), TOP_CODE) * scale - values
-    return float(np.dot(counts, error * error))
+    return float(GridError(seen).symmetric(np.array([threshold]))[0])
+
+
+def ends_error(seen: Histogram, ends: Ends) -> float:
+    """Summed squared error of a grid of 256 codes that is fitted to both ends, over the counted values."""
+    if ends[0] == ends[1] == 0:
+        return 0.0 if not seen.peak else float("inf")
+    return float(GridError(seen).asymmetric(*np.array([ends]).T)[0])
+
+
+def _least(loss: Loss, tried: Floats) -> float:
+    return float(tried[int(np.argmin(loss(tried)))])
+
+
+def _finer(loss: Loss, found: float, largest: float) -> float:
+    """The best magnitude near `found`, at most `largest`."""
+    for share in FINER:
+        found = _least(loss, np.minimum(found * np.append(1, np.linspace(1 - share, 1 + share, 32)), largest))
+    return found
+
+
+def _no_gain(losses: Floats) -> bool:
+    """Whether the second loss is hardly below the first."""
+    return bool(losses[1] >= GAIN * losses[0])

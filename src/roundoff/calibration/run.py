@@ -94,17 +94,19 @@ def check_images(images: Images, indices: NDArray[np.int64], prepared: Prepared)
 
 
 def choose_range(calibrator: Calibrator, seen: Histogram, held_out: Histogram) -> TensorRange:
-    """The calibrator's range for one tensor: its threshold on both sides, within the extremes that were seen."""
-    threshold, method = calibrator.choose(seen, held_out)
+    """The calibrator's range for one tensor, for each kind of grid."""
+    symmetric, asymmetric = calibrator.choices(seen, held_out)
     return TensorRange(
-        low=max(-threshold, seen.low),
-        high=min(threshold, seen.high),
+        low=symmetric.low,
+        high=symmetric.high,
         seen_low=seen.low,
         seen_high=seen.high,
-        method=method,
-        clipped_fraction=seen.clipped(threshold),
+        method=symmetric.method,
+        clipped_fraction=symmetric.clipped_fraction,
         histogram=seen.summary(),
         channel_means=seen.channel_means(),
+        fallback=symmetric.fallback,
+        asymmetric=asymmetric,
     )
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from roundoff.precision.placement import Placement
 
 
+TENSORRT = Grid()
+
+
 @dataclass(frozen=True)
 class Int8(Precision):
     """Weights int8 symmetric per output channel, activations on the backend's grid; the placement rules' switches.
@@ -50,11 +53,11 @@ class Int8(Precision):
         codec = IntegerCodec(grid, self.remainder)
         return quantize(model, table, codec, self._placement(grid), self.bias_correction)
 
-    def quantized_tensors(self, model: onnx.ModelProto) -> set[str]:
-        """Names of the activations and weights that `convert` puts into 8 bits for TensorRT; raises BuildError."""
+    def quantized_tensors(self, model: onnx.ModelProto, grid: Grid = TENSORRT) -> set[str]:
+        """Names of the activations and weights that `convert` puts into 8 bits on that grid; raises BuildError."""
         from roundoff.precision.placement import tensors
 
-        return tensors(model, self._placement(Grid()))
+        return tensors(model, self._placement(grid))
 
     def _placement(self, grid: Grid) -> Placement:
         from roundoff.precision.placement import Placement
@@ -79,8 +82,9 @@ class IntegerCodec(Codec):
         self.activation_type = INT8 if grid.activation == "int8" else UINT8
 
     def activation(self, seen: TensorRange) -> tuple[np.float32, float]:
-        """Scale and zero point that cover the range."""
-        return grid_for(seen.low, seen.high, self.grid.activation, self.grid.symmetric, self.remainder)
+        """Scale and zero point that cover the range chosen for such a grid."""
+        chosen = seen.choice(self.grid.symmetric)
+        return grid_for(chosen.low, chosen.high, self.grid.activation, self.grid.symmetric, self.remainder)
 
     def weight(self, values: Floats, axis: int | None, least: Floats | float = 0) -> tuple[Floats, Codes]:
         """Scales from each channel's largest magnitude, codes -127 to 127."""
