@@ -1,5 +1,7 @@
 """Chooses a range for every activation tensor from training images."""
 
+from functools import partial
+
 import pandas as pd
 from omegaconf import DictConfig
 
@@ -9,17 +11,20 @@ from roundoff.calibration.cache import cache_from_table
 from roundoff.calibration.run import calibrate
 from roundoff.config import component
 from roundoff.dataset.base import Prepared
+from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8
 from roundoff.stage import Workspace, stage
 
 
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
+    int8 = component(cfg.precisions.int8, Int8)
     outcome = calibrate(
         component(cfg.calibrate, Calibrator),
         workspace.input(cfg.paths.onnx),
         Prepared(workspace.input(cfg.paths.prepared)),
-        component(cfg.precisions.int8, Int8).quantized_tensors,
+        int8.quantized_tensors,
+        partial(int8.quantized_tensors, grid=Grid("uint8", symmetric=False)),
     )
     outcome.table.save(workspace.output(cfg.paths.calibration))
     write_text(workspace.output(cfg.paths.calibration_cache), cache_from_table(outcome.table))

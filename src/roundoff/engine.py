@@ -170,11 +170,20 @@ def _described(
     return {
         "format": FORMAT_VERSION,
         "backend": {"name": backend_name, **_settings(backend)},
-        "precision": {"name": precision_name, **_settings(precision)},
+        "precision": {"name": precision_name, "weights": precision.weights, **_settings(precision)},
         "configured": list(inputs.backends),
+        "ranges": _ranges(backend, precision, inputs),
         "sources": _source_hashes(backend, precision, inputs),
         "fingerprint": inputs.fingerprint,
     }
+
+
+def _ranges(backend: Backend, precision: Precision, inputs: Inputs) -> str | None:
+    """Which of the calibration table's ranges the cell is built from: for symmetric or asymmetric grids, or none."""
+    if not (backend.takes_onnx and precision.needs_calibration and inputs.table):
+        return None
+    fitted = precision.activations == "int8" and not backend.grid.symmetric
+    return "asymmetric" if fitted else "symmetric"
 
 
 def _settings(component: Any) -> dict[str, Any]:

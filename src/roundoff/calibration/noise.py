@@ -24,7 +24,9 @@ LOSSLESS_DB = 200.0
 class Noise:
     """One tensor's noise: `sqnr_db` is 10 log10(sum x^2 / sum (x - q(x))^2); `kind` is activation or weight.
 
-    `quantized` says whether the graph that is built holds this tensor in 8 bits, or only could.
+    `quantized` says whether the graph that is built holds this tensor in 8 bits, or only could; `clipped_percent` is
+    the share of the nonzero values that were seen outside of [`low`, `high`]. All of these are of symmetric grids, the
+    rest of those that are fitted to both ends, which weights never are: None.
     """
 
     tensor: str
@@ -33,6 +35,12 @@ class Noise:
     low: float
     high: float
     quantized: bool = True
+    clipped_percent: float | None = None
+    asymmetric_sqnr_db: float | None = None
+    asymmetric_low: float | None = None
+    asymmetric_high: float | None = None
+    asymmetric_quantized: bool = True
+    asymmetric_clipped_percent: float | None = None
 
 
 def measure_noise(
@@ -40,14 +48,18 @@ def measure_noise(
     ranges: Mapping[str, TensorRange],
     batches: Iterable[Images],
     quantized: Collection[str] | None = None,
+    asymmetric_quantized: Collection[str] | None = None,
 ) -> list[Noise]:
     """Noise of every activation in `ranges` and every weight on the symmetric int8 grid, worst first.
 
-    `quantized` names the tensors that are held in 8 bits; None: all. Raises CalibrationError for NaN or infinity.
+    Activations have that of the asymmetric grid as well. `quantized` and `asymmetric_quantized` name the tensors that
+    are held in 8 bits on each; None: all. Raises CalibrationError for NaN or infinity.
     """
     noises = [*_activations(model, ranges, batches), *_weights(model)]
     if quantized is not None:
         noises = [replace(noise, quantized=noise.tensor in quantized) for noise in noises]
+    if asymmetric_quantized is not None:
+        noises = [replace(noise, asymmetric_quantized=noise.tensor in asymmetric_quantized) for noise in noises]
     return sorted(noises, key=lambda noise: (noise.sqnr_db, noise.tensor))
 
 
@@ -59,18 +71,40 @@ def sqnr_db(signal: float, noise: float) -> float:
 
 
 def _activations(model: onnx.ModelProto, ranges: Mapping[str, TensorRange], batches: Iterable[Images]) -> list[Noise]:
-    sums = {name: np.zeros(2) for name in ranges}
-    scales = {name: grid_for(seen.low, seen.high, "int8", symmetric=True)[0] for name, seen in ranges.items()}
+    sums = {name: np.zeros(3) for name in ranges}
+    grids = {name: _grids(seen) for name, seen in ranges.items()}
     for chunk in observe(model, list(ranges), batches):
         for name, values in chunk.items():
-            powers = _powers(values, fake_quantize(values, scales[name]))
+            powers = _powers(values, *(fake_quantize(values, *grid) for grid in grids[name]))
             if not np.isfinite(powers).all():
                 raise not_finite(name, f"values from {values.min()} to {values.max()} on a held-out image")
             sums[name] += powers
+    return [_noise(name, seen, *map(float, sums[name])) for name, seen in ranges.items()]
+
+
+def _grids(seen: TensorRange) -> list[tuple[np.float32, int, str]]:
+    """Scale, zero point and type of the symmetric grid and of the one that is fitted to both ends."""
+    symmetric, asymmetric = seen.choice(symmetric=True), seen.choice(symmetric=False)
     return [
-        Noise(name, "activation", sqnr_db(*map(float, sums[name])), seen.low, seen.high)
-        for name, seen in ranges.items()
+        (*grid_for(symmetric.low, symmetric.high, "int8", symmetric=True), "int8"),
+        (*grid_for(asymmetric.low, asymmetric.high, "uint8", symmetric=False), "uint8"),
     ]
+
+
+def _noise(name: str, seen: TensorRange, signal: float, noise: float, asymmetric_noise: float) -> Noise:
+    other = seen.choice(symmetric=False)
+    return Noise(
+        tensor=name,
+        kind="activation",
+        sqnr_db=sqnr_db(signal, noise),
+        low=seen.low,
+        high=seen.high,
+        clipped_percent=100 * seen.clipped_fraction,
+        asymmetric_sqnr_db=sqnr_db(signal, asymmetric_noise),
+        asymmetric_low=other.low,
+        asymmetric_high=other.high,
+        asymmetric_clipped_percent=100 * other.clipped_fraction,
+    )
 
 
 def _weights(model: onnx.ModelProto) -> list[Noise]:
@@ -90,6 +124,10 @@ def _weights(model: onnx.ModelProto) -> list[Noise]:
     return list(found.values())
 
 
-def _powers(values: NDArray[np.float32], quantized: NDArray[np.float32]) -> NDArray[np.float64]:
-    signal = np.square(values, dtype=np.float64).sum()
-    return np.array([signal, np.square(values - quantized, dtype=np.float64).sum()])
+def _powers(values: NDArray[np.float32], *quantized: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The summed squares of the values and of what each of their quantized versions errs."""
+    return np.array([_summed_squares(values), *(_summed_squares(values - other) for other in quantized)])
+
+
+def _summed_squares(values: NDArray[np.float32]) -> float:
+    return float(np.square(values, dtype=np.float64).sum())

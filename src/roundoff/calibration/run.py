@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from roundoff.calibration.base import CalibrationTable, Calibrator, TensorRange
 from roundoff.calibration.graph import model_hash, observed_tensors, preprocessing
-from roundoff.calibration.guards import Finding, check_coverage, check_duplicates, check_pixels, check_ranges, enforce
+from roundoff.calibration.guards import Finding, check_coverage, check_duplicates, check_fallbacks, check_pixels, check_ranges, enforce
 from roundoff.calibration.histogram import Histogram
 from roundoff.calibration.noise import measure_noise
 from roundoff.calibration.observe import histograms, in_batches
@@ -31,6 +31,8 @@ from roundoff.errors import CalibrationError
 from roundoff.platform import library_versions
 
 log = logging.getLogger(__name__)
+
+Quantized = Callable[[onnx.ModelProto], Collection[str]]
 
 
 @dataclass(frozen=True)
@@ -46,11 +48,13 @@ def calibrate(
     calibrator: Calibrator,
     onnx_path: Path,
     prepared: Prepared,
-    quantized: Callable[[onnx.ModelProto], Collection[str]] | None = None,
+    quantized: Quantized | None = None,
+    asymmetric_quantized: Quantized | None = None,
 ) -> Calibration:
     """Calibrate the model at `onnx_path` on images of the prepared training split; raises CalibrationError.
 
-    `quantized` gives the names of the tensors that a precision will hold in 8 bits; without it all count as such.
+    `quantized` gives the names of the tensors that a precision will hold in 8 bits on a symmetric grid,
+    `asymmetric_quantized` those on a grid that is fitted to both ends; without them all count as such.
     """
     model = onnx.load(onnx_path)
     images = prepared.split("train").images
@@ -62,21 +66,22 @@ def calibrate(
     seen = histograms(model, names, in_batches(images, indices, size))
     compared = histograms(model, names, in_batches(images, held_out, size)) if calibrator.compares_held_out else seen
     ranges = {name: choose_range(calibrator, seen[name], compared[name]) for name in names}
-    findings += check_ranges(ranges, calibrator.max_clipped_percent)
-    in_8_bits = quantized(model) if quantized else None
-    noise = measure_noise(model, ranges, in_batches(images, held_out, size), in_8_bits)
+    findings += [*check_ranges(ranges, calibrator.max_clipped_percent), *check_fallbacks(ranges)]
+    in_8_bits = [names_of and names_of(model) for names_of in (quantized, asymmetric_quantized)]
+    noise = measure_noise(model, ranges, in_batches(images, held_out, size), *in_8_bits)
     provenance = _provenance(calibrator, model, images, indices, held_out, prepared)
     rows = [asdict(one) for one in noise]
     warnings = [f"{finding.guard}: {finding.message}" for finding in findings]
     for warning in warnings:
-        log.warning(warning)
+        log.warning("warning: %s", warning)
     metrics = {
         "method": calibrator.name,
         "images": len(indices),
         "held_out": len(held_out),
         "tensors": len(ranges),
         "worst_sqnr_db": min((one.sqnr_db for one in noise if one.quantized), default=None),
-        "clipped_percent_max": max((100 * seen.clipped_fraction for seen in ranges.values()), default=None),
+        "clipped_percent_max": max((one.clipped_percent or 0.0 for one in noise), default=None),
+        "max_clipped_percent": calibrator.max_clipped_percent,
         "warnings": warnings,
         "noise": rows,
     }

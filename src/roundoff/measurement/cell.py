@@ -121,6 +121,8 @@ def _row_of(precision: str, sidecar: Mapping[str, Any]) -> dict[str, Any]:
         "reason": None,
         "label": None,
         "note": facts.get("note"),
+        "weights": sidecar["precision"].get("weights"),
+        "ranges": sidecar.get("ranges"),
         "size_mb": sidecar["size_mb"],
         "builds": sidecar["builds"],
         "numerics": {"relative_error": None, "layer_types": facts.get("layer_types")},

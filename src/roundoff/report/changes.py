@@ -7,7 +7,7 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 
-from roundoff.report.decision import Decision
+from roundoff.report.computes import is_8_bit
 from roundoff.report.document import Details, Figure, Gallery, Heading, Page, Paragraph, Picture, Table, row
 from roundoff.report.evidence import Cell, Evidence
 from roundoff.report.figures import confusion_figure, flips_figure
@@ -18,33 +18,34 @@ MOST_PAIRS = 20
 
 
 def changes_section(page: Page, evidence: Evidence, words: Words, examples: int) -> None:
-    """Flips and confusion of the INT8 cell that one would ship, against the reference."""
+    """Flips and confusion of every 8-bit cell against the reference, the worst first; pictures of the worst alone."""
     page.add(Heading(2, words("changed_heading"), "changes"))
-    cell, reference = quantized_cell(evidence), evidence.cell(evidence.reference)
-    before = evidence.guesses(reference) if reference else None
-    after = evidence.guesses(cell) if cell else None
-    if cell is None:
+    cells, reference = quantized_cells(evidence), evidence.cell(evidence.reference)
+    if not cells:
         page.add(Paragraph(words("changed_none")))
         return
     if reference is None:
-        page.add(Paragraph(words("changed_no_reference", cell=cell.key)))
+        page.add(Paragraph(words("changed_no_reference", cell=cells[0].key)))
         return
-    if before is None or after is None:
-        missing = reference if before is None else cell
-        page.add(Paragraph(words("changed_no_answers", cell=missing.key)))
+    before = evidence.guesses(reference)
+    if before is None:
+        page.add(Paragraph(words("changed_no_answers", cell=reference.key)))
         return
-    _flips(page, evidence, words, cell, before, after, examples)
-    _confusion(page, evidence, words, cell, before, after)
+    for place, cell in enumerate(cells):
+        after = evidence.guesses(cell)
+        if after is None:
+            page.add(Paragraph(words("changed_no_answers", cell=cell.key)))
+            continue
+        _flips(page, evidence, words, cell, before, after, examples if place == 0 else 0)
+        if place == 0:
+            _confusion_plots(page, evidence, words, cell, before, after)
+        _confused_pairs(page, evidence, words, cell, after)
 
 
-def quantized_cell(evidence: Evidence) -> Cell | None:
-    """An INT8 cell that is recommended, or would be if it were decided; else the one that flips most answers."""
-    cells = [cell for cell in evidence.measured if cell.precision.startswith("int8")]
-    choices = Decision(evidence.verdict).recommendations
-    wanted = {key for choice in choices for key in (choice.cell, *choice.waiting)}
-    shipped = [cell for cell in cells if cell.key in wanted]
-    most_changed = sorted(cells, key=lambda cell: cell.accuracy.get("agreement") or 0.0)
-    return next(iter(shipped + most_changed), None)
+def quantized_cells(evidence: Evidence) -> list[Cell]:
+    """The measured 8-bit cells, the one that agrees least with the reference first."""
+    cells = [cell for cell in evidence.measured if is_8_bit(cell)]
+    return sorted(cells, key=lambda cell: cell.accuracy.get("agreement") or 0.0)
 
 
 def _flips(
@@ -98,15 +99,16 @@ def _png(image: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def _confusion(page: Page, evidence: Evidence, words: Words, cell: Cell, before: Classes, after: Classes) -> None:
-    after_matrix = confusion(evidence, after)
-    for name, kind, matrix in (
-        (str(evidence.reference), "reference", confusion(evidence, before)),
-        (cell.key, "int8", after_matrix),
-    ):
+def _confusion_plots(
+    page: Page, evidence: Evidence, words: Words, cell: Cell, before: Classes, after: Classes
+) -> None:
+    for name, kind, guesses in ((str(evidence.reference), "reference", before), (cell.key, "int8", after)):
         figure = Figure(f"confusion_{kind}", words("confusion_alt", cell=name), words("confusion_caption", cell=name))
-        page.plot(confusion_figure(name, matrix, evidence.classes), figure)
-    pairs = _confused(after_matrix)
+        page.plot(confusion_figure(name, confusion(evidence, guesses), evidence.classes), figure)
+
+
+def _confused_pairs(page: Page, evidence: Evidence, words: Words, cell: Cell, after: Classes) -> None:
+    pairs = _confused(confusion(evidence, after))
     if pairs:
         names = evidence.classes
         columns = tuple(words(f"col_{name}") for name in ("true", "guessed", "count"))

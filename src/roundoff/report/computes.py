@@ -87,6 +87,21 @@ def holds_name(cell: Cell) -> bool | None:
     return by_layers
 
 
+def is_8_bit(cell: Cell) -> bool:
+    """Whether the cell's weights take eight bits or fewer: by the build, or by its name in a run that does not tell."""
+    bits = re.search(r"\d+", _weights(cell))
+    return bits is not None and int(bits[0]) <= QUANTIZED_BITS
+
+
+def is_quantized_integer(cell: Cell) -> bool:
+    """Whether those are integers, so that the noise of integer grids is the cell's."""
+    return is_8_bit(cell) and "int" in _weights(cell)
+
+
+def _weights(cell: Cell) -> str:
+    return str(cell.facts.get("weights") or _named(cell.precision) or "")
+
+
 def kinds_words(counts: Mapping[str, int], words: Words) -> str:
     """For example "21 in int8, 1 in float32"."""
     parts = (words("layers_in", count=count, kind=kind) for kind, count in counts.items())

@@ -12,6 +12,7 @@ from roundoff.report.evidence import Cell, Evidence
 from roundoff.report.failures import failure_notes
 from roundoff.report.messages import Words
 from roundoff.report.numbers import percent, percent_with_interval, scientific
+from roundoff.report.ranges import range_notes
 
 
 def notes(evidence: Evidence, words: Words) -> Iterator[str]:
@@ -24,6 +25,7 @@ def notes(evidence: Evidence, words: Words) -> Iterator[str]:
         if count := cell.accuracy.get("nonfinite"):
             samples = f"{cell.accuracy['samples']:,}"
             yield words("note_nonfinite", cell=cell.key, count=f"{count:,}", samples=samples)
+    yield from range_notes(evidence, words)
     yield from throttled_words(evidence, words)
     for cell in evidence.measured:
         yield from _kinds(cell, words)

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from roundoff.report.changes import quantized_cell
+from roundoff.report.changes import quantized_cells
 from roundoff.report.decision import Decision
 from roundoff.report.evidence import Evidence
 
@@ -47,8 +47,8 @@ def csv_files(evidence: Evidence) -> dict[str, str]:
 
 
 def confusion_rows(evidence: Evidence) -> Iterable[tuple[str, str]]:
-    """True class and answer of the INT8 cell, a pair for each test image; none where no INT8 cell was measured."""
-    cell = quantized_cell(evidence)
+    """True class and answer of the worst 8-bit cell, a pair for each test image; none where none was measured."""
+    cell = next(iter(quantized_cells(evidence)), None)
     guesses = evidence.guesses(cell) if cell else None
     if guesses is not None:
         for true, guess in zip(evidence.labels, guesses, strict=True):
