@@ -13,7 +13,7 @@ LAYERS = (
     ("platform",),
     ("dataset",),
     ("framework", "model", "batches", "training"),
-    ("graph_names", "export"),
+    ("export",),
     ("calibration",),
     ("precision",),
     ("backend",),

@@ -32,6 +32,10 @@ class DataError(RoundoffError):
     """A dataset that cannot be read as it is."""
 
 
+class ExportError(RoundoffError):
+    """A model that cannot become an ONNX graph."""
+
+
 class CalibrationError(RoundoffError):
     """Calibration input or a calibration table that must not be used."""
 

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TextIO
 
 
 def quiet_keras() -> Any:
@@ -28,16 +28,35 @@ def held_back_stderr() -> Iterator[None]:
 
     TensorFlow's C++ libraries write some lines before their log levels are read, so no variable silences them.
     """
-    sys.stderr.flush()
+    with _held_back(sys.stderr):
+        yield
+
+
+@contextmanager
+def held_back_output() -> Iterator[None]:
+    """The same for both standard output, where log handlers may write, and standard error."""
+    with _held_back(sys.stdout, sys.stderr):
+        yield
+
+
+@contextmanager
+def _held_back(*streams: TextIO) -> Iterator[None]:
+    for stream in streams:
+        stream.flush()
+    descriptors = [1 if stream is sys.stdout else 2 for stream in streams]
     with tempfile.TemporaryFile() as held:
-        saved = os.dup(2)
-        os.dup2(held.fileno(), 2)
+        saved = {descriptor: os.dup(descriptor) for descriptor in descriptors}
+        for descriptor in descriptors:
+            os.dup2(held.fileno(), descriptor)
         try:
             yield
         except BaseException:
             held.seek(0)
-            os.write(saved, held.read())
+            os.write(saved[2], held.read())
             raise
         finally:
-            os.dup2(saved, 2)
-            os.close(saved)
+            for stream in streams:
+                stream.flush()
+            for descriptor, former in saved.items():
+                os.dup2(former, descriptor)
+                os.close(former)

@@ -163,9 +163,7 @@ def check_fallbacks(ranges: Mapping[str, TensorRange]) -> list[Finding]:
     The worst come first, `MOST_NAMED` of them by name.
     """
     found = {name: seen.fallback or (seen.asymmetric and seen.asymmetric.fallback) for name, seen in ranges.items()}
-    told = sorted(
-        ((name, fallback) for name, fallback in found.items() if fallback), key=lambda one: -one[1].error
-    )
+    told = sorted(((name, fallback) for name, fallback in found.items() if fallback), key=lambda one: -one[1].error)
     if not told:
         return []
     method, best = told[0][1].method, told[0][1].best
@@ -174,7 +172,9 @@ def check_fallbacks(ranges: Mapping[str, TensorRange]) -> list[Finding]:
         for name, one in told[:MOST_NAMED]
     )
     more = f"; and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
-    message = f"{method} errs too much on {len(told)} of {len(ranges)} tensors, which took {best}'s range: {named}{more}"
+    message = (
+        f"{method} errs too much on {len(told)} of {len(ranges)} tensors, which took {best}'s range: {named}{more}"
+    )
     return [Finding("fallback", "warning", f"{message}; set calibrate={best} to choose all ranges so")]
 
 

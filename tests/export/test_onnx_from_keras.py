@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.datasets import load_digits
 
-from roundoff import export
 from roundoff.artifact import sha256_of
 from roundoff.dataset.base import Prepared
 from roundoff.errors import ConfigError, DataError, GateError
-from roundoff.export import Export, argmax_differences, relative_error
+from roundoff.export import Export, steps
+from roundoff.export.parity import argmax_differences, relative_error
 from roundoff.model.keras_file import KerasFile
 from roundoff.model.mobilenet import MobileNetV2
 from roundoff.model.resnet import ResNet
@@ -138,15 +138,15 @@ def test_facts_of_the_graph_are_reported(exported):
 
 
 def test_a_graph_that_computes_something_else_is_not_written(keras_file, prepared, tmp_path, monkeypatch):
-    folded = export.folded
+    cleaned = steps.cleaned
 
-    def spoiled(model):
-        model = folded(model)
+    def spoiled(path, labels):
+        model = cleaned(path, labels)
         weights = next(tensor for tensor in model.graph.initializer if len(tensor.dims) == 4)
         weights.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weights) * 1.01, weights.name))
         return model
 
-    monkeypatch.setattr(export, "folded", spoiled)
+    monkeypatch.setattr(steps, "cleaned", spoiled)
     with pytest.raises(GateError, match="does not compute what the Keras model computes"):
         EXPORT.onnx_from_keras(keras_file, prepared, tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,78 @@
+"""TensorFlow graph → ONNX graph by tf2onnx; what it cannot write is refused by layer and operator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import onnx
+
+from roundoff.errors import ConfigError, ExportError
+from roundoff.export.layers import Labels
+from roundoff.export.naming import bodies
+from roundoff.export.tracing import Trace
+from roundoff.model.base import OUTPUT_NAME
+
+
+def converted(trace: Trace, labels: Labels, opset: int) -> onnx.ModelProto:
+    """The ONNX graph of `trace`, its weights still inputs; ExportError names the operators that ONNX lacks."""
+    import tf2onnx
+
+    newest = max(tf2onnx.constants.OPSET_TO_IR_VERSION)
+    if opset > newest:
+        raise ConfigError(
+            "export.opset is newer than tf2onnx can write",
+            received=opset,
+            expected=f"18 to {newest} with tf2onnx {tf2onnx.__version__}",
+            fix=f"set export.opset={newest}",
+        )
+    names = {tensor: tensor.removesuffix(":0") for tensor in trace.inputs}
+    model: onnx.ModelProto
+    model, _ = tf2onnx.convert.from_graph_def(
+        trace.graph,
+        input_names=trace.inputs,
+        output_names=[trace.output],
+        opset=opset,
+        custom_op_handlers={"Erfc": (_complement_of_erf, [])},
+        tensors_to_rename={**names, trace.output: OUTPUT_NAME},
+    )
+    _refuse_unknown(model, labels)
+    return model
+
+
+def _complement_of_erf(graph: Any, node: Any, name: str, args: Any) -> None:
+    """Erfc, which ONNX lacks, as 1 − Erf."""
+    import numpy as np
+
+    node.type = "Erf"
+    one = graph.make_const(f"{name}/one", np.ones((), np.float32))
+    shape, dtype = graph.get_shape(node.output[0]), graph.get_dtype(node.output[0])
+    users = graph.find_output_consumers(node.output[0])
+    less = graph.make_node(
+        "Sub", [one.output[0], node.output[0]], name=f"{name}/complement", shapes=[shape], dtypes=[dtype]
+    )
+    graph.replace_all_inputs(node.output[0], less.output[0], ops=users)
+
+
+def _refuse_unknown(model: onnx.ModelProto, labels: Labels) -> None:
+    """ExportError, unless every operator of the graph is one of ONNX's."""
+    found = {
+        f"{node.op_type} in {labels.of((node.name, *node.output, *node.input)) or 'the model itself'}": None
+        for node in _all_nodes(model.graph)
+        if not onnx.defs.has(node.op_type, node.domain)
+    }
+    if not found:
+        return
+    raise ExportError(
+        "The model holds operators that ONNX does not have",
+        received="; ".join([*found][:8]),
+        expected="layers whose operators tf2onnx can write as ONNX's",
+        fix="replace these layers by others that compute the same",
+    )
+
+
+def _all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+    for node in graph.node:
+        yield node
+        for body in bodies(node):
+            yield from _all_nodes(body)

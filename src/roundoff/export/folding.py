@@ -1,0 +1,81 @@
+"""Weights put into a graph, and the graph made small by ONNX Runtime's basic optimizations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+# Below this ONNX keeps a tensor in the graph itself, so that shapes can be inferred without the weights' file.
+INLINE_BYTES = 1024
+
+
+def with_weights(model: onnx.ModelProto, weights: Mapping[str, Any], directory: Path) -> Path:
+    """Turn the inputs that `weights` names into initializers; the graph's file, beside that of the weights.
+
+    Weights are written one by one: no second copy of the model is in memory.
+    """
+    graph = model.graph
+    inputs = list(graph.input)
+    del graph.input[:]
+    graph.input.extend(value for value in inputs if value.name not in weights)
+    with (directory / "weights.bin").open("wb") as file:
+        graph.initializer.extend(
+            _written(value.name, np.ascontiguousarray(weights[value.name]), file)
+            for value in inputs
+            if value.name in weights
+        )
+    path = directory / "traced.onnx"
+    onnx.save(model, path)
+    return path
+
+
+def _written(name: str, value: Any, file: Any) -> onnx.TensorProto:
+    dtype = onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
+    if value.nbytes <= INLINE_BYTES:
+        return onnx.numpy_helper.from_array(value, name)
+    tensor = onnx.TensorProto(name=name, dims=value.shape, data_type=dtype, data_location=onnx.TensorProto.EXTERNAL)
+    for key, content in (("location", "weights.bin"), ("offset", file.tell()), ("length", value.nbytes)):
+        tensor.external_data.add(key=key, value=str(content))
+    file.write(value.data)
+    return tensor
+
+
+def folded(source: Path) -> onnx.ModelProto:
+    """The graph in `source` with constants, scales and biases folded and transposes moved away.
+
+    Its large weights lie in a file beside `source`, `folded.bin`.
+    """
+    import onnxruntime
+
+    path = source.with_name("folded.onnx")
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.log_severity_level = 3
+    options.optimized_model_filepath = str(path)
+    options.add_session_config_entry("session.optimized_model_external_initializers_file_name", "folded.bin")
+    size = "session.optimized_model_external_initializers_min_size_in_bytes"
+    options.add_session_config_entry(size, str(INLINE_BYTES))
+    onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    return onnx.load(path, load_external_data=False)
+
+
+def cast_first(model: onnx.ModelProto) -> None:
+    """Move, in place, a Transpose of uint8 behind the Cast that reads it: TensorRT has no Transpose of uint8."""
+    graph = model.graph
+    bytes_ = {value.name for value in graph.input if value.type.tensor_type.elem_type == onnx.TensorProto.UINT8}
+    nodes = list(graph.node)
+    for transpose in [node for node in nodes if node.op_type == "Transpose" and node.input[0] in bytes_]:
+        readers = [node for node in nodes if transpose.output[0] in node.input]
+        if [node.op_type for node in readers] != ["Cast"]:
+            continue
+        cast = readers[0]
+        source, between, end = transpose.input[0], transpose.output[0], cast.output[0]
+        cast.input[:], cast.output[:], transpose.input[:], transpose.output[:] = [source], [between], [between], [end]
+        here, there = nodes.index(transpose), nodes.index(cast)
+        nodes[here], nodes[there] = cast, transpose
+    del graph.node[:]
+    graph.node.extend(nodes)

@@ -1,0 +1,83 @@
+"""Which layer an operator comes from: marks that survive TensorFlow, tf2onnx and ONNX Runtime."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+MARK = re.compile(r"layer(\d+)end")
+
+
+class Labels:
+    """The names that a user knows a model's layers by, each unique.
+
+    A layer is called by its own name and those of the layers around it, without the models around these:
+    `block_3_expand` of a nested MobileNetV2, `attention/query` of a MultiHeadAttention. Where two layers would be
+    called the same, the models' names come in front.
+    """
+
+    def __init__(self, network: keras.Model) -> None:
+        names = list(_walked(network).values())
+        times = Counter(short for short, _ in names)
+        self._names = [short if times[short] == 1 else whole for short, whole in names]
+
+    def of(self, candidates: Iterable[str]) -> str | None:
+        """The name of the innermost layer whose mark one of the operator or tensor names holds, tried in turn."""
+        for candidate in candidates:
+            if marks := MARK.findall(candidate):
+                return self._names[int(marks[-1])]
+        return None
+
+    def spoken(self, text: str) -> str:
+        """A message with layers' names in the place of their marks."""
+        return MARK.sub(lambda mark: self._names[int(mark[1])], text)
+
+
+@contextmanager
+def marked(network: keras.Model) -> Iterator[None]:
+    """While this lasts each layer is called by its mark, which TensorFlow writes into the names of its operators.
+
+    The names themselves would not do: TensorFlow numbers a scope that it has seen before, so that `conv_1` may be the
+    second use of `conv`, and it refuses some that Keras allows.
+    """
+    layers = list(_walked(network))
+    names = [layer.name for layer in layers]
+    try:
+        for number, layer in enumerate(layers):
+            layer.name = f"layer{number}end"
+        yield
+    finally:
+        for layer, name in zip(layers, names, strict=True):
+            layer.name = name
+
+
+def _walked(network: keras.Model) -> dict[Any, tuple[str, str]]:
+    """Every layer and operation of the model, always in one order, with its short and its whole name."""
+    found: dict[Any, tuple[str, str]] = {}
+    for layer, names in _walk(network, (), ()):
+        found.setdefault(layer, names)
+    return found
+
+
+def _walk(container: Any, around: tuple[str, ...], models: tuple[str, ...]) -> Iterator[tuple[Any, tuple[str, str]]]:
+    """Every layer and operation below `container`: (the layer, (its short name, its whole name))."""
+    import keras
+
+    for layer in _children(container):
+        is_model = isinstance(layer, keras.Model)
+        short, whole = (*around, layer.name), (*models, *around, layer.name)
+        yield layer, ("/".join(short), "/".join(whole))
+        yield from _walk(layer, () if is_model else short, whole if is_model else models)
+
+
+def _children(container: Any) -> list[Any]:
+    below = [*getattr(container, "operations", ())]
+    if hasattr(container, "_flatten_layers"):
+        below += container._flatten_layers(include_self=False, recursive=False)
+    return list({id(layer): layer for layer in below}.values())

@@ -1,0 +1,53 @@
+"""The export as a component: its settings, checked before any work; `steps` does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from roundoff.dataset.base import Prepared
+from roundoff.errors import ConfigError
+from roundoff.limits import MOST_IMAGES
+
+NEWEST_OPSET = 99  # beyond any that there is
+
+
+@dataclass(frozen=True)
+class Export:
+    """The ONNX opset, and how closely the graph must follow Keras on how many images of the training split.
+
+    `tolerance` bounds ‖a − b‖ ÷ ‖b‖ over all logits (a: ONNX Runtime's, b: Keras'), and the gap, relative to the
+    row's largest logit, below which two classes count as tied.
+    """
+
+    opset: int
+    parity_images: int
+    tolerance: float
+
+    def __post_init__(self) -> None:
+        checks = {
+            "opset": (18 <= self.opset <= NEWEST_OPSET, f"18 or newer, up to {NEWEST_OPSET} if the converter knows it"),
+            "parity_images": (1 <= self.parity_images <= MOST_IMAGES, f"at least 1, at most {MOST_IMAGES}"),
+            "tolerance": (0 < self.tolerance < 1, "a number between 0 and 1"),
+        }
+        for key, (holds, expected) in checks.items():
+            if not holds:
+                raise ConfigError(
+                    f"export.{key} is out of range",
+                    received=getattr(self, key),
+                    expected=expected,
+                    fix=f"set export.{key} accordingly",
+                )
+
+    def onnx_from_keras(self, source: Path, prepared: Prepared, output: Path) -> dict[str, Any]:
+        """Write the graph of the .keras file `source` to `output`, atomically; the same file gives the same bytes.
+
+        Input `image` uint8 [N, H, W, C], output `logits` float32 [N, classes], batch norm folded into convolutions.
+        Returns the parity figures and facts of the graph. Raises DataError for a model that does not fit the prepared
+        dataset, ExportError for one that ONNX has no words for, and GateError where the graph's logits are not Keras';
+        then nothing is written.
+        """
+        from roundoff.export.steps import exported
+
+        return exported(source, prepared, output, self)

@@ -1,0 +1,89 @@
+"""How far a graph's logits lie from Keras'."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roundoff.dataset.base import Images
+from roundoff.errors import GateError
+from roundoff.model.base import INPUT_NAME, OUTPUT_NAME
+from roundoff.progress import track
+
+if TYPE_CHECKING:
+    import keras
+
+Logits = NDArray[np.float32]
+# What is computed at once, so that a network's activations fit any machine's memory.
+BATCH_IMAGES, BATCH_PIXELS = 64, 1 << 18
+
+
+@dataclass(frozen=True)
+class Parity:
+    """‖a − b‖ ÷ ‖b‖ over all logits, and the images whose class differs: really, or within the tolerance (`ties`)."""
+
+    relative_error: float
+    argmax_mismatches: int
+    ties: int
+    images: int
+
+
+def parity(received: Logits, expected: Logits, tolerance: float) -> Parity:
+    """The parity of a graph's logits [n, classes] with Keras'; GateError where it is worse than `tolerance`."""
+    error = relative_error(received, expected)
+    mismatches, ties = argmax_differences(received, expected, tolerance)
+    # Negated, so that a NaN fails too.
+    if mismatches or not error <= tolerance:
+        raise GateError(
+            "The ONNX graph does not compute what the Keras model computes",
+            received=f"relative error {error:.2e}, {mismatches} different classes on {len(expected)} images",
+            expected=f"relative error up to {tolerance:.0e} and the same class everywhere",
+            fix="look for a layer that tf2onnx converts inexactly; raise export.tolerance only if you know why",
+        )
+    return Parity(error, mismatches, ties, len(expected))
+
+
+def keras_logits(network: keras.Model, images: Images) -> Logits:
+    """The logits float32 [n, classes] of the Keras model."""
+    import keras
+
+    batches = track(batched(images), "Keras")
+    return np.concatenate([np.asarray(keras.tree.flatten(network(batch, training=False))[0]) for batch in batches])
+
+
+def onnx_logits(path: Path, images: Images) -> Logits:
+    """The logits float32 [n, classes] of the graph in `path`, by ONNX Runtime on the CPU."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    batches = track(batched(images), "ONNX")
+    return np.concatenate([session.run([OUTPUT_NAME], {INPUT_NAME: batch})[0] for batch in batches])
+
+
+def batched(images: Images) -> list[Images]:
+    """The images uint8 [n, H, W, C] in batches of up to 64, fewer where they are large."""
+    size = max(1, min(BATCH_IMAGES, BATCH_PIXELS // (images.shape[1] * images.shape[2])))
+    return [images[start : start + size] for start in range(0, len(images), size)]
+
+
+def relative_error(received: Logits, expected: Logits) -> float:
+    """‖received − expected‖ ÷ ‖expected‖, Euclidean over all logits, in float64; infinite where only that is 0."""
+    difference = float(np.linalg.norm(received.astype(np.float64) - expected))
+    scale = float(np.linalg.norm(expected.astype(np.float64)))
+    return difference / scale if scale > 0 else (0.0 if difference == 0 else float("inf"))
+
+
+def argmax_differences(received: Logits, expected: Logits, tolerance: float) -> tuple[int, int]:
+    """Rows whose argmax differs: (real mismatches, ties).
+
+    A tie: the two classes' `expected` logits lie within `tolerance` times the row's largest magnitude.
+    """
+    ours, theirs = received.argmax(axis=1), expected.argmax(axis=1)
+    rows = np.flatnonzero(ours != theirs)
+    gaps = expected[rows, theirs[rows]] - expected[rows, ours[rows]]
+    tied = int((gaps <= tolerance * np.abs(expected[rows]).max(axis=1)).sum()) if len(rows) else 0
+    return len(rows) - tied, tied

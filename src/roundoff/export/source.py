@@ -1,0 +1,123 @@
+"""The Keras model that an export starts from: it fits the data, and it computes in float32."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from roundoff.dataset.base import Prepared
+from roundoff.errors import ConfigError, DataError, ExportError
+from roundoff.framework import quiet_keras
+
+if TYPE_CHECKING:
+    import keras
+
+# Protobuf's limit for one file, less what a graph takes without its weights.
+LARGEST_BYTES = (1 << 31) - (64 << 20)
+REDUCED = {"float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16"}
+
+
+def load(source: Path, prepared: Prepared) -> keras.Model:
+    """The Keras model in `source`, on TensorFlow, in float32; DataError unless it fits the prepared dataset.
+
+    Raises ExportError for one that cannot be brought to float32 or into one ONNX file.
+    """
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = "tensorflow"
+    keras = quiet_keras()
+    if keras.backend.backend() != "tensorflow":
+        raise ConfigError(
+            "Keras runs on a backend that tf2onnx cannot export from",
+            received=keras.backend.backend(),
+            expected="tensorflow (any backend may train)",
+            fix="set KERAS_BACKEND=tensorflow for this process, or leave it unset",
+        )
+    if not source.is_file():
+        raise DataError(
+            "There is no Keras model to export", received=source, expected="a .keras file", fix="run the train stage"
+        )
+    network = in_float32(keras.models.load_model(source, compile=False))
+    _check_interface(network, prepared)
+    _check_size(network)
+    return network
+
+
+def in_float32(network: keras.Model) -> keras.Model:
+    """The model itself, or, where layers compute in another float type, the same under float32 policies.
+
+    Under Keras' mixed policies variables are float32 already: what changes is the type that layers compute in.
+    Raises ExportError where Keras cannot build the model anew, or has quantized it.
+    """
+    config = network.get_config()
+    plain = _with_float32(config)
+    if plain == config:
+        return network
+    try:
+        rebuilt: keras.Model = type(network).from_config(plain)
+        for variable, trained in zip(rebuilt.variables, network.variables, strict=True):
+            variable.assign(trained)
+    except Exception as error:  # Keras raises whatever the layers do
+        raise ExportError(
+            "The model cannot be rebuilt in float32",
+            received=f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}",
+            expected="layers that `from_config` builds under any dtype policy",
+            fix="build it under the float32 policy, take over its weights (set_weights), and save that model",
+        ) from error
+    return rebuilt
+
+
+def _with_float32(value: Any) -> Any:
+    """A Keras configuration with each dtype policy, however deep, replaced by float32."""
+    if isinstance(value, dict):
+        return {
+            key: "float32" if key == "dtype" and _is_reduced(item) else _with_float32(item)
+            for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return type(value)(_with_float32(item) for item in value)
+    return value
+
+
+def _is_reduced(dtype: Any) -> bool:
+    if not isinstance(dtype, dict):
+        return dtype in REDUCED
+    kind, config = str(dtype.get("class_name")), dtype.get("config") or {}
+    if "Quantized" in kind:
+        raise ExportError(
+            "Keras has quantized the model already",
+            received=f"a layer under the policy {config.get('name', kind)}",
+            expected="layers in a float type: roundoff quantizes by itself, from calibration images",
+            fix="give the model as it was before `quantize`",
+        )
+    policies = [policy.get("config", {}).get("name") for policy in (config.get("policy_map") or {}).values()]
+    return not {config.get("name"), *policies}.isdisjoint(REDUCED)
+
+
+def _check_interface(network: keras.Model, prepared: Prepared) -> None:
+    manifest = prepared.manifest
+    wanted = [("uint8", (None, *manifest["shape"]))], [(None, len(manifest["classes"]))]
+    found = (
+        [(tensor.dtype, tuple(tensor.shape)) for tensor in network.inputs],
+        [tuple(tensor.shape) for tensor in network.outputs],
+    )
+    if found != wanted:
+        raise DataError(
+            "The Keras model does not fit the prepared dataset",
+            received=f"inputs {found[0]}, outputs {found[1]}",
+            expected=f"inputs {wanted[0]}, outputs {wanted[1]}",
+            fix="train the model on this dataset, with its preprocessing in the graph",
+        )
+
+
+def _check_size(network: keras.Model) -> None:
+    size = sum(4 * math.prod(variable.shape) for variable in network.weights)
+    if size > LARGEST_BYTES:
+        raise ExportError(
+            "The model is too large for one ONNX file",
+            received=f"{size / 1e9:.2f} GB of weights",
+            expected=f"at most {LARGEST_BYTES / 1e9:.2f} GB, the limit of its format",
+            fix="use a narrower or a shallower model",
+        )

@@ -1,0 +1,105 @@
+"""Keras → ONNX: one FP32 graph that every precision starts from, checked against Keras on real images."""
+
+from __future__ import annotations
+
+import gc
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import onnx
+
+from roundoff.artifact import sha256_of, whole_file
+from roundoff.dataset.base import Images, Prepared
+from roundoff.errors import ExportError, RoundoffError
+from roundoff.export.converting import converted
+from roundoff.export.folding import cast_first, folded, with_weights
+from roundoff.export.layers import Labels
+from roundoff.export.naming import name_by_layer
+from roundoff.export.parity import Logits, keras_logits, onnx_logits, parity
+from roundoff.export.source import load
+from roundoff.export.tracing import traced
+from roundoff.framework import held_back_output
+
+if TYPE_CHECKING:
+    from roundoff.export.onnx_from_keras import Export
+
+BATCH_DIMENSION = "N"
+
+
+def exported(source: Path, prepared: Prepared, output: Path, settings: Export) -> dict[str, Any]:
+    """See `Export.onnx_from_keras`."""
+    with tempfile.TemporaryDirectory(prefix="roundoff-export-") as directory, whole_file(output) as partial:
+        images, expected, labels, path = _traced(source, prepared, Path(directory), settings)
+        gc.collect()  # Keras' copy of the weights, before there is another
+        model = cleaned(path, labels)
+        partial.write_bytes(model.SerializeToString(deterministic=True))
+        figures = parity(onnx_logits(partial, images), expected, settings.tolerance)
+    return {
+        **asdict(figures),
+        "opset": settings.opset,
+        "ir_version": model.ir_version,
+        "nodes": dict(sorted(Counter(node.op_type for node in model.graph.node).items())),
+        "size_mb": output.stat().st_size / 1e6,
+        "keras_sha256": sha256_of(source),
+        "onnx_sha256": sha256_of(output),
+    }
+
+
+def _traced(source: Path, prepared: Prepared, directory: Path, settings: Export) -> tuple[Images, Logits, Labels, Path]:
+    """Images and Keras' logits for them, its layers' names, and the graph's file; Keras' model is free then."""
+    network = load(source, prepared)
+    images = prepared.calibration_images(min(settings.parity_images, prepared.pool))
+    expected, labels = keras_logits(network, images), Labels(network)
+    with refused_in_words(labels, "TensorFlow and tf2onnx"):
+        trace = traced(network)
+        path = with_weights(converted(trace, labels, settings.opset), trace.weights, directory)
+    return images, expected, labels, path
+
+
+def cleaned(path: Path, labels: Labels) -> onnx.ModelProto:
+    """The graph with batch norm folded, named by Keras layers, with shapes, checked, and free of what nobody reads.
+
+    ONNX Runtime's basic optimizations do the folding: they leave standard operators only.
+    """
+    with refused_in_words(labels, "ONNX Runtime"):
+        model = folded(path)
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.shape.dim[0].dim_param = BATCH_DIMENSION
+    cast_first(model)
+    name_by_layer(model, labels)
+    _drop_unused(model)
+    model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
+    onnx.load_external_data_for_model(model, str(path.parent))
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+@contextmanager
+def refused_in_words(labels: Labels, who: str) -> Iterator[None]:
+    """Hold back what libraries print, and turn what they raise into an ExportError with layers' names."""
+    try:
+        with held_back_output():
+            yield
+    except RoundoffError:
+        raise
+    except Exception as error:  # they raise whatever their parts do
+        said = labels.spoken(str(error)).strip().splitlines()
+        raise ExportError(
+            f"{who} cannot convert the model",
+            received=f"{type(error).__name__}: {said[0] if said else 'no message'}",
+            expected="layers that can be traced, whose operators ONNX has",
+            fix="replace the layer that is named, or the custom layer last added, by Keras' own that computes the same",
+        ) from error
+
+
+def _drop_unused(model: onnx.ModelProto) -> None:
+    used = {node.domain for node in model.graph.node}
+    kept = [opset for opset in model.opset_import if opset.domain in used]
+    del model.opset_import[:], model.metadata_props[:]
+    model.opset_import.extend(kept)
+    model.graph.name, model.graph.doc_string, model.doc_string = "model", "", ""
