@@ -1,0 +1,1 @@
+"""What of Keras can be exported, how exactly, in how much memory and time."""
