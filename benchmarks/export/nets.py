@@ -1,4 +1,4 @@
-"""The networks that the export is tried on: every architecture of keras.applications, and layers that export has failed on."""
+"""What the export is tried on: every architecture of keras.applications, and small networks around layers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def application(name: str) -> Any:
     import keras
 
     shape = (SMALLEST.get(name, 32),) * 2 + (3,)
-    network = getattr(keras.applications, name)(weights=None, input_shape=shape, classes=CLASSES)
+    network = getattr(keras.applications, name)(
+        weights=None, input_shape=shape, classes=CLASSES, classifier_activation=None
+    )
     image = keras.Input(shape, dtype="uint8", name="image")
     return keras.Model(image, network(keras.layers.Rescaling(1 / 127.5, -1.0)(image)), name="classifier")
 

@@ -23,7 +23,7 @@ class Labels:
     """
 
     def __init__(self, network: keras.Model) -> None:
-        names = list(_walked(network).values())
+        names = list(walked(network).values())
         times = Counter(short for short, _ in names)
         self._names = [short if times[short] == 1 else whole for short, whole in names]
 
@@ -46,7 +46,7 @@ def marked(network: keras.Model) -> Iterator[None]:
     The names themselves would not do: TensorFlow numbers a scope that it has seen before, so that `conv_1` may be the
     second use of `conv`, and it refuses some that Keras allows.
     """
-    layers = list(_walked(network))
+    layers = list(walked(network))
     names = [layer.name for layer in layers]
     try:
         for number, layer in enumerate(layers):
@@ -57,7 +57,7 @@ def marked(network: keras.Model) -> Iterator[None]:
             layer.name = name
 
 
-def _walked(network: keras.Model) -> dict[Any, tuple[str, str]]:
+def walked(network: keras.Model) -> dict[Any, tuple[str, str]]:
     """Every layer and operation of the model, always in one order, with its short and its whole name."""
     found: dict[Any, tuple[str, str]] = {}
     for layer, names in _walk(network, (), ()):

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from roundoff.export.layers import marked
+from roundoff.export.layers import marked, walked
 from roundoff.model.base import INPUT_NAME
 
 if TYPE_CHECKING:
     import keras
+
+# tf2onnx takes some eighty times the memory of a constant.
+RECURRENT_BYTES = 2 << 20
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,9 @@ class Trace:
 def traced(network: keras.Model) -> Trace:
     """The graph of `network` for inference; every operator's name holds its layer's mark.
 
-    A weight becomes an input, unless it is a vector: a converter moves transposes past vectors that it knows, and
-    they cost nothing. Functions that are compiled on their own (XLA's, in grouped convolutions) are traced through.
+    A weight becomes an input, unless it is a vector: tf2onnx moves transposes past constants only, and these cost
+    nothing. The weights of small recurrent layers are constants too: of these it makes an LSTM, of inputs a loop.
+    Functions that are compiled on their own (XLA's, in grouped convolutions) are traced through.
     """
     import tensorflow as tf
 
@@ -40,11 +44,12 @@ def traced(network: keras.Model) -> Trace:
         f"weight_{n}": v for n, v in enumerate([*network.trainable_variables, *network.non_trainable_variables])
     }
     # NumPy's: a tensor would be lifted into one more input of the graph
-    vectors = {name: np.asarray(variable) for name, variable in variables.items() if _is_vector(variable.shape)}
-    weights = {name: variable for name, variable in variables.items() if name not in vectors}
+    known = _recurrent(network)
+    constants = {n: np.asarray(v) for n, v in variables.items() if _is_vector(v.shape) or id(v) in known}
+    weights = {name: variable for name, variable in variables.items() if name not in constants}
 
     def infer(image: Any, **given: Any) -> Any:
-        values = [given[name] if name in given else tf.constant(vectors[name]) for name in variables]
+        values = [given[name] if name in given else tf.constant(constants[name]) for name in variables]
         answer, _ = network.stateless_call(values[:count], values[count:], image, training=False)
         return tf.nest.flatten(answer)[0]
 
@@ -57,6 +62,15 @@ def traced(network: keras.Model) -> Trace:
 
 def _is_vector(shape: Sequence[int]) -> bool:
     return math.prod(shape) == max(shape, default=1)
+
+
+def _recurrent(network: keras.Model) -> set[int]:
+    """The identities of the weights of recurrent layers, of none where they are large."""
+    import keras
+
+    layers = [layer for layer in walked(network) if isinstance(layer, keras.layers.RNN)]
+    found = {id(v): 4 * math.prod(v.shape) for layer in layers for v in layer.variables}
+    return set(found) if sum(found.values()) <= RECURRENT_BYTES else set()
 
 
 @contextmanager

@@ -1,0 +1,85 @@
+"""Export every architecture of keras.applications, and networks around layers, one after the other:
+
+    nice python -m benchmarks.export [--check] [--only NAME;NAME] [--out FILE]
+
+Prints JSON. With --check, exits 1 and names each target that was missed. What FILE holds already is not measured again;
+the table in docs/export.md is written from it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from benchmarks.document import replace_block
+from benchmarks.export import nets
+from benchmarks.export.measure import ran
+from benchmarks.export.network import file_of
+from benchmarks.export.targets import table, targets
+from roundoff.artifact import read_json, write_json
+from roundoff.platform import fingerprint
+
+ROOT = Path(__file__).parents[2]
+LARGEST_MB = 100.0
+
+
+def main() -> int:
+    """Measure, print, check; the exit code."""
+    chosen = _arguments()
+    known = read_json(chosen.out)["nets"] if chosen.out.exists() else {}
+    result: dict[str, Any] = {"platform": fingerprint(), "planned": [*nets.LAYERS, *nets.applications()], "nets": known}
+    wanted = [name for name in chosen.only.split(";") if name] or result["planned"]
+    for name, facts in _measured([name for name in wanted if name not in known]):
+        known[name] = facts
+        write_json(chosen.out, result)
+        print(f"{name}: {facts['outcome']}", file=sys.stderr)
+    print(json.dumps(result, indent=2))
+    replace_block(ROOT / "docs" / "export.md", "export", table(result))
+    missed = [target for target, met in targets(result).items() if not met]
+    for target in missed:
+        print(f"missed: {target}", file=sys.stderr)
+    return 1 if chosen.check and missed else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.export")
+    parser.add_argument("--check", action="store_true", help="exit 1 and name each target that was missed")
+    parser.add_argument("--only", default="", help="names of networks, by semicolons; all by default")
+    parser.add_argument("--out", type=Path, default=ROOT / "results" / "export" / "cpu-2-cores.json")
+    return parser.parse_args()
+
+
+def _measured(names: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "src")])
+    with tempfile.TemporaryDirectory() as directory:
+        layers = [name for name in names if name in nets.LAYERS]
+        if layers:
+            ran("benchmarks.export.network", "save", directory, *layers)
+        for name in names:
+            path = file_of(Path(directory), name)
+            if name not in layers:
+                ran("benchmarks.export.network", "save", directory, name)
+            yield name, _exported(directory, name, path) if path.exists() else {"outcome": "not built"}
+            path.unlink(missing_ok=True)
+
+
+def _exported(directory: str, name: str, path: Path) -> dict[str, Any]:
+    weights_mb = path.stat().st_size / 1e6
+    if weights_mb > LARGEST_MB:
+        return {"outcome": "skipped", "words": f"above {LARGEST_MB:.0f} MB of weights", "weights_mb": weights_mb}
+    done = ran("benchmarks.export.network", "export", directory, name)
+    if done.code:
+        found = {"outcome": "traceback", "words": f"exit code {done.code}: {done.errors[-2000:]}"}
+    else:
+        found = json.loads(done.output.splitlines()[-1])
+    return {**found, "weights_mb": weights_mb, "peak_mb": done.peak_mb, "seconds": done.seconds}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""What the export's benchmark asks of its result, and the table that the documentation shows of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Result = dict[str, Any]
+LEAST_EXPORTED = 0.95
+HEADINGS = ("network", "weights (MB)", "outcome", "relative error", "peak memory (MB)", "seconds")
+
+
+def memory_limit_mb(facts: dict[str, Any]) -> float:
+    """Three times the float32 weights, and 1.5 GB for the libraries."""
+    return 3 * float(facts["weights_mb"]) + 1500
+
+
+def targets(result: Result) -> dict[str, bool]:
+    """Each target in words, and whether it was met; one that could not be measured is not."""
+    found = result["nets"]
+    tried = {name: facts for name, facts in found.items() if facts["outcome"] != "skipped"}
+    missing = [name for name in result["planned"] if name not in found or found[name]["outcome"] == "not built"]
+    crashed = [name for name, facts in tried.items() if facts["outcome"] == "traceback"]
+    exported = sum(facts["outcome"] == "exported" for facts in tried.values())
+    large = [name for name, facts in tried.items() if facts.get("peak_mb", 0) > memory_limit_mb(facts)]
+    enough = exported >= LEAST_EXPORTED * len(tried)
+    return {
+        f"every network was tried (not: {', '.join(missing) or 'none'})": not missing,
+        f"no traceback (in: {', '.join(crashed) or 'none'})": not crashed,
+        f"{exported} of {len(tried)} are exported, at least {LEAST_EXPORTED:.0%}": enough,
+        f"three times the weights and 1.5 GB are enough (not for: {', '.join(large) or 'none'})": not large,
+    }
+
+
+def table(result: Result) -> str:
+    """Markdown: one row for each network."""
+    rows = [_row(name, result["nets"][name]) for name in result["planned"] if name in result["nets"]]
+    return "\n".join([_line(*HEADINGS), _line("---", "---:", "---", "---:", "---:", "---:"), *rows])
+
+
+def _row(name: str, facts: dict[str, Any]) -> str:
+    def shown(key: str, form: str) -> str:
+        return format(facts[key], form) if key in facts else ""
+
+    outcome = ": ".join([facts["outcome"], *([facts["words"].replace("|", "/")] if "words" in facts else [])])
+    measured = shown("relative_error", ".1e"), shown("peak_mb", ".0f"), shown("seconds", ".0f")
+    return _line(name, shown("weights_mb", ".1f"), outcome, *measured)
+
+
+def _line(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
