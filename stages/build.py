@@ -11,6 +11,7 @@ from roundoff.precision.base import Precision
 from roundoff.progress import track
 from roundoff.shortfall import say_last
 from roundoff.stage import Workspace, stage
+from roundoff.survival import surviving
 
 
 @stage
@@ -40,4 +41,4 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    surviving(main)

@@ -14,6 +14,7 @@ from roundoff.dataset.base import Prepared
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8
 from roundoff.stage import Workspace, stage
+from roundoff.survival import surviving
 
 
 @stage
@@ -33,4 +34,4 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    surviving(main)

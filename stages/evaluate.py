@@ -9,6 +9,7 @@ from roundoff.dataset.base import Prepared
 from roundoff.evaluation import OWN_FILES, Evaluation
 from roundoff.shortfall import say_last
 from roundoff.stage import Workspace, stage
+from roundoff.survival import surviving
 
 
 @stage
@@ -27,4 +28,4 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    surviving(main)

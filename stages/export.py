@@ -7,6 +7,7 @@ from roundoff.config import component
 from roundoff.dataset.base import Prepared
 from roundoff.export import Export
 from roundoff.stage import Workspace, stage
+from roundoff.survival import surviving
 
 
 @stage
@@ -20,4 +21,4 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    surviving(main)

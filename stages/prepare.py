@@ -6,6 +6,7 @@ from roundoff.config import component
 from roundoff.dataset.base import Dataset
 from roundoff.dataset.prepare import Preparation, require_calibration_images
 from roundoff.stage import Workspace, stage
+from roundoff.survival import surviving
 
 
 @stage
@@ -16,4 +17,4 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    surviving(main)

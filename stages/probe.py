@@ -5,6 +5,7 @@ from omegaconf import DictConfig
 from roundoff.artifact import write_json, write_text
 from roundoff.platform import fingerprint
 from roundoff.stage import Workspace, stage
+from roundoff.survival import surviving
 
 
 @stage
@@ -14,4 +15,4 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    surviving(main)

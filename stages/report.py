@@ -7,6 +7,7 @@ from roundoff.config import component
 from roundoff.report.evidence import Sources
 from roundoff.report.report import Report
 from roundoff.stage import Workspace, stage
+from roundoff.survival import surviving
 from roundoff.verdict import Target, decide, read_metrics
 
 
@@ -27,4 +28,4 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    surviving(main)

@@ -7,6 +7,7 @@ from roundoff.config import component
 from roundoff.dataset.base import Prepared
 from roundoff.model.base import Model
 from roundoff.stage import Workspace, stage
+from roundoff.survival import surviving
 from roundoff.training import Training
 
 
@@ -22,4 +23,4 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    surviving(main)

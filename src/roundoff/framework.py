@@ -7,7 +7,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
+
+# Where what is held back goes, if a process that outlives this one shall read it; a temporary file by default.
+held: IO[bytes] | None = None
 
 
 def quiet_keras() -> Any:
@@ -44,19 +47,20 @@ def _held_back(*streams: TextIO) -> Iterator[None]:
     for stream in streams:
         stream.flush()
     descriptors = [1 if stream is sys.stdout else 2 for stream in streams]
-    with tempfile.TemporaryFile() as held:
-        saved = {descriptor: os.dup(descriptor) for descriptor in descriptors}
-        for descriptor in descriptors:
-            os.dup2(held.fileno(), descriptor)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(saved[2], held.read())
-            raise
-        finally:
-            for stream in streams:
-                stream.flush()
-            for descriptor, former in saved.items():
-                os.dup2(former, descriptor)
-                os.close(former)
+    log = held or tempfile.TemporaryFile()  # noqa: SIM115 - closed with its last reference
+    start = log.seek(0, os.SEEK_END)
+    saved = {descriptor: os.dup(descriptor) for descriptor in descriptors}
+    for descriptor in descriptors:
+        os.dup2(log.fileno(), descriptor)
+    try:
+        yield
+    except BaseException:
+        log.seek(start)
+        os.write(saved[2], log.read())
+        raise
+    finally:
+        for stream in streams:
+            stream.flush()
+        for descriptor, former in saved.items():
+            os.dup2(former, descriptor)
+            os.close(former)
