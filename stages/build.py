@@ -7,6 +7,7 @@ from roundoff.backend.base import Backend
 from roundoff.config import component, components, precision_to_build
 from roundoff.dataset.base import Prepared
 from roundoff.engine import Inputs, build_metrics, build_row, build_stage
+from roundoff.fit import require_fit
 from roundoff.precision.base import Precision
 from roundoff.progress import track
 from roundoff.shortfall import say_last
@@ -19,6 +20,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
     name = precision_to_build(cfg)
     precision = component(cfg.precisions[name], Precision)
     prepared = Prepared(workspace.input(cfg.paths.prepared))
+    require_fit(workspace.input(cfg.paths.onnx), prepared)
     inputs = Inputs(
         onnx=workspace.input(cfg.paths.onnx),
         keras=workspace.optional_input(cfg.paths.keras),

@@ -11,6 +11,7 @@ from roundoff.calibration.cache import cache_from_table
 from roundoff.calibration.run import calibrate
 from roundoff.config import component
 from roundoff.dataset.base import Prepared
+from roundoff.fit import require_fit
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8
 from roundoff.stage import Workspace, stage
@@ -20,10 +21,12 @@ from roundoff.survival import surviving
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
     int8 = component(cfg.precisions.int8, Int8)
+    graph, prepared = workspace.input(cfg.paths.onnx), Prepared(workspace.input(cfg.paths.prepared))
+    require_fit(graph, prepared)
     outcome = calibrate(
         component(cfg.calibrate, Calibrator),
-        workspace.input(cfg.paths.onnx),
-        Prepared(workspace.input(cfg.paths.prepared)),
+        graph,
+        prepared,
         int8.quantized_tensors,
         partial(int8.quantized_tensors, grid=Grid("uint8", symmetric=False)),
     )

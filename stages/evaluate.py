@@ -6,7 +6,9 @@ from roundoff.artifact import read_json
 from roundoff.backend.base import Backend
 from roundoff.config import component, components
 from roundoff.dataset.base import Prepared
+from roundoff.engine import GRAPH
 from roundoff.evaluation import OWN_FILES, Evaluation
+from roundoff.fit import require_fit
 from roundoff.shortfall import say_last
 from roundoff.stage import Workspace, stage
 from roundoff.survival import surviving
@@ -14,11 +16,14 @@ from roundoff.survival import surviving
 
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
+    engines, prepared = workspace.inputs / cfg.paths.engines, Prepared(workspace.input(cfg.paths.prepared))
+    for graph in sorted(engines.glob(f"{OWN_FILES[0]}/*/{GRAPH}"))[:1]:
+        require_fit(graph, prepared)
     rows = component(cfg.evaluate, Evaluation).run(
-        engines=workspace.inputs / cfg.paths.engines,
+        engines=engines,
         precisions=[*OWN_FILES, *cfg.build.more],
         backends=components(cfg.backends, Backend),
-        prepared=Prepared(workspace.input(cfg.paths.prepared)),
+        prepared=prepared,
         platform=read_json(workspace.input(cfg.paths.platform)),
         metrics=workspace.output(cfg.paths.metrics),
         predictions=workspace.output(cfg.paths.predictions),

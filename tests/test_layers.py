@@ -13,7 +13,7 @@ LAYERS = (
     ("platform",),
     ("dataset",),
     ("framework", "model", "batches", "training"),
-    ("export",),
+    ("export", "fit"),
     ("calibration",),
     ("precision",),
     ("backend",),

@@ -1,0 +1,60 @@
+"""Whether an ONNX graph is made for the prepared images: stages started by hand may be given what belongs to others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+from google.protobuf.message import DecodeError
+
+from roundoff.dataset.base import Prepared
+from roundoff.errors import DataError
+
+
+def require_fit(graph: Path, prepared: Prepared) -> None:
+    """DataError unless the graph takes images of the prepared size and answers with as many classes.
+
+    A dimension that the graph leaves open fits any.
+    """
+    opened = _opened(graph)
+    manifest = prepared.manifest
+    images, classes = tuple(manifest["shape"]), (len(manifest["classes"]),)
+    taken, answered = _shape(opened.input[0])[1:], _shape(opened.output[0])[1:]
+    if _fits(taken, images) and _fits(answered, classes):
+        return
+    raise DataError(
+        f"{graph} does not fit the images in {prepared.directory}",
+        received=f"a graph from {_words(taken)} to {_words(answered)}",
+        expected=f"one from {_words(images)} to {_words(classes)}, as prepared (height, width, channels; classes)",
+        fix="run the stages from export on for these images (`dvc repro`), or prepare the images that the graph is for",
+    )
+
+
+def _opened(graph: Path) -> onnx.GraphProto:
+    try:
+        opened = onnx.load(graph, load_external_data=False).graph
+    except (DecodeError, ValueError, OSError) as error:
+        opened, why = onnx.GraphProto(), f"{type(error).__name__}: {error}"
+    else:
+        why = f"{len(opened.input)} inputs and {len(opened.output)} outputs"
+    if opened.input and opened.output:
+        return opened
+    raise DataError(
+        f"{graph} is no ONNX graph that can be run",
+        received=why,
+        expected="an ONNX model from images to one number per class",
+        fix="run the stage that writes it again: `dvc repro -f STAGE`",
+    )
+
+
+def _shape(value: onnx.ValueInfoProto) -> tuple[int | None, ...]:
+    return tuple(size.dim_value if size.HasField("dim_value") else None for size in value.type.tensor_type.shape.dim)
+
+
+def _fits(found: tuple[int | None, ...], wanted: tuple[int, ...]) -> bool:
+    pairs = zip(found, wanted, strict=False)
+    return len(found) == len(wanted) and all(size in (None, expected) for size, expected in pairs)
+
+
+def _words(shape: tuple[int | None, ...]) -> str:
+    return " × ".join("any" if size is None else str(size) for size in shape)
