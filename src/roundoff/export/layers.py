@@ -23,9 +23,7 @@ class Labels:
     """
 
     def __init__(self, network: keras.Model) -> None:
-        names = list(walked(network).values())
-        times = Counter(short for short, _ in names)
-        self._names = [short if times[short] == 1 else whole for short, whole in names]
+        self._names = list(walked(network).values())
 
     def of(self, candidates: Iterable[str]) -> str | None:
         """The name of the innermost layer whose mark one of the operator or tensor names holds, tried in turn."""
@@ -57,23 +55,25 @@ def marked(network: keras.Model) -> Iterator[None]:
             layer.name = name
 
 
-def walked(network: keras.Model) -> dict[Any, tuple[str, str]]:
-    """Every layer and operation of the model, always in one order, with its short and its whole name."""
+def walked(network: keras.Model) -> dict[Any, str]:
+    """Every layer and operation of the model, always in one order, and what it is called (see `Labels`)."""
     found: dict[Any, tuple[str, str]] = {}
-    for layer, names in _walk(network, (), ()):
-        found.setdefault(layer, names)
-    return found
+    _walk(network, (), (), found)
+    times = Counter(short for short, _ in found.values())
+    return {layer: short if times[short] == 1 else whole for layer, (short, whole) in found.items()}
 
 
-def _walk(container: Any, around: tuple[str, ...], models: tuple[str, ...]) -> Iterator[tuple[Any, tuple[str, str]]]:
-    """Every layer and operation below `container`: (the layer, (its short name, its whole name))."""
+def _walk(container: Any, around: tuple[str, ...], models: tuple[str, ...], found: dict[Any, tuple[str, str]]) -> None:
+    """Add to `found` what is below `container`: short names, and whole ones with the models around."""
     import keras
 
     for layer in _children(container):
+        if layer in found:
+            continue
         is_model = isinstance(layer, keras.Model)
         short, whole = (*around, layer.name), (*models, *around, layer.name)
-        yield layer, ("/".join(short), "/".join(whole))
-        yield from _walk(layer, () if is_model else short, whole if is_model else models)
+        found[layer] = "/".join(short), "/".join(whole)
+        _walk(layer, () if is_model else short, whole if is_model else models, found)
 
 
 def _children(container: Any) -> list[Any]:

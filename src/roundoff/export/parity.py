@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,17 +33,23 @@ class Parity:
     images: int
 
 
-def parity(received: Logits, expected: Logits, tolerance: float) -> Parity:
-    """The parity of a graph's logits [n, classes] with Keras'; GateError where it is worse than `tolerance`."""
+def parity(received: Logits, expected: Logits, tolerance: float, parting: Callable[[float], str | None]) -> Parity:
+    """The parity of a graph's logits [n, classes] with Keras'; GateError where it is worse than `tolerance`.
+
+    `parting` is asked then, with the error, for the layer where the two part.
+    """
     error = relative_error(received, expected)
     mismatches, ties = argmax_differences(received, expected, tolerance)
     # Negated, so that a NaN fails too.
     if mismatches or not error <= tolerance:
+        layer = parting(error)
+        where = f"; they part at the layer {layer}" if layer else ""
         raise GateError(
             "The ONNX graph does not compute what the Keras model computes",
-            received=f"relative error {error:.2e}, {mismatches} different classes on {len(expected)} images",
+            received=f"relative error {error:.2e}, {mismatches} different classes on {len(expected)} images{where}",
             expected=f"relative error up to {tolerance:.0e} and the same class everywhere",
-            fix="look for a layer that tf2onnx converts inexactly; raise export.tolerance only if you know why",
+            fix=f"replace {layer or 'the layer that tf2onnx converts inexactly'} by one that computes the same; "
+            "raise export.tolerance only if you know why",
         )
     return Parity(error, mismatches, ties, len(expected))
 

@@ -17,6 +17,7 @@ from roundoff.artifact import sha256_of, whole_file
 from roundoff.dataset.base import Images, Prepared
 from roundoff.errors import ExportError, RoundoffError
 from roundoff.export.converting import converted
+from roundoff.export.divergence import parting_layer
 from roundoff.export.folding import cast_first, folded, with_weights
 from roundoff.export.layers import Labels
 from roundoff.export.naming import name_by_layer
@@ -38,7 +39,11 @@ def exported(source: Path, prepared: Prepared, output: Path, settings: Export) -
         gc.collect()  # Keras' copy of the weights, before there is another
         model = cleaned(path, labels)
         partial.write_bytes(model.SerializeToString(deterministic=True))
-        figures = parity(onnx_logits(partial, images), expected, settings.tolerance)
+
+        def parting(error: float) -> str | None:
+            return parting_layer(load(source, prepared), model, images[:1], error)
+
+        figures = parity(onnx_logits(partial, images), expected, settings.tolerance, parting)
     return {
         **asdict(figures),
         "opset": settings.opset,
@@ -68,14 +73,14 @@ def cleaned(path: Path, labels: Labels) -> onnx.ModelProto:
     """
     with refused_in_words(labels, "ONNX Runtime"):
         model = folded(path)
-    for value in (*model.graph.input, *model.graph.output):
-        value.type.tensor_type.shape.dim[0].dim_param = BATCH_DIMENSION
-    cast_first(model)
-    name_by_layer(model, labels)
-    _drop_unused(model)
-    model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
-    onnx.load_external_data_for_model(model, str(path.parent))
-    onnx.checker.check_model(model, full_check=True)
+        for value in (*model.graph.input, *model.graph.output):
+            value.type.tensor_type.shape.dim[0].dim_param = BATCH_DIMENSION
+        cast_first(model)
+        name_by_layer(model, labels)
+        _drop_unused(model)
+        model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
+        onnx.load_external_data_for_model(model, str(path.parent))
+        onnx.checker.check_model(model, full_check=True)
     return model
 
 
