@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import onnx
 
+from roundoff.export.naming import bodies
+
 # Below this ONNX keeps a tensor in the graph itself, so that shapes can be inferred without the weights' file.
 INLINE_BYTES = 1024
 
@@ -79,3 +81,32 @@ def cast_first(model: onnx.ModelProto) -> None:
         nodes[here], nodes[there] = cast, transpose
     del graph.node[:]
     graph.node.extend(nodes)
+
+
+def drop_idle_reshapes(model: onnx.ModelProto) -> None:
+    """Remove, in place, each Reshape to the shape that its input has; the model's shapes must be inferred.
+
+    They are what is left of transposes where height and width are 1, and would part a convolution from the next one.
+    """
+    graph = model.graph
+    shapes = {value.name: _sizes(value) for value in (*graph.input, *graph.value_info)}
+    inside = {name for node in graph.node for body in bodies(node) for inner in body.node for name in inner.input}
+    renamed: dict[str, str] = {}
+    for node in list(graph.node):
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+        if node.op_type != "Reshape" or node.output[0] in inside:
+            continue
+        before, after = shapes.get(node.input[0]), shapes.get(node.output[0])
+        # the batch, open on both sides, is what is left of the elements
+        if before and after and before[1:] == after[1:] and all(after[1:]):
+            renamed[node.output[0]] = node.input[0]
+            graph.node.remove(node)
+    read = {name for node in graph.node for name in node.input} | inside
+    unread = [tensor for tensor in graph.initializer if tensor.name not in read]
+    for tensor in unread:
+        graph.initializer.remove(tensor)
+
+
+def _sizes(value: onnx.ValueInfoProto) -> list[int]:
+    """A tensor's dimensions, 0 for one that is open."""
+    return [size.dim_value for size in value.type.tensor_type.shape.dim]

@@ -31,6 +31,7 @@ class _Naming:
         self._labels, self._opset = labels, opset
         self._taken = set(taken)
         self._seen: Counter[str] = Counter()
+        self._layer_of: dict[str, str] = {}
 
     def name(self, graph: onnx.GraphProto, visible: dict[str, str]) -> None:
         """Name what is in `graph`; `visible` maps old names of what it may read from outside to new ones."""
@@ -56,7 +57,11 @@ class _Naming:
             self.name(body, {**names, **inputs})
 
     def _label(self, node: onnx.NodeProto) -> str:
-        return f"{self._labels.of((node.name, *node.output, *node.input)) or NO_LAYER}/{node.op_type}"
+        """LAYER/OPERATOR; what converters added without a mark belongs to the layer that it reads from."""
+        read = (self._layer_of[name] for name in node.input if name in self._layer_of)
+        layer = self._labels.of((node.name, *node.output, *node.input)) or next(read, NO_LAYER)
+        self._layer_of |= dict.fromkeys(node.output, layer)
+        return f"{layer}/{node.op_type}"
 
     def _unique(self, name: str) -> str:
         while True:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from roundoff.dataset.base import Prepared
 from roundoff.errors import ConfigError, DataError, ExportError
+from roundoff.export.layers import walked
 from roundoff.framework import quiet_keras
 
 if TYPE_CHECKING:
@@ -39,10 +40,39 @@ def load(source: Path, prepared: Prepared) -> keras.Model:
         raise DataError(
             "There is no Keras model to export", received=source, expected="a .keras file", fix="run the train stage"
         )
-    network = in_float32(keras.models.load_model(source, compile=False))
+    network = in_float32(_opened(source))
     _check_interface(network, prepared)
     _check_size(network)
     return network
+
+
+def _opened(source: Path) -> keras.Model:
+    import keras
+
+    try:
+        # never code from the file: a Lambda layer is refused
+        network: keras.Model = keras.models.load_model(source, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever the layers do
+        raise ExportError(
+            f"{source} does not load as a Keras model",
+            received=first_line(error),
+            expected="a .keras file, functional or sequential, whose custom layers are registered with Keras",
+            fix="import the module that registers the layer, or save the model with Keras' own layers, without Lambda",
+        ) from error
+    if not getattr(network, "inputs", None):
+        raise ExportError(
+            f"{source} holds a model that does not know its own input",
+            received=f"{type(network).__name__}, a subclass of keras.Model",
+            expected="a functional or sequential model",
+            fix="save keras.Model(image, model(image)) with image = keras.Input(SHAPE, dtype='uint8') instead",
+        )
+    return network
+
+
+def first_line(error: Exception) -> str:
+    """An exception's type and the first line of what it says."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
 
 
 def in_float32(network: keras.Model) -> keras.Model:
@@ -51,6 +81,7 @@ def in_float32(network: keras.Model) -> keras.Model:
     Under Keras' mixed policies variables are float32 already: what changes is the type that layers compute in.
     Raises ExportError where Keras cannot build the model anew, or has quantized it.
     """
+    _refuse_quantized(network)
     config = network.get_config()
     plain = _with_float32(config)
     if plain == config:
@@ -62,7 +93,7 @@ def in_float32(network: keras.Model) -> keras.Model:
     except Exception as error:  # Keras raises whatever the layers do
         raise ExportError(
             "The model cannot be rebuilt in float32",
-            received=f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}",
+            received=first_line(error),
             expected="layers that `from_config` builds under any dtype policy",
             fix="build it under the float32 policy, take over its weights (set_weights), and save that model",
         ) from error
@@ -84,16 +115,20 @@ def _with_float32(value: Any) -> Any:
 def _is_reduced(dtype: Any) -> bool:
     if not isinstance(dtype, dict):
         return dtype in REDUCED
-    kind, config = str(dtype.get("class_name")), dtype.get("config") or {}
-    if "Quantized" in kind:
-        raise ExportError(
-            "Keras has quantized the model already",
-            received=f"a layer under the policy {config.get('name', kind)}",
-            expected="layers in a float type: roundoff quantizes by itself, from calibration images",
-            fix="give the model as it was before `quantize`",
-        )
+    config = dtype.get("config") or {}
     policies = [policy.get("config", {}).get("name") for policy in (config.get("policy_map") or {}).values()]
     return not {config.get("name"), *policies}.isdisjoint(REDUCED)
+
+
+def _refuse_quantized(network: keras.Model) -> None:
+    for layer, name in walked(network).items():
+        if mode := getattr(layer, "quantization_mode", None):
+            raise ExportError(
+                "Keras has quantized the model already",
+                received=f"the layer {name} in {mode}",
+                expected="layers in a float type: roundoff quantizes by itself, from calibration images",
+                fix="give the model as it was before `quantize`",
+            )
 
 
 def _check_interface(network: keras.Model, prepared: Prepared) -> None:

@@ -18,11 +18,11 @@ from roundoff.dataset.base import Images, Prepared
 from roundoff.errors import ExportError, RoundoffError
 from roundoff.export.converting import converted
 from roundoff.export.divergence import parting_layer
-from roundoff.export.folding import cast_first, folded, with_weights
+from roundoff.export.folding import cast_first, drop_idle_reshapes, folded, with_weights
 from roundoff.export.layers import Labels
 from roundoff.export.naming import name_by_layer
 from roundoff.export.parity import Logits, keras_logits, onnx_logits, parity
-from roundoff.export.source import load
+from roundoff.export.source import first_line, load
 from roundoff.export.tracing import traced
 from roundoff.framework import held_back_output
 
@@ -59,7 +59,9 @@ def _traced(source: Path, prepared: Prepared, directory: Path, settings: Export)
     """Images and Keras' logits for them, its layers' names, and the graph's file; Keras' model is free then."""
     network = load(source, prepared)
     images = prepared.calibration_images(min(settings.parity_images, prepared.pool))
-    expected, labels = keras_logits(network, images), Labels(network)
+    labels = Labels(network)
+    with refused_in_words(labels, "Keras"):
+        expected = keras_logits(network, images)
     with refused_in_words(labels, "TensorFlow and tf2onnx"):
         trace = traced(network)
         path = with_weights(converted(trace, labels, settings.opset), trace.weights, directory)
@@ -76,6 +78,8 @@ def cleaned(path: Path, labels: Labels) -> onnx.ModelProto:
         for value in (*model.graph.input, *model.graph.output):
             value.type.tensor_type.shape.dim[0].dim_param = BATCH_DIMENSION
         cast_first(model)
+        model = onnx.shape_inference.infer_shapes(model)
+        drop_idle_reshapes(model)
         name_by_layer(model, labels)
         _drop_unused(model)
         model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
@@ -93,10 +97,9 @@ def refused_in_words(labels: Labels, who: str) -> Iterator[None]:
     except RoundoffError:
         raise
     except Exception as error:  # they raise whatever their parts do
-        said = labels.spoken(str(error)).strip().splitlines()
         raise ExportError(
             f"{who} cannot convert the model",
-            received=f"{type(error).__name__}: {said[0] if said else 'no message'}",
+            received=labels.spoken(first_line(error)),
             expected="layers that can be traced, whose operators ONNX has",
             fix="replace the layer that is named, or the custom layer last added, by Keras' own that computes the same",
         ) from error
