@@ -19,6 +19,7 @@ from roundoff.dataset.base import Prepared
 from roundoff.engine import Inputs, build_cell
 from roundoff.errors import BuildError, ConfigError, DataError, GateError, Unavailable
 from roundoff.evaluation import Evaluation
+from roundoff.lock import ELSEWHERE, lock_path
 from roundoff.measurement import speed
 from roundoff.measurement.cell import NOT_CONFIGURED, NOT_HERE, find_cells
 from roundoff.precision.base import Precision
@@ -346,7 +347,8 @@ def test_the_test_set_runs_under_the_devices_lock_and_a_failure_names_the_cell(f
     held = []
 
     @contextmanager
-    def lock(device):
+    def lock(device, directory):
+        assert directory == str(fresh)
         held.append(device)
         yield 0.0
         held.pop()
@@ -358,8 +360,15 @@ def test_the_test_set_runs_under_the_devices_lock_and_a_failure_names_the_cell(f
     monkeypatch.setattr(evaluation, "device_lock", lock)
     monkeypatch.setattr(OnnxRuntimeRunner, "infer", broken)
     with pytest.raises(GateError) as error:
-        run(fresh, STRICT)
+        run(fresh, replace(STRICT, lock_directory=str(fresh)))
     assert error.value.__notes__ == ["while fp32/onnxruntime ran the test set"]
+
+
+def test_the_locks_lie_where_the_setting_says(fresh, tmp_path_factory, monkeypatch):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.setenv(ELSEWHERE, str(fresh / "nowhere"))  # where none can lie
+    run(fresh, replace(QUICK, lock_directory=str(elsewhere)))
+    assert list(elsewhere.iterdir()) == [lock_path("cpu", str(elsewhere))]
 
 
 def test_a_failure_to_load_names_the_cell(fresh, monkeypatch):

@@ -8,7 +8,8 @@ import uuid
 
 import pytest
 
-from roundoff.lock import device_lock, lock_path
+from roundoff.errors import ConfigError
+from roundoff.lock import ELSEWHERE, device_lock, lock_path
 
 HOLDER = """
 import sys, time
@@ -21,9 +22,7 @@ with device_lock(sys.argv[1]):
 
 @pytest.fixture
 def device():
-    name = f"GPU-{uuid.uuid4()}"
-    yield name
-    lock_path(name).unlink(missing_ok=True)
+    return f"GPU-{uuid.uuid4()}"
 
 
 def hold(device, seconds):
@@ -60,7 +59,6 @@ def test_another_device_does_not_wait(device):
         assert waited < 0.1
     process.kill()
     process.wait()
-    lock_path(f"{device}-other").unlink()
 
 
 def test_a_killed_job_frees_its_device(device):
@@ -74,7 +72,30 @@ def test_a_killed_job_frees_its_device(device):
 
 def test_any_name_makes_a_file_in_the_one_directory_that_all_jobs_share(monkeypatch):
     monkeypatch.setenv("TMPDIR", "/var/tmp")
+    monkeypatch.delenv(ELSEWHERE)
     paths = {lock_path(name) for name in ("cpu", "GPU-1", "../../etc/passwd", "a/b", "a_b", "x" * 500)}
     assert len(paths) == 6
     assert {str(path.parent) for path in paths} == {"/tmp"}
     assert all(len(path.name) < 255 for path in paths)
+
+
+def test_a_directory_that_is_named_comes_before_the_environments(device, tmp_path, monkeypatch):
+    monkeypatch.setenv(ELSEWHERE, str(tmp_path / "environment"))
+    assert lock_path(device).parent == tmp_path / "environment"
+    assert lock_path(device, str(tmp_path)).parent == tmp_path
+
+
+def test_locks_in_different_directories_do_not_meet(device, tmp_path):
+    process = hold(device, 5)
+    with device_lock(device, str(tmp_path)) as waited:
+        assert waited < 0.1
+    process.kill()
+    process.wait()
+
+
+def test_a_directory_that_is_not_there_is_refused(device, tmp_path):
+    with (
+        pytest.raises(ConfigError, match=r"nowhere/roundoff-(.|\n)*No such file(.|\n)*evaluate.lock_directory"),
+        device_lock(device, str(tmp_path / "nowhere")),
+    ):
+        pass

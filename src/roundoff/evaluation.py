@@ -45,7 +45,8 @@ class Evaluation:
     the number of input buffers, `chance_margin` how far above chance an accuracy must be, as a share of the way
     to 1. With `control`, the fp32 engine is loaded and timed a second time, to show what this machine's noise is. With
     `spread`, the batch sizes are shared out among equal GPUs, a process each. Backends in `untimed` run the test set
-    alone. With `strict` the first cell or batch size that fails ends the stage; else it is a row with its reason.
+    alone. With `strict` the first cell or batch size that fails ends the stage; else it is a row with its reason. Other
+    jobs that use the same `lock_directory` wait while this one is at work on a device.
     """
 
     batch_sizes: list[int] = field(default_factory=lambda: [1, 32])
@@ -64,6 +65,7 @@ class Evaluation:
     spread: bool = True
     untimed: list[str] = field(default_factory=list)
     strict: bool = False
+    lock_directory: str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -107,7 +109,7 @@ class Evaluation:
         """
         test, classes = prepared.split("test"), len(prepared.manifest["classes"])
         cells = find_cells(engines, precisions, backends)
-        _infer(cells, test.images, self.accuracy_batch, platform, self.strict)
+        _infer(cells, test.images, self, platform)
         reference, exact = choose_reference(cells, test.images, self.strict)
         chance = chance_level(test.labels, classes)
         _fill_accuracy(cells, reference, test.labels)
@@ -182,6 +184,7 @@ class Evaluation:
             control=self.control,
             seed=self.seed,
             strict=self.strict,
+            lock_directory=self.lock_directory,
         )
 
 
@@ -197,23 +200,24 @@ def _require(holds: bool, name: str, received: object, expected: str) -> None:
         raise ConfigError(f"bad {name}", received=received, expected=expected, fix=f"correct evaluate.{name}")
 
 
-def _infer(cells: list[Cell], images: Images, batch: int, platform: Mapping[str, Any], strict: bool) -> None:
+def _infer(cells: list[Cell], images: Images, evaluation: Evaluation, platform: Mapping[str, Any]) -> None:
     """Run the whole test set through every cell that loads; the others' rows say why they do not."""
     available = [cell for cell in cells if cell.available]
     with progress_bar("accuracy", len(available) * len(images)) as bar:
         for cell in available:
-            runner = cell.open(platform, strict)
+            runner = cell.open(platform, evaluation.strict)
             if runner is not None:
-                with tolerated("running the test set", cell.leave_out, strict):
-                    _answer(cell, runner, images, batch, bar)
+                with tolerated("running the test set", cell.leave_out, evaluation.strict):
+                    _answer(cell, runner, images, evaluation, bar)
 
 
-def _answer(cell: Cell, runner: Runner, images: Images, batch: int, bar: Bar) -> None:
+def _answer(cell: Cell, runner: Runner, images: Images, evaluation: Evaluation, bar: Bar) -> None:
     # not timed, but it would spoil what another job times on this device
-    with runner, noted(f"while {cell.name} ran the test set"), device_lock(runner.device):
+    locked = device_lock(runner.device, evaluation.lock_directory)
+    with runner, noted(f"while {cell.name} ran the test set"), locked:
         cell.device = runner.device
         cell.row["numerics"] |= runner.layer_types() or {}
-        logits = _logits(runner, images, batch, bar, cell.name)
+        logits = _logits(runner, images, evaluation.accuracy_batch, bar, cell.name)
     cell.logits = logits
 
 

@@ -13,16 +13,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from roundoff.errors import ConfigError
+
+ELSEWHERE = "ROUNDOFF_LOCK_DIRECTORY"
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def device_lock(device: str) -> Iterator[float]:
+def device_lock(device: str, directory: str | None = None) -> Iterator[float]:
     """Hold the lock of `device` ("cpu", or a GPU's UUID) on this machine; yields the seconds spent waiting for it.
 
-    The kernel releases the lock when its process ends, however it ends.
+    The kernel releases the lock when its process ends, however it ends. Raises ConfigError where no file can lie.
     """
-    path = lock_path(device)
+    path = lock_path(device, directory)
     descriptor = _open(path)
     try:
         started = time.monotonic()
@@ -36,16 +39,31 @@ def device_lock(device: str) -> Iterator[float]:
         os.close(descriptor)
 
 
-def lock_path(device: str) -> Path:
-    """The lock's file in the temporary directory: the same for every job and user on this machine."""
+def lock_path(device: str, directory: str | None = None) -> Path:
+    """The lock's file: in `directory`, else in ROUNDOFF_LOCK_DIRECTORY, else where every job and user here meets."""
     readable = re.sub(r"[^A-Za-z0-9-]", "_", device)[:60]
     unique = hashlib.sha256(device.encode()).hexdigest()[:8]
+    return Path(directory or os.environ.get(ELSEWHERE) or _shared()) / f"roundoff-{readable}-{unique}.lock"
+
+
+def _shared() -> str:
     # not tempfile.gettempdir(): jobs with a TMPDIR of their own must meet here all the same
-    shared = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
-    return shared / f"roundoff-{readable}-{unique}.lock"
+    return "/tmp" if Path("/tmp").is_dir() else tempfile.gettempdir()
 
 
 def _open(path: Path) -> int:
+    try:
+        return _opened_or_made(path)
+    except OSError as error:
+        raise ConfigError(
+            "the lock of a device cannot be opened",
+            received=f"{path} ({error.strerror})",
+            expected="a file, or room for one in a directory that is there",
+            fix=f"correct evaluate.lock_directory or {ELSEWHERE}; it is the same for all jobs that share a device",
+        ) from error
+
+
+def _opened_or_made(path: Path) -> int:
     # Linux refuses O_CREAT on another user's file in a sticky directory (fs.protected_regular), hence the two steps.
     try:
         return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)

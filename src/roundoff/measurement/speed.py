@@ -32,7 +32,7 @@ CONTROL = "control"
 
 @dataclass(frozen=True)
 class SpeedPlan:
-    """What to time: batch sizes, input buffers (`rotate`), seconds of energy, and whether with a control.
+    """What to time: batch sizes, input buffers (`rotate`), seconds of energy, whether with a control; and its lock.
 
     With `strict` the first failure ends it; else what fails is a row, and the others go on.
     """
@@ -44,6 +44,7 @@ class SpeedPlan:
     control: bool
     seed: int
     strict: bool = False
+    lock_directory: str | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def measure_device(device: str, cells: list[Cell], plan: SpeedPlan, images: Imag
     A batch size that fails, or whose timed mode computes something else than the accuracy run did, has no figures, and
     its row says why.
     """
-    with device_lock(device) as waited:
+    with device_lock(device, plan.lock_directory) as waited:
         bench = _Bench(cells, plan, images)
         names = bench.first_load()
         monitor = monitor_for(device)
