@@ -4,6 +4,7 @@ from omegaconf import DictConfig
 
 from roundoff.artifact import read_json, write_json
 from roundoff.backend.base import Backend
+from roundoff.calibration.base import Calibrator
 from roundoff.config import component, components, precision_to_build
 from roundoff.dataset.base import Prepared
 from roundoff.engine import Inputs, build_metrics, build_row, build_stage
@@ -25,7 +26,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         onnx=workspace.input(cfg.paths.onnx),
         keras=workspace.optional_input(cfg.paths.keras),
         table=workspace.input(cfg.paths.calibration) if precision.needs_calibration else None,
-        calibration=prepared.calibration_images(cfg.calibrate.images),
+        calibration=prepared.calibration_images(component(cfg.calibrate, Calibrator).images),
         fingerprint=read_json(workspace.input(cfg.paths.platform)),
         backends=tuple(map(str, cfg.backends)),
         logs=workspace.output(cfg.paths.logs),

@@ -2,6 +2,7 @@
 
 from omegaconf import DictConfig
 
+from roundoff.calibration.base import Calibrator
 from roundoff.config import component
 from roundoff.dataset.base import Dataset
 from roundoff.dataset.prepare import Preparation, require_calibration_images
@@ -13,7 +14,7 @@ from roundoff.survival import surviving
 def main(cfg: DictConfig, workspace: Workspace) -> None:
     dataset = component(cfg.dataset, Dataset)
     manifest = component(cfg.prepare, Preparation).run(dataset, workspace.output(cfg.paths.prepared))
-    require_calibration_images(manifest, cfg.calibrate.images)
+    require_calibration_images(manifest, component(cfg.calibrate, Calibrator).images)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,12 @@ GROUPS = ("dataset", "model", "train", "calibrate", "evaluate", "verdict", "repo
 LISTS = ("precision", "backend")
 
 
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    """Where no output stands in the way."""
+    monkeypatch.chdir(tmp_path)
+
+
 def options(group):
     return sorted(path.stem for path in (ROOT / "conf" / group).glob("*.yaml"))
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING as NO_DEFAULT
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
+from pkgutil import resolve_name
 from typing import Any, TypeVar, get_type_hints
 
-from hydra.utils import get_class
 from omegaconf import DictConfig
 
 from roundoff.config.kinds import kind_name
@@ -96,9 +96,10 @@ def _target(key: str, name: object, kind: type[Any]) -> Any:
 def _class(key: str, name: object, kind: type[Any]) -> type[Any]:
     """Importing the class's module is how a class of one's own gets in: it is code that the user trusts."""
     try:
-        if not isinstance(name, str):
-            raise ValueError("not a dotted name")
-        return get_class(name)
+        found = resolve_name(name) if isinstance(name, str) else name
+        if not isinstance(found, type):
+            raise TypeError(f"a {type(found).__name__}")
+        return found
     except Exception as error:  # whatever the module raises while it is imported
         raise _wrong_target(
             f"{key} names no class",

@@ -22,8 +22,12 @@ def check_params_file(path: Path) -> None:
         loaded = OmegaConf.load(path)
     except yaml.YAMLError as error:
         raise _refusal(path, _line(text, error), _problem(error), text) from None
-    except (ValueError, TypeError, OSError, RecursionError) as error:  # a key or a number that YAML allows
+    except ConfigError:
+        raise
+    except Exception as error:  # what YAML allows and OmegaConf does not: a key of null, a half interpolation
         raise _refusal(path, None, str(error).splitlines()[0], text) from None
+    if not loaded:
+        raise _refusal(path, None, "nothing: the file is empty", text)
     for name in OF_HYDRA:
         if name in loaded:
             raise _refusal(path, None, f"the key {name} is Hydra's own and may not stand here", text)
@@ -55,8 +59,6 @@ def _check_events(path: Path, text: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             raise _refusal(path, line, f"more than {DEEPEST} levels", text)
-    if not text.strip():
-        raise _refusal(path, None, "nothing: the file is empty", text)
 
 
 def _line(text: str, error: yaml.YAMLError) -> int | None:

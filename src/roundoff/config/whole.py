@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from roundoff.config.kinds import NAMED, SINGLE, kind_at, kind_name
 from roundoff.config.making import check_arguments, made, refuse_special, unknown_key
@@ -29,8 +29,9 @@ def check(cfg: DictConfig, root: Path | None = None, outputs: Path | None = None
     Values first, then what is missing. Nothing is imported before all keys that could name code stand where they may.
     `root` is the project's folder (default: the current one), `outputs` where relative outputs go, if elsewhere.
     """
+    _check_shapes(OmegaConf.to_container(cfg), followed=False)  # or what reads from a lost section would be blamed
     values = plain(cfg)
-    _check_shapes(values)
+    _check_shapes(values, followed=True)
     refuse_special(values, "")
     _check_components(values)
     _check_build(values.get("build", {}))
@@ -56,19 +57,21 @@ def precision_to_build(cfg: DictConfig) -> str:
     return str(name)
 
 
-def _check_shapes(values: Values) -> None:
+def _check_shapes(values: Any, followed: bool) -> None:
     """Each section that is there is one, and its components have names that can be folders."""
     for section in SECTIONS:
         if section in values:
-            _require_section(section, values[section])
+            _require_section(section, values[section], followed)
     for section in NAMED:
-        for name in values.get(section, {}):
+        found = values.get(section)
+        for name in found if isinstance(found, dict) else ():
             check_name(f"{section}.{name}", name)
-            _require_section(f"{section}.{name}", values[section][name])
+            _require_section(f"{section}.{name}", found[name], followed)
 
 
-def _require_section(key: str, value: object) -> None:
-    if not isinstance(value, dict):
+def _require_section(key: str, value: object, followed: bool) -> None:
+    leads_on = not followed and isinstance(value, str) and "${" in value
+    if not isinstance(value, dict) and not leads_on:
         kind = kind_name(key)
         raise ConfigError(
             f"{key} is no section",
@@ -107,6 +110,8 @@ def _check_whole(values: Values) -> None:
     for name in values:
         if name not in KNOWN:
             raise unknown_key(str(name), name, KNOWN)
+    if "build" in values and "more" not in values["build"]:
+        raise ConfigError("build.more is missing", received="nothing", expected="list[str]", fix="set build.more=[]")
     for section in NAMED:
         if not values.get(section):
             group = section.removesuffix("s")

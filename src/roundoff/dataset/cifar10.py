@@ -57,6 +57,10 @@ class Cifar10(Dataset):
                 fix="leave dataset.url as conf/dataset/cifar10.yaml has it, or set dataset.archive=PATH",
             )
 
+        for key in ("archive", "downloads"):
+            if getattr(self, key) == "":
+                raise ConfigError(f"dataset.{key} is empty", received="''", expected="a path", fix=f"set dataset.{key}")
+
     def open(self) -> OpenDataset:
         """Check the archive's hash, members and record sizes, after downloading it if need be."""
         if self.archive is None:
