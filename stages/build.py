@@ -1,5 +1,10 @@
 """Converts the graph to one precision and builds it for every configured backend."""
 
+from roundoff.stopping import heed_signals
+
+if __name__ == "__main__":
+    heed_signals()  # before the imports, which take a second
+
 from omegaconf import DictConfig
 
 from roundoff.artifact import read_json, write_json

@@ -1,5 +1,10 @@
 """Chooses a range for every activation tensor from training images."""
 
+from roundoff.stopping import heed_signals
+
+if __name__ == "__main__":
+    heed_signals()  # before the imports, which take a second
+
 from functools import partial
 
 import pandas as pd

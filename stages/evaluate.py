@@ -1,5 +1,10 @@
 """Measures every cell that runs on this machine, side by side."""
 
+from roundoff.stopping import heed_signals
+
+if __name__ == "__main__":
+    heed_signals()  # before the imports, which take a second
+
 from omegaconf import DictConfig
 
 from roundoff.artifact import read_json

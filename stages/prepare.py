@@ -1,5 +1,10 @@
 """Reads the dataset once into memory-mapped arrays."""
 
+from roundoff.stopping import heed_signals
+
+if __name__ == "__main__":
+    heed_signals()  # before the imports, which take a second
+
 from omegaconf import DictConfig
 
 from roundoff.calibration.base import Calibrator

@@ -1,5 +1,10 @@
 """Decides which precision passes, and writes the report."""
 
+from roundoff.stopping import heed_signals
+
+if __name__ == "__main__":
+    heed_signals()  # before the imports, which take a second
+
 from omegaconf import DictConfig
 
 from roundoff.artifact import write_json

@@ -1,5 +1,10 @@
 """Trains the Keras model."""
 
+from roundoff.stopping import heed_signals
+
+if __name__ == "__main__":
+    heed_signals()  # before the imports, which take a second
+
 from omegaconf import DictConfig
 
 from roundoff.artifact import write_json

@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from roundoff.config import check
 from roundoff.config.params_file import check_params_file
 from roundoff.errors import RoundoffError
-from roundoff.stopping import stopping_in_one_line
+from roundoff.stopping import stopping
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def stage(body: Body) -> Callable[[], None]:
         workspace = _workspace()
         try:
             check(cfg, workspace.inputs, workspace.outputs)
-            with stopping_in_one_line():
+            with stopping():
                 return body(cfg, workspace)
         except RoundoffError as error:
             raise CompactHydraException(_words(error)) from error

@@ -1,4 +1,7 @@
-"""Being asked to stop (Ctrl-C, SIGTERM): what is half-written goes, and one line says so."""
+"""Being asked to stop (Ctrl-C, SIGTERM): one line says so, and what is half-written goes as everything open is undone.
+
+It imports next to nothing, so that a stage can heed signals while it imports the rest.
+"""
 
 from __future__ import annotations
 
@@ -9,31 +12,34 @@ from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_came: list[int] = []
 
 
-class Stopped(KeyboardInterrupt):
-    """A signal came; as an interruption it passes what handles errors, such as a backend's build."""
+def heed_signals() -> None:
+    """From now on a signal ends this process with 128 + its number, as shells have it.
+
+    A signal that the process was told to ignore (Ctrl-C, for a script's job in the background) stays ignored.
+    """
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop)
 
 
 @contextmanager
-def stopping_in_one_line() -> Iterator[None]:
-    """End the process with 128 + the signal's number, as shells have it, once everything that is open is undone."""
-    came: list[int] = []
-
-    def stop(number: int, _: FrameType | None) -> None:
-        came.append(number)
-        raise Stopped
-
-    former = {number: signal.signal(number, stop) for number in SIGNALS}
+def stopping() -> Iterator[None]:
+    """Where a signal came, end with its code whatever was made of it on its way, as by a C library's callback."""
     try:
         yield
-    except BaseException:
-        # whatever was made of the interruption on its way: a C library's callback may turn it into an error of its own
-        if not came:
-            raise
-        name = signal.Signals(came[0]).name
-        print(f"stopped by {name}: nothing half-written is left; `dvc repro` goes on from here", file=sys.stderr)
-        sys.exit(128 + came[0])
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+    except Exception:
+        if _came:
+            sys.exit(128 + _came[0])
+        raise
+
+
+def _stop(number: int, _: FrameType | None) -> None:
+    if _came:  # a second one must not cut short what the first has begun to undo
+        return
+    _came.append(number)
+    name = signal.Signals(number).name
+    print(f"stopped by {name}: nothing half-written stays, `dvc repro` goes on from here", file=sys.stderr)
+    sys.exit(128 + number)  # an exit is no Exception: it passes whatever handles errors

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -71,11 +72,18 @@ def measure_spread(
     plans = [replace(plan, batch_sizes=sizes) for sizes in hands]
     shares = [Share(gpu, cells, part, prepared, dict(platform)) for gpu, part in zip(gpus, plans, strict=False)]
     context = multiprocessing.get_context("spawn")
+    # Ctrl-C comes to all processes; this one ends its workers
+    quiet: dict[str, Any] = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
     with ExitStack() as stack:
         # a pool each: a process that dies takes its whole pool along
-        pools = [stack.enter_context(ProcessPoolExecutor(1, mp_context=context)) for _ in shares]
+        pools = [stack.enter_context(ProcessPoolExecutor(1, mp_context=context, **quiet)) for _ in shares]
         running = [pool.submit(measure_share, share) for pool, share in zip(pools, shares, strict=True)]
-        return [_outcome(share, future) for share, future in zip(shares, running, strict=True)]
+        try:
+            return [_outcome(share, future) for share, future in zip(shares, running, strict=True)]
+        except SystemExit:  # a signal; the pools themselves would wait until they have measured everything
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            raise
 
 
 def _outcome(share: Share, measured: Future[tuple[str, DeviceSpeed]]) -> tuple[str, DeviceSpeed]:
