@@ -19,6 +19,7 @@ from roundoff.paths import Paths, check_paths
 ALWAYS_BUILT = ("fp32", "fp16", "int8")
 SECTIONS = (*SINGLE, *NAMED, "build", "paths")
 KNOWN = ("seed", *SECTIONS)
+BUILD: dict[str, Any] = {"precision": str, "more": list[str], "strict": bool}
 
 Values = dict[Any, Any]
 
@@ -98,12 +99,10 @@ def _check_seed(seed: Any) -> None:
 
 def _check_build(build: Values) -> None:
     for name, value in build.items():
-        if name not in ("precision", "more"):
-            raise unknown_key(f"build.{name}", name, ("precision", "more"))
-        if name == "more":
-            check_value("build.more", value, list[str])
-        elif value != MISSING:
-            check_value("build.precision", value, str)
+        if name not in BUILD:
+            raise unknown_key(f"build.{name}", name, tuple(BUILD))
+        if name != "precision" or value != MISSING:
+            check_value(f"build.{name}", value, BUILD[name])
 
 
 def _check_whole(values: Values) -> None:
