@@ -1,0 +1,159 @@
+"""A backend whose engines break where they are told to."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from roundoff.backend.base import Backend, Runner
+from roundoff.backend.host import HostBound
+
+FAULTS = {
+    "load": "loading the engine failed",
+    "infer": "running the test set failed",
+    "few_rows": "it does not answer with one row of logits for every image",
+    "nan": "200 of 200 answers to the test set are not finite numbers",
+    "another_network": "fp32/broken is neither FP32 nor TF32",
+    "bind": "laying out its inputs failed",
+    "late_load": "loading the engine failed",
+    "late_bind": "laying out its inputs failed",
+    "first_run": "a timed run failed",
+    "late_run": "a timed run failed",
+    "facts": "looking at how it runs failed",
+    "poison": "the device-only timed mode does not compute what the accuracy run computed",
+    "not_finite": "the end-to-end timed mode does not compute what the accuracy run computed",
+    "shape": "the end-to-end timed mode gives outputs of another shape than the accuracy run",
+    "modes": "the device-only timed mode does not compute what the accuracy run computed",
+    "unsteady": "10 runs of one input differ",
+    "close": "freeing the engine failed",
+}
+WHOLE = ("load", "infer", "few_rows", "nan", "another_network")  # found before anything is timed
+
+
+class KernelError(RuntimeError):
+    """What a runtime raises that roundoff knows nothing of."""
+
+
+def broken(what: str) -> KernelError:
+    return KernelError(f"{what}: launch failed (code 719) \udcff")
+
+
+@dataclass
+class Counts:
+    """How often things happened to one backend's engines."""
+
+    loads: int = 0
+    binds: int = 0
+    runs: int = 0
+    open: int = 0
+
+
+@dataclass(frozen=True)
+class Broken(Backend):
+    """Answers as `answers` does, but for its `fault`, which shows at the batch sizes of `at` alone (none: at all)."""
+
+    artifact: ClassVar[str] = "model.bin"
+
+    answers: object = None
+    fault: str = ""
+    at: tuple[int, ...] = ()
+    late: int = 3  # loads or bindings that work before a late fault
+    counts: Counts = field(default_factory=Counts)
+
+    def refusal(self, precision):
+        return None
+
+    def build(self, source, directory):
+        (directory / self.artifact).write_bytes(b"engine")
+        return {}
+
+    def load(self, directory):
+        self.counts.loads += 1
+        if self.fault == "load" or (self.fault == "late_load" and self.counts.loads > self.late):
+            raise broken("load")
+        self.counts.open += 1
+        return BrokenRunner(self)
+
+
+class BrokenRunner(Runner):
+    device = "cpu"
+
+    def __init__(self, backend: Broken) -> None:
+        self.backend, self.closed = backend, False
+
+    def infer(self, images):
+        answers = self.backend.answers(images)
+        match self.backend.fault:
+            case "infer":
+                raise broken("infer")
+            case "few_rows":
+                return answers[1:]
+            case "nan":
+                return answers * np.float32("nan")
+            case "another_network":
+                return answers + np.float32(1)
+        return answers
+
+    def bind(self, batches):
+        if self.backend.fault == "dies" and len(batches[0]) in self.backend.at and multiprocessing.parent_process():
+            os._exit(1)  # as a segmentation fault would
+        self.backend.counts.binds += 1
+        bound = BrokenBound(self.backend, batches)
+        if bound.breaks("bind") or (bound.breaks("late_bind") and self.backend.counts.binds > 2 * self.backend.late):
+            raise broken("bind")
+        return bound
+
+    def close(self):
+        self.backend.counts.open -= not self.closed
+        self.closed = True
+
+
+class BrokenBound(HostBound):
+    def __init__(self, backend: Broken, batches) -> None:
+        super().__init__(batches)
+        self.backend, self.logits, self.timed = backend, None, False
+
+    def breaks(self, fault: str) -> bool:
+        return self.backend.fault == fault and (not self.backend.at or self.batch_size in self.backend.at)
+
+    def device_only(self, runs):
+        self.backend.counts.runs += 1
+        if self.breaks("first_run") or (self.breaks("late_run") and self.backend.counts.runs > 20):
+            raise broken("run")
+        return super().device_only(runs)
+
+    def lay_in(self, index):
+        pass
+
+    def compute(self, index):
+        if not self.breaks("poison"):
+            self.logits = self.backend.answers(self.batches[index])
+
+    def answer(self, index):
+        factor = 1.1 if self.breaks("modes") else 1.0
+        return self.logits * np.float32(factor)
+
+    def round_trip(self, index):
+        answers = self.backend.answers(self.batches[index])
+        if self.breaks("unsteady"):
+            self.backend.counts.runs += 1
+            answers = answers * np.float32(1 + 1e-3 * (self.backend.counts.runs % 7 == 0))
+        if self.breaks("not_finite"):
+            answers = answers + np.float32("inf")
+        return answers[:-1] if self.breaks("shape") else answers
+
+    def poison(self):
+        self.logits = np.full_like(self.backend.answers(self.batches[0]), np.nan)
+
+    def facts(self):
+        if self.breaks("facts"):
+            raise broken("facts")
+        return {}
+
+    def close(self):
+        if self.breaks("close"):
+            raise broken("close")
