@@ -17,8 +17,18 @@ from roundoff import engine
 from roundoff.artifact import sha256_of
 from roundoff.backend.base import Backend
 from roundoff.calibration.base import CalibrationTable, TensorRange
-from roundoff.engine import Inputs, build_cell, build_directories, cells, open_cell, read_cell
-from roundoff.errors import BuildError, ConfigError, Unavailable
+from roundoff.engine import (
+    Inputs,
+    build_cell,
+    build_directories,
+    build_metrics,
+    build_row,
+    build_stage,
+    cells,
+    open_cell,
+    read_cell,
+)
+from roundoff.errors import BuildError, ConfigError, GateError, Unavailable
 from roundoff.measurement.cell import find_cells
 from roundoff.precision.base import Precision
 
@@ -337,3 +347,48 @@ def test_what_is_not_the_cells_own_is_not_replaced(inputs, directory):
     with pytest.raises(ConfigError, match=r"is not replaced[^$]*thesis\.tex"):
         build(inputs, directory)
     assert (directory / "thesis.tex").read_text() == "kept"
+
+
+@dataclass(frozen=True)
+class Breaking(Copying):
+    """Raises what roundoff knows nothing of."""
+
+    error: str = "RuntimeError"
+
+    def build(self, source, directory):
+        (directory / "build.log").write_text("x")
+        raise {"RuntimeError": RuntimeError("kernel 7 missing"), "MemoryError": MemoryError()}[self.error]
+
+
+def test_a_build_that_fails_is_a_sidecar_alone_with_the_reason_and_the_command(inputs, directory):
+    build(inputs, directory)
+    sidecar = build_row("copying", Breaking(), "fp32", Renamed(), inputs, directory)
+    expected = {
+        "status": "failed",
+        "reason": "the build failed",
+        "detail": "RuntimeError: kernel 7 missing",
+        "rerun": "dvc repro -f build-fp32",
+    }
+    assert build_metrics(sidecar) == expected
+    assert read_cell(directory) == sidecar
+    assert [path.name for path in directory.iterdir()] == ["cell.json"]
+    with pytest.raises(BuildError, match="kernel 7 missing"):
+        open_cell(Breaking(), directory, MACHINE)
+
+
+def test_a_strict_build_that_fails_is_an_error_and_the_previous_cell_stays(inputs, directory):
+    before = build(inputs, directory)
+    with pytest.raises(GateError, match=r"the build failed(.|\n)*kernel 7 missing") as error:
+        build_row("copying", Breaking(), "fp32", Renamed(), inputs, directory, strict=True)
+    assert isinstance(error.value.__cause__, RuntimeError)
+    assert read_cell(directory) == before
+
+
+def test_a_build_without_memory_is_unavailable(inputs, directory):
+    sidecar = build_row("copying", Breaking(error="MemoryError"), "fp32", Renamed(), inputs, directory)
+    assert (sidecar["status"], sidecar["rerun"]) == ("unavailable", None)
+    assert sidecar["reason"].startswith("no memory left for the build")
+
+
+def test_a_stage_is_named_as_dvc_names_it():
+    assert [build_stage(name) for name in ("fp32", "int8", "fp8")] == ["build-fp32", "build-int8", "build-more@fp8"]

@@ -106,7 +106,7 @@ def build_row(
         return build_cell(backend_name, backend, precision_name, precision, inputs, directory)
     sidecar = _described(backend_name, backend, precision_name, precision, inputs)
     sidecar |= missing[0].row(build_stage(precision_name))
-    with whole_directory(directory) as partial:
+    with whole_directory(directory, own.cell) as partial:
         write_json(partial / SIDECAR, sidecar)
     return sidecar
 

@@ -10,6 +10,7 @@ import pytest
 from fake_gpu import IMAGE_SHAPE, FakeCuda, FakeTensorrt, logits_of
 
 from roundoff.backend import cuda, trt_bound
+from roundoff.backend.trt_bound import TensorrtBound
 from roundoff.backend.trt_library import make_log
 from roundoff.backend.trt_runner import TensorrtRunner
 from roundoff.errors import Unavailable
@@ -113,3 +114,40 @@ def test_energy_that_finds_no_memory_any_more_says_so(measure, monkeypatch):
     row = measure(10 * ENGINE, ["fp32"])["fp32/gpu"]
     assert row["energy"] == no_energy("no memory left for the engine")
     assert timed(row) == [True, True]
+
+
+def test_a_batch_size_whose_runs_differ_has_failed_and_the_rest_stands(measure, monkeypatch):
+    """As TensorRT-RTX 1.6.1 does on an H200 in FP32 at batch 1."""
+    alike = TensorrtBound.outputs
+
+    def differing(self, transfers):
+        found = alike(self, transfers)
+        if self.batch_size == 1:
+            self.lanes[0].host_logits.array[...] *= 1 + 0.05 * np.random.default_rng().random()
+            found[0] = self.lanes[0].host_logits.array.copy()
+        return found
+
+    monkeypatch.setattr(TensorrtBound, "outputs", differing)
+    rows = measure(10 * ENGINE)
+    for row in rows.values():
+        assert timed(row) == [False, True]
+        assert (row["batch_1"]["status"], row["batch_1"]["reason"]) == ("failed", "10 runs of one input differ")
+        assert "on one stream and one context, enqueued one by one, it answers alike" in row["batch_1"]["detail"]
+        assert row["batch_1"]["repeat_spread"] > 1e-3
+        assert row["batch_8"]["repeat_spread"] == 0
+    assert rows["fp16/gpu"]["batch_1"]["speedup"] is None
+
+
+def test_a_run_that_cuda_refuses_in_the_middle_frees_all_and_the_rest_stands(measure, monkeypatch):
+    device_only, runs = TensorrtBound.device_only, []
+
+    def refused(self, count):
+        runs.append(count)
+        if self.batch_size == 8 and len(runs) > 40:
+            raise cuda.CudaError("cudaGraphLaunch", "cudaErrorLaunchFailure", "unspecified launch failure")
+        return device_only(self, count)
+
+    monkeypatch.setattr(TensorrtBound, "device_only", refused)
+    for row in measure(10 * ENGINE).values():  # the fixture holds that nothing is left on the device
+        assert timed(row) == [True, False]
+        assert row["batch_8"]["detail"].startswith("CudaError: cudaGraphLaunch: cudaErrorLaunchFailure")

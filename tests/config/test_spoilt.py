@@ -35,8 +35,8 @@ SPOILT = {
 # Which keys may be that after all, by the end of their names or in full.
 RIGHT = {
     "null": "points profiles workspace_mb threads latency_ms throughput_per_s size_mb memory_mb mj_per_image cache "
-    "archive",
-    "text": "prepared predictions timings engines metrics plots logs path downloads cache archive",
+    "archive lock_directory",
+    "text": "prepared predictions timings engines metrics plots logs path downloads cache archive lock_directory",
     "list": "exclude_nodes exclude_types more untimed backends.tensorrt_rtx.compute_capabilities precisions.fp16.keep "
     "precisions.bf16.keep precisions.fp8.keep precisions.int8_fp16.keep",
     "-1": "scale offset",
@@ -48,7 +48,7 @@ RIGHT = {
     "mj_per_image points offset",
     "huge": "latency_ms throughput_per_s size_mb memory_mb mj_per_image",  # a budget that all cells hold
     "true": "flip first_layer last_layer residual depthwise bias_correction version_compatible cuda_graphs "
-    "spin_between_runs control spread",
+    "spin_between_runs control spread strict",
     "mandatory": "build.precision",
 }
 WAYS = 4  # of SPOILT for each key, in turn: all twenty for all keys would take minutes
