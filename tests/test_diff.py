@@ -264,3 +264,8 @@ def test_absolute_times_without_a_gpu_are_not_judged():
     found = {change.figure: change.judgement for change in compare(snapshot(platform=cpu), changed)}
     assert found["batch 1: device_p50_ms"] == "noise unknown"
     assert found["size_mb"] == "worse"
+
+
+def test_what_was_measured_and_now_fails_got_worse():
+    assert judged(("status", "failed"))["status"] == "worse"
+    assert judged(("batch_1.status", "failed"))["batch 1: status"] == "worse"

@@ -46,6 +46,13 @@ def test_warnings_of_the_timing_are_translated(run, text):
         "no energy counter: /sys/class/powercap has no intel-rapl package",
         "not timed: evaluate.untimed",
         "switched off by cuda_graphs=false",
+        "10 runs of one input differ",
+        "two runs of one input differ: lanes 0 and 4 answer one input differently",
+        "the device-only timed mode does not compute what the accuracy run computed",
+        "3 of 360 answers to the test set are not finite numbers",
+        "no memory left for laying out its inputs: bad",
+        *(f"{doing} failed" for doing in ("the build", "loading the engine", "running the test set", "a timed run")),
+        "timing on GPU 1 failed",
     ],
 )
 def test_sentences_of_other_parts_are_translated(text):
