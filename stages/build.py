@@ -12,7 +12,7 @@ from roundoff.backend.base import Backend
 from roundoff.calibration.base import Calibrator
 from roundoff.config import component, components, precision_to_build
 from roundoff.dataset.base import Prepared
-from roundoff.engine import Inputs, build_metrics, build_row, build_stage
+from roundoff.engine import Inputs, build_metrics, build_row
 from roundoff.fit import require_fit
 from roundoff.precision.base import Precision
 from roundoff.progress import track
@@ -45,7 +45,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
     }
     metrics = {backend_name: build_metrics(cell) for backend_name, cell in cells.items()}
     write_json(workspace.output(cfg.paths.metrics) / f"build-{name}.json", metrics)
-    say_last({f"{name}/{backend_name}": row for backend_name, row in metrics.items()}, build_stage(name))
+    say_last({f"{name}/{backend_name}": row for backend_name, row in metrics.items()})
 
 
 if __name__ == "__main__":

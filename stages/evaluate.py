@@ -34,7 +34,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         predictions=workspace.output(cfg.paths.predictions),
         timings=workspace.output(cfg.paths.timings),
     )
-    say_last(rows, "evaluate")
+    say_last(rows)
 
 
 if __name__ == "__main__":

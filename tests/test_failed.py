@@ -148,6 +148,17 @@ def test_speed_ups_over_an_fp32_that_failed_are_null_with_the_reason(tmp_path, a
     assert rows["fp16/broken"]["batch_4"]["speedup_reason"] is None
 
 
+def test_a_whole_fp32_that_failed_is_named_where_a_speed_up_is_missing(tmp_path, answers):
+    backends = {SOUND: BACKENDS[SOUND], "broken": Broken()}
+    prepare(tmp_path / "data")
+    build(tmp_path, precisions={"fp32": Fp32(), "fp16": HalfWeights()}, backends=backends)
+    (tmp_path / "engines/fp32/broken/model.bin").write_bytes(b"altered")
+    rows = run(tmp_path, PLAN, {**backends, "broken": Broken(answers=answers)})
+    assert rows["fp32/broken"]["status"] == "failed"
+    assert rows["fp16/broken"]["batch_1"]["speedup"] is None
+    assert rows["fp16/broken"]["batch_1"]["speedup_reason"].startswith("fp32/broken is failed: ")
+
+
 def test_where_the_preferred_reference_breaks_the_next_fp32_is_it(project, answers, monkeypatch):
     def refused(self, directory):
         raise OSError("INVALID_GRAPH")
@@ -230,11 +241,11 @@ def test_shares_of_several_gpus_carry_failures(measure, monkeypatch, fault, reas
 
 
 def test_the_last_line_says_what_failed_and_how_to_try_again(measure, capsys):
-    say_last(measure("late_run", at=(4,)), "evaluate")
+    say_last(measure("late_run", at=(4,)))
     last = capsys.readouterr().out.splitlines()[-1]
     assert "fp32/broken at batch size 4 (a timed run failed)" in last
     assert last.endswith("dvc repro -f evaluate")
-    say_last(measure(""), "evaluate")
+    say_last(measure(""))
     assert capsys.readouterr().out == ""
 
 

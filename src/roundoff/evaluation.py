@@ -18,7 +18,7 @@ from roundoff.errors import ConfigError, GateError, noted
 from roundoff.limits import MOST_BATCH, MOST_BATCH_SIZES, MOST_LOADS, MOST_SECONDS, check_seed
 from roundoff.lock import device_lock
 from roundoff.measurement.accuracy import accuracy, chance_level, refuse_chance_level
-from roundoff.measurement.cell import Cell, find_cells
+from roundoff.measurement.cell import REFERENCE_PRECISION, Cell, find_cells
 from roundoff.measurement.reference import choose_reference, fill_label
 from roundoff.measurement.speed import DeviceSpeed, SpeedPlan, measure_device
 from roundoff.measurement.spread import equal_gpus, measure_spread, merged_rows
@@ -124,6 +124,7 @@ class Evaluation:
             cell.row |= UNTIMED
         speeds = self._measure_speed(timed, prepared, platform)
         _fail_what_never_ran(runnable)
+        _explain_missing_speedups(cells)
         head = {
             "platform": dict(platform),
             "reference": reference.name,
@@ -264,6 +265,18 @@ def _fail_what_never_ran(cells: list[Cell]) -> None:
         failed = [found for found in batches if found["status"] == "failed"]
         if failed and not any(found["status"] == "measured" for found in batches):
             cell.fail(Shortfall("failed", failed[0]["reason"], failed[0]["detail"]))
+
+
+def _explain_missing_speedups(cells: list[Cell]) -> None:
+    """Where a backend's FP32 is not measured at all, why is why there are no speed-ups over it."""
+    fp32 = {cell.backend: cell for cell in cells if cell.precision == REFERENCE_PRECISION}
+    for cell in cells:
+        wide = fp32.get(cell.backend)
+        if wide is None or cell is wide or wide.row["status"] == "measured":
+            continue
+        for key, found in cell.row.items():
+            if key.startswith("batch_") and found["status"] == "measured":
+                found["speedup_reason"] = f"{wide.name} is {wide.row['status']}: {wide.row['reason']}"
 
 
 def _refuse_empty(rows: Mapping[str, Mapping[str, Any]]) -> None:

@@ -86,21 +86,22 @@ def _printable(error: Exception) -> str:
         return "no words that can be printed"
 
 
-def failures(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """The reason of each failed cell and batch size by name ("fp32/litert", "fp32/litert at batch size 1")."""
-    found: dict[str, str] = {}
+def failures(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Each failed cell and batch size by name ("fp32/litert", "fp32/litert at batch size 1")."""
+    found: dict[str, Mapping[str, Any]] = {}
     for name, row in rows.items():
         if row.get("status") == "failed":
-            found[name] = row["reason"]
+            found[name] = row
             continue
         sizes = [key for key in row if key.startswith("batch_") and (row[key] or {}).get("status") == "failed"]
-        found |= {f"{name} at batch size {key.removeprefix('batch_')}": row[key]["reason"] for key in sizes}
+        found |= {f"{name} at batch size {key.removeprefix('batch_')}": row[key] for key in sizes}
     return found
 
 
-def say_last(rows: Mapping[str, Mapping[str, Any]], stage: str) -> None:
+def say_last(rows: Mapping[str, Mapping[str, Any]]) -> None:
     """Print what failed and how to try it again, as the last line of a stage that DVC takes for done."""
     found = failures(rows)
     if found:
-        named = "; ".join(f"{name} ({reason})" for name, reason in found.items())
-        print(f"failed: {named}. The rest stands. Once that is mended: dvc repro -f {stage}", flush=True)
+        named = "; ".join(f"{name} ({row['reason']})" for name, row in found.items())
+        again = " && ".join(dict.fromkeys(str(row["rerun"]) for row in found.values()))
+        print(f"failed: {named}. The rest stands. Once that is mended: {again}", flush=True)

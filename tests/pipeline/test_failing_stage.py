@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from conftest import ROOT
 
+ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
-from test_evaluation import images_and_labels, network, prepare
+from test_evaluation import images_and_labels, network, prepare  # noqa: E402
 
 SETTINGS = (
     "hydra.run.dir=.",
@@ -63,6 +63,7 @@ def test_a_build_that_fails_is_a_row_up_to_the_report(stage, tmp_path):
     evaluated = stage("evaluate")
     assert evaluated.returncode == 0, evaluated.stdout + evaluated.stderr
     assert "fp32/failing (the build failed)" in evaluated.stdout.splitlines()[-1]
+    assert evaluated.stdout.splitlines()[-1].endswith("dvc repro -f build-fp32")
     cells = json.loads((tmp_path / "metrics/fp32.json").read_text())
     assert (cells["failing"]["status"], cells["failing"]["rerun"]) == ("failed", "dvc repro -f build-fp32")
     assert cells["onnxruntime"]["batch_1"]["device_p50_ms"] > 0

@@ -35,11 +35,22 @@ def fill_label(cell: Cell, exact: Logits | None, strict: bool = False) -> bool:
     """Error against `exact` and what it says of the type into the row; False for a cell that is not what it claims."""
     assert cell.logits is not None
     with tolerated("comparing it with FP32", cell.leave_out, strict):
-        error = None if exact is None else relative_error(cell.logits[: len(exact)], exact)
+        error = None if exact is None else _error(cell.logits, exact)
         cell.row["label"] = label(cell.precision, error, cell.name)
         cell.row["numerics"]["relative_error"] = error
         return True
     return False
+
+
+def _error(logits: Logits, exact: Logits) -> float | None:
+    if logits.shape[1:] != exact.shape[1:]:  # or NumPy would stretch one to the other
+        raise GateError(
+            "it answers for another number of classes than FP32",
+            received=f"{logits.shape[1]} logits for each image",
+            expected=exact.shape[1],
+            fix="the engine was built from another graph; build it again",
+        )
+    return relative_error(logits[: len(exact)], exact)
 
 
 def no_reference(cells: list[Cell]) -> GateError:
