@@ -1,6 +1,7 @@
-"""What every test has around it: locks that no job outside the tests waits for."""
+"""What all tests have around them: nothing that they or their processes write outlives them or keeps others waiting."""
 
 import os
+import tempfile
 
 import pytest
 
@@ -8,12 +9,10 @@ from roundoff.lock import ELSEWHERE
 
 
 @pytest.fixture(scope="session", autouse=True)
-def locks_of_their_own(tmp_path_factory):
-    """A place for the locks of this session and of the processes that it starts; the machine's own stay free."""
-    before = os.environ.get(ELSEWHERE)
-    os.environ[ELSEWHERE] = str(tmp_path_factory.mktemp("locks"))
-    yield
-    if before is None:
-        del os.environ[ELSEWHERE]
-    else:
-        os.environ[ELSEWHERE] = before
+def folders_of_their_own(tmp_path_factory):
+    """Temporary files, also those of killed processes, go with pytest's; the locks of the machine's jobs stay free."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("temporary")))
+        patch.setattr(tempfile, "tempdir", os.environ["TMPDIR"])
+        patch.setenv(ELSEWHERE, str(tmp_path_factory.mktemp("locks")))
+        yield
