@@ -10,7 +10,20 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-QUICK = ("train.epochs=2", "evaluate.min_seconds=0.2", "evaluate.budget_seconds=0.5", "evaluate.energy_seconds=0.1")
+QUICK = (
+    "model.width=8",
+    "train.epochs=2",
+    "evaluate.batch_sizes=[1,4]",
+    "evaluate.min_loads=6",
+    "evaluate.rounds_per_load=1",
+    "evaluate.warmup_ms=0",
+    "evaluate.warmup_runs=1",
+    "evaluate.min_seconds=0.02",
+    "evaluate.budget_seconds=0.02",
+    "evaluate.energy_seconds=0.02",
+    "backends.onnxruntime.threads=1",
+    "backends.litert.threads=1",
+)
 CELLS = [(precision, backend) for precision in ("fp32", "fp16", "int8") for backend in ("onnxruntime", "litert")]
 
 
