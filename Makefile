@@ -1,16 +1,28 @@
 # Two commands: `make repro` runs the pipeline, `make test` the checks; both set up .venv/ first.
+# `make test-all` adds the slow tests (`@pytest.mark.slow`), which `pytest` alone runs too.
 PYTHON ?= $(firstword $(foreach p,python3.12 python3.11 python3.13 python3,$(if $(shell $(p) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo ok),$(p))))
 VENV := .venv
 READY := $(VENV)/ready
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: repro test params lock lint contract results
+.PHONY: repro test test-all coverage params lock lint contract results
 
 repro: $(READY)
 	dvc repro
 
 test: $(READY) lint
+	pytest -m "not slow"
+
+test-all: $(READY) lint
 	pytest
+
+# All tests, the stages that DVC starts included; the pages are under build/coverage/html.
+coverage: $(READY)
+	rm -rf build/coverage && mkdir -p build/coverage
+	coverage run -m pytest
+	coverage combine --quiet
+	coverage html --quiet --directory build/coverage/html
+	coverage report --skip-covered
 
 lint: $(READY)
 	ruff check .

@@ -3,6 +3,8 @@
 import shutil
 from pathlib import Path
 
+import pytest
+
 YAMLS = {
     "model/one_conv": "_target_: outside.OneConv\nfilters: 6\n",
     "dataset/stripes": "_target_: outside.Stripes\n",
@@ -23,6 +25,7 @@ CHOICES = (
 )
 
 
+@pytest.mark.slow  # a pipeline of its own
 def test_parts_from_outside_the_package_take_part(make_project):
     project = make_project()
     shutil.copy(Path(__file__).with_name("outside.py"), project.folder / "src")

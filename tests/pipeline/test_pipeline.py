@@ -45,6 +45,7 @@ def test_changed_build_parameter_leaves_training_alone(finished):
     assert {"build-fp32", "build-fp16", "build-int8", "evaluate"} <= set(reruns)
 
 
+@pytest.mark.slow  # two more evaluations
 def test_changed_precision_rebuilds_and_measures_it(finished):
     finished.params("precisions.int8.last_layer=true")
     try:
@@ -59,7 +60,7 @@ def test_changed_precision_rebuilds_and_measures_it(finished):
     [
         ("train.epoch=3", "epoch"),
         ("model=resnet9", "resnet9"),
-        ("train.epochs=many", "train.epochs"),
+        pytest.param("train.epochs=many", "train.epochs", marks=pytest.mark.slow),
         ("evaluate.batch_sizes=[-1]", "correct evaluate.batch_sizes"),
     ],
 )
@@ -75,6 +76,7 @@ def test_bad_setting_stops_before_any_stage_works(finished, override, message):
     assert (finished.folder / "dvc.lock").read_text() == before
 
 
+@pytest.mark.slow  # trains twice more
 def test_killed_runs_lose_nothing(make_project, finished):
     project = make_project()
     kill_within(project, "stages/train.py")

@@ -26,6 +26,7 @@ def results(finished, tmp_path):
     return run
 
 
+@pytest.mark.slow  # builds, evaluates and reports once more
 def test_a_model_becomes_a_report_in_both_languages(results, finished, tmp_path):
     run, out = results("build evaluate"), tmp_path / "out"
     logs = "\n".join(path.read_text() for path in (out / "log").iterdir())
