@@ -2,11 +2,11 @@
 
 import json
 import subprocess
+from pathlib import Path
 
 import pytest
-from conftest import ROOT
 
-SCRIPT = ROOT / "benchmarks" / "gpu_results.sh"
+SCRIPT = Path(__file__).parents[2] / "benchmarks" / "gpu_results.sh"
 QUICK = "evaluate.min_loads=6 evaluate.min_seconds=0.05 evaluate.budget_seconds=0.05"
 
 
