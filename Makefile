@@ -35,12 +35,8 @@ params: $(READY)
 # Keeps a finished run: make results NAME=cpu-2-cores/cifar10-resnet20
 results: $(READY)
 	@test -n "$(NAME)" || { echo 'error: no NAME; use make results NAME=MACHINE/RUN' >&2; exit 1; }
-	@case "/$(NAME)/" in *//*|*/../*) echo 'error: NAME=$(NAME) leads out of results/' >&2; exit 1;; esac
 	python stages/report.py -cn frozen report.language=ja hydra.run.dir=build/ja
-	rm -rf "results/$(NAME)" && mkdir -p "results/$(NAME)"
-	cp -r metrics/. platform.json params.yaml dvc.lock "results/$(NAME)"
-	cp build/ja/metrics/report.html "results/$(NAME)/report.ja.html"
-	cp build/ja/metrics/report.md "results/$(NAME)/report.ja.md"
+	python -m roundoff.results "$(NAME)" build/ja/metrics
 
 contract: $(READY)
 	python tests/contract/environments.py

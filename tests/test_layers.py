@@ -23,7 +23,7 @@ LAYERS = (
     ("budgets",),
     ("evaluation", "verdict"),
     ("basis", "diff", "report"),
-    ("config", "stage", "survival", "params", "cli"),
+    ("config", "stage", "survival", "params", "results", "cli"),
 )
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")

@@ -109,15 +109,19 @@ def require_folder_name(kind: str, name: str) -> None:
 
 def is_of_a_stage(file: Path) -> bool:
     """Whether a path relative to the folder of metrics is one of the stages' own files there."""
-    return any(fnmatchcase(file.parts[0], pattern) for pattern in METRICS)
+    return fits(file.parts[:1], METRICS)
 
 
-def first_foreign(folder: Path, patterns: Sequence[str]) -> str | None:
-    """The first entry at any depth that fits no pattern, relative to `folder`; None where all do."""
-    return _first_foreign(folder, [pattern.split("/") for pattern in patterns], ())
+def fits(parts: Sequence[str], patterns: Sequence[str]) -> bool:
+    """Whether a relative path, in parts, is of one of the patterns."""
+    return any(len(parts) == pattern.count("/") + 1 and _begins(parts, pattern) for pattern in patterns)
 
 
-def _first_foreign(folder: Path, patterns: list[list[str]], above: tuple[str, ...]) -> str | None:
+def first_foreign(folder: Path, patterns: Sequence[str], above: tuple[str, ...] = ()) -> str | None:
+    """The first entry at any depth that fits no pattern, relative to `folder`; None where all do.
+
+    `above` is where `folder` itself lies, seen from where the patterns start.
+    """
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except FileNotFoundError:  # another process has replaced it
@@ -129,17 +133,16 @@ def _first_foreign(folder: Path, patterns: list[list[str]], above: tuple[str, ..
         if PARTIAL.fullmatch(entry.name):
             continue
         if entry.is_dir(follow_symlinks=False):
-            deeper = [pattern for pattern in patterns if len(pattern) > len(inside) and _fits(inside, pattern)]
-            found = _first_foreign(folder / entry.name, deeper, inside)
+            deeper = [pattern for pattern in patterns if pattern.count("/") >= len(inside) and _begins(inside, pattern)]
+            found = first_foreign(folder / entry.name, deeper, inside)
             if found is None and not deeper:
                 found = "/".join(inside)  # an empty folder, of which nothing is known
         else:
-            fitting = any(len(pattern) == len(inside) and _fits(inside, pattern) for pattern in patterns)
-            found = None if fitting else "/".join(inside)
+            found = None if fits(inside, patterns) else "/".join(inside)
         if found is not None:
             return found
     return None
 
 
-def _fits(parts: tuple[str, ...], pattern: list[str]) -> bool:
-    return all(fnmatchcase(part, wanted) for part, wanted in zip(parts, pattern, strict=False))
+def _begins(parts: Sequence[str], pattern: str) -> bool:
+    return all(fnmatchcase(part, wanted) for part, wanted in zip(parts, pattern.split("/"), strict=False))
