@@ -35,7 +35,7 @@ class GridError:
 
     def __init__(self, seen: Histogram, but_one: bool = False) -> None:
         self._width = seen.width
-        counts = seen.weights()
+        counts = seen.counts.astype(np.float64)
         self._points = _extremes(seen, counts)
         if but_one and self._points:
             value, count = max(self._points, key=lambda point: abs(point[0]))

@@ -17,11 +17,6 @@ from numpy.typing import NDArray
 BINS = 4096
 """Bins on each side of zero; at least half of them are in use between 0 and the largest magnitude."""
 
-TAIL = BINS // 4
-"""From this bin outwards every value is counted, strides or not: clipping is decided by few values.
-
-It lies between a quarter and a half of the largest magnitude."""
-
 _SMALLEST_EXPONENT = -120
 _BLOCK = 1 << 17
 
@@ -36,7 +31,6 @@ class Histogram:
     `low` and `high` are the extremes, `total` the number of values counted.
     `position` is the number of values that were looked at for counting, strides included.
     `counts[BINS + i]` counts the nonzero values that truncate to i bin widths, for -BINS < i < BINS.
-    `tails` counts, in the same bins from TAIL outwards, all values where a stride leaves some out of `counts`.
     `channel_sums`, [C], sum up the channels' means over the `images` images that `add_channels` was given.
     """
 
@@ -46,7 +40,6 @@ class Histogram:
     zeros: int = 0
     exponent: int = _SMALLEST_EXPONENT
     counts: Counts = field(default_factory=lambda: np.zeros(2 * BINS, np.int64))
-    tails: Counts | None = None
     position: int = 0
     images: int = 0
     channel_sums: NDArray[np.float64] | None = None
@@ -78,16 +71,6 @@ class Histogram:
         self.position += flat.size
         for start in range(0, sample.size, _BLOCK):
             self._count(sample[start : start + _BLOCK], signed=low < 0)
-        if stride > 1:
-            self._count_tails(flat, max(-low, high))
-
-    def weights(self) -> NDArray[np.float64]:
-        """Counts [2 * BINS] with those of the tails by all of their values, as many as a stride would have left."""
-        found = self.counts.astype(np.float64)
-        if self.tails is not None:
-            outer = np.abs(np.arange(2 * BINS) - BINS) >= TAIL
-            found[outer] = self.tails[outer] * (self.total / self.position)
-        return found
 
     def add_channels(self, values: Floats) -> None:
         """Add up the mean of each channel of each image of a float32 [n, C, …] array, which is not counted."""
@@ -152,21 +135,9 @@ class Histogram:
         self.zeros += zeros
         self.total += values.size
 
-    def _count_tails(self, values: Floats, peak: float) -> None:
-        """Bins below TAIL hold what lay beyond it at an earlier width, and are not to be read."""
-        if self.tails is None:
-            self.tails = np.zeros(2 * BINS, np.int64)
-        limit = TAIL * self.width
-        if peak >= limit:
-            picked = values[np.abs(values) >= limit]
-            indices = np.multiply(picked, np.float32(2.0**-self.exponent)).astype(np.int32) + BINS
-            self.tails += np.bincount(indices, minlength=2 * BINS)
-
     def _widen(self, exponent: int) -> None:
         if exponent > self.exponent:
             self.counts = _rebinned(self.counts, exponent - self.exponent)
-            if self.tails is not None:
-                self.tails = _rebinned(self.tails, exponent - self.exponent)
             self.exponent = exponent
 
 

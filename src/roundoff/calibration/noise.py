@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from roundoff.calibration.base import TensorRange
 from roundoff.calibration.graph import WEIGHTED, constants
 from roundoff.calibration.integers import along, fake_quantize, grid_for, weight_axis, weight_scales
-from roundoff.calibration.observe import not_finite, observe
+from roundoff.calibration.observe import not_finite, observe, stride_for
 from roundoff.dataset.base import Images
 
 LOSSLESS_DB = 200.0
@@ -52,7 +52,8 @@ def measure_noise(
 ) -> list[Noise]:
     """Noise of every activation in `ranges` and every weight on the symmetric int8 grid, worst first.
 
-    Activations have that of the asymmetric grid as well. `quantized` and `asymmetric_quantized` name the tensors that
+    Activations have that of the asymmetric grid as well; of large ones, as many values are looked at as are counted for
+    a histogram. `quantized` and `asymmetric_quantized` name the tensors that
     are held in 8 bits on each; None: all. Raises CalibrationError for NaN or infinity.
     """
     noises = [*_activations(model, ranges, batches), *_weights(model)]
@@ -73,12 +74,16 @@ def sqnr_db(signal: float, noise: float) -> float:
 def _activations(model: onnx.ModelProto, ranges: Mapping[str, TensorRange], batches: Iterable[Images]) -> list[Noise]:
     sums = {name: np.zeros(3) for name in ranges}
     grids = {name: _grids(seen) for name, seen in ranges.items()}
+    places = dict.fromkeys(ranges, 0)
     for chunk in observe(model, list(ranges), batches):
         for name, values in chunk.items():
-            powers = _powers(values, *(fake_quantize(values, *grid) for grid in grids[name]))
-            if not np.isfinite(powers).all():
-                raise not_finite(name, f"values from {values.min()} to {values.max()} on a held-out image")
-            sums[name] += powers
+            low, high = values.min(), values.max()
+            if not np.isfinite([low, high]).all():
+                raise not_finite(name, f"values from {low} to {high} on a held-out image")
+            stride = stride_for(values.shape[1:])
+            counted = values.reshape(-1)[-places[name] % stride :: stride]
+            places[name] += values.size
+            sums[name] += _powers(counted, *(fake_quantize(counted, *grid) for grid in grids[name]))
     return [_noise(name, seen, *map(float, sums[name])) for name, seen in ranges.items()]
 
 
