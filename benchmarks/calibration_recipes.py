@@ -96,7 +96,7 @@ def _by_roundoff(method: Calibrator, path: Path, images: Images, indices: Any) -
     names = observed_tensors(model)
     seen = histograms(model, names, in_batches(images, indices, BATCH))
     held_out = seen
-    if isinstance(method, Best):
+    if method.compares_held_out:
         rest = np.setdiff1d(np.arange(len(images)), indices)
         held_out = histograms(model, names, in_batches(images, rest[:: len(rest) // method.held_out], BATCH))
     ranges = {name: choose_range(method, seen[name], held_out[name]) for name in names}

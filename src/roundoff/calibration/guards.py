@@ -34,8 +34,6 @@ SCALE_ERRORS = 6.0
 """A channel mean may miss the test split's by this many standard errors and `SCALE_MEAN` before a guard warns."""
 SCALE_MEAN = 0.1
 """Fraction of the test split's standard deviation; smaller shifts do not move a range."""
-MOST_NAMED = 5
-"""Tensors that one warning names."""
 SMALLEST_TINT = 1.0
 """Grey levels between a channel's mean and all channels' mean, below which red and blue cannot be told apart."""
 
@@ -155,27 +153,6 @@ def check_ranges(ranges: Mapping[str, TensorRange], max_clipped_percent: float) 
             message = f"{name}: [{chosen.low:.4g}, {chosen.high:.4g}] clips {percent:.2f} % of its nonzero values"
             found.append(Finding("clipping", "warning", f"{message}, more than {max_clipped_percent:g} %"))
     return found
-
-
-def check_fallbacks(ranges: Mapping[str, TensorRange]) -> list[Finding]:
-    """One warning for all tensors on which the method that was asked for erred so much that another's range was taken.
-
-    The worst come first, `MOST_NAMED` of them by name.
-    """
-    found = {name: seen.fallback or (seen.asymmetric and seen.asymmetric.fallback) for name, seen in ranges.items()}
-    told = sorted(((name, fallback) for name, fallback in found.items() if fallback), key=lambda one: -one[1].error)
-    if not told:
-        return []
-    method, best = told[0][1].method, told[0][1].best
-    named = "; ".join(
-        f"{name} (squared error {100 * one.error:.3g} % of its power, {one.best}'s {100 * one.best_error:.3g} %)"
-        for name, one in told[:MOST_NAMED]
-    )
-    more = f"; and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
-    message = (
-        f"{method} errs too much on {len(told)} of {len(ranges)} tensors, which took {best}'s range: {named}{more}"
-    )
-    return [Finding("fallback", "warning", f"{message}; set calibrate={best} to choose all ranges so")]
 
 
 def enforce(findings: list[Finding]) -> None:

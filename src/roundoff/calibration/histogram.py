@@ -72,6 +72,19 @@ class Histogram:
         for start in range(0, sample.size, _BLOCK):
             self._count(sample[start : start + _BLOCK], signed=low < 0)
 
+    def merged(self, other: Histogram) -> Histogram:
+        """A histogram of what both have counted, without channels; the counts are those of the wider bins."""
+        exponent = max(self.exponent, other.exponent)
+        return Histogram(
+            low=min(self.low, other.low),
+            high=max(self.high, other.high),
+            total=self.total + other.total,
+            zeros=self.zeros + other.zeros,
+            exponent=exponent,
+            counts=np.add(*(_rebinned(one.counts, exponent - one.exponent) for one in (self, other))),
+            position=self.position + other.position,
+        )
+
     def add_channels(self, values: Floats) -> None:
         """Add up the mean of each channel of each image of a float32 [n, C, …] array, which is not counted."""
         # In float64: float32's last digits would depend on where the array lies in memory.

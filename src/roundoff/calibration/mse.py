@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from roundoff.calibration.base import Calibrator, Ends, require_candidates
+from roundoff.calibration.base import Calibrator, Choice, Ends, require_candidates
 from roundoff.calibration.griderror import Floats, GridError, too_small
 from roundoff.calibration.histogram import Histogram
 
@@ -30,9 +30,13 @@ Loss = Callable[[Floats], Floats]
 
 @dataclass(frozen=True)
 class MeanSquaredError(Calibrator):
-    """Clips where rounding and clipping errors together are smallest, among `candidates` for each end."""
+    """Clips where rounding and clipping errors together are smallest, among `candidates` for each end.
+
+    It looks at the held-out images as well: a tail is made of few values, and more images know more of it.
+    """
 
     name: ClassVar[str] = "mse"
+    compares_held_out: ClassVar[bool] = True
 
     candidates: int = 256
 
@@ -41,7 +45,7 @@ class MeanSquaredError(Calibrator):
         require_candidates(self.candidates)
 
     def threshold(self, seen: Histogram) -> float:
-        """The best of `candidates` from the largest magnitude down to a 2,048th of it, and of ever closer ones.
+        """The best of `candidates` from the largest magnitude down to a 2,048th of it, and of closer ones around it.
 
         The largest magnitude itself unless clipping gains something.
         """
@@ -51,17 +55,33 @@ class MeanSquaredError(Calibrator):
         found = _finer(loss, _least(loss, seen.peak * self._shares()), seen.peak)
         return seen.peak if _no_gain(loss(np.array([seen.peak, found]))) else found
 
+    def choose(self, seen: Histogram, held_out: Histogram) -> tuple[float, str]:
+        """The threshold by all images."""
+        return self.threshold(seen.merged(held_out)), self.name
+
     def ends(self, seen: Histogram, held_out: Histogram) -> tuple[Ends, str]:
-        """The best ends for a grid that is fitted to them, each clipped apart; the extremes unless that gains."""
+        """The best ends by all images for a grid that is fitted to them, each clipped apart, as far as that gains."""
+        return self._ends(seen.merged(held_out)), self.name
+
+    def choices(self, seen: Histogram, held_out: Histogram) -> tuple[Choice, Choice]:
+        """Both, within the extremes of all images."""
+        both = seen.merged(held_out)
+        threshold, ends = self.threshold(both), self._ends(both)
+        return (
+            Choice(*both.cut(threshold), self.name, both.clipped(threshold)),
+            Choice(*ends, self.name, both.outside(*ends)),
+        )
+
+    def _ends(self, seen: Histogram) -> Ends:
         whole = seen.low, seen.high
         if too_small(seen):
-            return whole, self.name
+            return whole
         error = GridError(seen).asymmetric
         full = min(seen.low, 0.0), max(seen.high, 0.0)
         found = self._descended(error, full)
         if _no_gain(error(*np.array([full, found]).T)):
-            return whole, self.name
-        return (max(found[0], seen.low), min(found[1], seen.high)), self.name
+            return whole
+        return max(found[0], seen.low), min(found[1], seen.high)
 
     def _descended(self, error: Callable[[Floats, Floats], Floats], full: Ends) -> Ends:
         """The best ends within the `full` range that are found by cutting both alike, then moving one at a time."""
@@ -84,7 +104,10 @@ class MeanSquaredError(Calibrator):
         return low, high
 
     def _shares(self, every: int = 1) -> Floats:
-        return np.geomspace(1, SMALLEST, self.candidates)[::every]
+        """Half of the candidates from all of the extreme to half of it, where most tensors want it; half below."""
+        upper = np.linspace(1, 0.5, self.candidates // 2, endpoint=False)
+        lower = np.geomspace(0.5, SMALLEST, self.candidates - len(upper))
+        return np.concatenate([upper, lower])[::every]
 
 
 def squared_error(seen: Histogram, threshold: float) -> float:

@@ -21,16 +21,9 @@ import onnx
 from numpy.typing import NDArray
 
 from roundoff.calibration.base import CalibrationTable, Calibrator, TensorRange
+from roundoff.calibration.fallbacks import check_fallbacks
 from roundoff.calibration.graph import model_hash, observed_tensors, preprocessing
-from roundoff.calibration.guards import (
-    Finding,
-    check_coverage,
-    check_duplicates,
-    check_fallbacks,
-    check_pixels,
-    check_ranges,
-    enforce,
-)
+from roundoff.calibration.guards import Finding, check_coverage, check_duplicates, check_pixels, check_ranges, enforce
 from roundoff.calibration.histogram import Histogram
 from roundoff.calibration.noise import measure_noise
 from roundoff.calibration.observe import histograms, in_batches

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from roundoff.calibration.base import CalibrationTable, TensorRange
     from roundoff.precision.placement import Placement
 
-
 TENSORRT = Grid()
 
 
