@@ -50,7 +50,6 @@ def normalised_input(shape: tuple[int, int, int], mean: Sequence[float], std: Se
     image = keras.Input(shape, dtype="uint8", name=INPUT_NAME)
     scale = [1.0 / deviation if deviation > 0 else 1.0 for deviation in std]
     offset = [-centre * factor for centre, factor in zip(mean, scale, strict=True)]
-    # Rescaling, not Normalization: the latter's constants become extra graph inputs in tf2onnx.
     return image, keras.layers.Rescaling(scale, offset, name="normalise")(image)
 
 
