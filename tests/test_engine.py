@@ -392,3 +392,23 @@ def test_a_build_without_memory_is_unavailable(inputs, directory):
 
 def test_a_stage_is_named_as_dvc_names_it():
     assert [build_stage(name) for name in ("fp32", "int8", "fp8")] == ["build-fp32", "build-int8", "build-more@fp8"]
+
+
+@dataclass(frozen=True)
+class Telling(Copying):
+    """Fails with a message that names its own files."""
+
+    lacks: bool = False
+
+    def build(self, source, directory):
+        raise (Unavailable if self.lacks else RuntimeError)(f"cannot read {source.graph}")
+
+
+@pytest.mark.parametrize("lacks", [False, True])
+def test_a_row_without_an_engine_is_the_same_bytes_each_time(inputs, directory, lacks):
+    seen = []
+    for _ in range(2):
+        build_row("copying", Telling(lacks=lacks), "fp32", Renamed(), inputs, directory)
+        seen.append((directory / "cell.json").read_text())
+    assert seen[0] == seen[1]
+    assert f"cannot read {directory}/graph.onnx" in seen[0]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from roundoff.errors import ConfigError, DataError
-from roundoff.own import PARTIAL, Names, foreign, refuse_foreign
+from roundoff.own import UNFINISHED, Names, foreign, refuse_foreign
 
 STALE_S = 86400.0
 
@@ -88,8 +88,7 @@ def _partial_name(path: Path) -> Path:
 
 def _remove_stale(path: Path) -> None:
     for left in path.parent.iterdir():
-        known = PARTIAL.fullmatch(left.name)
-        if known and known["name"] == path.name:
+        if UNFINISHED.match(left.name) and UNFINISHED.sub("", left.name, count=1) == path.name:
             with suppress(FileNotFoundError):
                 if time.time() - left.lstat().st_mtime > STALE_S:
                     _remove(left)

@@ -81,7 +81,7 @@ def build_cell(
             built = _built(backend, precision_name, precision, inputs, partial, log)
         except Unavailable as reason:
             _empty(partial)
-            sidecar |= {"status": "unavailable", "reason": str(reason)}
+            sidecar |= {"status": "unavailable", "reason": own.UNFINISHED.sub("", str(reason))}
         else:
             sidecar |= {"status": "built", "reason": None, **built}
         write_json(partial / SIDECAR, {key: value for key, value in sidecar.items() if key != "build_s"})
@@ -105,7 +105,8 @@ def build_row(
     with tolerated("the build", missing.append, strict), noted(f"while building {cell}"):
         return build_cell(backend_name, backend, precision_name, precision, inputs, directory)
     sidecar = _described(backend_name, backend, precision_name, precision, inputs)
-    sidecar |= missing[0].row(build_stage(precision_name))
+    row = missing[0].row(build_stage(precision_name))
+    sidecar |= {key: own.UNFINISHED.sub("", text) if text else text for key, text in row.items()}
     with whole_directory(directory, own.cell) as partial:
         write_json(partial / SIDECAR, sidecar)
     return sidecar

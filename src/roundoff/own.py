@@ -12,11 +12,11 @@ from pathlib import Path
 
 from roundoff.errors import ConfigError
 
+# What `artifact` puts before a name until all is written: .partial.PID-EIGHT_HEX_DIGITS.
+UNFINISHED = re.compile(r"\.partial\.\d+-[0-9a-f]{8}\.")
 # From a folder to the patterns of what its writer puts there, as paths relative to it; * does not cross a slash.
 Names = Callable[[Path], Sequence[str]]
 
-# What `artifact` writes before it has its name: .partial.PID-EIGHT_HEX_DIGITS.NAME
-PARTIAL = re.compile(r"\.partial\.\d+-[0-9a-f]{8}\.(?P<name>.+)", re.DOTALL)
 SIDECAR = "cell.json"
 _STAGES = ("train", "export", "calibrate", "build-*", "fp32", "fp16", "int8", "more", "verdict")
 METRICS = (*(f"{name}.json" for name in _STAGES), "report.md", "report.html")
@@ -130,7 +130,7 @@ def first_foreign(folder: Path, patterns: Sequence[str], above: tuple[str, ...] 
         return "/".join(above) or "."
     for entry in entries:
         inside = (*above, entry.name)
-        if PARTIAL.fullmatch(entry.name):
+        if UNFINISHED.match(entry.name):
             continue
         if entry.is_dir(follow_symlinks=False):
             deeper = [pattern for pattern in patterns if pattern.count("/") >= len(inside) and _begins(inside, pattern)]

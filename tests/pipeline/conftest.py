@@ -1,5 +1,6 @@
 """The repository copied into a temporary folder, where DVC runs the real stages on the default data."""
 
+import copy
 import json
 import os
 import shutil
@@ -71,9 +72,22 @@ class Project:
             cwd=self.folder,
             env=self.env,
             start_new_session=True,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            text=True,
         )
+
+    def clone(self, folder):
+        """A git clone of what is committed, without any of the outputs that DVC keeps."""
+        self.git("clone", "-q", ".", str(folder))
+        twin = copy.copy(self)
+        twin.folder, twin.env = folder, self.env | {"PYTHONPATH": str(folder / "src")}
+        return twin
+
+    def changed(self):
+        """What `git status` lists."""
+        command = ["git", "status", "--porcelain"]
+        return subprocess.run(command, cwd=self.folder, check=True, capture_output=True, text=True).stdout
 
     def metrics(self, name):
         return json.loads((self.folder / "metrics" / f"{name}.json").read_text())

@@ -1,6 +1,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import time
 
@@ -88,14 +89,22 @@ def test_killed_runs_lose_nothing(make_project, finished):
 def kill_within(project, script):
     """Start `dvc repro` and kill it with all its children two seconds into a stage's script."""
     process = project.start("repro")
+    wait_for(process, script)
+    time.sleep(2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def wait_for(process, script):
+    """Until a stage's script runs below `process`; the process of the script."""
     deadline = time.monotonic() + 300
-    while not any(script in " ".join(child.cmdline()) for child in alive_children(process.pid)):
+    while True:
+        for child in alive_children(process.pid):
+            if child.cmdline()[1:2] == [script]:
+                return child
         assert process.poll() is None, f"dvc repro ended before {script}"
         assert time.monotonic() < deadline, f"{script} did not start"
         time.sleep(0.1)
-    time.sleep(2)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def alive_children(pid):
@@ -116,3 +125,72 @@ def test_a_stage_run_by_hand_writes_to_a_folder_of_its_own(finished, tmp_path):
     assert run.returncode == 0, run.stderr
     assert kept == "{}"
     assert json.loads(written.read_text())["id"] == json.loads(before)["id"]
+
+
+def test_building_again_changes_no_engine(finished):
+    finished.repro("-f", "-s", "build-fp32", "build-fp16", "build-int8")
+    status = json.loads(finished.dvc("status", "--json").stdout)
+    assert set(status) <= {"probe", "report"}
+    assert "engines" not in json.dumps(status)
+    finished.repro()  # the report tells build times
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("seconds", [0, 6])
+def test_a_stopped_evaluation_loses_nothing(finished, number, seconds):
+    before = outputs(finished)
+    process = finished.start("repro", "-f", "-s", "evaluate")
+    stage = wait_for(process, "stages/evaluate.py")
+    time.sleep(0.3 + seconds)
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)  # as a terminal does
+    else:
+        stage.send_signal(number)
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert f"exited with {128 + number}" in said
+    assert said.count("stopped by") == 1
+    assert "Traceback" not in said
+    assert outputs(finished) == before
+    assert not list(finished.folder.glob("[!.]*/**/.partial*"))
+    assert ran(finished.repro()) == ["probe"]
+
+
+def outputs(project):
+    folders = [project.folder / name for name in ("metrics", "data/predictions", "data/timings")]
+    return {path: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_clean_clone_pulls_what_it_needs_and_keeps_the_metrics(finished, tmp_path):
+    assert finished.dvc("remote", "add", "-q", "-d", "-f", "kept", str(tmp_path / "remote")).returncode == 0
+    finished.git("add", "-A")
+    finished.git("commit", "-qm", "finished", "--allow-empty")
+    assert finished.dvc("push", "-q").returncode == 0
+    twin = finished.clone(tmp_path / "clone")
+    for words in (("--dry", "--allow-missing"), ("--pull", "--allow-missing")):
+        assert ran(twin.repro(*words)) == ["probe"]
+        assert twin.changed() == ""
+    run = twin.dvc("repro", "-f", "-s", "evaluate")  # with neither data nor engines
+    assert run.returncode != 0
+    assert twin.changed() == ""
+    assert twin.dvc("pull", "-q").returncode == 0
+    assert ran(twin.repro()) == ["probe"]
+    assert twin.changed() == ""
+
+
+@pytest.mark.parametrize("target", [(), ("prepare",)])
+def test_a_path_that_holds_something_else_stops_dvc_before_it_removes_anything(finished, tmp_path, target):
+    (tmp_path / "notes.txt").write_text("kept")
+    (finished.folder / "mine").mkdir(exist_ok=True)
+    (finished.folder / "mine/notes.txt").write_text("kept")
+    try:
+        for folder in (str(tmp_path), "mine"):
+            finished.params(f"paths.prepared={folder}")
+            run = finished.dvc("repro", *target)
+            assert run.returncode != 0
+            assert ran(run.stdout) == ["probe"]
+            assert "which holds notes.txt" in run.stdout + run.stderr
+    finally:
+        finished.params()
+    assert (tmp_path / "notes.txt").read_text() == (finished.folder / "mine/notes.txt").read_text() == "kept"
+    shutil.rmtree(finished.folder / "mine")
