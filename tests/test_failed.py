@@ -11,7 +11,7 @@ from test_evaluation import BACKENDS, QUICK, HalfWeights, build, network, prepar
 
 from roundoff import evaluation
 from roundoff.artifact import read_json, write_json
-from roundoff.errors import ConfigError, GateError, RoundoffError
+from roundoff.errors import ConfigError, GateError, RoundoffError, UnsteadyError
 from roundoff.measurement import speed
 from roundoff.precision.fp32 import Fp32
 from roundoff.report.evidence import cells_of
@@ -122,6 +122,23 @@ def test_the_spread_of_ten_runs_is_in_every_row(measure):
     assert "at most 1.0e-05" in found["detail"]
     for batch in (rows["fp32/broken"]["batch_4"], rows[f"fp32/{SOUND}"]["batch_1"]):
         assert batch["repeat_spread"] <= batch["repeat_tolerance"] == 1e-5
+
+
+def test_what_differs_in_the_control_alone_has_failed_in_its_twin_too(project, answers, monkeypatch):
+    check, seen = speed.check_outputs, []
+
+    def second_time(cell, bound, *more):
+        seen.append(bound.batch_size)
+        if seen.count(1) == 2 and bound.batch_size == 1:
+            raised = UnsteadyError("10 runs of one input differ", received=1, expected=2, fix="x")
+            raised.repeat_spread = 0.05
+            raise raised
+        return check(cell, bound, *more)
+
+    monkeypatch.setattr(speed, "check_outputs", second_time)
+    row = run(project, QUICK, {SOUND: BACKENDS[SOUND]})[f"fp32/{SOUND}"]
+    assert (row["batch_1"]["status"], row["batch_1"]["repeat_spread"]) == ("failed", 0.05)
+    assert row["batch_4"]["device_p50_ms"] > 0
 
 
 def test_the_message_accuses_nobody_without_having_looked(measure):

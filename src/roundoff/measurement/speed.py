@@ -222,6 +222,9 @@ class _Bench:
             first = self.missing.setdefault(entry, replace(found, reason=reason))
             if name in self.rows:
                 self.rows[name][f"batch_{size}"] = batch_without_figures(first)
+            elif self.twin is not None and found.repeat_spread is not None:
+                # the control is the same engine: where it is not steady, its twin is not either
+                self._leave_out([entry_name(self.twin.name, int(size))], found)
 
     def _batches(self, size: int) -> list[Images]:
         return [np.ascontiguousarray(self.images[row]) for row in self.inputs[size]]
