@@ -51,9 +51,10 @@ class Workspace:
 Body = Callable[[DictConfig, Workspace], object]
 
 
-def stage(body: Body) -> Callable[[], None]:
+def stage(body: Body) -> Callable[..., object]:
     """Turn `body` into a stage's main: whole configuration checked, errors printed as what they say, exit code 1.
 
+    Called without a configuration, it composes the one that the command line asks for.
     SIGINT and SIGTERM end it with 130 and 143.
     """
 
@@ -61,7 +62,7 @@ def stage(body: Body) -> Callable[[], None]:
     def task(cfg: DictConfig) -> object:
         workspace = _workspace()
         try:
-            check(cfg, workspace.inputs, workspace.outputs)
+            check(cfg)
             with stopping():
                 return body(cfg, workspace)
         except RoundoffError as error:
@@ -70,13 +71,15 @@ def stage(body: Body) -> Callable[[], None]:
     composed = hydra.main(version_base="1.3", config_path="../conf", config_name="config")(task)
 
     @functools.wraps(body)
-    def main() -> None:
+    def main(*given: DictConfig) -> object:
+        if given:
+            return task(*given)
         if _is_frozen(sys.argv[1:]):
             try:
                 check_params_file(Path("params.yaml"))
             except RoundoffError as error:
                 sys.exit(_words(error))
-        composed()
+        return composed()
 
     return main
 

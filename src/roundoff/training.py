@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 CURVES = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 
-MOST_EPOCHS, MOST_RATE = 100_000, 1000.0
+MOST_EPOCHS = 100_000
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,10 @@ class Training:
         checks = {
             "epochs": (1 <= self.epochs <= MOST_EPOCHS, f"at least 1, at most {MOST_EPOCHS}"),
             "batch_size": (1 <= self.batch_size <= MOST_BATCH, f"at least 1, at most {MOST_BATCH}"),
-            "learning_rate": (0 < self.learning_rate <= MOST_RATE, f"a finite number above 0, at most {MOST_RATE:g}"),
+            "learning_rate": (0 < self.learning_rate < math.inf, "a finite number above 0"),
             "warmup_fraction": (0 <= self.warmup_fraction < 1, "a number in [0, 1)"),
             "momentum": (0 <= self.momentum < 1, "a number in [0, 1)"),
-            "weight_decay": (
-                0 <= self.weight_decay <= MOST_RATE,
-                f"a finite number, at least 0, up to {MOST_RATE:g}",
-            ),
+            "weight_decay": (0 <= self.weight_decay < math.inf, "a finite number, at least 0"),
             "label_smoothing": (0 <= self.label_smoothing < 1, "a number in [0, 1)"),
             "shift_pixels": (0 <= self.shift_pixels < MOST_PIXELS, f"at least 0, less than {MOST_PIXELS}"),
             "validation_fraction": (0 < self.validation_fraction < 1, "a number between 0 and 1"),

@@ -46,7 +46,8 @@ RIGHT = {
     "max_clipped_percent verdict.keep min_seconds budget_seconds energy_seconds batch_norm_momentum warmup_fraction "
     "momentum weight_decay label_smoothing warmup_ms speed_margin latency_ms throughput_per_s size_mb memory_mb "
     "mj_per_image points offset",
-    "huge": "latency_ms throughput_per_s size_mb memory_mb mj_per_image",  # a budget that all cells hold
+    # a budget that all cells hold; a rate at which training tells that its loss is not finite
+    "huge": "latency_ms throughput_per_s size_mb memory_mb mj_per_image learning_rate weight_decay",
     "true": "flip first_layer last_layer residual depthwise bias_correction version_compatible cuda_graphs "
     "spin_between_runs control spread strict",
     "mandatory": "build.precision",

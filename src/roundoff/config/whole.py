@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from roundoff.config.kinds import NAMED, SINGLE, kind_at, kind_name
@@ -24,11 +25,11 @@ BUILD: dict[str, Any] = {"precision": str, "more": list[str], "strict": bool}
 Values = dict[Any, Any]
 
 
-def check(cfg: DictConfig, root: Path | None = None, outputs: Path | None = None) -> None:
+def check(cfg: DictConfig, root: Path | None = None) -> None:
     """Refuse the configuration unless it is whole and every component in it can be made; raises ConfigError.
 
     Values first, then what is missing. Nothing is imported before all keys that could name code stand where they may.
-    `root` is the project's folder (default: the current one), `outputs` where relative outputs go, if elsewhere.
+    `root` is the project's folder; by default that in which the running stage was started, or else the current one.
     """
     _check_shapes(OmegaConf.to_container(cfg), followed=False)  # or what reads from a lost section would be blamed
     values = plain(cfg)
@@ -38,10 +39,18 @@ def check(cfg: DictConfig, root: Path | None = None, outputs: Path | None = None
     _check_build(values.get("build", {}))
     if "paths" in values:
         check_arguments("paths", values["paths"], Paths)
-        check_paths(values["paths"], root or Path.cwd(), outputs)
+        check_paths(values["paths"], *(_places() if root is None else (root, None)))
     _check_whole(values)
     _check_cells(values)
     _check_ranked(values)
+
+
+def _places() -> tuple[Path, Path | None]:
+    """The project's folder, and where a stage that is run by hand writes instead."""
+    if not HydraConfig.initialized():
+        return Path.cwd(), None
+    runtime = HydraConfig.get().runtime
+    return Path(runtime.cwd), Path(runtime.output_dir)
 
 
 def precision_to_build(cfg: DictConfig) -> str:
