@@ -86,6 +86,7 @@ class Evaluation:
             fewest <= self.min_loads <= MOST_LOADS, "min_loads", self.min_loads, f"{fewest} or more, up to {MOST_LOADS}"
         )
         check_seed("evaluate.seed", self.seed)
+        _require(self.lock_directory != "", "lock_directory", "''", "a directory, or null")
         for name in ("interval_target", "chance_margin"):
             _require(0 < getattr(self, name) < 1, name, getattr(self, name), "a share between 0 and 1")
 
