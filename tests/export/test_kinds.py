@@ -165,15 +165,15 @@ def test_an_operator_that_onnx_lacks_is_refused_by_layer_and_name(exported, tmp_
 def test_a_failed_parity_names_the_layer(exported, monkeypatch):
     from roundoff.export import onnx_from_keras
 
-    cleaned = onnx_from_keras.cleaned
+    whole = onnx_from_keras.whole
 
-    def spoiled(path, labels):
-        model = cleaned(path, labels)
+    def spoiled(model, directory):
+        model = onnx.load_from_string(whole(model, directory))
         weights = next(tensor for tensor in model.graph.initializer if tensor.name == "second/Conv/W")
         weights.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weights) * 1.01, weights.name))
-        return model
+        return model.SerializeToString()
 
-    monkeypatch.setattr(onnx_from_keras, "cleaned", spoiled)
+    monkeypatch.setattr(onnx_from_keras, "whole", spoiled)
     layers = [
         lambda layers, name=name: layers.Conv2D(8, 3, activation="relu", name=name) for name in ("second", "third")
     ]

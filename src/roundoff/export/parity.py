@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import keras
 
 Logits = NDArray[np.float32]
-# What is computed at once, so that a network's activations fit any machine's memory.
-BATCH_IMAGES, BATCH_PIXELS = 64, 1 << 18
+# What is computed at once: Keras holds all of a network's activations until the last is there.
+BATCH_IMAGES, BATCH_PIXELS = 64, 1 << 17
 
 
 @dataclass(frozen=True)

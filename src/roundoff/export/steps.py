@@ -38,10 +38,10 @@ def exported(source: Path, prepared: Prepared, output: Path, settings: Export) -
         images, expected, labels, path = _traced(source, prepared, Path(directory), settings)
         gc.collect()  # Keras' copy of the weights, before there is another
         model = cleaned(path, labels)
-        partial.write_bytes(model.SerializeToString(deterministic=True))
+        partial.write_bytes(whole(model, path.parent))
 
         def parting(error: float) -> str | None:
-            return parting_layer(load(source, prepared), model, images[:1], error)
+            return parting_layer(load(source, prepared), onnx.load(partial), images[:1], error)
 
         figures = parity(onnx_logits(partial, images), expected, settings.tolerance, parting)
     return {
@@ -62,7 +62,7 @@ def _traced(source: Path, prepared: Prepared, directory: Path, settings: Export)
     labels = Labels(network)
     with refused_in_words(labels, "Keras"):
         expected = keras_logits(network, images)
-    with refused_in_words(labels, "TensorFlow and tf2onnx"):
+    with refused_in_words(labels, "TensorFlow and tf2onnx"), held_back_output():
         trace = traced(network)
         path = with_weights(converted(trace, labels, settings.opset), trace.weights, directory)
     return images, expected, labels, path
@@ -71,9 +71,10 @@ def _traced(source: Path, prepared: Prepared, directory: Path, settings: Export)
 def cleaned(path: Path, labels: Labels) -> onnx.ModelProto:
     """The graph with batch norm folded, named by Keras layers, with shapes, checked, and free of what nobody reads.
 
-    ONNX Runtime's basic optimizations do the folding: they leave standard operators only.
+    ONNX Runtime's basic optimizations do the folding: they leave standard operators only. Large weights stay in a file
+    beside `path`.
     """
-    with refused_in_words(labels, "ONNX Runtime"):
+    with refused_in_words(labels, "ONNX Runtime"), held_back_output():
         model = folded(path)
         for value in (*model.graph.input, *model.graph.output):
             value.type.tensor_type.shape.dim[0].dim_param = BATCH_DIMENSION
@@ -83,17 +84,26 @@ def cleaned(path: Path, labels: Labels) -> onnx.ModelProto:
         name_by_layer(model, labels)
         _drop_unused(model)
         model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
-        onnx.load_external_data_for_model(model, str(path.parent))
-        onnx.checker.check_model(model, full_check=True)
+        checked = path.with_name("checked.onnx")
+        onnx.save(model, checked)
+        onnx.checker.check_model(checked, full_check=True)
     return model
+
+
+def whole(model: onnx.ModelProto, directory: Path) -> bytes:
+    """The graph's file, with the weights that lie in `directory` inside."""
+    filled = onnx.ModelProto()
+    filled.CopyFrom(model)
+    onnx.load_external_data_for_model(filled, str(directory))
+    serialized: bytes = filled.SerializeToString(deterministic=True)
+    return serialized
 
 
 @contextmanager
 def refused_in_words(labels: Labels, who: str) -> Iterator[None]:
-    """Hold back what libraries print, and turn what they raise into an ExportError with layers' names."""
+    """Turn what libraries raise into an ExportError with layers' names."""
     try:
-        with held_back_output():
-            yield
+        yield
     except RoundoffError:
         raise
     except Exception as error:  # they raise whatever their parts do
