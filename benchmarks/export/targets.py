@@ -16,9 +16,8 @@ def memory_limit_mb(facts: dict[str, Any]) -> float:
 
 def targets(result: Result) -> dict[str, bool]:
     """Each target in words, and whether it was met; one that could not be measured is not."""
-    found = result["nets"]
-    tried = {name: facts for name, facts in found.items() if facts["outcome"] != "skipped"}
-    missing = [name for name in result["planned"] if name not in found or found[name]["outcome"] == "not built"]
+    tried = result["nets"]
+    missing = [name for name in result["planned"] if tried.get(name, {}).get("outcome", "not built") == "not built"]
     crashed = [name for name, facts in tried.items() if facts["outcome"] == "traceback"]
     exported = sum(facts["outcome"] == "exported" for facts in tried.values())
     large = [name for name, facts in tried.items() if facts.get("peak_mb", 0) > memory_limit_mb(facts)]
@@ -34,7 +33,8 @@ def targets(result: Result) -> dict[str, bool]:
 def table(result: Result) -> str:
     """Markdown: one row for each network."""
     rows = [_row(name, result["nets"][name]) for name in result["planned"] if name in result["nets"]]
-    return "\n".join([_line(*HEADINGS), _line("---", "---:", "---", "---:", "---:", "---:"), *rows])
+    lines = [_line(*HEADINGS), _line("---", "---:", "---", "---:", "---:", "---:"), *rows]
+    return "\n".join([*lines, "", f"Not tried, above 100 MB of float32 weights: {', '.join(result['too_large'])}."])
 
 
 def _row(name: str, facts: dict[str, Any]) -> str:
