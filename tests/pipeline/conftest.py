@@ -65,17 +65,16 @@ class Project:
         return run.stdout
 
     def start(self, *words):
-        """A `dvc` command in a process group of its own."""
+        """A `dvc` command in a process group of its own; what it says goes to `said`."""
         command = [sys.executable, "-m", "dvc", *words]
-        return subprocess.Popen(
-            command,
-            cwd=self.folder,
-            env=self.env,
-            start_new_session=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        with self.said.open("w") as said:
+            return subprocess.Popen(
+                command, cwd=self.folder, env=self.env, start_new_session=True, stdout=said, stderr=subprocess.STDOUT
+            )
+
+    @property
+    def said(self):
+        return self.folder.with_suffix(".txt")
 
     def clone(self, folder):
         """A git clone of what is committed, without any of the outputs that DVC keeps."""
