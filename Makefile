@@ -30,13 +30,13 @@ lint: $(READY)
 	mypy
 
 params: $(READY)
-	python -m roundoff.params
+	python -m roundoff.pipeline.params
 
 # Keeps a finished run: make results NAME=cpu-2-cores/cifar10-resnet20
 results: $(READY)
 	@test -n "$(NAME)" || { echo 'error: no NAME; use make results NAME=MACHINE/RUN' >&2; exit 1; }
 	python stages/report.py -cn frozen report.language=ja hydra.run.dir=build/ja
-	python -m roundoff.results "$(NAME)" build/ja/metrics
+	python -m roundoff.revisions.keep "$(NAME)" build/ja/metrics
 
 contract: $(READY)
 	python tests/contract/environments.py

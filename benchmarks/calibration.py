@@ -34,8 +34,8 @@ from calibration_recipes import FLOOR, MODELOPT_RECIPES, RECIPES, default_recipe
 from calibration_targets import agreements, tables, targets
 from document import replace_block
 
-from roundoff.artifact import write_text
-from roundoff.platform import fingerprint
+from roundoff.system.files import write_text
+from roundoff.system.machine import fingerprint
 
 STRONGEST = (
     ENTROPY,

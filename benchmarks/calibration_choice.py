@@ -27,19 +27,19 @@ from calibration_distributions import Distribution
 from document import replace_block
 from numpy.typing import NDArray
 
-from roundoff.artifact import write_text
 from roundoff.calibration.base import Choice, Ends
 from roundoff.calibration.entropy import Entropy
-from roundoff.calibration.graph import observed_tensors
-from roundoff.calibration.griderror import GridError
-from roundoff.calibration.histogram import BINS, Histogram
 from roundoff.calibration.minmax import MinMax
 from roundoff.calibration.mse import MeanSquaredError, squared_error
-from roundoff.calibration.observe import SAMPLES, histograms, in_batches
+from roundoff.calibration.observing.grid_error import GridError
+from roundoff.calibration.observing.histogram import BINS, Histogram
+from roundoff.calibration.observing.observe import SAMPLES, histograms, in_batches
 from roundoff.calibration.percentile import Percentile
 from roundoff.dataset.base import Prepared
-from roundoff.platform import fingerprint
-from roundoff.progress import track
+from roundoff.graph.queries import observed_tensors
+from roundoff.system.files import write_text
+from roundoff.system.machine import fingerprint
+from roundoff.system.progress import track
 
 IMAGES, HELD_OUT, FRESH = 320, 128, 1024
 CLOSE, FAR, MOST = 1.1, 2.0, 0.99

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from document import replace_block
 
-from roundoff.calibration.guards import check_coverage, check_duplicates, check_pixels
+from roundoff.calibration.observing.guards import check_coverage, check_duplicates, check_pixels
 from roundoff.dataset.base import Prepared
 
 COUNT = 320

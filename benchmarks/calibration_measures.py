@@ -19,10 +19,10 @@ import onnx
 from calibration_recipes import in_own_process, onnxruntime_inference
 
 import roundoff
-from roundoff.calibration.graph import model_hash
 from roundoff.dataset.base import Images, Labels, Prepared
+from roundoff.graph.queries import model_hash
 from roundoff.measurement.statistics import paired_drop
-from roundoff.progress import track
+from roundoff.system.progress import track
 
 RUNTIMES = ("onnxruntime", "openvino")
 LARGE = 4096

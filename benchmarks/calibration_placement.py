@@ -27,23 +27,23 @@ from calibration_measures import code_sha256, logits
 from calibration_rules import COUNTING_ZEROS, RULES
 from document import replace_block
 
-from roundoff.artifact import write_text
 from roundoff.calibration.base import CalibrationTable, Calibrator
 from roundoff.calibration.best import Best
 from roundoff.calibration.entropy import Entropy
-from roundoff.calibration.graph import model_hash, observed_tensors
-from roundoff.calibration.histogram import BINS, Histogram
 from roundoff.calibration.minmax import MinMax
 from roundoff.calibration.mse import MeanSquaredError
-from roundoff.calibration.observe import histograms, in_batches
+from roundoff.calibration.observing.calibrate import choose_range
+from roundoff.calibration.observing.histogram import BINS, Histogram
+from roundoff.calibration.observing.observe import histograms, in_batches
 from roundoff.calibration.percentile import Percentile
-from roundoff.calibration.run import choose_range
 from roundoff.dataset.base import Images, Prepared
-from roundoff.dataset.stratified import stratified_indices
-from roundoff.platform import fingerprint
+from roundoff.dataset.preparing.stratified import stratified_indices
+from roundoff.graph.queries import model_hash, observed_tensors
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8
-from roundoff.progress import track
+from roundoff.system.files import write_text
+from roundoff.system.machine import fingerprint
+from roundoff.system.progress import track
 
 METHODS: dict[str, Calibrator] = {
     "`entropy`": Entropy(),

@@ -25,14 +25,14 @@ import yaml
 from roundoff.calibration.base import CalibrationTable, Calibrator
 from roundoff.calibration.best import Best
 from roundoff.calibration.entropy import Entropy
-from roundoff.calibration.graph import model_hash, observed_tensors
 from roundoff.calibration.minmax import MinMax
 from roundoff.calibration.mse import MeanSquaredError
-from roundoff.calibration.observe import histograms, in_batches
+from roundoff.calibration.observing.calibrate import choose_range
+from roundoff.calibration.observing.observe import histograms, in_batches
 from roundoff.calibration.percentile import Percentile
-from roundoff.calibration.run import choose_range
 from roundoff.dataset.base import Images, Prepared
-from roundoff.dataset.stratified import stratified_indices
+from roundoff.dataset.preparing.stratified import stratified_indices
+from roundoff.graph.queries import model_hash, observed_tensors
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8
 

@@ -10,11 +10,11 @@ import onnx
 from onnx import helper, numpy_helper
 
 from roundoff.calibration.base import CalibrationTable
-from roundoff.calibration.integers import grid_for, weight_scales
+from roundoff.graph.grid import grid_for, weight_scales
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8, IntegerCodec
-from roundoff.precision.placement import Placement
-from roundoff.precision.qdq import Codes, Floats, quantize
+from roundoff.precision.rewriting.placement import Placement
+from roundoff.precision.rewriting.qdq import Codes, Floats, quantize
 
 POOLING = ("AveragePool", "GlobalAveragePool", "ReduceMean")
 Recipe = Callable[[onnx.ModelProto, CalibrationTable], onnx.ModelProto]

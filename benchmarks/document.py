@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from roundoff.artifact import write_text
+from roundoff.system.files import write_text
 
 
 def replace_block(path: Path, name: str, content: str) -> None:

@@ -18,12 +18,12 @@ import numpy as np
 from bare import BareReplay
 from gpu_figures import Load, figures
 
-from roundoff.backend.cuda import CudaError, DeviceMemory, Owner
-from roundoff.backend.trt_library import OUT_OF_MEMORY, import_tensorrt, make_log
+from roundoff.backend.trt.cuda import CudaError, DeviceMemory, Owner
+from roundoff.backend.trt.library import OUT_OF_MEMORY, import_tensorrt, make_log
 from roundoff.errors import GateError, Unavailable
 from roundoff.measurement.energy import energy_per_image, meter_for, no_energy
-from roundoff.measurement.outputs import check_outputs
-from roundoff.measurement.scatter import block_sizes
+from roundoff.measurement.heap_layout import block_sizes
+from roundoff.measurement.output_check import check_outputs
 
 ENERGY_S = 2.0
 WARM_S = 0.2

@@ -20,10 +20,10 @@ import numpy as np
 from gpu_batch import Batches, PeerBatch
 from gpu_targets import PEER, wilson
 
-from roundoff.artifact import sha256_of, whole_file
-from roundoff.backend.trt_library import OUT_OF_MEMORY
+from roundoff.backend.trt.library import OUT_OF_MEMORY
 from roundoff.errors import Unavailable
-from roundoff.measurement.label import label
+from roundoff.measurement.effective_precision import label
+from roundoff.system.files import sha256_of, whole_file
 
 ROTATE = 4
 TEST_IMAGES = "test_images.npy"
@@ -40,8 +40,8 @@ class Bench:
 
     def cell(self, name: str) -> dict[str, Any]:
         """Measure one cell; whatever goes wrong is its row. The device's lock is held, build and loads included."""
-        from roundoff.backend import cuda
-        from roundoff.lock import device_lock
+        from roundoff.backend.trt import cuda
+        from roundoff.system.device_lock import device_lock
 
         model, precision = name.rsplit("/", 1)
         print(f"{name} …", file=sys.stderr, flush=True)
@@ -87,7 +87,7 @@ class Bench:
         return row
 
     def _backend(self, cache: Path | None = None) -> Any:
-        from roundoff.backend.trt import Tensorrt
+        from roundoff.backend.trt.backend import Tensorrt
 
         return Tensorrt(
             module=self.options.module,

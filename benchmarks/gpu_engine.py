@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from roundoff.backend.base import Source
-from roundoff.backend.trt import Tensorrt
+from roundoff.backend.trt.backend import Tensorrt
 from roundoff.precision.fp16 import Fp16
 
 

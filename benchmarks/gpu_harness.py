@@ -32,7 +32,7 @@ def run_here(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Measure the cells in this process; after each, what there is so far is written."""
     from gpu_cells import Bench
 
-    from roundoff.artifact import write_json
+    from roundoff.system.files import write_json
 
     bench, found = Bench(options), {}
     for name in options.cells:
@@ -95,7 +95,7 @@ def _started(arguments: Sequence[str], gpu: str, cells: Sequence[str], out: Path
 
 def visible_gpus(count: int) -> list[str]:
     """Values of CUDA_VISIBLE_DEVICES for the first `count` GPUs that may be used; SystemExit where they are fewer."""
-    from roundoff.platform import fingerprint
+    from roundoff.system.machine import fingerprint
 
     allowed = os.environ.get(VISIBLE)
     if allowed is None:
@@ -110,8 +110,8 @@ def visible_gpus(count: int) -> list[str]:
 def main(arguments: Sequence[str]) -> int:
     """Measure, write the JSON file, print peers and targets; 1 if a process died or `--check` finds a target missed."""
     options = parsed(arguments)
-    from roundoff.artifact import write_json
-    from roundoff.platform import fingerprint
+    from roundoff.system.files import write_json
+    from roundoff.system.machine import fingerprint
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # or what it started would live on
     started = time.perf_counter()
@@ -153,7 +153,7 @@ def commit() -> str | None:
 
 def hashes(options: argparse.Namespace) -> dict[str, str]:
     """SHA-256 of each model, calibration table and test array, by path."""
-    from roundoff.artifact import sha256_of
+    from roundoff.system.files import sha256_of
 
     images = [options.images / name for name in ("test_images.npy", "test_labels.npy")]
     return {str(path): sha256_of(path) for path in [*options.onnx.values(), *options.tables.values(), *images]}

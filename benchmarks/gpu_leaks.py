@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from gpu_harness import commit
 
-from roundoff.progress import track
+from roundoff.system.progress import track
 
 WARM_UP = 50
 READINGS = 10
@@ -39,8 +39,8 @@ ALLOWED = {"device_mb": 4.0, "host_mb": 8.0, "threads": 0, "files": 0}
 
 def used() -> dict[str, float]:
     """Device and host memory in MB (10^6 bytes), threads and open files of this process."""
-    from roundoff.backend import cuda
-    from roundoff.measurement.scatter import give_back_free_memory
+    from roundoff.backend.trt import cuda
+    from roundoff.measurement.heap_layout import give_back_free_memory
 
     gc.collect()
     give_back_free_memory()
@@ -66,7 +66,7 @@ def cycle(backend: Any, directory: Path, images: np.ndarray) -> None:
 def main(arguments: Sequence[str]) -> int:
     """Run the cycles, write and print what grew; 1 if it is beyond what is allowed for."""
     options, started = parsed(arguments), time.perf_counter()
-    from roundoff.artifact import write_json
+    from roundoff.system.files import write_json
 
     head = about(options)
     with tempfile.TemporaryDirectory() as scratch:
@@ -97,8 +97,8 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
 def about(options: argparse.Namespace) -> dict[str, Any]:
     """The machine, the sources and the model of a run."""
-    from roundoff.artifact import sha256_of
-    from roundoff.platform import fingerprint
+    from roundoff.system.files import sha256_of
+    from roundoff.system.machine import fingerprint
 
     model = {"onnx_sha256": sha256_of(options.onnx), "cycles": options.cycles}
     return {"platform": fingerprint(), "commit": commit(), **model}
@@ -108,7 +108,7 @@ def built(options: argparse.Namespace, directory: Path) -> tuple[Any, np.ndarray
     """The backend, its FP16 engine of the model now in the directory; and random images, uint8 [batch, H, W, C]."""
     from gpu_engine import build_fp16, random_images
 
-    from roundoff.backend.trt import Tensorrt
+    from roundoff.backend.trt.backend import Tensorrt
 
     backend = Tensorrt(module=options.module, profiles=[[1, options.batch, options.batch]], cache=str(directory))
     build_fp16(backend, options.onnx, directory)
@@ -119,7 +119,7 @@ def bare_cycle(backend: Any, directory: Path, images: np.ndarray) -> Callable[[]
     """The same calls to TensorRT and CUDA, with the kernels that the backend has compiled."""
     from bare_life import BareLife
 
-    from roundoff.backend.trt_library import import_tensorrt, make_log
+    from roundoff.backend.trt.library import import_tensorrt, make_log
 
     trt, plan = import_tensorrt(backend.module), (directory / backend.artifact).read_bytes()
     with backend.load(directory) as runner:

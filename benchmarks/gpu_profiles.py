@@ -23,8 +23,8 @@ from gpu_cells import ROTATE, timed
 from gpu_engine import build_fp16, random_images
 from gpu_harness import commit, named_paths
 
-from roundoff.backend.trt import Tensorrt
-from roundoff.progress import track
+from roundoff.backend.trt.backend import Tensorrt
+from roundoff.system.progress import track
 
 FIXED, RANGE = "fixed", "range"
 
@@ -32,10 +32,10 @@ FIXED, RANGE = "fixed", "range"
 def main(arguments: Sequence[str]) -> int:
     """Measure every model, write and print the JSON file."""
     options = parsed(arguments)
-    from roundoff.artifact import sha256_of, write_json
-    from roundoff.backend import cuda
-    from roundoff.lock import device_lock
-    from roundoff.platform import fingerprint
+    from roundoff.backend.trt import cuda
+    from roundoff.system.device_lock import device_lock
+    from roundoff.system.files import sha256_of, write_json
+    from roundoff.system.machine import fingerprint
 
     with device_lock(cuda.use_first_device()):
         models = {name: compared(options, path) for name, path in options.onnx.items()}

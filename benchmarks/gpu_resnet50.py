@@ -17,10 +17,10 @@ import torch
 from torch import nn
 from torchvision.models import resnet50
 
-from roundoff.artifact import whole_file
 from roundoff.dataset.base import Prepared, Split
 from roundoff.dataset.digits import Digits
-from roundoff.dataset.prepare import Preparation
+from roundoff.dataset.preparing.prepare import Preparation
+from roundoff.system.files import whole_file
 
 SIZE, BATCH, EPOCHS = 224, 64, 40
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -8,8 +8,8 @@ import numpy as np
 
 from roundoff.measurement.statistics import Interval
 from roundoff.measurement.timing import Interleaved, paired_speedup
-from roundoff.ranking import noise_floor, speed_difference
-from roundoff.verdict import Target
+from roundoff.verdict.decide import Target
+from roundoff.verdict.ranking import noise_floor, speed_difference
 
 FP32, CANDIDATE, CONTROL = "fp32_", "candidate_", "control_"
 

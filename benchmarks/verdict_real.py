@@ -12,12 +12,12 @@ import numpy as np
 from verdict_called import CANDIDATE, CONTROL, FP32, called, speedup
 
 from roundoff.backend.base import Bound, Logits, Milliseconds
-from roundoff.evaluation import Evaluation
-from roundoff.lock import device_lock
 from roundoff.measurement.energy import Monitor
-from roundoff.measurement.scatter import scatter
+from roundoff.measurement.evaluate import Evaluation
+from roundoff.measurement.heap_layout import scatter
 from roundoff.measurement.timing import Fresh, Interleaved
-from roundoff.progress import progress_bar
+from roundoff.system.device_lock import device_lock
+from roundoff.system.progress import progress_bar
 
 NAMES = [f"{FP32}0", f"{CANDIDATE}0", f"{CONTROL}0"]
 REFERENCES = {NAMES[1]: NAMES[0], NAMES[2]: NAMES[0]}
@@ -95,7 +95,7 @@ def _network() -> Bound:
     import onnxruntime as ort
     from onnx import TensorProto, helper, numpy_helper
 
-    from roundoff.backend.onnxrt import OnnxRuntimeRunner
+    from roundoff.backend.onnxrt.backend import OnnxRuntimeRunner
 
     random = np.random.default_rng(0)
     weights = [random.normal(size=shape).astype(np.float32) for shape in ((32, 3, 3, 3), (32, 32, 3, 3), (32, 10))]

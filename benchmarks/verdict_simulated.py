@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from verdict_called import CANDIDATE, CONTROL, FP32, called, speedup
 
 from roundoff.backend.base import Bound, Logits, Milliseconds
-from roundoff.evaluation import Evaluation
 from roundoff.measurement.energy import Monitor
+from roundoff.measurement.evaluate import Evaluation
 from roundoff.measurement.timing import Interleaved
 
 CASES: dict[str, tuple[float, dict[str, int]]] = {

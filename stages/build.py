@@ -1,24 +1,24 @@
 """Converts the graph to one precision and builds it for every configured backend."""
 
-from roundoff.stopping import heed_signals
+from roundoff.system.stopping import heed_signals
 
 if __name__ == "__main__":
     heed_signals()  # before the imports, which take a second
 
 from omegaconf import DictConfig
 
-from roundoff.artifact import read_json, write_json
 from roundoff.backend.base import Backend
 from roundoff.calibration.base import Calibrator
-from roundoff.config import component, components, precision_to_build
+from roundoff.cells.store import Inputs, build_metrics, build_row
 from roundoff.dataset.base import Prepared
-from roundoff.engine import Inputs, build_metrics, build_row
-from roundoff.fit import require_fit
+from roundoff.export.fit import require_fit
+from roundoff.pipeline.config import component, components, precision_to_build
+from roundoff.pipeline.stage import Workspace, stage
+from roundoff.pipeline.survival import surviving
 from roundoff.precision.base import Precision
-from roundoff.progress import track
-from roundoff.shortfall import say_last
-from roundoff.stage import Workspace, stage
-from roundoff.survival import surviving
+from roundoff.results.shortfall import say_last
+from roundoff.system.files import read_json, write_json
+from roundoff.system.progress import track
 
 
 @stage

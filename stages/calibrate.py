@@ -1,6 +1,6 @@
 """Chooses a range for every activation tensor from training images."""
 
-from roundoff.stopping import heed_signals
+from roundoff.system.stopping import heed_signals
 
 if __name__ == "__main__":
     heed_signals()  # before the imports, which take a second
@@ -10,17 +10,17 @@ from functools import partial
 import pandas as pd
 from omegaconf import DictConfig
 
-from roundoff.artifact import write_json, write_text
 from roundoff.calibration.base import Calibrator
-from roundoff.calibration.cache import cache_from_table
-from roundoff.calibration.run import calibrate
-from roundoff.config import component
+from roundoff.calibration.observing.cache import cache_from_table
+from roundoff.calibration.observing.calibrate import calibrate
 from roundoff.dataset.base import Prepared
-from roundoff.fit import require_fit
+from roundoff.export.fit import require_fit
+from roundoff.pipeline.config import component
+from roundoff.pipeline.stage import Workspace, stage
+from roundoff.pipeline.survival import surviving
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8
-from roundoff.stage import Workspace, stage
-from roundoff.survival import surviving
+from roundoff.system.files import write_json, write_text
 
 
 @stage

@@ -1,22 +1,22 @@
 """Measures every cell that runs on this machine, side by side."""
 
-from roundoff.stopping import heed_signals
+from roundoff.system.stopping import heed_signals
 
 if __name__ == "__main__":
     heed_signals()  # before the imports, which take a second
 
 from omegaconf import DictConfig
 
-from roundoff.artifact import read_json
 from roundoff.backend.base import Backend
-from roundoff.config import component, components
+from roundoff.cells.store import GRAPH
 from roundoff.dataset.base import Prepared
-from roundoff.engine import GRAPH
-from roundoff.evaluation import OWN_FILES, Evaluation
-from roundoff.fit import require_fit
-from roundoff.shortfall import say_last
-from roundoff.stage import Workspace, stage
-from roundoff.survival import surviving
+from roundoff.export.fit import require_fit
+from roundoff.measurement.evaluate import OWN_FILES, Evaluation
+from roundoff.pipeline.config import component, components
+from roundoff.pipeline.stage import Workspace, stage
+from roundoff.pipeline.survival import surviving
+from roundoff.results.shortfall import say_last
+from roundoff.system.files import read_json
 
 
 @stage

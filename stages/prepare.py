@@ -1,6 +1,6 @@
 """Reads the dataset once into memory-mapped arrays."""
 
-from roundoff.stopping import heed_signals
+from roundoff.system.stopping import heed_signals
 
 if __name__ == "__main__":
     heed_signals()  # before the imports, which take a second
@@ -8,11 +8,11 @@ if __name__ == "__main__":
 from omegaconf import DictConfig
 
 from roundoff.calibration.base import Calibrator
-from roundoff.config import component
 from roundoff.dataset.base import Dataset
-from roundoff.dataset.prepare import Preparation, require_calibration_images
-from roundoff.stage import Workspace, stage
-from roundoff.survival import surviving
+from roundoff.dataset.preparing.prepare import Preparation, require_calibration_images
+from roundoff.pipeline.config import component
+from roundoff.pipeline.stage import Workspace, stage
+from roundoff.pipeline.survival import surviving
 
 
 @stage

@@ -1,16 +1,16 @@
 """Checks the configuration before DVC removes any output, and writes the fingerprint of this machine."""
 
-from roundoff.stopping import heed_signals
+from roundoff.system.stopping import heed_signals
 
 if __name__ == "__main__":
     heed_signals()  # before the imports, which take a second
 
 from omegaconf import DictConfig
 
-from roundoff.artifact import write_json, write_text
-from roundoff.platform import fingerprint
-from roundoff.stage import Workspace, stage
-from roundoff.survival import surviving
+from roundoff.pipeline.stage import Workspace, stage
+from roundoff.pipeline.survival import surviving
+from roundoff.system.files import write_json, write_text
+from roundoff.system.machine import fingerprint
 
 
 @stage

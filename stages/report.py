@@ -1,19 +1,19 @@
 """Decides which precision passes, and writes the report."""
 
-from roundoff.stopping import heed_signals
+from roundoff.system.stopping import heed_signals
 
 if __name__ == "__main__":
     heed_signals()  # before the imports, which take a second
 
 from omegaconf import DictConfig
 
-from roundoff.artifact import write_json
-from roundoff.config import component
-from roundoff.report.evidence import Sources
+from roundoff.pipeline.config import component
+from roundoff.pipeline.stage import Workspace, stage
+from roundoff.pipeline.survival import surviving
 from roundoff.report.report import Report
-from roundoff.stage import Workspace, stage
-from roundoff.survival import surviving
-from roundoff.verdict import Target, decide, read_metrics
+from roundoff.revisions.read import Sources
+from roundoff.system.files import write_json
+from roundoff.verdict.decide import Target, decide, read_metrics
 
 
 @stage

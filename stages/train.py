@@ -1,19 +1,19 @@
 """Trains the Keras model."""
 
-from roundoff.stopping import heed_signals
+from roundoff.system.stopping import heed_signals
 
 if __name__ == "__main__":
     heed_signals()  # before the imports, which take a second
 
 from omegaconf import DictConfig
 
-from roundoff.artifact import write_json
-from roundoff.config import component
 from roundoff.dataset.base import Prepared
 from roundoff.model.base import Model
-from roundoff.stage import Workspace, stage
-from roundoff.survival import surviving
-from roundoff.training import Training
+from roundoff.pipeline.config import component
+from roundoff.pipeline.stage import Workspace, stage
+from roundoff.pipeline.survival import surviving
+from roundoff.system.files import write_json
+from roundoff.training.training import Training
 
 
 @stage

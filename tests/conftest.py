@@ -5,7 +5,7 @@ import tempfile
 
 import pytest
 
-from roundoff.lock import ELSEWHERE
+from roundoff.system.device_lock import ELSEWHERE
 
 
 @pytest.fixture(scope="session", autouse=True)

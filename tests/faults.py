@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from roundoff.backend.base import Backend, Runner
-from roundoff.backend.host import HostBound
+from roundoff.backend.cpu import HostBound
 
 FAULTS = {
     "load": "loading the engine failed",

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from roundoff.artifact import read_json, sha256_of, whole_directory, whole_file, write_json
 from roundoff.errors import ConfigError, DataError
+from roundoff.system.files import read_json, sha256_of, whole_directory, whole_file, write_json
 
 
 def NAMES(_):  # noqa: N802 - stands for a list
@@ -49,7 +49,7 @@ def test_sha256_matches_the_published_example(tmp_path):
 WRITER = """
 import sys
 from pathlib import Path
-from roundoff.artifact import whole_directory, whole_file
+from roundoff.system.files import whole_directory, whole_file
 
 root, mine = Path(sys.argv[1]), sys.argv[2]
 for _ in range(150):

@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roundoff.batches import TrainingBatches, ValidationBatches, augmented, holdout, reflected
 from roundoff.dataset.base import Split
 from roundoff.errors import DataError
+from roundoff.training.batches import TrainingBatches, ValidationBatches, augmented, holdout, reflected
 
 
 def split(count=23, size=6):

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from roundoff.artifact import write_json
 from roundoff.cli import main
+from roundoff.system.files import write_json
 
 PLATFORM = {"gpus": [{"name": "one"}], "id": "aaaa", "cpu": {"model": "one"}}
 

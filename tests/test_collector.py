@@ -9,12 +9,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from roundoff.backend import cuda, trt, trt_runner
 from roundoff.backend.base import Source
-from roundoff.backend.trt import Tensorrt
-from roundoff.backend.trt_runner import TensorrtRunner
-from roundoff.collector import collector_paused
+from roundoff.backend.trt import backend as trt
+from roundoff.backend.trt import cuda
+from roundoff.backend.trt import runner as trt_runner
+from roundoff.backend.trt.backend import Tensorrt
+from roundoff.backend.trt.runner import TensorrtRunner
 from roundoff.precision.fp32 import Fp32
+from roundoff.system.gc_pause import collector_paused
 
 pytest.importorskip("tensorrt_rtx")
 
@@ -23,8 +25,8 @@ BUILD_OVER_GARBAGE = """
 import gc, sys
 from pathlib import Path
 import tensorrt_rtx as trt
-from roundoff.backend import trt_library
-from roundoff.collector import collector_paused
+from roundoff.backend.trt import library as trt_library
+from roundoff.system.gc_pause import collector_paused
 
 class Garbage:
     def __init__(self, builder):

@@ -7,10 +7,10 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf, open_dict
 
 from roundoff.backend.base import Backend
-from roundoff.config import check, component
 from roundoff.errors import ConfigError
-from roundoff.evaluation import Evaluation
-from roundoff.params import write_params
+from roundoff.measurement.evaluate import Evaluation
+from roundoff.pipeline.config import check, component
+from roundoff.pipeline.params import write_params
 
 ROOT = Path(__file__).parents[1]
 GROUPS = ("dataset", "model", "train", "calibrate", "evaluate", "verdict", "report", "experiment")

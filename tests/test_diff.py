@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from roundoff.basis import Basis, asked
-from roundoff.diff import ACCURACY_FIGURES, BATCH_FIGURES, compare, differing_parts, interval_of_change
 from roundoff.measurement.statistics import wilson
-from roundoff.report.evidence import Cell
-from roundoff.report.history import Snapshot
+from roundoff.revisions.basis import Basis, asked
+from roundoff.revisions.diff import ACCURACY_FIGURES, BATCH_FIGURES, compare, differing_parts, interval_of_change
+from roundoff.revisions.read import Cell
+from roundoff.revisions.revision import Snapshot
 
 TOP1, SPEEDUP, LATENCY = ACCURACY_FIGURES[0], BATCH_FIGURES[3], BATCH_FIGURES[0]
 UNKNOWN = (Basis(), Basis())

@@ -13,11 +13,11 @@ import pytest
 from omegaconf import OmegaConf
 from onnx import TensorProto, helper
 
-from roundoff import engine
-from roundoff.artifact import sha256_of
 from roundoff.backend.base import Backend
 from roundoff.calibration.base import CalibrationTable, TensorRange
-from roundoff.engine import (
+from roundoff.cells import store as engine
+from roundoff.cells.cell import find_cells
+from roundoff.cells.store import (
     Inputs,
     build_cell,
     build_directories,
@@ -29,8 +29,8 @@ from roundoff.engine import (
     read_cell,
 )
 from roundoff.errors import BuildError, ConfigError, GateError, Unavailable
-from roundoff.measurement.cell import find_cells
 from roundoff.precision.base import Precision
+from roundoff.system.files import sha256_of
 
 MACHINE = {"id": "abc", "cpu": {"model": "Z80", "cores": 1}, "libraries": {"fake": "1.0"}, "gpus": []}
 

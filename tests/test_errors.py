@@ -7,8 +7,9 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 from hydra.errors import CompactHydraException
 
-from roundoff import errors, stage
-from roundoff.backend.cuda import CudaError
+from roundoff import errors
+from roundoff.backend.trt.cuda import CudaError
+from roundoff.pipeline import stage
 
 KINDS = [errors.ConfigError, errors.DataError, errors.CalibrationError, errors.BuildError, errors.GateError]
 

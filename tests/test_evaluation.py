@@ -11,19 +11,19 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from roundoff import evaluation
-from roundoff.artifact import read_json, write_json
 from roundoff.backend.base import Backend
-from roundoff.backend.onnxrt import OnnxRuntime, OnnxRuntimeBound, OnnxRuntimeRunner
+from roundoff.backend.onnxrt.backend import OnnxRuntime, OnnxRuntimeBound, OnnxRuntimeRunner
+from roundoff.cells.cell import NOT_CONFIGURED, NOT_HERE, find_cells
+from roundoff.cells.store import Inputs, build_cell
 from roundoff.dataset.base import Prepared
-from roundoff.engine import Inputs, build_cell
 from roundoff.errors import BuildError, ConfigError, DataError, GateError, Unavailable
-from roundoff.evaluation import Evaluation
-from roundoff.lock import ELSEWHERE, lock_path
+from roundoff.measurement import evaluate as evaluation
 from roundoff.measurement import speed
-from roundoff.measurement.cell import NOT_CONFIGURED, NOT_HERE, find_cells
+from roundoff.measurement.evaluate import Evaluation
 from roundoff.precision.base import Precision
 from roundoff.precision.fp32 import Fp32
+from roundoff.system.device_lock import ELSEWHERE, lock_path
+from roundoff.system.files import read_json, write_json
 
 QUICK = Evaluation(
     batch_sizes=[1, 4],
@@ -435,7 +435,7 @@ def test_a_bad_setting_is_refused(key, value):
 
 def test_shares_measured_in_processes_of_their_own_make_whole_rows(fresh, monkeypatch):
     """Two names of one CPU stand for two GPUs: the same processes, the same merging, one lock."""
-    monkeypatch.setattr("roundoff.evaluation.equal_gpus", lambda device, platform: ["first", "second"])
+    monkeypatch.setattr("roundoff.measurement.evaluate.equal_gpus", lambda device, platform: ["first", "second"])
     rows = run(fresh, backends={"onnxruntime": OnnxRuntime(threads=1)})
     for name in ("fp32/onnxruntime", "fp16/onnxruntime"):
         assert rows[name]["batch_1"]["runs"] > 0
@@ -490,5 +490,7 @@ def test_settings_from_a_configuration_are_plain_and_fit_into_json():
     from hydra.utils import instantiate
     from omegaconf import OmegaConf
 
-    node = OmegaConf.create({"_target_": "roundoff.evaluation.Evaluation", "batch_sizes": [2], "untimed": ["litert"]})
+    node = OmegaConf.create(
+        {"_target_": "roundoff.measurement.evaluate.Evaluation", "batch_sizes": [2], "untimed": ["litert"]}
+    )
     assert json.loads(json.dumps(asdict(instantiate(node))))["untimed"] == ["litert"]

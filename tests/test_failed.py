@@ -9,14 +9,14 @@ import pytest
 from faults import FAULTS, WHOLE, Broken
 from test_evaluation import BACKENDS, QUICK, HalfWeights, build, network, prepare, run
 
-from roundoff import evaluation
-from roundoff.artifact import read_json, write_json
 from roundoff.errors import ConfigError, GateError, RoundoffError, UnsteadyError
+from roundoff.measurement import evaluate as evaluation
 from roundoff.measurement import speed
 from roundoff.precision.fp32 import Fp32
-from roundoff.report.evidence import cells_of
-from roundoff.shortfall import say_last, shortfall
-from roundoff.verdict import Target, decide, read_metrics
+from roundoff.results.shortfall import say_last, shortfall
+from roundoff.revisions.read import cells_of
+from roundoff.system.files import read_json, write_json
+from roundoff.verdict.decide import Target, decide, read_metrics
 
 SOUND = "onnxruntime"
 PLAN = replace(QUICK, control=False)

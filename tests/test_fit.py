@@ -7,7 +7,7 @@ from onnx import TensorProto, helper, save
 
 from roundoff.dataset.base import Prepared
 from roundoff.errors import DataError
-from roundoff.fit import require_fit
+from roundoff.export.fit import require_fit
 
 
 def prepared(folder, shape=(8, 8, 3), classes=10):

@@ -9,21 +9,22 @@ import roundoff
 
 ROOT = Path(roundoff.__file__).parent
 LAYERS = (
-    ("errors", "limits", "stopping", "own", "artifact", "paths", "progress", "lock", "collector", "shortfall"),
-    ("platform",),
-    ("dataset",),
-    ("framework", "model", "batches", "training"),
-    ("export", "fit"),
+    ("errors",),
+    ("system", "results"),
+    ("graph",),
+    ("pipeline",),
+    ("dataset", "model"),
+    ("training",),
     ("calibration",),
     ("precision",),
+    ("export",),
     ("backend",),
-    ("engine",),
+    ("cells",),
     ("measurement",),
-    ("check", "ranking", "target"),
-    ("budgets",),
-    ("evaluation", "verdict"),
-    ("basis", "diff", "report"),
-    ("config", "stage", "survival", "params", "results", "cli"),
+    ("verdict",),
+    ("revisions",),
+    ("report",),
+    ("cli",),
 )
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")

@@ -9,11 +9,11 @@ import uuid
 import pytest
 
 from roundoff.errors import ConfigError
-from roundoff.lock import ELSEWHERE, device_lock, lock_path
+from roundoff.system.device_lock import ELSEWHERE, device_lock, lock_path
 
 HOLDER = """
 import sys, time
-from roundoff.lock import device_lock
+from roundoff.system.device_lock import device_lock
 with device_lock(sys.argv[1]):
     print("held", flush=True)
     time.sleep(float(sys.argv[2]))

@@ -6,7 +6,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from roundoff.errors import ConfigError
-from roundoff.paths import Paths, check_paths
+from roundoff.pipeline.paths import Paths, check_paths
 
 ROOT = Path(__file__).parents[1]
 TRACKED = ("README.md", "src/roundoff/cli.py", "conf/model/a.yaml", "data/notes.csv", "metrics/train.json")

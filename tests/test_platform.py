@@ -1,7 +1,7 @@
 import sys
 from types import SimpleNamespace
 
-from roundoff.platform import LIBRARIES, fingerprint, library_versions
+from roundoff.system.machine import LIBRARIES, fingerprint, library_versions
 
 
 def test_versions_leave_out_what_is_not_installed():

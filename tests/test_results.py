@@ -1,7 +1,7 @@
 import pytest
 
 from roundoff.errors import ConfigError
-from roundoff.results import keep
+from roundoff.revisions.keep import keep
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from roundoff.stopping import stopping
+from roundoff.system.stopping import stopping
 
 SCRIPT = """
 import sys, time
 from pathlib import Path
-from roundoff.artifact import whole_directory, whole_file
-from roundoff.stopping import heed_signals, stopping
+from roundoff.system.files import whole_directory, whole_file
+from roundoff.system.stopping import heed_signals, stopping
 
 root, how = Path(sys.argv[1]), sys.argv[2]
 heed_signals()

@@ -9,8 +9,8 @@ import pytest
 
 PROGRAM = """
 import os, signal, sys, time
-from roundoff.framework import held_back_output
-from roundoff.survival import surviving
+from roundoff.system.held_output import held_back_output
+from roundoff.pipeline.survival import surviving
 
 def main():
     {body}

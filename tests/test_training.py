@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 
-from roundoff.artifact import sha256_of
 from roundoff.dataset.base import Prepared
 from roundoff.errors import ConfigError, GateError
-from roundoff.framework import quiet_keras
 from roundoff.model.keras_file import KerasFile
 from roundoff.model.resnet import ResNet
-from roundoff.training import CURVES, Training
+from roundoff.system.files import sha256_of
+from roundoff.training.keras_import import quiet_keras
+from roundoff.training.training import CURVES, Training
 
 TINY = Training(
     epochs=2,
@@ -87,7 +87,7 @@ def test_only_whole_files_are_left(trained):
 def test_the_saved_model_takes_the_validation_accuracy_that_was_reported(trained, prepared):
     import keras
 
-    from roundoff.batches import holdout
+    from roundoff.training.batches import holdout
 
     metrics, directory = trained
     network = keras.models.load_model(directory / "model.keras")
@@ -145,7 +145,7 @@ def test_a_setting_out_of_range_is_named(key, value):
 
 
 def test_importing_keras_for_training_prints_nothing():
-    code = "from roundoff.framework import quiet_keras; quiet_keras()"
+    code = "from roundoff.training.keras_import import quiet_keras; quiet_keras()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout + done.stderr == ""
 
@@ -153,7 +153,7 @@ def test_importing_keras_for_training_prints_nothing():
 def test_a_failed_import_shows_what_was_held_back():
     code = """
         import os
-        from roundoff.framework import held_back_stderr
+        from roundoff.system.held_output import held_back_stderr
         with held_back_stderr():
             os.write(2, b"why it failed")
             raise ImportError("no backend")
@@ -176,10 +176,10 @@ def test_training_needs_no_tensorflow(prepared, tmp_path):
         sys.meta_path.insert(0, NoTensorFlow())
         from pathlib import Path
         from roundoff.dataset.base import Prepared
-        from roundoff.framework import quiet_keras
+        from roundoff.training.keras_import import quiet_keras
 from roundoff.model.keras_file import KerasFile
 from roundoff.model.resnet import ResNet
-        from roundoff.training import Training
+        from roundoff.training.training import Training
         settings, prepared, output = json.loads(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
         metrics = Training(**settings).fit(ResNet(1, 8), Prepared(prepared), output / "m.keras", output / "c.csv")
         assert metrics["keras_backend"] == "jax", metrics

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roundoff.artifact import write_json
 from roundoff.errors import ConfigError, DataError
 from roundoff.measurement.accuracy import accuracy
-from roundoff.ranking import Ranked, front, noise_floor, rounded_up, speed_difference
-from roundoff.verdict import Metrics, Target, decide, metrics_from, read_metrics
+from roundoff.system.files import write_json
+from roundoff.verdict.decide import Metrics, Target, decide, metrics_from, read_metrics
+from roundoff.verdict.ranking import Ranked, front, noise_floor, rounded_up, speed_difference
 
 SAMPLES = 10_000
 LABELS = np.arange(SAMPLES) % 10

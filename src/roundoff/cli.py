@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from roundoff.basis import Basis, basis
-from roundoff.diff import SESSION_DRIFT, Change, compare, differing_bases, differing_parts
 from roundoff.errors import RoundoffError
-from roundoff.report.history import Snapshot, snapshot
+from roundoff.revisions.basis import Basis, basis
+from roundoff.revisions.diff import SESSION_DRIFT, Change, compare, differing_bases, differing_parts
+from roundoff.revisions.revision import Snapshot, snapshot
 
 # Wide enough for the longest row when the output is a file or a pipe, which has no width of its own.
 PLAIN_WIDTH = 160

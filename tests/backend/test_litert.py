@@ -9,9 +9,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from roundoff.backend import litert_convert
 from roundoff.backend.base import Source
-from roundoff.backend.litert import LiteRT, ignored, open_sized
+from roundoff.backend.tflite import convert as litert_convert
+from roundoff.backend.tflite.backend import LiteRT, ignored, open_sized
 from roundoff.errors import BuildError, ConfigError, Unavailable
 from roundoff.precision.base import Precision
 from roundoff.precision.bf16 import Bf16
@@ -19,7 +19,7 @@ from roundoff.precision.fp16 import Fp16
 from roundoff.precision.fp32 import Fp32
 from roundoff.precision.int8 import Int8 as RealInt8
 from roundoff.precision.tf32 import Tf32
-from roundoff.report.messages import Words
+from roundoff.report.words.messages import Words
 
 CLASSES, SIZE = 5, 8
 
@@ -147,7 +147,8 @@ def test_smaller_types_make_smaller_files(built):
 
 def test_running_imports_no_tensorflow(built):
     code = (
-        "import sys, numpy as np; from pathlib import Path; from roundoff.backend.litert import LiteRT, ignored\n"
+        "import sys, numpy as np; from pathlib import Path\n"
+        "from roundoff.backend.tflite.backend import LiteRT, ignored\n"
         f"runner = LiteRT(threads=1).load(Path({str(built['int8'][0])!r}))\n"
         f"assert runner.infer(np.zeros((3, {SIZE}, {SIZE}, 3), np.uint8)).shape == (3, {CLASSES})\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"

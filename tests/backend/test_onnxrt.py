@@ -8,11 +8,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from roundoff.backend import onnxrt
 from roundoff.backend.base import Source
-from roundoff.backend.host import CHUNK
-from roundoff.backend.onnxrt import OnnxRuntime
-from roundoff.backend.onnxrt_layers import layer_types, note
+from roundoff.backend.cpu import CHUNK
+from roundoff.backend.onnxrt import backend as onnxrt
+from roundoff.backend.onnxrt.backend import OnnxRuntime
+from roundoff.backend.onnxrt.layers import layer_types, note
 from roundoff.errors import BuildError, ConfigError, Unavailable
 from roundoff.precision.base import Precision
 from roundoff.precision.bf16 import Bf16

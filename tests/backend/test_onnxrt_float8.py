@@ -10,7 +10,7 @@ import pytest
 from onnx import helper
 
 from roundoff.backend.base import Source
-from roundoff.backend.onnxrt import LESS_OPTIMIZED, OnnxRuntime
+from roundoff.backend.onnxrt.backend import LESS_OPTIMIZED, OnnxRuntime
 from roundoff.errors import BuildError
 from roundoff.precision.fp8 import Fp8
 

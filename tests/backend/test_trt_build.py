@@ -12,13 +12,14 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from roundoff.artifact import read_json
-from roundoff.backend import cuda, trt_build, trt_library
 from roundoff.backend.base import Source
-from roundoff.backend.trt import Tensorrt
-from roundoff.backend.trt_inspect import Layer, layers_from_inspector, multiplications, refuse_false_claim, summarize
-from roundoff.backend.trt_library import import_tensorrt
-from roundoff.backend.trt_progress import PhaseProgress, make_monitor
+from roundoff.backend.trt import build as trt_build
+from roundoff.backend.trt import cuda
+from roundoff.backend.trt import library as trt_library
+from roundoff.backend.trt.backend import Tensorrt
+from roundoff.backend.trt.inspect import Layer, layers_from_inspector, multiplications, refuse_false_claim, summarize
+from roundoff.backend.trt.library import import_tensorrt
+from roundoff.backend.trt.progress import PhaseProgress, make_monitor
 from roundoff.errors import BuildError, ConfigError, GateError, Unavailable
 from roundoff.precision.base import Grid
 from roundoff.precision.bf16 import Bf16
@@ -26,6 +27,7 @@ from roundoff.precision.fp16 import Fp16
 from roundoff.precision.fp32 import Fp32
 from roundoff.precision.int8 import Int8
 from roundoff.precision.tf32 import Tf32
+from roundoff.system.files import read_json
 
 trt = pytest.importorskip("tensorrt_rtx")
 CALIBRATION = np.zeros((1, 8, 8, 3), np.uint8)
@@ -520,7 +522,7 @@ def test_warnings_are_counted(tmp_path, monkeypatch):
     def built(trt, name, graph, settings, log_file, timing_cache):
         return trt_build.Built(b"plan", b"", ("slow", "slower"), [])
 
-    monkeypatch.setattr("roundoff.backend.trt.build_engine", built)
+    monkeypatch.setattr("roundoff.backend.trt.backend.build_engine", built)
     assert build(tmp_path, Fp32(), cache=str(tmp_path / "cache"))["build_warnings"] == 2
 
 
@@ -531,7 +533,7 @@ def test_a_further_build_leaves_the_kept_timing_cache_alone(tmp_path, monkeypatc
         caches.append(timing_cache)
         return trt_build.Built(b"plan", b"from " + timing_cache, (), [])
 
-    monkeypatch.setattr("roundoff.backend.trt.build_engine", built)
+    monkeypatch.setattr("roundoff.backend.trt.backend.build_engine", built)
     graph = tmp_path / "graph.onnx"
     onnx.save(network(), graph)
     source = Source("test", Fp32(), graph, None, CALIBRATION)
@@ -587,7 +589,7 @@ def test_a_false_claim_names_the_precision_and_keeps_the_log(tmp_path, monkeypat
         log_file.write_text("all in half\n")
         return trt_build.Built(b"plan", b"", (), [Layer("Convolution", "float16", frozenset())])
 
-    monkeypatch.setattr("roundoff.backend.trt.build_engine", built)
+    monkeypatch.setattr("roundoff.backend.trt.backend.build_engine", built)
     graph, cache = tmp_path / "graph.onnx", tmp_path / "cache"
     onnx.save(network(), graph)
     with pytest.raises(GateError, match=r"int8 on tensorrt_rtx: an engine that claims int8") as error:
@@ -606,7 +608,7 @@ def test_only_a_builder_that_needs_its_gpu_times_its_kernels_there(monkeypatch):
     monkeypatch.setattr(cuda, "use_first_device", lambda: "GPU-1")
     assert Tensorrt().builds_on() is None
     tensorrt = SimpleNamespace(IBuilderConfig=object)
-    monkeypatch.setattr("roundoff.backend.trt.import_tensorrt", lambda name: tensorrt)
+    monkeypatch.setattr("roundoff.backend.trt.backend.import_tensorrt", lambda name: tensorrt)
     assert Tensorrt(module="tensorrt").builds_on() == "GPU-1"
 
 
@@ -615,6 +617,8 @@ def test_a_gpu_that_cannot_be_used_to_build_on_is_a_reason(monkeypatch):
         raise cuda.CudaError("cudaFree", "cudaErrorDevicesUnavailable", "busy")
 
     monkeypatch.setattr(cuda, "use_first_device", in_use)
-    monkeypatch.setattr("roundoff.backend.trt.import_tensorrt", lambda name: SimpleNamespace(IBuilderConfig=object))
+    monkeypatch.setattr(
+        "roundoff.backend.trt.backend.import_tensorrt", lambda name: SimpleNamespace(IBuilderConfig=object)
+    )
     with pytest.raises(Unavailable, match=r"^tensorrt builds for the GPU of this machine; cudaFree: .*busy"):
         Tensorrt(module="tensorrt").builds_on()

@@ -22,9 +22,12 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from scipy.stats import binomtest
 
-from roundoff.backend import cuda, trt_bound, trt_build, trt_library
-from roundoff.backend.trt_library import make_log
-from roundoff.backend.trt_runner import TensorrtRunner
+from roundoff.backend.trt import binding as trt_bound
+from roundoff.backend.trt import build as trt_build
+from roundoff.backend.trt import cuda
+from roundoff.backend.trt import library as trt_library
+from roundoff.backend.trt.library import make_log
+from roundoff.backend.trt.runner import TensorrtRunner
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -669,7 +672,7 @@ def test_the_peer_is_timed_in_turn_with_our_fp16(run, monkeypatch, gpu, alone):
     monkeypatch.setitem(sys.modules, "torch", torch)
     monkeypatch.setitem(sys.modules, "peer", SimpleNamespace(CompiledPeer=CompiledPeer))
     if alone:
-        monkeypatch.setattr("roundoff.backend.trt.Tensorrt.refusal", lambda self, precision: "no TensorRT")
+        monkeypatch.setattr("roundoff.backend.trt.backend.Tensorrt.refusal", lambda self, precision: "no TensorRT")
     _, report = run("--cells", "m/torch")
     row = report["cells"]["m/torch"]
     assert (row["status"], row["torch"], row["mode"], emptied) == ("measured", "2.9", "default", [1])

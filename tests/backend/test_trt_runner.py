@@ -13,10 +13,13 @@ import numpy as np
 import pytest
 from fake_gpu import CLASSES, IMAGE_SHAPE, Error, FakeCuda, FakeTensorrt, logits_of
 
-from roundoff.backend import cuda, trt_bound, trt_fit, trt_runner
-from roundoff.backend.trt_context import SCRATCH
-from roundoff.backend.trt_library import make_log, write_cache
-from roundoff.backend.trt_runner import TensorrtRunner
+from roundoff.backend.trt import binding as trt_bound
+from roundoff.backend.trt import compatibility as trt_fit
+from roundoff.backend.trt import cuda
+from roundoff.backend.trt import runner as trt_runner
+from roundoff.backend.trt.context import SCRATCH
+from roundoff.backend.trt.library import make_log, write_cache
+from roundoff.backend.trt.runner import TensorrtRunner
 from roundoff.errors import BuildError, DataError, GateError, Unavailable, UnsteadyError
 
 random = np.random.default_rng(0)

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from fake_gpu import IMAGE_SHAPE, FakeCuda, FakeTensorrt, logits_of
 
-from roundoff.backend import cuda, trt_bound
-from roundoff.backend.trt_bound import TensorrtBound
-from roundoff.backend.trt_library import make_log
-from roundoff.backend.trt_runner import TensorrtRunner
+from roundoff.backend.trt import binding as trt_bound
+from roundoff.backend.trt import cuda
+from roundoff.backend.trt.binding import TensorrtBound
+from roundoff.backend.trt.library import make_log
+from roundoff.backend.trt.runner import TensorrtRunner
+from roundoff.cells.cell import Cell
 from roundoff.errors import Unavailable
 from roundoff.measurement import speed
-from roundoff.measurement.cell import Cell
 from roundoff.measurement.energy import no_energy
 from roundoff.measurement.speed import SpeedPlan, measure_device
 from roundoff.measurement.timing import Schedule

@@ -17,19 +17,19 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from roundoff.calibration import observe
 from roundoff.calibration.base import CalibrationTable
 from roundoff.calibration.best import Best
 from roundoff.calibration.entropy import Entropy
-from roundoff.calibration.graph import model_hash, observed_tensors, with_outputs
-from roundoff.calibration.integers import fake_quantize
 from roundoff.calibration.minmax import MinMax
 from roundoff.calibration.mse import MeanSquaredError
-from roundoff.calibration.noise import LOSSLESS_DB, measure_noise, sqnr_db
-from roundoff.calibration.observe import SAMPLES, chunks, histograms, stride_for
+from roundoff.calibration.observing import observe
+from roundoff.calibration.observing.calibrate import calibrate
+from roundoff.calibration.observing.noise import LOSSLESS_DB, measure_noise, sqnr_db
+from roundoff.calibration.observing.observe import SAMPLES, chunks, histograms, stride_for
 from roundoff.calibration.percentile import Percentile
-from roundoff.calibration.run import calibrate
 from roundoff.errors import CalibrationError
+from roundoff.graph.grid import fake_quantize
+from roundoff.graph.queries import model_hash, observed_tensors, with_outputs
 from roundoff.precision.int8 import Int8
 
 METHODS = [MinMax, Percentile, Entropy, MeanSquaredError, Best]
@@ -164,7 +164,7 @@ def test_only_a_method_that_compares_them_counts_held_out_images(model_path, pre
         counted.append(arguments)
         return histograms(*arguments)
 
-    monkeypatch.setattr("roundoff.calibration.run.histograms", counting)
+    monkeypatch.setattr("roundoff.calibration.observing.calibrate.histograms", counting)
     calibrate(Entropy(images=64), model_path, prepared)
     assert len(counted) == 1
     calibrate(Best(images=64), model_path, prepared)

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from roundoff.calibration.best import Best
 from roundoff.calibration.entropy import LEVELS, Entropy, divergences
-from roundoff.calibration.histogram import Histogram
-from roundoff.calibration.integers import fake_quantize
 from roundoff.calibration.minmax import MinMax
 from roundoff.calibration.mse import MeanSquaredError, squared_error
+from roundoff.calibration.observing.histogram import Histogram
 from roundoff.calibration.percentile import Percentile
 from roundoff.errors import ConfigError
+from roundoff.graph.grid import fake_quantize
 
 METHODS = [MinMax(), Percentile(), Entropy(), MeanSquaredError(), Best()]
 

@@ -11,16 +11,16 @@ from conftest import network
 from onnx import helper, numpy_helper
 
 from roundoff.calibration.base import CalibrationTable, Fallback, TensorRange
-from roundoff.calibration.cache import cache_from_table, scales_from_cache
 from roundoff.calibration.entropy import Entropy
-from roundoff.calibration.fallbacks import MOST_NAMED, check_fallbacks
-from roundoff.calibration.graph import model_hash, observed_tensors
-from roundoff.calibration.histogram import Histogram
-from roundoff.calibration.integers import fake_quantize, grid_for
 from roundoff.calibration.minmax import MinMax
 from roundoff.calibration.mse import MeanSquaredError, ends_error
-from roundoff.calibration.observe import histograms
-from roundoff.calibration.run import calibrate, choose_range
+from roundoff.calibration.observing.cache import cache_from_table, scales_from_cache
+from roundoff.calibration.observing.calibrate import calibrate, choose_range
+from roundoff.calibration.observing.fallbacks import MOST_NAMED, check_fallbacks
+from roundoff.calibration.observing.histogram import Histogram
+from roundoff.calibration.observing.observe import histograms
+from roundoff.graph.grid import fake_quantize, grid_for
+from roundoff.graph.queries import model_hash, observed_tensors
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8, IntegerCodec
 

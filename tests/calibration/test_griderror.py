@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from roundoff.calibration.griderror import GridError
-from roundoff.calibration.histogram import Histogram
-from roundoff.calibration.integers import fake_quantize, grid_for
+from roundoff.calibration.observing.grid_error import GridError
+from roundoff.calibration.observing.histogram import Histogram
+from roundoff.graph.grid import fake_quantize, grid_for
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 IN_A_BIN = ("batch norm", "levels", "pixels", "spike and laplace", "spike and normal")  # a spike lies anywhere in it

@@ -7,7 +7,7 @@ import pytest
 from conftest import CLASSES, pictures
 
 from roundoff.calibration.base import TensorRange
-from roundoff.calibration.guards import (
+from roundoff.calibration.observing.guards import (
     Pixels,
     check_coverage,
     check_duplicates,

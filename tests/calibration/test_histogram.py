@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from roundoff.calibration.histogram import BINS, Histogram
+from roundoff.calibration.observing.histogram import BINS, Histogram
 
 values = hnp.arrays(
     np.float32,

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from roundoff.calibration.integers import CODES, along, fake_quantize, grid_for, weight_axis, weight_scales
+from roundoff.graph.grid import CODES, along, fake_quantize, grid_for, weight_axis, weight_scales
 
 finite = st.floats(-1e4, 1e4, width=32)
 grids = st.tuples(st.sampled_from(["int8", "uint8"]), st.booleans())

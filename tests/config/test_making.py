@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import pytest
 from omegaconf import OmegaConf
 
-from roundoff.config import check, component
 from roundoff.dataset.base import Dataset
 from roundoff.errors import ConfigError
+from roundoff.pipeline.config import check, component
 
 CALLED = []
 

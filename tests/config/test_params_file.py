@@ -3,8 +3,8 @@
 import pytest
 from conftest import CONF
 
-from roundoff.config.params_file import check_params_file
 from roundoff.errors import ConfigError
+from roundoff.pipeline.config.params_file import check_params_file
 
 GOOD = (CONF.parent / "params.yaml").read_text()
 LAUGHS = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True))

@@ -6,8 +6,8 @@ import pytest
 from conftest import CONF, composed
 from omegaconf import OmegaConf
 
-from roundoff.config import check
 from roundoff.errors import ConfigError
+from roundoff.pipeline.config import check
 
 CODE = {"_target_": "os.getcwd"}
 SPOILT = {

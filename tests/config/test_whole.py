@@ -6,9 +6,9 @@ import sys
 import pytest
 from omegaconf import OmegaConf
 
-from roundoff.config import check, precision_to_build
-from roundoff.config.kinds import KINDS, kind_at
 from roundoff.errors import ConfigError
+from roundoff.pipeline.config import check, precision_to_build
+from roundoff.pipeline.config.kinds import KINDS, kind_at
 
 HEAVY = ("onnx", "scipy", "keras", "tensorflow", "onnxruntime", "pandas", "matplotlib")
 
@@ -150,7 +150,7 @@ def test_every_place_of_a_component_has_its_kind():
 def test_a_check_imports_no_heavy_library(tmp_path):
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from conftest import composed; from roundoff.config import check\n"
+        "from conftest import composed; from roundoff.pipeline.config import check\n"
         "check(composed('backend=[tensorrt,tensorrt_rtx,onnxruntime,litert]'))\n"
         "print(*sorted({name.split('.')[0] for name in sys.modules} & set(sys.argv[2:])))"
     )

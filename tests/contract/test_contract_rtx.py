@@ -29,10 +29,10 @@ from calls import (
 )
 from networks import pictures, residual_network, table_of
 
-from roundoff.backend import cuda
 from roundoff.backend.base import Source
-from roundoff.backend.trt import Tensorrt
-from roundoff.backend.trt_build import _strongly_typed, builds_ahead_of_time
+from roundoff.backend.trt import cuda
+from roundoff.backend.trt.backend import Tensorrt
+from roundoff.backend.trt.build import _strongly_typed, builds_ahead_of_time
 from roundoff.errors import Unavailable
 from roundoff.precision.bf16 import Bf16
 from roundoff.precision.fp8 import Fp8

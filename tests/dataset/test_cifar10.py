@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from roundoff.artifact import sha256_of
 from roundoff.dataset import cifar10
 from roundoff.dataset.cifar10 import MEMBERS, RECORD, Cifar10
 from roundoff.errors import ConfigError, DataError
+from roundoff.system.files import sha256_of
 
 URL = "https://example.org/cifar-10-binary.tar.gz"
 NAMES = [*MEMBERS["train"], *MEMBERS["test"]]

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from roundoff.dataset.cifar10 import Cifar10
 from roundoff.dataset.digits import Digits
 from roundoff.dataset.image_folder import ImageFolder
-from roundoff.dataset.prepare import Preparation
+from roundoff.dataset.preparing.prepare import Preparation
 
 CONF = Path(__file__).parents[2] / "conf"
 COMPONENTS = {"digits": Digits, "cifar10": Cifar10, "image_folder": ImageFolder}

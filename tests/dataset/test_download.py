@@ -7,8 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from roundoff.dataset import download
-from roundoff.dataset.download import fetch
+from roundoff.dataset.reading import download
+from roundoff.dataset.reading.download import fetch
 from roundoff.errors import DataError
 
 BODY = bytes(range(256)) * 4096

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from roundoff.dataset import tree
 from roundoff.dataset.image_folder import ImageFolder
+from roundoff.dataset.reading import tree
 from roundoff.errors import ConfigError, DataError
 
 

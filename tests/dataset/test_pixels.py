@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from roundoff.dataset.pixels import PixelStatistics
+from roundoff.dataset.preparing.pixels import PixelStatistics
 
 
 @given(st.lists(arrays(np.uint8, (3, 2, 3)), min_size=1, max_size=8))

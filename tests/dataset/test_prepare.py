@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from roundoff.artifact import sha256_of
 from roundoff.dataset.base import Dataset, OpenDataset, Prepared
 from roundoff.dataset.digits import Digits
-from roundoff.dataset.prepare import Preparation, require_calibration_images
+from roundoff.dataset.preparing.prepare import Preparation, require_calibration_images
 from roundoff.errors import ConfigError, DataError
+from roundoff.system.files import sha256_of
 
 PREPARATION = Preparation(seed=0, calibration_pool=64)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roundoff.dataset.stratified import stratified_indices
+from roundoff.dataset.preparing.stratified import stratified_indices
 from roundoff.errors import DataError
 
 labelled = st.lists(st.integers(0, 4), min_size=1, max_size=80).map(lambda labels: np.array(labels, dtype=np.int64))

@@ -8,7 +8,7 @@ import pytest
 
 from roundoff.dataset.base import Prepared
 from roundoff.errors import ExportError, GateError
-from roundoff.export import Export
+from roundoff.export.onnx_from_keras import Export
 from roundoff.export.tracing import traced
 from roundoff.precision.int8 import Int8
 
@@ -163,9 +163,9 @@ def test_an_operator_that_onnx_lacks_is_refused_by_layer_and_name(exported, tmp_
 
 
 def test_a_failed_parity_names_the_layer(exported, monkeypatch):
-    from roundoff.export import onnx_from_keras
+    from roundoff.export import steps
 
-    whole = onnx_from_keras.whole
+    whole = steps.whole
 
     def spoiled(model, directory):
         model = onnx.load_from_string(whole(model, directory))
@@ -173,7 +173,7 @@ def test_a_failed_parity_names_the_layer(exported, monkeypatch):
         weights.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weights) * 1.01, weights.name))
         return model.SerializeToString()
 
-    monkeypatch.setattr(onnx_from_keras, "whole", spoiled)
+    monkeypatch.setattr(steps, "whole", spoiled)
     layers = [
         lambda layers, name=name: layers.Conv2D(8, 3, activation="relu", name=name) for name in ("second", "third")
     ]

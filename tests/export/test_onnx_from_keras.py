@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from sklearn.datasets import load_digits
 
-from roundoff.artifact import sha256_of
 from roundoff.dataset.base import Prepared
 from roundoff.errors import ConfigError, DataError, GateError
-from roundoff.export import Export, steps
+from roundoff.export import steps
+from roundoff.export.onnx_from_keras import Export
 from roundoff.export.parity import argmax_differences, relative_error
 from roundoff.model.keras_file import KerasFile
 from roundoff.model.mobilenet import MobileNetV2
 from roundoff.model.resnet import ResNet
+from roundoff.system.files import sha256_of
 
 EXPORT = Export(opset=18, parity_images=100, tolerance=1e-4)
 SHAPE = (16, 16, 3)

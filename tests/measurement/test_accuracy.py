@@ -14,7 +14,7 @@ from roundoff.measurement.accuracy import (
     refuse_chance_level,
     relative_error,
 )
-from roundoff.measurement.label import label
+from roundoff.measurement.effective_precision import label
 
 LABELS = np.array([0, 1, 2, 0, 1, 2], dtype=np.int64)
 

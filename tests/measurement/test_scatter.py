@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from roundoff.measurement import scatter as measurement_scatter
-from roundoff.measurement.scatter import BLOCKS, LARGEST, SMALLEST, give_back_free_memory, scatter
+from roundoff.measurement.heap_layout import BLOCKS, LARGEST, SMALLEST, give_back_free_memory, scatter
 
 
 def test_blocks_are_of_changing_size_within_bounds_and_written_to():

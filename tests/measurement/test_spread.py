@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roundoff.cells.cell import Cell
 from roundoff.errors import GateError, Unavailable
 from roundoff.measurement import cell as measured
-from roundoff.measurement.cell import Cell
+from roundoff.measurement.multi_gpu import Share, dealt, equal_gpus, measure_share, merged_rows
 from roundoff.measurement.speed import DeviceSpeed
-from roundoff.measurement.spread import Share, dealt, equal_gpus, measure_share, merged_rows
 
 PAIR = {"gpus": [{"uuid": "GPU-1", "name": "H200"}, {"uuid": "GPU-2", "name": "H200"}]}
 

@@ -49,7 +49,7 @@ class Project:
 
     def params(self, *overrides):
         """Compose params.yaml anew with the quick settings and `overrides`."""
-        run = self.python("-m", "roundoff.params", *QUICK, *overrides)
+        run = self.python("-m", "roundoff.pipeline.params", *QUICK, *overrides)
         assert run.returncode == 0, run.stderr
 
     def python(self, *words):

@@ -9,7 +9,7 @@ from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from roundoff.backend.base import Backend, Runner
-from roundoff.backend.host import HostBound
+from roundoff.backend.cpu import HostBound
 from roundoff.dataset.base import Dataset, OpenDataset
 from roundoff.model.base import Model, classified, normalised_input
 from roundoff.precision.base import Precision

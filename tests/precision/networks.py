@@ -8,7 +8,7 @@ import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
 from roundoff.calibration.base import CalibrationTable, TensorRange
-from roundoff.calibration.graph import model_hash, observed_tensors, with_outputs
+from roundoff.graph.queries import model_hash, observed_tensors, with_outputs
 
 
 def residual_network(scale: float = 1.0, seed: int = 0) -> onnx.ModelProto:

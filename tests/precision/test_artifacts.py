@@ -7,7 +7,7 @@ from networks import pictures, relative_error, residual_network, run, table_of
 from onnx import numpy_helper
 
 from roundoff.backend.base import Source
-from roundoff.backend.onnxrt import OnnxRuntime
+from roundoff.backend.onnxrt.backend import OnnxRuntime
 from roundoff.precision.fp8 import Fp8
 from roundoff.precision.int8 import Int8
 from roundoff.precision.int8_fp16 import Int8Fp16

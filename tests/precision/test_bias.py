@@ -13,12 +13,12 @@ from networks import pictures, residual_network, run, table_of
 from onnx import TensorProto, helper, numpy_helper
 
 from roundoff.calibration.base import CalibrationTable, TensorRange
-from roundoff.calibration.graph import constants, model_hash, observed_tensors, with_outputs
+from roundoff.graph.queries import constants, model_hash, observed_tensors, with_outputs
 from roundoff.precision.base import Grid
-from roundoff.precision.bias import bias_shift, rounding_sums
 from roundoff.precision.fp8 import Fp8
 from roundoff.precision.int8 import Int8
 from roundoff.precision.int8_fp16 import Int8Fp16
+from roundoff.precision.rewriting.bias import bias_shift, rounding_sums
 
 
 def with_means(model: onnx.ModelProto) -> CalibrationTable:

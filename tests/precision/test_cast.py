@@ -17,10 +17,10 @@ from onnx import TensorProto, helper, numpy_helper
 from roundoff.errors import BuildError
 from roundoff.precision.base import Grid
 from roundoff.precision.bf16 import Bf16
-from roundoff.precision.cast import lower, opset_of
 from roundoff.precision.fp16 import Fp16
 from roundoff.precision.fp32 import Fp32
-from roundoff.precision.half import BFLOAT16, FLOAT16
+from roundoff.precision.rewriting.cast import lower, opset_of
+from roundoff.precision.rewriting.float_types import BFLOAT16, FLOAT16
 from roundoff.precision.tf32 import Tf32
 
 

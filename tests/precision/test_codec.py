@@ -2,8 +2,8 @@
 
 from onnx import TensorProto
 
-from roundoff.precision import codec
-from roundoff.precision.half import BFLOAT16, FLOAT16
+from roundoff.precision.rewriting import codec
+from roundoff.precision.rewriting.float_types import BFLOAT16, FLOAT16
 
 
 def test_element_types_are_those_of_onnx():

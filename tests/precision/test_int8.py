@@ -15,8 +15,8 @@ from networks import pictures, relative_error, residual_network, run, table_of
 from onnx import TensorProto, numpy_helper
 
 from roundoff.calibration.base import TensorRange
-from roundoff.calibration.graph import model_hash
 from roundoff.errors import BuildError, CalibrationError
+from roundoff.graph.queries import model_hash
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8, IntegerCodec
 

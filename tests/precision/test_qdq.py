@@ -9,12 +9,12 @@ from networks import pictures, residual_network, run, table_of
 from onnx import TensorProto, helper, numpy_helper
 
 from roundoff.calibration.base import CalibrationTable, TensorRange
-from roundoff.calibration.graph import constants, model_hash
 from roundoff.errors import BuildError
+from roundoff.graph.queries import constants, model_hash
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import IntegerCodec
-from roundoff.precision.placement import Placement, sites
-from roundoff.precision.qdq import quantize
+from roundoff.precision.rewriting.placement import Placement, sites
+from roundoff.precision.rewriting.qdq import quantize
 
 
 def graph_of(nodes, weights, opset=18, shape=("N", 4, 4, 3)):

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from roundoff.artifact import read_json, write_json
 from roundoff.measurement.accuracy import accuracy
-from roundoff.report.evidence import Evidence, Sources, read_evidence
 from roundoff.report.report import Report
-from roundoff.verdict import Target, decide, read_metrics
+from roundoff.revisions.read import Evidence, Sources, read_evidence
+from roundoff.system.files import read_json, write_json
+from roundoff.verdict.decide import Target, decide, read_metrics
 
 CLASSES = [str(digit) for digit in range(10)]
 NO_GPU = "the engine needs an NVIDIA GPU, and this machine has none"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from roundoff.report.against import against_table, paired_ratio
-from roundoff.report.document import Page, Table
-from roundoff.report.messages import Words
+from roundoff.report.render.document import Page, Table
+from roundoff.report.sections.head_to_head import against_table, paired_ratio
+from roundoff.report.words.messages import Words
 
 EN, JA = Words("en"), Words("ja")
 

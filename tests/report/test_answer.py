@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from roundoff.artifact import write_json
-from roundoff.report.answer import answer_section
-from roundoff.report.document import Page
-from roundoff.report.messages import Words
+from roundoff.report.render.document import Page
+from roundoff.report.sections.answer import answer_section
+from roundoff.report.words.messages import Words
+from roundoff.system.files import write_json
 
 
 def answer(run, words: Words) -> str:

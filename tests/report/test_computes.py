@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from roundoff.report.computes import computes, holds_name
-from roundoff.report.evidence import Cell
+from roundoff.report.words.compute_types import computes, holds_name
+from roundoff.revisions.read import Cell
 
 
 def cell(precision, types, label=None, error=1e-3, shares=None):

@@ -2,11 +2,11 @@
 
 import pytest
 
-from roundoff.report.answer import answer_section
-from roundoff.report.decision import Decision
-from roundoff.report.document import Page, Table
-from roundoff.report.messages import Words
-from roundoff.report.verdicts import verdict_section
+from roundoff.report.render.document import Page, Table
+from roundoff.report.sections.answer import answer_section
+from roundoff.report.sections.verdicts import verdict_section
+from roundoff.report.words.decision import Decision
+from roundoff.report.words.messages import Words
 
 EN, JA = Words("en"), Words("ja")
 WAITING = "int8/litert"

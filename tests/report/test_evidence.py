@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from roundoff.errors import DataError
-from roundoff.report.evidence import read_evidence
+from roundoff.revisions.read import read_evidence
 
 
 def all_or_error(run):

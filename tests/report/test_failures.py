@@ -3,9 +3,9 @@
 import pytest
 
 from roundoff.measurement.latency import batch_without_figures
-from roundoff.report.messages import LANGUAGES
 from roundoff.report.report import Report
-from roundoff.shortfall import Shortfall
+from roundoff.report.words.messages import LANGUAGES
+from roundoff.results.shortfall import Shortfall
 
 UNSTEADY = Shortfall("failed", "10 runs of one input differ", "relative difference up to 0.05; looked", 0.05)
 BUILD = Shortfall("failed", "the build failed", "RuntimeError: no kernel\nfor node 7 " + "x" * 1000)

@@ -9,11 +9,11 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from roundoff.report.document import Figure, Page
-from roundoff.report.drawing import colour_of
-from roundoff.report.figures_speed import front_line, latency_figure, whisker_ends
-from roundoff.report.messages import Words
-from roundoff.report.verdicts import verdict_section
+from roundoff.report.plots.speed import front_line, latency_figure, whisker_ends
+from roundoff.report.plots.style import colour_of
+from roundoff.report.render.document import Figure, Page
+from roundoff.report.sections.verdicts import verdict_section
+from roundoff.report.words.messages import Words
 
 EN = Words("en")
 

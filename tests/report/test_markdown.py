@@ -2,8 +2,8 @@
 
 import re
 
-from roundoff.report.document import Bullets, Details, Field, Paragraph, Table, row
-from roundoff.report.markdown import markdown_from_blocks
+from roundoff.report.render.document import Bullets, Details, Field, Paragraph, Table, row
+from roundoff.report.render.markdown import markdown_from_blocks
 
 
 def test_table_rows_have_as_many_fields_as_columns():

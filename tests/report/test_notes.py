@@ -2,11 +2,11 @@
 
 import pytest
 
-from roundoff.report.answer import answer_section
-from roundoff.report.document import Page
-from roundoff.report.evidence import read_evidence
-from roundoff.report.messages import Words
-from roundoff.report.notes import notes
+from roundoff.report.render.document import Page
+from roundoff.report.sections.answer import answer_section
+from roundoff.report.sections.notes import notes
+from roundoff.report.words.messages import Words
+from roundoff.revisions.read import read_evidence
 
 EN, JA = Words("en"), Words("ja")
 WIDE = {"float32": 22}

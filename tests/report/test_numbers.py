@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roundoff.report import numbers
+from roundoff.report.words import numbers
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 from html.parser import HTMLParser
 
-from roundoff.report.document import Field, Heading, Page, Paragraph, Table, row
-from roundoff.report.page import html_from_blocks
+from roundoff.report.render.document import Field, Heading, Page, Paragraph, Table, row
+from roundoff.report.render.html import html_from_blocks
 
 VOID = {"img", "meta", "br", "hr", "link", "input", "source"}
 

@@ -10,15 +10,15 @@ from PIL import Image
 
 from roundoff.errors import ConfigError, DataError
 from roundoff.measurement.latency import batch_unavailable
-from roundoff.report.changes import changes_section, confusion
-from roundoff.report.comparison import precision_section
-from roundoff.report.document import Details, Gallery, Page, Paragraph
-from roundoff.report.evidence import read_evidence
-from roundoff.report.figures import confusion_figure, flips_figure
-from roundoff.report.messages import Words
-from roundoff.report.plotdata import SPEED_COLUMNS, csv_files
+from roundoff.report.plots.dvc_csv import SPEED_COLUMNS, csv_files
+from roundoff.report.plots.model import confusion_figure, flips_figure
+from roundoff.report.render.document import Details, Gallery, Page, Paragraph
 from roundoff.report.report import Report
-from roundoff.report.training import noise_section
+from roundoff.report.sections.changes import changes_section, confusion
+from roundoff.report.sections.tables import precision_section
+from roundoff.report.sections.training import noise_section
+from roundoff.report.words.messages import Words
+from roundoff.revisions.read import read_evidence
 
 ORDER = (
     "answer",
@@ -55,7 +55,7 @@ def test_every_cell_is_in_the_precision_table(written):
 
 
 def test_figures_come_from_the_metrics(written, pristine):
-    from roundoff.artifact import read_json
+    from roundoff.system.files import read_json
 
     cell = read_json(pristine.sources.metrics / "int8.json")["onnxruntime"]
     text = (written / "report.md").read_text()

@@ -2,10 +2,10 @@
 
 import pytest
 
-from roundoff.artifact import read_json, write_json
-from roundoff.report.document import Page, Table
-from roundoff.report.messages import Words
-from roundoff.report.method import RULES, method_section
+from roundoff.report.render.document import Page, Table
+from roundoff.report.sections.method import RULES, method_section
+from roundoff.report.words.messages import Words
+from roundoff.system.files import read_json, write_json
 
 EN = Words("en")
 GPU = {"conditions": {"sm_clock_mhz": [1980, 1980], "throttle_reasons": []}, "repeated_rounds": 2, "waited_s": 3.5}

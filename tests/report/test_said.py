@@ -6,11 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from roundoff.backend import litert
-from roundoff.calibration.noise import Noise
-from roundoff.measurement import cell, energy, latency
-from roundoff.report.messages import Words
-from roundoff.report.verdicts import WARNING_KINDS, warnings
+from roundoff.backend.tflite import backend as litert
+from roundoff.calibration.observing.noise import Noise
+from roundoff.cells import cell
+from roundoff.measurement import energy, latency
+from roundoff.report.sections.verdicts import WARNING_KINDS, warnings
+from roundoff.report.words.messages import Words
 
 JA = Words("ja")
 SENTENCE = re.compile(r"[A-Za-z]+ [a-z]+ [a-z]+")

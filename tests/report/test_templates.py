@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from dvc_render.vega import VegaRenderer
 
-from roundoff.report.plotdata import SPEED_COLUMNS, csv_files
+from roundoff.report.plots.dvc_csv import SPEED_COLUMNS, csv_files
 
 FOLDER = Path(__file__).parents[2] / ".dvc/plots"
 AXES = {

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from roundoff.report.answer import answer_section, drop_words
-from roundoff.report.comparison import precision_section
-from roundoff.report.document import Bullets, Paragraph, Table
-from roundoff.report.document import Page as Document
-from roundoff.report.evidence import read_evidence
-from roundoff.report.messages import Words
-from roundoff.report.method import method_section
-from roundoff.report.verdicts import warnings
+from roundoff.report.render.document import Bullets, Paragraph, Table
+from roundoff.report.render.document import Page as Document
+from roundoff.report.sections.answer import answer_section, drop_words
+from roundoff.report.sections.method import method_section
+from roundoff.report.sections.tables import precision_section
+from roundoff.report.sections.verdicts import warnings
+from roundoff.report.words.messages import Words
+from roundoff.revisions.read import read_evidence
 
 EN = Words("en")
 

@@ -7,10 +7,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from roundoff.artifact import read_json, write_json
-from roundoff.calibration.histogram import Histogram
+from roundoff.calibration.observing.histogram import Histogram
 from roundoff.errors import CalibrationError, ConfigError, DataError
-from roundoff.limits import MOST_BATCH, MOST_IMAGES
+from roundoff.pipeline.limits import MOST_BATCH, MOST_IMAGES
+from roundoff.system.files import read_json, write_json
 
 FORMAT_VERSION = 2
 MOST_CANDIDATES = 2**16  # a histogram has 4096 bins on a side

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from roundoff.calibration.base import Calibrator, Ends, require, require_candidates
 from roundoff.calibration.entropy import Entropy
-from roundoff.calibration.histogram import Histogram
 from roundoff.calibration.minmax import MinMax
 from roundoff.calibration.mse import MeanSquaredError, ends_error, squared_error
+from roundoff.calibration.observing.histogram import Histogram
 from roundoff.calibration.percentile import Percentile
 
 

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roundoff.calibration.base import Calibrator, Choice, Ends, Fallback, require_candidates
-from roundoff.calibration.griderror import Floats, GridError, too_small
-from roundoff.calibration.histogram import Counts, Histogram
 from roundoff.calibration.mse import MeanSquaredError
+from roundoff.calibration.observing.grid_error import Floats, GridError, too_small
+from roundoff.calibration.observing.histogram import Counts, Histogram
 
 LEVELS = 128
 """Codes 0 to 127 on each side of int8's symmetric grid."""

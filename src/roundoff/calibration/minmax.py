@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from roundoff.calibration.base import Calibrator
-from roundoff.calibration.histogram import Histogram
+from roundoff.calibration.observing.histogram import Histogram
 
 
 @dataclass(frozen=True)

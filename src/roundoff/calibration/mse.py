@@ -13,8 +13,8 @@ from typing import ClassVar
 import numpy as np
 
 from roundoff.calibration.base import Calibrator, Choice, Ends, require_candidates
-from roundoff.calibration.griderror import Floats, GridError, too_small
-from roundoff.calibration.histogram import Histogram
+from roundoff.calibration.observing.grid_error import Floats, GridError, too_small
+from roundoff.calibration.observing.histogram import Histogram
 
 SMALLEST = 1 / 2048
 """The smallest share of the extreme that is tried: about a bin's width."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from roundoff.calibration.base import Calibrator, require
-from roundoff.calibration.histogram import Histogram
+from roundoff.calibration.observing.histogram import Histogram
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from roundoff.artifact import read_json
 from roundoff.errors import DataError
+from roundoff.system.files import read_json
 
 SplitName = Literal["train", "test"]
 Images = NDArray[np.uint8]

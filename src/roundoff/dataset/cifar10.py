@@ -17,7 +17,7 @@ from typing import IO
 import numpy as np
 
 from roundoff.dataset.base import Dataset, Images, OpenDataset, SplitName
-from roundoff.dataset.download import fetch, require_sha256
+from roundoff.dataset.reading.download import fetch, require_sha256
 from roundoff.errors import ConfigError, DataError
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

@@ -10,7 +10,7 @@ import numpy as np
 
 from roundoff.dataset.base import Dataset, Images, Labels, OpenDataset, Split, SplitName
 from roundoff.errors import ConfigError
-from roundoff.limits import check_seed
+from roundoff.pipeline.limits import check_seed
 
 BRIGHTEST = 16  # load_digits counts the set pixels of 4×4 blocks
 NATIVE_SIZE = 8

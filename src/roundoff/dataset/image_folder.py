@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from roundoff.dataset.base import Dataset, Images, OpenDataset, SplitName
-from roundoff.dataset.tree import Tree, broken_image, open_tree
+from roundoff.dataset.reading.tree import Tree, broken_image, open_tree
 from roundoff.errors import ConfigError, DataError
-from roundoff.limits import MOST_PIXELS
+from roundoff.pipeline.limits import MOST_PIXELS
 
 SPLITS: tuple[SplitName, ...] = ("train", "test")
 # Only these of Pillow's decoders meet a stranger's file: others start programs, such as Ghostscript for EPS.

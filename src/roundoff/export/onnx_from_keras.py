@@ -8,7 +8,7 @@ from typing import Any
 
 from roundoff.dataset.base import Prepared
 from roundoff.errors import ConfigError
-from roundoff.limits import MOST_IMAGES
+from roundoff.pipeline.limits import MOST_IMAGES
 
 NEWEST_OPSET = 99  # beyond any that there is
 
@@ -50,4 +50,4 @@ class Export:
         """
         from roundoff.export.steps import exported
 
-        return exported(source, prepared, output, self)
+        return exported(source, prepared, output, self.opset, self.parity_images, self.tolerance)

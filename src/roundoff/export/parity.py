@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from roundoff.dataset.base import Images
 from roundoff.errors import GateError
 from roundoff.model.base import INPUT_NAME, OUTPUT_NAME
-from roundoff.progress import track
+from roundoff.system.progress import track
 
 if TYPE_CHECKING:
     import keras

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import onnx
 
-from roundoff.artifact import sha256_of, whole_file
 from roundoff.dataset.base import Images, Prepared
 from roundoff.errors import ExportError, RoundoffError
 from roundoff.export.converting import converted
@@ -24,18 +23,18 @@ from roundoff.export.naming import name_by_layer
 from roundoff.export.parity import Logits, keras_logits, onnx_logits, parity
 from roundoff.export.source import first_line, load
 from roundoff.export.tracing import traced
-from roundoff.framework import held_back_output
-
-if TYPE_CHECKING:
-    from roundoff.export.onnx_from_keras import Export
+from roundoff.system.files import sha256_of, whole_file
+from roundoff.system.held_output import held_back_output
 
 BATCH_DIMENSION = "N"
 
 
-def exported(source: Path, prepared: Prepared, output: Path, settings: Export) -> dict[str, Any]:
+def exported(
+    source: Path, prepared: Prepared, output: Path, opset: int, parity_images: int, tolerance: float
+) -> dict[str, Any]:
     """See `Export.onnx_from_keras`."""
     with tempfile.TemporaryDirectory(prefix="roundoff-export-") as directory, whole_file(output) as partial:
-        images, expected, labels, path = _traced(source, prepared, Path(directory), settings)
+        images, expected, labels, path = _traced(source, prepared, Path(directory), opset, parity_images)
         gc.collect()  # Keras' copy of the weights, before there is another
         model = cleaned(path, labels)
         partial.write_bytes(whole(model, path.parent))
@@ -43,10 +42,10 @@ def exported(source: Path, prepared: Prepared, output: Path, settings: Export) -
         def parting(error: float) -> str | None:
             return parting_layer(load(source, prepared), onnx.load(partial), images[:1], error)
 
-        figures = parity(onnx_logits(partial, images), expected, settings.tolerance, parting)
+        figures = parity(onnx_logits(partial, images), expected, tolerance, parting)
     return {
         **asdict(figures),
-        "opset": settings.opset,
+        "opset": opset,
         "ir_version": model.ir_version,
         "nodes": dict(sorted(Counter(node.op_type for node in model.graph.node).items())),
         "size_mb": output.stat().st_size / 1e6,
@@ -55,16 +54,18 @@ def exported(source: Path, prepared: Prepared, output: Path, settings: Export) -
     }
 
 
-def _traced(source: Path, prepared: Prepared, directory: Path, settings: Export) -> tuple[Images, Logits, Labels, Path]:
+def _traced(
+    source: Path, prepared: Prepared, directory: Path, opset: int, parity_images: int
+) -> tuple[Images, Logits, Labels, Path]:
     """Images and Keras' logits for them, its layers' names, and the graph's file; Keras' model is free then."""
     network = load(source, prepared)
-    images = prepared.calibration_images(min(settings.parity_images, prepared.pool))
+    images = prepared.calibration_images(min(parity_images, prepared.pool))
     labels = Labels(network)
     with refused_in_words(labels, "Keras"):
         expected = keras_logits(network, images)
     with refused_in_words(labels, "TensorFlow and tf2onnx"), held_back_output():
         trace = traced(network)
-        path = with_weights(converted(trace, labels, settings.opset), trace.weights, directory)
+        path = with_weights(converted(trace, labels, opset), trace.weights, directory)
     return images, expected, labels, path
 
 

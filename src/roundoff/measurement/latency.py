@@ -10,7 +10,7 @@ import numpy as np
 from roundoff.backend.base import Milliseconds
 from roundoff.measurement.statistics import Interval, median_interval, quantile_interval, samples_for_percentile
 from roundoff.measurement.timing import Timing, coefficient_of_variation, paired_speedup
-from roundoff.shortfall import Shortfall
+from roundoff.results.shortfall import Shortfall
 
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
 NOISY = 0.025

@@ -7,13 +7,13 @@ import logging
 import numpy as np
 
 from roundoff.backend.base import Logits
+from roundoff.cells.cell import PREFERRED_REFERENCE, REFERENCE_PRECISION, Cell, references
+from roundoff.cells.store import GRAPH
 from roundoff.dataset.base import Images
-from roundoff.engine import GRAPH
 from roundoff.errors import GateError
 from roundoff.measurement.accuracy import relative_error
-from roundoff.measurement.cell import PREFERRED_REFERENCE, REFERENCE_PRECISION, Cell, references
-from roundoff.measurement.label import label, strict_fp32
-from roundoff.shortfall import tolerated
+from roundoff.measurement.effective_precision import label, strict_fp32
+from roundoff.results.shortfall import tolerated
 
 log = logging.getLogger(__name__)
 

@@ -15,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roundoff.backend.base import Bound, Runner
+from roundoff.cells.cell import REFERENCE_PRECISION, Cell
 from roundoff.dataset.base import Images
 from roundoff.errors import ConfigError
-from roundoff.lock import device_lock
-from roundoff.measurement.cell import REFERENCE_PRECISION, Cell
 from roundoff.measurement.energy import Meter, energy_per_image, meter_for, monitor_for, no_energy
+from roundoff.measurement.heap_layout import scatter
 from roundoff.measurement.latency import batch_metrics, batch_without_figures
-from roundoff.measurement.outputs import Answers, check_outputs
-from roundoff.measurement.scatter import scatter
+from roundoff.measurement.output_check import Answers, check_outputs
 from roundoff.measurement.timing import Interleaved, Schedule, Timing
-from roundoff.progress import progress_bar
-from roundoff.shortfall import Shortfall, raise_strictly, shortfall, tolerated
+from roundoff.results.shortfall import Shortfall, raise_strictly, shortfall, tolerated
+from roundoff.system.device_lock import device_lock
+from roundoff.system.progress import progress_bar
 
 CONTROL = "control"
 

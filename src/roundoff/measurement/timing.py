@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roundoff.backend.base import Bound, Milliseconds
-from roundoff.collector import collector_paused
 from roundoff.measurement.statistics import Interval, median_interval
+from roundoff.system.gc_pause import collector_paused
 
 Clock = Callable[[], float]
 Fresh = Callable[[Sequence[str]], AbstractContextManager[Mapping[str, Bound]]]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from roundoff.precision.base import Grid, Precision
-from roundoff.precision.half import BFLOAT16
+from roundoff.precision.rewriting.float_types import BFLOAT16
 
 if TYPE_CHECKING:
     import onnx
@@ -30,6 +30,6 @@ class Bf16(Precision):
 
     def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """The graph in bfloat16, at operator set 22 or newer."""
-        from roundoff.precision.cast import at_least_opset, lower
+        from roundoff.precision.rewriting.cast import at_least_opset, lower
 
         return lower(at_least_opset(model, FIRST_OPSET), BFLOAT16, self.keep)

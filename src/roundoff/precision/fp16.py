@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from roundoff.precision.base import Grid, Precision
-from roundoff.precision.half import FLOAT16
+from roundoff.precision.rewriting.float_types import FLOAT16
 
 if TYPE_CHECKING:
     import onnx
@@ -28,6 +28,6 @@ class Fp16(Precision):
 
     def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """The graph in float16; raises BuildError where a weight exceeds 65504."""
-        from roundoff.precision.cast import lower
+        from roundoff.precision.rewriting.cast import lower
 
         return lower(model, FLOAT16, self.keep)

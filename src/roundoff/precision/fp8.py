@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 import ml_dtypes
 import numpy as np
 
-from roundoff.calibration.integers import along, rounded_up, weight_scales
 from roundoff.errors import CalibrationError
+from roundoff.graph.grid import along, rounded_up, weight_scales
 from roundoff.precision.base import Grid, Precision
-from roundoff.precision.codec import FLOAT8E4M3FN, Codec, Codes, Floats
-from roundoff.precision.half import FLOAT16
 from roundoff.precision.int8_fp16 import refuse_ranges_beyond_half
+from roundoff.precision.rewriting.codec import FLOAT8E4M3FN, Codec, Codes, Floats
+from roundoff.precision.rewriting.float_types import FLOAT16
 
 if TYPE_CHECKING:
     import onnx
@@ -50,9 +50,9 @@ class Fp8(Precision):
 
     def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """Insert the pairs and lower the remainder; raises CalibrationError without a table of this model."""
-        from roundoff.precision.cast import at_least_opset, lower
-        from roundoff.precision.placement import Placement
-        from roundoff.precision.qdq import quantize
+        from roundoff.precision.rewriting.cast import at_least_opset, lower
+        from roundoff.precision.rewriting.placement import Placement
+        from roundoff.precision.rewriting.qdq import quantize
 
         if table is None:
             raise CalibrationError(

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from roundoff.calibration.integers import along, grid_for, weight_scales
 from roundoff.errors import CalibrationError
+from roundoff.graph.grid import along, grid_for, weight_scales
 from roundoff.precision.base import Grid, Precision
-from roundoff.precision.codec import INT8, UINT8, Codec, Codes, Floats
+from roundoff.precision.rewriting.codec import INT8, UINT8, Codec, Codes, Floats
 
 if TYPE_CHECKING:
     import onnx
 
     from roundoff.calibration.base import CalibrationTable, TensorRange
-    from roundoff.precision.placement import Placement
+    from roundoff.precision.rewriting.placement import Placement
 
 TENSORRT = Grid()
 
@@ -43,7 +43,7 @@ class Int8(Precision):
 
     def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """Insert the pairs; raises CalibrationError without a table of this very model."""
-        from roundoff.precision.qdq import quantize
+        from roundoff.precision.rewriting.qdq import quantize
 
         if table is None:
             raise CalibrationError(
@@ -54,12 +54,12 @@ class Int8(Precision):
 
     def quantized_tensors(self, model: onnx.ModelProto, grid: Grid = TENSORRT) -> set[str]:
         """Names of the activations and weights that `convert` puts into 8 bits on that grid; raises BuildError."""
-        from roundoff.precision.placement import tensors
+        from roundoff.precision.rewriting.placement import tensors
 
         return tensors(model, self._placement(grid))
 
     def _placement(self, grid: Grid) -> Placement:
-        from roundoff.precision.placement import Placement
+        from roundoff.precision.rewriting.placement import Placement
 
         return Placement(
             first_layer=self.first_layer,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from roundoff.errors import CalibrationError
 from roundoff.precision.base import Grid
-from roundoff.precision.half import FLOAT16
 from roundoff.precision.int8 import Int8
+from roundoff.precision.rewriting.float_types import FLOAT16
 
 if TYPE_CHECKING:
     import onnx
@@ -35,7 +35,7 @@ class Int8Fp16(Int8):
         Raises CalibrationError without a table of this model, or where a tensor's seen values or its scale leave
         float16's range; BuildError where a weight does.
         """
-        from roundoff.precision.cast import at_least_opset, lower
+        from roundoff.precision.rewriting.cast import at_least_opset, lower
 
         quantized = super().convert(model, grid, table)
         assert table is not None
@@ -49,7 +49,7 @@ def refuse_ranges_beyond_half(table: CalibrationTable, lowered: onnx.ModelProto)
 
     It is too large, or is quantized with a scale so small that float16 has few digits for it.
     """
-    from roundoff.calibration.graph import element_types
+    from roundoff.graph.queries import element_types
 
     types = element_types(lowered)
     quantized = {node.input[0] for node in lowered.graph.node if node.op_type == "QuantizeLinear"}

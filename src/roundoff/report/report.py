@@ -8,25 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from roundoff import own
-from roundoff.artifact import whole_directory, whole_file
 from roundoff.errors import ConfigError
-from roundoff.report.against import against_table
-from roundoff.report.answer import answer_section
-from roundoff.report.changes import changes_section
-from roundoff.report.comparison import framework_section, load_section, precision_section, size_section
-from roundoff.report.document import Heading, Page
-from roundoff.report.energy import energy_section
-from roundoff.report.evidence import Evidence, Sources, read_evidence
-from roundoff.report.machine import machine_section
-from roundoff.report.markdown import markdown_from_blocks
-from roundoff.report.messages import Words
-from roundoff.report.method import method_section
-from roundoff.report.page import html_from_blocks
-from roundoff.report.plotdata import csv_files
-from roundoff.report.speed import latency_section
-from roundoff.report.training import curves_section, noise_section
-from roundoff.report.verdicts import verdict_section
+from roundoff.report.plots.dvc_csv import csv_files
+from roundoff.report.render.document import Heading, Page
+from roundoff.report.render.html import html_from_blocks
+from roundoff.report.render.markdown import markdown_from_blocks
+from roundoff.report.sections.answer import answer_section
+from roundoff.report.sections.changes import changes_section
+from roundoff.report.sections.energy import energy_section
+from roundoff.report.sections.head_to_head import against_table
+from roundoff.report.sections.latency import latency_section
+from roundoff.report.sections.machine import machine_section
+from roundoff.report.sections.method import method_section
+from roundoff.report.sections.tables import framework_section, load_section, precision_section, size_section
+from roundoff.report.sections.training import curves_section, noise_section
+from roundoff.report.sections.verdicts import verdict_section
+from roundoff.report.words.messages import Words
+from roundoff.revisions.read import Evidence, Sources, read_evidence
+from roundoff.system import own
+from roundoff.system.files import whole_directory, whole_file
 
 MOST_EXAMPLES = 200
 

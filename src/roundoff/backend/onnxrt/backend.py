@@ -1,0 +1,195 @@
+"""ONNX Runtime on the CPU: an offline-optimised ONNX graph, loaded into a session with a fixed number of threads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from roundoff.backend.base import Backend, Bound, Logits, Runner, Source
+from roundoff.backend.cpu import HostBound, check_threads, infer_in_chunks
+from roundoff.backend.onnxrt.layers import layer_types, note
+from roundoff.backend.onnxrt.probes import (
+    PROVIDERS,
+    convolution_error,
+    in_its_own_words,
+    integer_products_saturate,
+    not_implemented,
+)
+from roundoff.dataset.base import Images
+from roundoff.errors import BuildError, Unavailable
+from roundoff.precision.base import Grid, Precision
+from roundoff.system.machine import usable_cores
+
+MOVES_PAIRS = "QDQPropagationTransformer"
+# Beyond the first a file holds the layouts of the CPU it was made on; loading applies those in milliseconds. The others
+# are for graphs that the optimizer breaks.
+LEVELS = ("ORT_ENABLE_EXTENDED", "ORT_ENABLE_BASIC", "ORT_DISABLE_ALL")
+LESS_OPTIMIZED = "ONNX Runtime's optimizer breaks this graph at its usual level, so it was optimized less"
+
+
+@dataclass(frozen=True)
+class OnnxRuntime(Backend):
+    """ONNX Runtime's CPU provider.
+
+    `threads` is None for one per core that the process may use. With `spin_between_runs` the worker threads keep a
+    core busy while they wait for the next run: small batches get faster, whatever else runs there gets slower.
+    """
+
+    artifact: ClassVar[str] = "model.onnx"
+    bound_to: ClassVar[tuple[str, ...]] = ("libraries.onnxruntime",)
+    # Its int8 kernels fold a ReLU into an asymmetric grid only: 1.4 times FP32's speed, against 0.5 for symmetric int8.
+    grid: ClassVar[Grid] = Grid(activation="uint8", symmetric=False)
+
+    threads: int | None = None
+    spin_between_runs: bool = False
+
+    def __post_init__(self) -> None:
+        check_threads(self.threads)
+
+    def refusal(self, precision: Precision) -> str | None:
+        if precision.allows_tf32:
+            return "TF32 is a mode of NVIDIA GPUs: ONNX Runtime's CPU provider computes float32 in full"
+        return convolution_error(precision.activations)
+
+    def build(self, source: Source, directory: Path) -> dict[str, Any]:
+        import onnx
+
+        path = directory / self.artifact
+        try:
+            level = self._optimize(source, path)
+        except not_implemented() as error:
+            raise Unavailable(in_its_own_words(error)) from error
+        except Exception as error:
+            raise BuildError(
+                f"ONNX Runtime cannot build the {source.name} graph",
+                received=f"{source.graph}: {in_its_own_words(error)}",
+                expected="an ONNX graph that its CPU provider loads",
+                fix="see the node that the message names; other runtimes may still take the graph",
+            ) from error
+        types = layer_types(onnx.load(path))
+        remarks = [note(source.precision, types), None if level == LEVELS[0] else LESS_OPTIMIZED]
+        return {"layer_types": types, "note": "; ".join(filter(None, remarks)) or None}
+
+    def _optimize(self, source: Source, path: Path) -> str:
+        """Write the optimized graph; the highest level at which ONNX Runtime loads what its optimizer made of it."""
+        refused: list[Exception] = []
+        for level in LEVELS:
+            try:
+                _session(source.graph, self._options(), level, _unsafe_optimizers(source.precision), path)
+                self._loaded(path)  # where more is optimized, which may be refused as well
+                return level
+            except not_implemented():
+                raise
+            except Exception as error:
+                refused.append(error)
+        raise refused[0]
+
+    def _loaded(self, path: Path) -> Any:
+        """A session of what `_optimize` wrote: pairs were moved then, where that was safe."""
+        return _session(path, self._options(), "ORT_ENABLE_ALL", [MOVES_PAIRS])
+
+    def load(self, directory: Path) -> Runner:
+        session = self._loaded(directory / self.artifact)
+        return OnnxRuntimeRunner(session, {"threads": self.threads or usable_cores()})
+
+    def _options(self) -> Any:
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = self.threads or usable_cores()
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        if not self.spin_between_runs:
+            options.add_session_config_entry("session.force_spinning_stop", "1")
+        if integer_products_saturate():
+            options.add_session_config_entry("session.x64quantprecision", "1")
+        return options
+
+
+def _session(path: Path, options: Any, level: str, disabled: Sequence[str], optimized: Path | None = None) -> Any:
+    import onnxruntime as ort
+
+    options.graph_optimization_level = getattr(ort.GraphOptimizationLevel, level)
+    if optimized is not None:
+        options.optimized_model_filepath = str(optimized)
+    return ort.InferenceSession(str(path), options, providers=PROVIDERS, disabled_optimizers=list(disabled))
+
+
+def _unsafe_optimizers(precision: Precision) -> list[str]:
+    """ONNX Runtime's names of what makes a wrong or invalid graph of this precision."""
+    unsafe = []
+    if precision.remainder == "float16":
+        # It holds a float16 bias in int32 steps by way of float16, where a large one becomes infinite.
+        unsafe.append("WeightBiasQuantization")
+    if "float8" in precision.activations:
+        # It moves pairs across a MaxPool, which takes no float8: the graph is then refused.
+        unsafe.append(MOVES_PAIRS)
+    return unsafe
+
+
+class OnnxRuntimeRunner(Runner):
+    """A session on the CPU."""
+
+    device = "cpu"
+
+    def __init__(self, session: Any, facts: dict[str, Any]) -> None:
+        self._session, self._facts = session, facts
+        self._input, self._output = session.get_inputs()[0].name, session.get_outputs()[0].name
+        self._classes = int(session.get_outputs()[0].shape[-1])
+
+    def infer(self, images: Images) -> Logits:
+        return infer_in_chunks(images, self._classes, self._run)
+
+    def bind(self, batches: Sequence[Images]) -> Bound:
+        return OnnxRuntimeBound(self._session, batches, self._classes, self._facts)
+
+    def close(self) -> None:
+        self._session = None
+
+    def _run(self, images: Images) -> Logits:
+        logits: Logits = self._session.run([self._output], {self._input: images})[0]
+        return logits
+
+
+class OnnxRuntimeBound(HostBound):
+    """Inputs and outputs bound once, each input with its own output buffer."""
+
+    def __init__(self, session: Any, batches: Sequence[Images], classes: int, facts: dict[str, Any]) -> None:
+        super().__init__(batches)
+        self._session, self._facts = session, facts
+        self._input, self._output = session.get_inputs()[0].name, session.get_outputs()[0].name
+        self._logits = [np.full((self.batch_size, classes), np.nan, np.float32) for _ in self.batches]
+        self._bindings = [self._bound(*pair) for pair in zip(self.batches, self._logits, strict=True)]
+
+    def lay_in(self, index: int) -> None:
+        pass
+
+    def compute(self, index: int) -> None:
+        self._session.run_with_iobinding(self._bindings[index])
+
+    def answer(self, index: int) -> Logits:
+        return self._logits[index].copy()
+
+    def round_trip(self, index: int) -> Logits:
+        logits: Logits = self._session.run([self._output], {self._input: self.batches[index]})[0]
+        return logits
+
+    def poison(self) -> None:
+        for logits in self._logits:
+            logits.fill(np.nan)
+
+    def facts(self) -> dict[str, Any]:
+        return dict(self._facts)
+
+    def close(self) -> None:
+        self._session, self._bindings = None, []
+
+    def _bound(self, images: Images, logits: Logits) -> Any:
+        binding = self._session.io_binding()
+        binding.bind_input(self._input, "cpu", 0, np.uint8, images.shape, images.ctypes.data)
+        binding.bind_output(self._output, "cpu", 0, np.float32, logits.shape, logits.ctypes.data)
+        return binding

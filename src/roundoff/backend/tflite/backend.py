@@ -1,0 +1,208 @@
+"""LiteRT (TensorFlow Lite) on the CPU: converted from the Keras model with TensorFlow, run without it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from roundoff.backend.base import Backend, Bound, Logits, Runner, Source
+from roundoff.backend.cpu import HostBound, check_threads, infer_in_chunks
+from roundoff.backend.tflite.convert import keras_on_tensorflow, tflite_from_keras
+from roundoff.dataset.base import Images
+from roundoff.errors import BuildError, Unavailable
+from roundoff.precision.base import Precision
+from roundoff.system.machine import usable_cores
+
+CONVERTED = ("float32", "float16", "int8")
+MULTIPLIERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "BATCH_MATMUL")
+HALF = (
+    "weights are stored in float16 and widened when the model is loaded; the arithmetic is float32's, "
+    "so the file is half as large and the speed is float32's"
+)
+OWN_RANGES = "activation ranges are the converter's own, minimum and maximum over the calibration images"
+
+
+@dataclass(frozen=True)
+class LiteRT(Backend):
+    """LiteRT's interpreter with XNNPACK; `threads` is None for one per core that the process may use."""
+
+    artifact: ClassVar[str] = "model.tflite"
+    takes_onnx: ClassVar[bool] = False
+
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        check_threads(self.threads)
+
+    def refusal(self, precision: Precision) -> str | None:
+        """For a precision that it converts this imports TensorFlow, so that `build` is timed without the import."""
+        alike = precision.weights == precision.activations and precision.remainder == "float32"
+        if not alike or precision.weights not in CONVERTED:
+            return (
+                f"LiteRT's converter makes {', '.join(CONVERTED)} models, with weights and activations alike; this "
+                f"precision has {precision.weights} weights and {precision.activations} activations, "
+                f"the rest in {precision.remainder}"
+            )
+        try:
+            keras_on_tensorflow()
+        except Unavailable as reason:
+            return str(reason)
+        return None
+
+    def build(self, source: Source, directory: Path) -> dict[str, Any]:
+        path = directory / self.artifact
+        path.write_bytes(tflite_from_keras(source))
+        notes = [{"float16": HALF, "int8": OWN_RANGES}.get(source.precision.weights), ignored(source.precision)]
+        return {"layer_types": layer_types(path), "note": "; ".join(filter(None, notes)) or None}
+
+    def load(self, directory: Path) -> Runner:
+        return LiteRTRunner(directory / self.artifact, self.threads or usable_cores())
+
+
+def ignored(precision: Precision) -> str | None:
+    """What was set of the precision and makes no difference here; None where nothing was."""
+    default: Any = type(precision)()
+    pairs = [(f.name, getattr(precision, f.name), getattr(default, f.name)) for f in fields(default)]
+    # a list from YAML may stand for a tuple
+    changed = [name for name, a, b in pairs if (list(a) != list(b) if isinstance(b, list | tuple) else a != b)]
+    return (
+        f"{', '.join(changed)} of the precision has no effect: the converter chooses layers itself" if changed else None
+    )
+
+
+class LiteRTRunner(Runner):
+    """A model file; every batch size that runs gets an interpreter of its own."""
+
+    device = "cpu"
+
+    def __init__(self, path: Path, threads: int) -> None:
+        self._path, self._threads = path, threads
+        self._sized: Sized | None = open_sized(path, threads, 1)
+        self._classes = self._sized.classes
+
+    def infer(self, images: Images) -> Logits:
+        return infer_in_chunks(images, self._classes, self._run)
+
+    def bind(self, batches: Sequence[Images]) -> Bound:
+        return LiteRTBound(self._path, self._threads, batches)
+
+    def close(self) -> None:
+        self._sized = None
+
+    def _run(self, images: Images) -> Logits:
+        if self._sized is None or self._sized.batch_size != len(images):
+            self._sized = open_sized(self._path, self._threads, len(images))
+        return self._sized.round_trip(images)
+
+
+class LiteRTBound(HostBound):
+    """An interpreter of one batch size; an input is copied into it before each run."""
+
+    def __init__(self, path: Path, threads: int, batches: Sequence[Images]) -> None:
+        super().__init__(batches)
+        self._threads = threads
+        self._sized: Sized | None = open_sized(path, threads, self.batch_size)
+
+    @property
+    def sized(self) -> Sized:
+        if self._sized is None:
+            raise RuntimeError("this binding is closed")
+        return self._sized
+
+    def lay_in(self, index: int) -> None:
+        self.sized.put(self.batches[index])
+
+    def compute(self, index: int) -> None:
+        self.sized.interpreter.invoke()
+
+    def answer(self, index: int) -> Logits:
+        return self.sized.get()
+
+    def round_trip(self, index: int) -> Logits:
+        return self.sized.round_trip(self.batches[index])
+
+    def poison(self) -> None:
+        self.sized.output_view().fill(np.nan)
+
+    def facts(self) -> dict[str, Any]:
+        return {"threads": self._threads}
+
+    def close(self) -> None:
+        self._sized = None
+
+
+@dataclass(frozen=True)
+class Sized:
+    """An interpreter with tensors allocated for one batch size."""
+
+    interpreter: Any
+    batch_size: int
+    classes: int
+    input: int
+    output: int
+
+    def put(self, images: Images) -> None:
+        self.interpreter.set_tensor(self.input, images)
+
+    def get(self) -> Logits:
+        logits: Logits = self.interpreter.get_tensor(self.output)
+        return logits
+
+    def output_view(self) -> Logits:
+        """The interpreter's own output memory; not to be kept, since a kept view blocks the next run."""
+        view: Logits = self.interpreter.tensor(self.output)()
+        return view
+
+    def round_trip(self, images: Images) -> Logits:
+        self.put(images)
+        self.interpreter.invoke()
+        return self.get()
+
+
+def open_sized(path: Path, threads: int, batch_size: int) -> Sized:
+    """An interpreter of `path` at a batch size; raises Unavailable without LiteRT, BuildError if the batch is fixed."""
+    interpreter = open_interpreter(path, threads)
+    image, logits = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    interpreter.resize_tensor_input(image["index"], [batch_size, *image["shape"][1:]])
+    interpreter.allocate_tensors()
+    if not _has_memory(interpreter, logits["index"]):
+        interpreter.invoke()  # where a Flatten or Reshape computes its shape, the output has one after a run
+    rows, classes = interpreter.get_output_details()[0]["shape"]
+    if (rows, image["dtype"], logits["dtype"]) != (batch_size, np.uint8, np.float32):
+        raise BuildError(
+            f"{path} does not take uint8 images in batches of {batch_size}",
+            received=f"{image['dtype'].__name__} in, {rows} × {classes} {logits['dtype'].__name__} out",
+            expected=f"uint8 in, {batch_size} × {classes} float32 out",
+            fix="leave the batch dimension of the Keras model open, its input uint8 and its last layer float32",
+        )
+    return Sized(interpreter, batch_size, int(classes), image["index"], logits["index"])
+
+
+def _has_memory(interpreter: Any, tensor: int) -> bool:
+    try:
+        interpreter.tensor(tensor)()
+    except ValueError:
+        return False
+    return True
+
+
+def open_interpreter(path: Path, threads: int) -> Any:
+    """LiteRT's interpreter of a model file; raises Unavailable where LiteRT is not installed."""
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError as error:
+        raise Unavailable(f"LiteRT cannot be imported here ({error}): pip install ai-edge-litert") from error
+    return Interpreter(model_path=str(path), num_threads=threads)
+
+
+def layer_types(path: Path) -> dict[str, int]:
+    """How many convolutions and matrix products of a model file multiply in which type."""
+    interpreter = open_interpreter(path, 1)
+    types = {tensor["index"]: np.dtype(tensor["dtype"]).name for tensor in interpreter.get_tensor_details()}
+    layers = [op for op in interpreter._get_ops_details() if op["op_name"] in MULTIPLIERS]
+    return dict(Counter(types[op["inputs"][1]] for op in layers))

@@ -1,0 +1,234 @@
+"""TensorRT and TensorRT-RTX: the same code, over either Python module."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from roundoff.backend.base import Backend, Runner, Source
+from roundoff.backend.trt import cuda
+from roundoff.backend.trt.build import Settings, build_engine, builds_ahead_of_time
+from roundoff.backend.trt.compatibility import made_for, refuse_foreign
+from roundoff.backend.trt.inspect import multiplications, refuse_false_claim, summarize
+from roundoff.backend.trt.library import INSTALL, import_tensorrt, make_log, published_here, read_cache, write_cache
+from roundoff.backend.trt.runner import KERNELS, TensorrtRunner
+from roundoff.errors import BuildError, ConfigError, GateError, RoundoffError, Unavailable
+from roundoff.pipeline.limits import MOST_BATCH, MOST_BATCH_SIZES
+from roundoff.precision.base import Grid, Precision
+from roundoff.system.files import read_json, write_json
+from roundoff.system.gc_pause import collector_paused
+
+FACTS, TIMING_CACHE = "engine.json", "timing.cache"
+LEVELS = range(6)
+MOST_MEGABYTES, MOST_REPEATS, MOST_STREAMS = 10**6, 100, 64
+FIRST_CAPABILITY = {"bfloat16": (8, 0), "tf32": (8, 0), "float8_e4m3fn": (8, 9)}
+
+
+@dataclass(frozen=True)
+class Tensorrt(Backend):
+    """An NVIDIA GPU through `module` (tensorrt or tensorrt_rtx).
+
+    `profiles` are batch sizes as [min, opt, max]; None makes one for each of `batch_sizes` (which count only then),
+    fixed to that size, since one for a range is slower (docs/tensorrt.md). `workspace_mb` (10^6 bytes) bounds a layer's
+    scratch memory, None leaves it to TensorRT. `compute_capabilities` (SM75, SM89, …, CURRENT) narrows what a
+    TensorRT-RTX engine runs on; empty means every GPU from Ampere on. With `repeats` above 1 each engine is built that
+    often, after the first time from an empty timing cache, and the builds are timed in turn. Timing and runtime caches,
+    which outlive engines, are kept in `cache`; null means roundoff/ in the user's cache directory.
+    """
+
+    artifact: ClassVar[str] = "model.engine"
+    grid: ClassVar[Grid] = Grid(activation="int8", symmetric=True)
+
+    module: str = "tensorrt_rtx"
+    profiles: list[list[int]] | None = None
+    batch_sizes: list[int] = field(default_factory=lambda: [1, 32])
+    workspace_mb: int | None = None
+    optimization_level: int = 3
+    compute_capabilities: tuple[str, ...] = ()
+    hardware_compatibility: str = "NONE"
+    version_compatible: bool = False
+    cuda_graphs: bool = True
+    streams: int = 3
+    repeats: int = 1
+    cache: str | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.module in INSTALL, "module", self.module, f"one of {', '.join(INSTALL)}")
+        fixed = list(self.batch_sizes)
+        fitting = 1 <= len(fixed) <= MOST_BATCH_SIZES and 1 <= min(fixed) <= max(fixed) <= MOST_BATCH
+        expected = f"at least one ({MOST_BATCH_SIZES} at most), each of 1 or more, up to {MOST_BATCH}"
+        _require(fitting, "batch_sizes", fixed, expected)
+        given = self.profiles is None or len(self.profiles) > 0
+        _require(given, "profiles", self.profiles, "null, or one or more [min, opt, max]")
+        for sizes in self.profiles or []:
+            rising = len(sizes) == 3 and 1 <= sizes[0] <= sizes[1] <= sizes[2] <= MOST_BATCH
+            expected = f"batch sizes [min, opt, max] with 1 <= min <= opt <= max <= {MOST_BATCH}"
+            _require(rising, "profiles", list(sizes), expected)
+        positive = self.workspace_mb is None or 0 < self.workspace_mb <= MOST_MEGABYTES
+        _require(
+            positive, "workspace_mb", self.workspace_mb, f"null or a positive number of MB, at most {MOST_MEGABYTES}"
+        )
+        _require(self.optimization_level in LEVELS, "optimization_level", self.optimization_level, "0 to 5")
+        levels = ("NONE", "AMPERE_PLUS", "SAME_COMPUTE_CAPABILITY")
+        level = self.hardware_compatibility
+        _require(level in levels, "hardware_compatibility", level, f"one of {', '.join(levels)}")
+        if self.module == "tensorrt_rtx":
+            portable = level != "NONE" or self.version_compatible
+            expected = "neither: TensorRT-RTX has compute_capabilities instead"
+            _require(not portable, "hardware_compatibility or version_compatible", "set", expected)
+        else:
+            expected = "[]: TensorRT builds for the GPU of this machine"
+            _require(not self.compute_capabilities, "compute_capabilities", self.compute_capabilities, expected)
+        for name in self.compute_capabilities:
+            known = bool(re.fullmatch(r"SM\d{2,3}|CURRENT", name))
+            _require(known, "compute_capabilities", name, "names such as SM80, SM89, SM120, or CURRENT")
+        repeats, streams = self.repeats, self.streams
+        _require(
+            1 <= repeats <= MOST_REPEATS, "repeats", repeats, f"at least 1 build of each engine, at most {MOST_REPEATS}"
+        )
+        overlapping = f"at least 2, so that copies overlap compute, at most {MOST_STREAMS}"
+        _require(2 <= streams <= MOST_STREAMS, "streams", streams, overlapping)
+        _require(self.cache != "", "cache", repr(self.cache), "a directory, or null")
+
+    @property
+    def _profiles(self) -> list[list[int]]:
+        return [3 * [size] for size in self.batch_sizes] if self.profiles is None else self.profiles
+
+    def refusal(self, precision: Precision) -> str | None:
+        """A library that builds only on its GPU, without one; a precision that the GPU has no units for."""
+        try:
+            trt = import_tensorrt(self.module)
+        except BuildError as error:
+            # where it could be installed, `build` raises this: what was asked for must be there
+            return None if published_here(self.module) else f"{error.what}: it has no packages for this platform"
+        missing = cuda.absence()
+        if missing is None:
+            return _beyond_this_gpu(precision)
+        if builds_ahead_of_time(trt) and "CURRENT" not in self.compute_capabilities:
+            return None
+        return f"{self.module} builds for the GPU of this machine; {missing}"
+
+    def builds_on(self) -> str | None:
+        """The GPU for TensorRT, which times its kernels there; None for TensorRT-RTX, which builds ahead of time.
+
+        Raises Unavailable where the GPU cannot be used.
+        """
+        if builds_ahead_of_time(import_tensorrt(self.module)):
+            return None
+        try:
+            return cuda.use_first_device()
+        except cuda.CudaError as error:
+            raise Unavailable(f"{self.module} builds for the GPU of this machine; {error}") from None
+
+    def build(self, source: Source, directory: Path) -> dict[str, Any]:
+        """Write model.engine, engine.json and (TensorRT) timing.cache."""
+        import onnx
+
+        trt = import_tensorrt(self.module)
+        if not builds_ahead_of_time(trt) and (missing := cuda.absence()):
+            raise Unavailable(f"{self.module} builds for the GPU of this machine; {missing}")
+        timings = self._timing_cache_file(trt)
+        cache = b"" if source.again else read_cache(timings)
+        settings, log = self._settings(source.precision), self._log_file(source)
+        try:
+            with collector_paused():
+                built = build_engine(trt, source.name, source.graph, settings, log, cache)
+            claimed = (source.precision.weights, source.precision.activations)
+            refuse_false_claim(claimed, built.layers, unknown_counts=True)
+        except (BuildError, GateError) as error:
+            raise self._with_log(error, log, source.name) from None
+        (directory / self.artifact).write_bytes(built.engine)
+        if built.timing_cache:
+            (directory / TIMING_CACHE).write_bytes(built.timing_cache)
+            if not source.again:  # or a further build, begun from nothing, would throw away what others had learnt
+                write_cache(timings, built.timing_cache)
+        macs = multiplications(onnx.load(source.graph))
+        summary = summarize(built.layers, macs)
+        facts = self._facts(trt, source.precision, built.warnings) | summary
+        write_json(directory / FACTS, facts | {"multiplications": macs})
+        return facts
+
+    def load(self, directory: Path) -> Runner:
+        """The engine on the first visible GPU; Unavailable where there is none or it was made for another."""
+        missing = cuda.absence()
+        if missing:
+            raise Unavailable(missing)
+        try:
+            trt = import_tensorrt(self.module)
+        except BuildError as error:
+            raise Unavailable(f"{error.what} ({error.received}): {error.fix}") from None
+        facts, plan = read_json(directory / FACTS), (directory / self.artifact).read_bytes()
+        log = make_log(trt)
+        with collector_paused():
+            refuse_foreign(trt, facts["made_for"], plan, log)
+            return TensorrtRunner(trt, plan, log, facts, self._kernels_file(plan), self.streams, self.cuda_graphs)
+
+    def _with_log(self, error: RoundoffError, log: Path, name: str) -> RoundoffError:
+        """The error with the precision's name, and where the log is."""
+        fix = f"{error.fix}; {self.module}'s log is in {log}" if log.exists() else error.fix
+        what = f"{name} on {self.module}: {error.what}"
+        return type(error)(what, received=error.received, expected=error.expected, fix=fix)
+
+    def _log_file(self, source: Source) -> Path:
+        """Where the library's log goes, from its beginning; a further build adds to it."""
+        log = source.log or self._cache_directory() / f"{self.module}-{source.name}-build.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        if not source.again:
+            log.unlink(missing_ok=True)
+        return log
+
+    def _settings(self, precision: Precision) -> Settings:
+        return Settings(
+            profiles=[tuple(sizes) for sizes in self._profiles],
+            allow_tf32=precision.allows_tf32,
+            workspace_mb=self.workspace_mb,
+            optimization_level=self.optimization_level,
+            compute_capabilities=tuple(self.compute_capabilities),
+            hardware_compatibility=self.hardware_compatibility,
+            version_compatible=self.version_compatible,
+            may_lack_kernels={precision.weights, precision.activations} != {"float32"},
+        )
+
+    def _facts(self, trt: Any, precision: Precision, warnings: Sequence[str]) -> dict[str, Any]:
+        return {
+            "made_for": made_for(trt, self.hardware_compatibility, self.version_compatible),
+            "weights": precision.weights,
+            "activations": precision.activations,
+            "tf32_allowed": precision.allows_tf32,
+            "profiles": [list(sizes) for sizes in self._profiles],
+            "version_compatible": self.version_compatible,
+            "build_warnings": len(warnings),
+        }
+
+    def _cache_directory(self) -> Path:
+        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        return Path(self.cache) if self.cache else Path(home) / "roundoff"
+
+    def _kernels_file(self, plan: bytes) -> Path:
+        """Of this engine on this GPU: another GPU refuses the kernels, be it of the same model, and writes its own."""
+        gpu = hashlib.sha256(cuda.use_first_device().encode()).hexdigest()[:8]
+        return self._cache_directory() / f"{hashlib.sha256(plan).hexdigest()[:16]}-{gpu}{KERNELS}"
+
+    def _timing_cache_file(self, trt: Any) -> Path:
+        return self._cache_directory() / f"{self.module}-{trt.__version__}-timing.cache"
+
+
+def _beyond_this_gpu(precision: Precision) -> str | None:
+    have = cuda.compute_capability()
+    for kind in (precision.weights, precision.activations):
+        need = FIRST_CAPABILITY.get(kind, (0, 0))
+        if have < need:
+            return f"{kind} needs a GPU of compute capability {need[0]}.{need[1]}; this one has {have[0]}.{have[1]}"
+    return None
+
+
+def _require(holds: bool, field: str, received: object, expected: str) -> None:
+    if not holds:
+        raise ConfigError(
+            f"{field} of the TensorRT backend is wrong", received=received, expected=expected, fix=f"correct {field}"
+        )

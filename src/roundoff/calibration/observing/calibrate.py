@@ -1,0 +1,172 @@
+"""Calibrate a model: observe training images, choose a range per tensor, measure the noise on held-out images.
+
+outcome = calibrate(calibrator, Path("models/onnx/model.onnx"), Prepared(Path("data/prepared")))
+outcome.table.save(Path("models/calibration/table.json"))
+cache_from_table(outcome.table)     # calibration.cache.cache_from_table: TensorRT's cache as text
+outcome.metrics                     # a dict for metrics/calibrate.json
+outcome.noise                       # list[dict] for metrics/noise.csv, worst first: the fields of noise.Noise
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from roundoff.calibration.base import CalibrationTable, Calibrator, TensorRange
+from roundoff.calibration.observing.fallbacks import check_fallbacks
+from roundoff.calibration.observing.guards import (
+    Finding,
+    check_coverage,
+    check_duplicates,
+    check_pixels,
+    check_ranges,
+    enforce,
+)
+from roundoff.calibration.observing.histogram import Histogram
+from roundoff.calibration.observing.noise import measure_noise
+from roundoff.calibration.observing.observe import histograms, in_batches
+from roundoff.dataset.base import Images, Prepared
+from roundoff.errors import CalibrationError
+from roundoff.graph.queries import model_hash, observed_tensors, preprocessing
+from roundoff.system.machine import library_versions
+
+log = logging.getLogger(__name__)
+
+Quantized = Callable[[onnx.ModelProto], Collection[str]]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The table, the metrics, and the noise report's rows, worst first."""
+
+    table: CalibrationTable
+    metrics: dict[str, Any]
+    noise: list[dict[str, Any]]
+
+
+def calibrate(
+    calibrator: Calibrator,
+    onnx_path: Path,
+    prepared: Prepared,
+    quantized: Quantized | None = None,
+    asymmetric_quantized: Quantized | None = None,
+) -> Calibration:
+    """Calibrate the model at `onnx_path` on images of the prepared training split; raises CalibrationError.
+
+    `quantized` gives the names of the tensors that a precision will hold in 8 bits on a symmetric grid,
+    `asymmetric_quantized` those on a grid that is fitted to both ends; without them all count as such.
+    """
+    model = onnx.load(onnx_path)
+    images = prepared.split("train").images
+    indices, held_out = _indices(calibrator, prepared, len(images))
+    findings = check_images(images, indices, prepared)
+    enforce(findings)
+    names = observed_tensors(model)
+    size = calibrator.batch_size
+    seen = histograms(model, names, in_batches(images, indices, size))
+    compared = histograms(model, names, in_batches(images, held_out, size)) if calibrator.compares_held_out else seen
+    ranges = {name: choose_range(calibrator, seen[name], compared[name]) for name in names}
+    findings += [*check_ranges(ranges, calibrator.max_clipped_percent), *check_fallbacks(ranges)]
+    in_8_bits = [names_of and names_of(model) for names_of in (quantized, asymmetric_quantized)]
+    noise = measure_noise(model, ranges, in_batches(images, held_out, size), *in_8_bits)
+    provenance = _provenance(calibrator, model, images, indices, held_out, prepared)
+    rows = [asdict(one) for one in noise]
+    warnings = [f"{finding.guard}: {finding.message}" for finding in findings]
+    for warning in warnings:
+        log.warning("warning: %s", warning)
+    metrics = {
+        "method": calibrator.name,
+        "images": len(indices),
+        "held_out": len(held_out),
+        "tensors": len(ranges),
+        "worst_sqnr_db": min((one.sqnr_db for one in noise if one.quantized), default=None),
+        "clipped_percent_max": max((one.clipped_percent or 0.0 for one in noise), default=None),
+        "max_clipped_percent": calibrator.max_clipped_percent,
+        "warnings": warnings,
+        "noise": rows,
+    }
+    return Calibration(CalibrationTable(ranges, provenance), metrics, rows)
+
+
+def check_images(images: Images, indices: NDArray[np.int64], prepared: Prepared) -> list[Finding]:
+    """Findings of every guard on the images at `indices` of the training split."""
+    manifest = prepared.manifest
+    return [
+        *check_pixels((images[index] for index in indices), manifest["test"], prepared.split("test").images),
+        *check_coverage(prepared.split("train").labels[indices], len(manifest["classes"]), len(indices)),
+        *check_duplicates((images[index] for index in indices), prepared.split("test").images),
+    ]
+
+
+def choose_range(calibrator: Calibrator, seen: Histogram, held_out: Histogram) -> TensorRange:
+    """The calibrator's range for one tensor, for each kind of grid."""
+    symmetric, asymmetric = calibrator.choices(seen, held_out)
+    return TensorRange(
+        low=symmetric.low,
+        high=symmetric.high,
+        seen_low=seen.low,
+        seen_high=seen.high,
+        method=symmetric.method,
+        clipped_fraction=symmetric.clipped_fraction,
+        histogram=seen.summary(),
+        channel_means=seen.channel_means(),
+        fallback=symmetric.fallback,
+        asymmetric=asymmetric,
+    )
+
+
+def _indices(calibrator: Calibrator, prepared: Prepared, total: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices of the calibration images, and of held-out ones spread evenly over the rest of the training split.
+
+    Training images whose pixels are in the test split are in neither.
+    """
+    chosen = prepared.calibration_indices(calibrator.images)
+    in_test = prepared.manifest["duplicates"]["train_indices"]
+    rest = np.setdiff1d(np.arange(total), [*chosen, *in_test])
+    if not len(rest):
+        raise CalibrationError(
+            "no training image is left to be held out",
+            received=f"{len(chosen)} calibration images of {total} training images, {len(in_test)} in the test split",
+            expected="fewer, since noise is measured on other images than the ranges",
+            fix="lower calibrate.images",
+        )
+    spread = np.linspace(0, len(rest), min(calibrator.held_out, len(rest)), endpoint=False).astype(np.int64)
+    return chosen, rest[spread]
+
+
+def _provenance(
+    calibrator: Calibrator,
+    model: onnx.ModelProto,
+    images: Images,
+    indices: NDArray[np.int64],
+    held_out: NDArray[np.int64],
+    prepared: Prepared,
+) -> dict[str, Any]:
+    size = calibrator.batch_size
+    return {
+        "method": calibrator.name,
+        "settings": asdict(calibrator),
+        "model_sha256": model_hash(model),
+        "images_sha256": _sha256(in_batches(images, indices, size)),
+        "image_indices": indices.tolist(),
+        "held_out_sha256": _sha256(in_batches(images, held_out, size)),
+        "held_out_indices_sha256": hashlib.sha256(held_out.astype("<i8").tobytes()).hexdigest(),
+        "preprocessing": preprocessing(model),
+        "seed": prepared.manifest.get("seed"),
+        "versions": library_versions(("roundoff", "onnx", "onnxruntime", "numpy")),
+    }
+
+
+def _sha256(batches: Iterable[Images]) -> str:
+    digest = hashlib.sha256()
+    for batch in batches:
+        digest.update(batch.tobytes())
+    return digest.hexdigest()

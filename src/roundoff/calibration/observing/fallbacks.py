@@ -1,0 +1,38 @@
+"""Says where a method's range was not taken, since it erred too much."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from roundoff.calibration.base import Fallback, TensorRange
+from roundoff.calibration.observing.guards import Finding
+
+MOST_NAMED = 5
+"""Tensors that one warning names."""
+
+
+def check_fallbacks(ranges: Mapping[str, TensorRange]) -> list[Finding]:
+    """One warning for all tensors that took another method's range, on either kind of grid; the worst come first."""
+    found = {name: fallback for name, seen in ranges.items() if (fallback := _fallback(seen))}
+    if not found:
+        return []
+    worst = sorted(found, key=lambda name: -found[name].error)
+    told = [f"{name} {_percent(found[name].error)} against {_percent(found[name].best_error)}" for name in worst]
+    more = [f"{len(told) - MOST_NAMED} more"] if len(told) > MOST_NAMED else []
+    method, best = found[worst[0]].method, found[worst[0]].best
+    message = (
+        f"{method} errs too much on {len(found)} of {len(ranges)} tensors, which took {best}'s range (squared errors "
+        f"as shares of the tensor's power, {method} against {best}): {'; '.join([*told[:MOST_NAMED], *more])}; "
+        f"set calibrate={best} to choose all ranges so"
+    )
+    return [Finding("fallback", "warning", message)]
+
+
+def _fallback(seen: TensorRange) -> Fallback | None:
+    """That of the kind of grid on which the method that was asked for errs most."""
+    told = [seen.choice(symmetric).fallback for symmetric in (True, False)]
+    return max((one for one in told if one), key=lambda one: one.error, default=None)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"

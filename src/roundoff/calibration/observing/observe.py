@@ -1,0 +1,166 @@
+"""Run images through a model once and see its activations, chunk by chunk.
+
+ONNX Runtime does not promise an image the same floats in every batch size (ResNet-8's and MobileNetV2's were equal in
+1.32). So images always run in chunks of a size that depends on the model alone, whatever batches they came in; the last
+is filled up and the filling dropped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from roundoff.calibration.observing.histogram import Histogram
+from roundoff.dataset.base import Images
+from roundoff.errors import CalibrationError
+from roundoff.graph.queries import bytes_per_image, convolution_inputs, image_input, with_outputs
+from roundoff.system.progress import progress_bar
+
+CHUNK_BYTES = 8_000_000
+"""Activations of one chunk; two chunks are in flight."""
+LARGEST_CHUNK = 32
+SAMPLES = 2048
+"""Values counted per image and tensor, at least; larger tensors are counted at a stride."""
+
+MEAN_IMAGES = 512
+"""Images whose channel means are taken, at least, where there are as many: a mean needs fewer than a threshold."""
+
+Activations = dict[str, NDArray[np.float32]]
+
+
+def histograms(model: onnx.ModelProto, names: Sequence[str], batches: Iterable[Images]) -> dict[str, Histogram]:
+    """A histogram of each of the float32 tensors `names` over all images, uint8 [n, H, W, C] in batches of any size.
+
+    What a Conv takes has the channels' means too.
+    """
+    found = {name: Histogram() for name in names}
+    convolved = convolution_inputs(model)
+    for chunk in observe(model, names, batches):
+        for name, values in chunk.items():
+            _add(found[name], name, values, stride_for(values.shape[1:]))
+            if name in convolved and found[name].images < MEAN_IMAGES:
+                found[name].add_channels(values)
+    return found
+
+
+def observe(model: onnx.ModelProto, names: Sequence[str], batches: Iterable[Images]) -> Iterator[Activations]:
+    """Yield the tensors `names`, float32 [chunk, …], a chunk of images at a time; the next is computed meanwhile."""
+    import onnxruntime
+
+    image = image_input(model)
+    session = onnxruntime.InferenceSession(
+        with_outputs(model, names).SerializeToString(), _options(), providers=["CPUExecutionProvider"]
+    )
+
+    def run(chunk: Images) -> Activations:
+        size = len(chunk)
+        outputs = session.run(list(names), {image.name: _filled(chunk, chunk_size)})
+        return {name: _rows(name, values, size, chunk_size) for name, values in zip(names, outputs, strict=True)}
+
+    chunk_size = _chunk_size(model, names)
+    with ThreadPoolExecutor(1) as ahead, progress_bar("calibrate", None) as bar:
+        pending: Future[Activations] | None = None
+        for chunk in chunks(batches, chunk_size):
+            following = ahead.submit(run, chunk)
+            if pending is not None:
+                yield pending.result()
+                bar.advance(chunk_size)
+            pending = following
+        if pending is not None:
+            yield pending.result()
+
+
+def chunks(batches: Iterable[Images], size: int) -> Iterator[Images]:
+    """Cut a stream of batches anew into chunks of `size` images; only the last may be smaller."""
+    held: list[Images] = []
+    count = 0
+    for batch in batches:
+        start = 0
+        while start < len(batch):
+            part = batch[start : start + size - count]
+            held.append(part)
+            count, start = count + len(part), start + len(part)
+            if count == size:
+                yield np.concatenate(held)
+                held, count = [], 0
+    if held:
+        yield np.concatenate(held)
+
+
+@cache
+def stride_for(shape: tuple[int, ...]) -> int:
+    """Every how-manieth value of an image's tensor of that shape is counted.
+
+    Images are many and neighbouring values alike: a few thousand per image place a threshold as well as all of them,
+    provided that every channel, row and column has its turn. So the stride reaches all of each within one image, and
+    has no factor in common with the number of values: images that follow one another are counted at other positions.
+    """
+    values = math.prod(shape)
+    stride = max((values // SAMPLES - 1) | 1, 1)
+    while stride > 1 and not (math.gcd(stride, values) == 1 and _reaches_all(shape, stride)):
+        stride -= 2
+    return stride
+
+
+def not_finite(name: str, received: str) -> CalibrationError:
+    """The error for an activation with NaN or infinity."""
+    return CalibrationError(
+        f"tensor {name} is not finite",
+        received=received,
+        expected="finite activations on every training image",
+        fix="check the trained weights and the preprocessing: the FP32 model itself overflows",
+    )
+
+
+def in_batches(images: Images, indices: NDArray[np.int64], size: int) -> Iterator[Images]:
+    """Images uint8 [n, H, W, C] at `indices`, at most `size` of them in memory at once."""
+    for start in range(0, len(indices), size):
+        yield np.ascontiguousarray(images[indices[start : start + size]])
+
+
+def _reaches_all(shape: tuple[int, ...], stride: int) -> bool:
+    positions = np.unravel_index(np.arange(0, math.prod(shape), stride), shape)
+    return all(len(np.unique(found)) == size for found, size in zip(positions, shape, strict=True))
+
+
+def _chunk_size(model: onnx.ModelProto, names: Sequence[str]) -> int:
+    fixed = image_input(model).type.tensor_type.shape.dim[0].dim_value
+    return fixed or int(np.clip(CHUNK_BYTES // max(bytes_per_image(model, names), 1), 1, LARGEST_CHUNK))
+
+
+def _filled(chunk: Images, size: int) -> Images:
+    return chunk if len(chunk) == size else np.concatenate([chunk, np.repeat(chunk[-1:], size - len(chunk), axis=0)])
+
+
+def _rows(name: str, values: NDArray[np.float32], count: int, size: int) -> NDArray[np.float32]:
+    if values.ndim == 0 or len(values) % size:
+        raise CalibrationError(
+            f"tensor {name} does not keep the images apart",
+            received=f"shape {list(values.shape)} for {size} images",
+            expected=f"a first dimension that is a multiple of {size}",
+            fix="export the model with the batch as the first dimension of every activation",
+        )
+    return values[: len(values) // size * count]
+
+
+def _add(histogram: Histogram, name: str, values: NDArray[np.float32], stride: int) -> None:
+    try:
+        histogram.add(values, stride)
+    except ValueError as error:
+        raise not_finite(name, str(error)) from error
+
+
+def _options() -> object:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    # Waiting threads would spin on the cores that count the previous chunk: a third of the time on two cores.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options

@@ -1,0 +1,143 @@
+"""Several equal GPUs: batch sizes spread over them, one process each, so that a ratio still comes from one device."""
+
+from __future__ import annotations
+
+import io
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+from roundoff.cells.cell import Cell
+from roundoff.dataset.base import Prepared
+from roundoff.errors import GateError
+from roundoff.measurement.energy import no_energy
+from roundoff.measurement.latency import batch_without_figures
+from roundoff.measurement.speed import DeviceSpeed, SpeedPlan, measure_device
+from roundoff.results.shortfall import Shortfall, tolerated
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one process measures: `visible` is the value of CUDA_VISIBLE_DEVICES under which it runs."""
+
+    visible: str
+    cells: list[Cell]
+    plan: SpeedPlan
+    prepared: Prepared
+    platform: dict[str, Any]
+
+
+class _NoTerminal(io.TextIOWrapper):
+    """Standard error of a worker: messages get through, progress bars of several processes do not mix."""
+
+    def isatty(self) -> bool:
+        return False
+
+
+def equal_gpus(device: str, platform: Mapping[str, Any]) -> list[str]:
+    """Values of CUDA_VISIBLE_DEVICES, one for each GPU of the same model as `device` (a UUID) that may be used.
+
+    Empty for a CPU. Where the variable is set, what it names is taken, in its own words.
+    """
+    models = {gpu["uuid"]: gpu["name"] for gpu in platform.get("gpus") or []}
+    if device not in models:
+        return []
+    if set(models.values()) != {models[device]}:
+        return [device]
+    allowed = os.environ.get(VISIBLE)
+    return [token.strip() for token in allowed.split(",") if token.strip()] if allowed else list(models)
+
+
+def dealt(batch_sizes: Sequence[int], hands: int) -> list[list[int]]:
+    """Batch sizes dealt in turn, so that small and large ones are mixed; no empty hands."""
+    return [list(batch_sizes[first::hands]) for first in range(min(hands, len(batch_sizes)))]
+
+
+def measure_spread(
+    gpus: Sequence[str], cells: list[Cell], plan: SpeedPlan, prepared: Prepared, platform: Mapping[str, Any]
+) -> list[tuple[str, DeviceSpeed]]:
+    """As `measure_device`, by device name, each with its share of the batch sizes.
+
+    A share whose process raises or dies is a failure of its batch sizes, in every cell's row; the other shares stand.
+    """
+    hands = dealt(plan.batch_sizes, len(gpus))
+    plans = [replace(plan, batch_sizes=sizes) for sizes in hands]
+    shares = [Share(gpu, cells, part, prepared, dict(platform)) for gpu, part in zip(gpus, plans, strict=False)]
+    context = multiprocessing.get_context("spawn")
+    # Ctrl-C comes to all processes; this one ends its workers
+    quiet: dict[str, Any] = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
+    with ExitStack() as stack:
+        # a pool each: a process that dies takes its whole pool along
+        pools = [stack.enter_context(ProcessPoolExecutor(1, mp_context=context, **quiet)) for _ in shares]
+        running = [pool.submit(measure_share, share) for pool, share in zip(pools, shares, strict=True)]
+        try:
+            return [_outcome(share, future) for share, future in zip(shares, running, strict=True)]
+        except SystemExit:  # a signal; the pools themselves would wait until they have measured everything
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            raise
+
+
+def _outcome(share: Share, measured: Future[tuple[str, DeviceSpeed]]) -> tuple[str, DeviceSpeed]:
+    lost: list[Shortfall] = []
+    with tolerated(f"timing on GPU {share.visible}", lost.append, share.plan.strict):
+        return measured.result()
+    return f"GPU {share.visible}", _nothing(share, lost[0])
+
+
+def _nothing(share: Share, why: Shortfall) -> DeviceSpeed:
+    """What a share is that was lost as a whole."""
+    row: dict[str, Any] = {f"batch_{size}": batch_without_figures(why) for size in share.plan.batch_sizes}
+    row |= {"load_ms": None, "memory_mb": None, "energy": no_energy(why.reason)}
+    report = {"cells": [cell.name for cell in share.cells], "loads": 0, "rounds": 0, "repeated_rounds": 0}
+    report |= {"waited_s": 0.0, "conditions": None, "conditions_reason": why.reason, "control": None}
+    return DeviceSpeed({cell.name: dict(row) for cell in share.cells}, {}, report)
+
+
+def measure_share(share: Share) -> tuple[str, DeviceSpeed]:
+    """Run in a process of its own: the device's name and what was found on it."""
+    # Before the process touches CUDA, which reads it once.
+    os.environ[VISIBLE] = share.visible
+    sys.stderr = _NoTerminal(sys.stderr.buffer, line_buffering=True)
+    device = _device(share)
+    return device, measure_device(device, share.cells, share.plan, share.prepared.split("test").images)
+
+
+def _device(share: Share) -> str:
+    """The device that the engines are loaded on; GateError where none of them loads."""
+    tried = [replace(cell) for cell in share.cells]  # whose rows may say "unavailable": the cells' own are to grow on
+    for cell in tried:
+        runner = cell.open(share.platform)
+        if runner is not None:
+            with runner:
+                return runner.device
+    reasons = "; ".join(f"{cell.name}: {cell.row['reason']}" for cell in tried)
+    raise GateError(
+        f"no engine loads on GPU {share.visible}, which is to time a share of the batch sizes",
+        received=reasons,
+        expected="an engine that loads there",
+        fix=f"free that GPU, leave it out of {VISIBLE}, or set evaluate.spread=false",
+    )
+
+
+def merged_rows(speeds: Sequence[DeviceSpeed]) -> dict[str, dict[str, Any]]:
+    """One row per cell from several devices: batch sizes side by side, energy at the largest, the most memory."""
+    rows: dict[str, dict[str, Any]] = {}
+    for speed in speeds:
+        for name, found in speed.rows.items():
+            row = rows.setdefault(name, {})
+            energies = [part["energy"] for part in (row, found) if "energy" in part]
+            memories = [part["memory_mb"] for part in (row, found) if part.get("memory_mb") is not None]
+            known = row.get("load_ms")
+            row |= found | {"load_ms": found["load_ms"] if known is None else known}
+            row["energy"] = max(energies, key=lambda energy: energy["batch_size"] or 0)
+            row["memory_mb"] = max(memories, default=None)
+    return rows

@@ -1,0 +1,38 @@
+"""Where the configuration may name a class, and of which kind it must be."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+# Dotted names, so that asking for one kind imports that kind's module alone; * stands for a name of one's own.
+KINDS = {
+    "dataset": "roundoff.dataset.base.Dataset",
+    "prepare": "roundoff.dataset.preparing.prepare.Preparation",
+    "model": "roundoff.model.base.Model",
+    "train": "roundoff.training.training.Training",
+    "export": "roundoff.export.onnx_from_keras.Export",
+    "calibrate": "roundoff.calibration.base.Calibrator",
+    "precisions.int8": "roundoff.precision.int8.Int8",  # its placement says which tensors calibration reports
+    "precisions.*": "roundoff.precision.base.Precision",
+    "backends.*": "roundoff.backend.base.Backend",
+    "evaluate": "roundoff.measurement.evaluate.Evaluation",
+    "verdict": "roundoff.verdict.requirements.Target",
+    "report": "roundoff.report.report.Report",
+}
+NAMED = ("precisions", "backends")  # sections of components by name
+SINGLE = tuple(key for key in KINDS if "." not in key)
+
+
+def kind_name(key: str) -> str | None:
+    """The dotted name of the kind that the configuration wants at `key`; None where no component stands."""
+    section, _, name = key.partition(".")
+    own = "." in name or not name or name == "*"
+    return KINDS.get(key) if own else KINDS.get(key, KINDS.get(f"{section}.*"))
+
+
+def kind_at(key: str) -> type[Any]:
+    """The class that a component at `key` must be or inherit from."""
+    module, _, name = str(kind_name(key)).rpartition(".")
+    kind: type[Any] = getattr(import_module(module), name)
+    return kind

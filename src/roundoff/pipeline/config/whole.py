@@ -1,0 +1,156 @@
+"""The configuration, checked as a whole before any work: sections, names, types and ranges."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from roundoff.errors import ConfigError
+from roundoff.pipeline.config.kinds import NAMED, SINGLE, kind_at, kind_name
+from roundoff.pipeline.config.making import check_arguments, made, refuse_special, unknown_key
+from roundoff.pipeline.config.names import check_name, require_known
+from roundoff.pipeline.config.plain import MISSING, plain, shortened
+from roundoff.pipeline.config.values import check_value
+from roundoff.pipeline.limits import check_seed
+from roundoff.pipeline.paths import Paths, check_paths
+
+ALWAYS_BUILT = ("fp32", "fp16", "int8")
+SECTIONS = (*SINGLE, *NAMED, "build", "paths")
+KNOWN = ("seed", *SECTIONS)
+BUILD: dict[str, Any] = {"precision": str, "more": list[str], "strict": bool}
+
+Values = dict[Any, Any]
+
+
+def check(cfg: DictConfig, root: Path | None = None) -> None:
+    """Refuse the configuration unless it is whole and every component in it can be made; raises ConfigError.
+
+    Values first, then what is missing. Nothing is imported before all keys that could name code stand where they may.
+    `root` is the project's folder; by default that in which the running stage was started, or else the current one.
+    """
+    _check_shapes(OmegaConf.to_container(cfg), followed=False)  # or what reads from a lost section would be blamed
+    values = plain(cfg)
+    _check_shapes(values, followed=True)
+    refuse_special(values, "")
+    _check_components(values)
+    _check_build(values.get("build", {}))
+    if "paths" in values:
+        check_arguments("paths", values["paths"], Paths)
+        check_paths(values["paths"], *(_places() if root is None else (root, None)))
+    _check_whole(values)
+    _check_cells(values)
+    _check_ranked(values)
+
+
+def _places() -> tuple[Path, Path | None]:
+    """The project's folder, and where a stage that is run by hand writes instead."""
+    if not HydraConfig.initialized():
+        return Path.cwd(), None
+    runtime = HydraConfig.get().runtime
+    return Path(runtime.cwd), Path(runtime.output_dir)
+
+
+def precision_to_build(cfg: DictConfig) -> str:
+    """The precision that the build stage was asked for; ConfigError, which lists them, if for none."""
+    values = plain(cfg)
+    name = values["build"].get("precision", MISSING)
+    if name == MISSING:
+        raise ConfigError(
+            "build.precision has no value",
+            received=MISSING,
+            expected=f"one of {', '.join(values['precisions'])}",
+            fix="say which to build: python stages/build.py build.precision=fp32",
+        )
+    return str(name)
+
+
+def _check_shapes(values: Any, followed: bool) -> None:
+    """Each section that is there is one, and its components have names that can be folders."""
+    for section in SECTIONS:
+        if section in values:
+            _require_section(section, values[section], followed)
+    for section in NAMED:
+        found = values.get(section)
+        for name in found if isinstance(found, dict) else ():
+            check_name(f"{section}.{name}", name)
+            _require_section(f"{section}.{name}", found[name], followed)
+
+
+def _require_section(key: str, value: object, followed: bool) -> None:
+    leads_on = not followed and isinstance(value, str) and "${" in value
+    if not isinstance(value, dict) and not leads_on:
+        kind = kind_name(key)
+        raise ConfigError(
+            f"{key} is no section",
+            received=shortened(repr(value)),
+            expected=f"keys with values, and _target_ naming a {kind}" if kind else "keys with values",
+            fix=f"leave {key} as conf/ has it and set the keys in it, or choose one of conf/'s files",
+        )
+
+
+def _check_components(values: Values) -> None:
+    found = {key: values[key] for key in SINGLE if key in values}
+    for section in NAMED:  # last: what backends repeat is to be corrected elsewhere
+        found |= {f"{section}.{name}": each for name, each in values.get(section, {}).items()}
+    if "seed" in values:
+        _check_seed(values["seed"])
+    for key, each in found.items():
+        made(key, each, kind_at(key))
+
+
+def _check_seed(seed: Any) -> None:
+    check_value("seed", seed, int)
+    check_seed("seed", seed)
+
+
+def _check_build(build: Values) -> None:
+    for name, value in build.items():
+        if name not in BUILD:
+            raise unknown_key(f"build.{name}", name, tuple(BUILD))
+        if name != "precision" or value != MISSING:
+            check_value(f"build.{name}", value, BUILD[name])
+
+
+def _check_whole(values: Values) -> None:
+    for name in values:
+        if name not in KNOWN:
+            raise unknown_key(str(name), name, KNOWN)
+    if "build" in values and "more" not in values["build"]:
+        raise ConfigError("build.more is missing", received="nothing", expected="list[str]", fix="set build.more=[]")
+    for section in NAMED:
+        if not values.get(section):
+            group = section.removesuffix("s")
+            raise ConfigError(f"no {group} is left", received=f"{group}=[]", expected="one or more", fix=f"set {group}")
+    for section in SECTIONS:
+        if section not in values:
+            raise ConfigError(
+                f"the section {section} is missing",
+                received=f"only {', '.join(map(str, values)) or 'nothing'}",
+                expected=f"all of {', '.join(SECTIONS)}",
+                fix="bring params.yaml back to conf/ with `make params`",
+            )
+
+
+def _check_cells(values: Values) -> None:
+    """What is built, and what is left untimed, are precisions and backends that there are."""
+    precisions, backends, build = list(values["precisions"]), list(values["backends"]), values["build"]
+    require_known("evaluate.untimed", values["evaluate"].get("untimed", []), backends)
+    more = [name for name in precisions if name not in ALWAYS_BUILT]
+    require_known("build.more", build.get("more", []), more, f" ({', '.join(ALWAYS_BUILT)} are built anyway)")
+    if build.get("precision", MISSING) != MISSING:
+        require_known("build.precision", [build["precision"]], precisions)
+
+
+def _check_ranked(values: Values) -> None:
+    """Cells are ranked at a batch size that is timed; neither component knows the other's."""
+    timed, ranked = values["evaluate"].get("batch_sizes"), values["verdict"].get("batch_size")
+    if timed is not None and ranked is not None and ranked not in timed:
+        raise ConfigError(
+            "verdict.batch_size is not timed, so no cell could be recommended",
+            received=ranked,
+            expected=f"one of evaluate.batch_sizes: {', '.join(map(str, timed))}",
+            fix=f"set verdict.batch_size={timed[0]}, or add {ranked} to evaluate.batch_sizes",
+        )

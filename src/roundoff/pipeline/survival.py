@@ -1,0 +1,92 @@
+"""A stage's death by a signal, told by the process that outlives it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+
+from roundoff.errors import RoundoffError
+from roundoff.system import held_output
+
+PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# si_code of a signal that a terminal sent: to all its processes, so that the stage has it already
+FROM_KERNEL = 0x80
+PR_SET_PDEATHSIG = 1
+SHOWN_BYTES = 4000
+
+CRASHED = "a library's machine code failed; report it with the lines above"
+CAUSES = {
+    signal.SIGKILL: (
+        "mostly the system's answer to a lack of memory; give the machine or the container more, or lower "
+        "train.batch_size, evaluate.batch_sizes, dataset.size or calibrate.images"
+    ),
+    signal.SIGILL: (
+        "a library ran an instruction that this CPU does not have; set TF_ENABLE_ONEDNN_OPTS=0 in the environment, "
+        "under which TensorFlow does without oneDNN's generated code, and run the stage again"
+    ),
+    signal.SIGBUS: "mostly a full disk or a full /dev/shm under a mapped file; make room and run the stage again",
+    signal.SIGSEGV: CRASHED,
+    signal.SIGABRT: CRASHED,
+    signal.SIGFPE: CRASHED,
+}
+
+
+def surviving(main: Callable[[], object]) -> None:
+    """Run `main` in a child process that takes over this one's work, and exit with its code.
+
+    Where a signal ends it, say which and what to try, after what TensorFlow wrote last; the exit code is then 128 plus
+    the signal's number. SIGINT, SIGTERM and SIGHUP are passed on; the child ends when this process is killed.
+    """
+    heard = {signal.SIGCHLD, *PASSED_ON}
+    held_output.held = tempfile.TemporaryFile()  # noqa: SIM115 - both processes use it to their end
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, heard)
+    parent, child = os.getpid(), os.fork()
+    if child == 0:
+        _die_with(parent)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        main()
+        return
+    status = _waited_for(child, heard)
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0 and -code not in PASSED_ON:
+        _tell(signal.Signals(-code))
+    sys.exit(code if code >= 0 else 128 - code)
+
+
+def _die_with(parent: int) -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _waited_for(child: int, heard: set[signal.Signals]) -> int:
+    while True:
+        found = signal.sigwaitinfo(heard)
+        if found.si_signo != signal.SIGCHLD:
+            if found.si_code != FROM_KERNEL:
+                os.kill(child, found.si_signo)
+            continue
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return status
+
+
+def _tell(fatal: signal.Signals) -> None:
+    held = held_output.held
+    if held is not None:
+        size = held.seek(0, os.SEEK_END)
+        held.seek(max(0, size - SHOWN_BYTES))
+        with suppress(OSError):
+            sys.stderr.write(held.read().decode(errors="replace"))
+    error = RoundoffError(
+        f"The stage was ended by {fatal.name} ({signal.strsignal(fatal)})",
+        received=f"signal {fatal.value}; nothing is half written",
+        expected="a stage that ends by itself",
+        fix=CAUSES.get(fatal, "find who sent the signal, and run the stage again"),
+    )
+    print(f"error: {error}", file=sys.stderr)

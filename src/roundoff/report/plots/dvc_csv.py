@@ -1,0 +1,81 @@
+"""The data behind the plots as CSV, for `dvc plots show` and `dvc plots diff`."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from roundoff.report.sections.changes import quantized_cells
+from roundoff.report.words.decision import Decision
+from roundoff.revisions.read import Evidence
+
+SPEED_COLUMNS = (
+    "cell",
+    "precision",
+    "backend",
+    "batch",
+    "device_p50_ms",
+    "device_p50_low_ms",
+    "device_p50_high_ms",
+    "end_to_end_p50_ms",
+    "end_to_end_p50_low_ms",
+    "end_to_end_p50_high_ms",
+    "throughput_per_s",
+    "speedup",
+    "speedup_low",
+    "speedup_high",
+    "top1",
+    "top1_low",
+    "top1_high",
+    "size_mb",
+    "on_front",
+)
+CONFUSION_COLUMNS = ("actual", "predicted")
+
+
+def csv_files(evidence: Evidence) -> dict[str, str]:
+    """File name → text: a row per measured cell and batch size; a row per test image for the confusion matrix.
+
+    Both are always there, since dvc.yaml names them: with nothing but their heads where a run has no rows.
+    """
+    return {
+        "speed.csv": _csv(SPEED_COLUMNS, speed_rows(evidence)),
+        "confusion.csv": _csv(CONFUSION_COLUMNS, confusion_rows(evidence)),
+    }
+
+
+def confusion_rows(evidence: Evidence) -> Iterable[tuple[str, str]]:
+    """True class and answer of the worst 8-bit cell, a pair for each test image; none where none was measured."""
+    cell = next(iter(quantized_cells(evidence)), None)
+    guesses = evidence.guesses(cell) if cell else None
+    if guesses is not None:
+        for true, guess in zip(evidence.labels, guesses, strict=True):
+            yield evidence.class_name(true), evidence.class_name(guess)
+
+
+def speed_rows(evidence: Evidence) -> Iterable[tuple[Any, ...]]:
+    """A row in the order of SPEED_COLUMNS for each measured cell and batch size; None is an empty field."""
+    front = Decision(evidence.verdict).front
+    for cell in evidence.measured:
+        for batch, timing in cell.batches.items():
+            facts = {
+                **{name: timing.get(name) for name in SPEED_COLUMNS},
+                **{name: cell.accuracy.get(name) for name in ("top1", "top1_low", "top1_high")},
+                "cell": cell.key,
+                "precision": cell.precision,
+                "backend": cell.backend,
+                "batch": batch,
+                "size_mb": cell.facts.get("size_mb"),
+                "on_front": cell.key in front,
+            }
+            yield tuple(facts[name] for name in SPEED_COLUMNS)
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,126 @@
+"""The plots of the model. Their texts are English in every language: fonts for others may be missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roundoff.report.plots.style import BELOW, PALETTE, WIDTH, colour_of, draw, title
+from roundoff.report.render.document import Drawing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+WORST_TENSORS = 20
+
+
+MOST_CLASSES = 20
+
+
+def curves_figure(rows: Sequence[dict[str, str]]) -> Drawing | None:
+    """Training curves: every column with its `val_` twin, over the column `epoch`."""
+    if len(rows) < 2:
+        return None
+    panels = [name for name in ("loss", "accuracy") if name in rows[0]]
+    if not panels:
+        return None
+    epochs = [int(float(row["epoch"])) for row in rows]
+
+    def plot(figure: Figure) -> None:
+        from matplotlib.ticker import MaxNLocator
+
+        for axes, name in zip(np.ravel(figure.subplots(len(panels), 1, squeeze=False)), panels, strict=True):
+            for column, colour, label in ((name, PALETTE[0], "training"), (f"val_{name}", PALETTE[1], "validation")):
+                if column in rows[0]:
+                    axes.plot(epochs, [float(row[column]) for row in rows], color=colour, label=label)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.set_xlabel("epoch")
+            axes.set_title({"loss": "Loss (cross-entropy)", "accuracy": "Accuracy (fraction)"}[name], loc="left")
+            axes.legend()
+
+    return draw(plot, WIDTH, 2.5 * len(panels))
+
+
+def noise_figure(rows: Sequence[dict[str, str]]) -> Drawing | None:
+    """The tensors with the smallest signal-to-quantization-noise ratio, worst first."""
+    ranked = [(float(row["sqnr_db"]), row) for row in rows if _finite(row.get("sqnr_db"))]
+    worst = sorted(ranked, key=lambda pair: pair[0])[:WORST_TENSORS]
+    if not worst:
+        return None
+    kinds = tuple(sorted({row["kind"] for _, row in worst}))
+
+    def plot(figure: Figure) -> None:
+        from matplotlib.patches import Patch
+
+        axes = figure.add_subplot()
+        axes.barh(
+            range(len(worst)),
+            [ratio for ratio, _ in worst],
+            color=[colour_of(row["kind"], kinds) for _, row in worst],
+            height=0.7,
+        )
+        axes.set_yticks(range(len(worst)), [_short(row["tensor"]) for _, row in worst], fontsize=8)
+        axes.invert_yaxis()
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel("signal-to-quantization-noise ratio (dB), more is better")
+        title(figure, f"Quantization noise: the {len(worst)} worst of {len(ranked)} tensors")
+        figure.legend(handles=[Patch(color=colour_of(kind, kinds), label=kind) for kind in kinds], **BELOW)
+
+    return draw(plot, WIDTH, 1.3 + 0.22 * len(worst))
+
+
+def confusion_figure(name: str, matrix: NDArray[np.int64], classes: Sequence[str]) -> Drawing | None:
+    """A confusion matrix int64 [classes, classes] (true by guessed), coloured by the share of the true class."""
+    if len(classes) > MOST_CLASSES:
+        return None
+
+    def plot(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        _matrix(axes, matrix, classes)
+        title(figure, f"Confusion, {name}")
+        axes.set_xlabel("guessed class")
+        axes.set_ylabel("true class")
+
+    side = max(4.2, 0.4 * len(classes))
+    return draw(plot, side, side + 0.2)
+
+
+def _matrix(axes: Any, matrix: NDArray[np.int64], classes: Sequence[str]) -> None:
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)
+    axes.grid(visible=False)
+    for (true, guessed), count in np.ndenumerate(matrix):
+        if count:
+            ink = "white" if shares[true, guessed] > 0.3 else "#222222"
+            axes.text(guessed, true, str(count), ha="center", va="center", fontsize=8, color=ink)
+    axes.set_xticks(range(len(classes)), [_short(name, 12) for name in classes], rotation=90, fontsize=9)
+    axes.set_yticks(range(len(classes)), [_short(name, 12) for name in classes], fontsize=9)
+
+
+def flips_figure(images: Sequence[NDArray[np.uint8]], captions: Sequence[str]) -> Drawing | None:
+    """Images uint8 [H, W, C] in a grid with a caption under each."""
+    if not images:
+        return None
+    across = min(6, len(images))
+    down = -(-len(images) // across)
+
+    def plot(figure: Figure) -> None:
+        panels = np.ravel(figure.subplots(down, across, squeeze=False))
+        for axes in panels:
+            axes.set_axis_off()
+        for axes, image, caption in zip(panels, images, captions, strict=False):
+            axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            axes.set_title("\n".join(_short(line, 26) for line in caption.splitlines()), fontsize=8)
+
+    return draw(plot, 1.45 * across, 1.8 * down)
+
+
+def _short(name: str, length: int = 36) -> str:
+    return name if len(name) <= length else "…" + name[1 - length :]
+
+
+def _finite(text: str | None) -> bool:
+    return text not in (None, "") and bool(np.isfinite(float(text or "nan")))

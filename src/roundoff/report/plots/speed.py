@@ -1,0 +1,176 @@
+"""The plots of speed. Their texts are English in every language: fonts for others may be missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roundoff.measurement.latency import supported
+from roundoff.report.plots.style import BELOW, WIDTH, colour_of, draw, marker_of, title
+from roundoff.report.render.document import Drawing
+from roundoff.revisions.read import Cell, Evidence
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LOG_FROM_RATIO = 12.0
+MOST_ACROSS = 5
+QUARTILES = (25, 75)
+BOX_OPACITY = 0.35  # under a median line in full colour, so that a box narrower than the line is seen, too
+
+
+def latency_figure(evidence: Evidence, batch: int) -> Drawing | None:
+    """Box plots of the device-only latencies at one batch size: median, quartiles, whiskers at `whisker_ends`."""
+    timed, ends = _timed(evidence, batch), whisker_ends(evidence, batch)
+    if not timed:
+        return None
+    precisions = _precisions(evidence)
+
+    def plot(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        boxes = axes.bxp(
+            [_box(samples, ends) for _, samples in timed],
+            orientation="horizontal",
+            showfliers=False,
+            widths=0.6,
+            patch_artist=True,
+            medianprops={"linewidth": 2.4},
+        )
+        _colour_boxes(boxes, [colour_of(cell.precision, precisions) for cell, _ in timed])
+        axes.set_yticks(range(1, len(timed) + 1), [_name(cell) for cell, _ in timed])
+        axes.invert_yaxis()
+        axes.grid(axis="y", visible=False)
+        _time_axis(axes, [float(end) for _, samples in timed for end in np.percentile(samples, ends)])
+        axes.set_xlabel("device latency (ms)")
+        whiskers = "" if ends == QUARTILES else f", {ends[0]} % and {ends[1]} %"
+        title(figure, f"Latency of a batch of {batch}: median, quartiles{whiskers}")
+
+    return draw(plot, WIDTH, 1.3 + 0.34 * len(timed))
+
+
+def whisker_ends(evidence: Evidence, batch: int) -> tuple[int, int]:
+    """The farthest percentiles that every cell has runs enough for, by the rule that the metrics follow."""
+    fewest = min((samples.size for _, samples in _timed(evidence, batch)), default=0)
+    high = next((percent for percent in (99, 95, 90) if supported(percent / 100, fewest)), QUARTILES[1])
+    return 100 - high, high
+
+
+def _timed(evidence: Evidence, batch: int) -> list[tuple[Cell, NDArray[np.float64]]]:
+    rows = [(cell, evidence.samples(cell, batch).get("device_ms")) for cell in evidence.measured]
+    return [(cell, samples) for cell, samples in rows if samples is not None and samples.size]
+
+
+def _box(samples: NDArray[np.float64], ends: tuple[int, int]) -> dict[str, float]:
+    low, high = ends
+    names = {"whislo": low, "q1": 25, "med": 50, "q3": 75, "whishi": high}
+    return {name: float(np.percentile(samples, percent)) for name, percent in names.items()}
+
+
+def _colour_boxes(boxes: dict[str, Any], colours: Sequence[str]) -> None:
+    for index, colour in enumerate(colours):
+        boxes["boxes"][index].set(facecolor=(colour, BOX_OPACITY), edgecolor=colour)
+        ends = slice(2 * index, 2 * index + 2)
+        for line in [boxes["medians"][index], *boxes["whiskers"][ends], *boxes["caps"][ends]]:
+            line.set_color(colour)
+
+
+def _time_axis(axes: Any, values: Sequence[float]) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    if min(values) > 0 and max(values) / min(values) > LOG_FROM_RATIO:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def pareto_figure(evidence: Evidence, batch: int, front: Sequence[str]) -> Drawing | None:
+    """Accuracy with its 95 % interval over median latency with its 95 % interval; the front is a line."""
+    cells, line = _placed(evidence, batch), front_line(evidence, batch, front)
+    if not cells:
+        return None
+    precisions, backends = _precisions(evidence), tuple(dict.fromkeys(cell.backend for cell in cells))
+
+    def plot(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        for cell in cells:
+            time, accuracy = cell.batches[batch]["end_to_end_p50_ms"], 100 * cell.accuracy["top1"]
+            axes.errorbar(
+                time,
+                accuracy,
+                xerr=_time_error(cell.batches[batch]),
+                yerr=_accuracy_error(cell),
+                fmt=marker_of(cell.backend, backends),
+                color=colour_of(cell.precision, precisions),
+                markersize=8,
+                capsize=3,
+                linewidth=1.2,
+            )
+        if line:
+            axes.step(*zip(*line, strict=True), where="post", color="#888888", linestyle="--", linewidth=1, zorder=0)
+        _time_axis(axes, [cell.batches[batch]["end_to_end_p50_ms"] for cell in cells])
+        axes.set_xlabel("← faster: median latency end to end (ms)")
+        axes.set_ylabel("top-1 accuracy (%), 95 % interval")
+        title(figure, f"Accuracy against speed, batch {batch}")
+        _legend(figure, dict.fromkeys(cell.precision for cell in cells), precisions, backends)
+
+    return draw(plot, WIDTH, 4.2)
+
+
+def _time_error(timing: Mapping[str, Any]) -> NDArray[np.float64] | None:
+    low, median, high = (timing.get(f"end_to_end_p50{bound}_ms") for bound in ("_low", "", "_high"))
+    if low is None or median is None or high is None:
+        return None
+    return np.array([[max(0.0, median - low)], [max(0.0, high - median)]])
+
+
+def _accuracy_error(cell: Cell) -> NDArray[np.float64] | None:
+    low, top, high = (cell.accuracy.get(key) for key in ("top1_low", "top1", "top1_high"))
+    if low is None or top is None or high is None:
+        return None
+    return 100 * np.array([[top - low], [high - top]])
+
+
+def front_line(evidence: Evidence, batch: int, front: Sequence[str]) -> list[tuple[float, float]]:
+    """Milliseconds and percent of the front's members from fast to slow; none where fewer than two make no line.
+
+    Members that only size put there are left out: they would make it run backwards.
+    """
+    best, line = -1.0, list[tuple[float, float]]()
+    for cell in sorted(_placed(evidence, batch), key=lambda cell: cell.batches[batch]["end_to_end_p50_ms"]):
+        if cell.key in front and cell.accuracy["top1"] > best:
+            best = cell.accuracy["top1"]
+            line.append((cell.batches[batch]["end_to_end_p50_ms"], 100 * best))
+    return line if len(line) > 1 else []
+
+
+def _placed(evidence: Evidence, batch: int) -> list[Cell]:
+    """Cells with both an accuracy and a latency at the batch size."""
+    known = [cell for cell in evidence.measured if batch in cell.batches and cell.accuracy.get("top1") is not None]
+    return [cell for cell in known if cell.batches[batch].get("end_to_end_p50_ms")]
+
+
+def _legend(figure: Figure, shown: Iterable[str], precisions: tuple[str, ...], backends: tuple[str, ...]) -> None:
+    from matplotlib.lines import Line2D
+
+    colours = [
+        Line2D([], [], marker="o", linestyle="", color=colour_of(name, precisions), label=name) for name in shown
+    ]
+    shapes = [
+        Line2D([], [], marker=marker_of(name, backends), linestyle="", color="#888888", label=name) for name in backends
+    ]
+    handles = colours + shapes
+    rows = -(-len(handles) // MOST_ACROSS)
+    figure.legend(handles=handles, **(BELOW | {"ncols": -(-len(handles) // rows)}))
+
+
+def _precisions(evidence: Evidence) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(cell.precision for cell in evidence.measured))
+
+
+def _name(cell: Cell) -> str:
+    computed = "" if cell.label == cell.precision else f" (computes as {cell.label})"
+    return f"{cell.backend} {cell.precision}{computed}"

@@ -1,0 +1,83 @@
+"""How plots look: one style, colours that colour-blind readers can tell apart, texts that a phone can show."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from roundoff.report.render.document import Drawing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Draw = Callable[["Figure"], None]
+
+# Okabe and Ito's palette without its black and its yellow, which vanish on dark and on white pages; and a brown
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7B5B3A")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+CJK = ("Noto Sans CJK JP", "Noto Sans JP", "IPAexGothic", "IPAGothic", "TakaoGothic", "Hiragino Sans", "Yu Gothic")
+WIDTH = 6.2
+BELOW: Any = {"loc": "outside lower center", "ncols": 4}
+INK = "#222222"
+
+_STYLE: Any = {
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
+    "grid.color": "#9a9a9a",
+    "font.family": ["DejaVu Sans"],
+    "font.size": 10.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.linewidth": 0.6,
+    "grid.alpha": 0.5,
+    "legend.frameon": False,
+    "svg.hashsalt": "roundoff",
+    "text.parse_math": False,  # a class may be called $\foo$
+}
+
+
+def draw(plot: Draw, width: float, height: float) -> Drawing:
+    """Draw `plot` on a figure of `width` × `height` inches; the same input gives the same bytes."""
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    with mpl.rc_context({**_STYLE, "font.family": _fonts()}):
+        figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
+        FigureCanvasAgg(figure)
+        plot(figure)
+        return Drawing(png=_saved(figure, "png"), svg=_saved(figure, "svg"))
+
+
+@cache
+def _fonts() -> list[str]:
+    """The font, and one for Chinese and Japanese class names where the machine has it."""
+    from matplotlib.font_manager import fontManager
+
+    there = set(fontManager.get_font_names())
+    return [*_STYLE["font.family"], *[name for name in CJK if name in there][:1]]
+
+
+def _saved(figure: Figure, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    metadata = {"Date": None} if kind == "svg" else {"Software": None}
+    figure.savefig(buffer, format=kind, dpi=130, metadata=metadata, transparent=kind == "svg")
+    return buffer.getvalue()
+
+
+def colour_of(name: str, names: tuple[str, ...]) -> str:
+    """The colour of the `name` among all `names` of a plot."""
+    return PALETTE[names.index(name) % len(PALETTE)]
+
+
+def marker_of(name: str, names: tuple[str, ...]) -> str:
+    """The marker of the `name` among all `names` of a plot."""
+    return MARKERS[names.index(name) % len(MARKERS)]
+
+
+def title(figure: Figure, text: str) -> None:
+    """Above the whole figure, since long labels leave the axes too narrow for it."""
+    figure.suptitle(text, x=0.01, ha="left", fontsize="large")

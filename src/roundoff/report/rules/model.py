@@ -1,0 +1,110 @@
+"""Rules on what was computed: the whole test set, clear of chance, calibrated on training images, in the named type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from roundoff.measurement.accuracy import beats_chance
+from roundoff.report.rules.rule import NOTHING, Seen
+from roundoff.report.words.compute_types import computes, holds_name, kinds_words
+from roundoff.report.words.messages import Words
+from roundoff.report.words.numbers import percent, scientific
+from roundoff.revisions.read import Cell, Evidence
+
+
+def whole(evidence: Evidence, words: Words) -> Seen:
+    """Held where every cell answered as many images as the prepared test split has."""
+    count = (evidence.manifest.get("counts") or {}).get("test")
+    samples = {int(cell.accuracy["samples"]) for cell in evidence.measured if "samples" in cell.accuracy}
+    if count is None or not samples:
+        return NOTHING
+    text = words("list_separator").join(f"{number:,}" for number in sorted(samples))
+    return samples == {int(count)}, words("seen_whole", samples=text, count=f"{count:,}")
+
+
+def chance(evidence: Evidence, words: Words) -> Seen:
+    """Held where every accuracy's lower bound is above chance by the run's margin: the verdict's own criterion."""
+    lows = [float(cell.accuracy["top1_low"]) for cell in evidence.measured if "top1_low" in cell.accuracy]
+    if not lows:
+        return NOTHING
+    level, margin = evidence.chance, evidence.chance_margin
+    least = level + margin * (1 - level)
+    shown = {"low": percent(min(lows)), "chance": percent(level), "least": percent(least)}
+    return beats_chance(min(lows), level, margin), words("seen_chance", **shown)
+
+
+def calibration(evidence: Evidence, words: Words) -> Seen:
+    """Held where calibration took the manifest's seeded training indices, clear of the test set, without a warning."""
+    facts, manifest = evidence.facts("calibrate"), evidence.manifest
+    if not facts:
+        return NOTHING
+    wanted = ("method", "images", "held_out", "tensors")
+    parts = [words(f"calibrated_{name}", value=facts[name]) for name in wanted if facts.get(name) is not None]
+    pool, count = manifest.get("calibration_indices"), facts.get("images")
+    found = None if pool is None or count is None else _indices(pool[:count], manifest)
+    if found is not None:
+        parts.append(words("calibrated_indices", seed=manifest.get("seed", words("unknown")), **found))
+    warnings = facts.get("warnings")
+    parts += [words("calibrated_warning", text=words.said(str(text))) for text in warnings or ()]
+    text = words("group_separator").join(parts)
+    if warnings or (found is not None and (found["outside"] or found["in_test"] or found["count"] < (count or 0))):
+        return False, text
+    return (None if warnings is None or found is None or manifest.get("seed") is None else True), text
+
+
+def _indices(chosen: list[int], manifest: Mapping[str, Any]) -> dict[str, int]:
+    """How many indices there are, how many lie outside the training split, and how many are also test images."""
+    train = (manifest.get("counts") or {}).get("train", 0)
+    in_test = set((manifest.get("duplicates") or {}).get("train_indices") or ())
+    outside = sum(1 for index in chosen if not 0 <= index < train)
+    return {"count": len(chosen), "outside": outside, "in_test": len(in_test.intersection(chosen))}
+
+
+def numerics(evidence: Evidence, words: Words) -> Seen:
+    """Held where each cell's error and layers show the type of its name; what else layers multiply in is said."""
+    held = [holds_name(cell) for cell in evidence.measured]
+    if not held:
+        return NOTHING
+    parts = [words("seen_numerics", wrong=held.count(False), unknown=held.count(None), count=len(held))]
+    parts += filter(None, (_otherwise(cell, words) for cell in evidence.measured))
+    text = words("group_separator").join(parts)
+    if False in held:
+        return False, text
+    return (None if None in held else True), text
+
+
+def _otherwise(cell: Cell, words: Words) -> str:
+    """What the cell computes in besides or instead of its name; empty where that is all."""
+    if cell.label != cell.precision:
+        error = scientific((cell.facts.get("numerics") or {}).get("relative_error"))
+        return words("cell_relabelled", cell=cell.key, label=cell.label, error=error)
+    found = computes(cell)
+    if not found.others:
+        return ""
+    return words("cell_kinds", cell=cell.key, total=found.total, kinds=kinds_words(found.others, words))
+
+
+def outputs(evidence: Evidence, words: Words) -> Seen:
+    """Held where the timed runs' outputs differ from the accuracy run's by no more than was allowed."""
+    told = [
+        (float(timing["output_error"]), float(timing["output_tolerance"]))
+        for timing in evidence.timings
+        if timing.get("output_error") is not None and timing.get("output_tolerance") is not None
+    ]
+    if not told:
+        return None, words("seen_outputs_unrecorded")
+    most = max(error / allowed if allowed else 0.0 for error, allowed in told)
+    same = sum(1 for error, allowed in told if error <= allowed)
+    return same == len(told), words("seen_outputs", same=same, count=len(told), most=percent(most, 0))
+
+
+def repeats(evidence: Evidence, words: Words) -> Seen:
+    """Held where ten runs of one input agreed in every batch that was timed, and none failed for that."""
+    told = [timing for _, _, timing in evidence.batches if timing.get("repeat_spread") is not None]
+    if not told:
+        return NOTHING
+    held = [timing for timing in told if timing.get("repeat_tolerance")]
+    most = max((timing["repeat_spread"] / timing["repeat_tolerance"] for timing in held), default=0.0)
+    text = words("seen_repeats", same=len(held), count=len(told), most=percent(most, 0))
+    return len(held) == len(told), text

@@ -1,0 +1,38 @@
+"""Energy per image and memory of every cell."""
+
+from __future__ import annotations
+
+from roundoff.report.render.document import Field, Heading, Page, Paragraph, Table, row
+from roundoff.report.sections.tables import precision_name
+from roundoff.report.words.messages import Words
+from roundoff.report.words.numbers import MISSING, plain
+from roundoff.revisions.read import Cell, Evidence
+
+COLUMNS = ("backend", "precision", "memory", "energy", "batch", "watts", "source")
+
+
+def energy_section(page: Page, evidence: Evidence, words: Words) -> None:
+    """Millijoules per image with the batch size, the power and the counter; the reason where there are none."""
+    rows = tuple(_energy_row(cell, words) for cell in evidence.measured)
+    columns = tuple(words(f"col_{name}") for name in COLUMNS)
+    page.add(
+        Heading(2, words("energy_heading"), "energy"),
+        Paragraph(words("energy_intro")),
+        Table(words("energy_caption"), columns, rows, labels=2),
+    )
+
+
+def _energy_row(cell: Cell, words: Words) -> tuple[Field, ...]:
+    energy = cell.facts.get("energy") or {}
+    labels = (cell.backend, precision_name(cell, words), plain(cell.facts.get("memory_mb")))
+    if energy.get("mj_per_image") is None:
+        reason = energy.get("reason")
+        text = words("not_measured", reason=words.said(str(reason))) if reason else words("unknown")
+        return row(*labels, Field(text, "muted", span=len(COLUMNS) - len(labels)))
+    return row(
+        *labels,
+        plain(energy["mj_per_image"]),
+        f"{energy['batch_size']:,}" if energy.get("batch_size") else MISSING,
+        plain(energy.get("watts")),
+        words.said(str(energy.get("source") or words("unknown"))),
+    )

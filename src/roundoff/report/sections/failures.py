@@ -1,0 +1,40 @@
+"""Cells and batch sizes that should work and do not: their names, and a note on each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from roundoff.report.words.messages import Words
+from roundoff.revisions.read import Evidence
+
+MOST_WORDS = 400  # characters of a runtime's own words; the metrics have them all
+
+
+def failed_names(evidence: Evidence, words: Words) -> list[str]:
+    """Each failed cell, and each failed batch size of the others."""
+    return [name for name, _ in _failed(evidence, words)]
+
+
+def failure_notes(evidence: Evidence, words: Words) -> Iterator[str]:
+    """What failed, why in plain words, what the runtime said itself, and the command that tries again."""
+    for name, row in _failed(evidence, words):
+        sentences = [words("note_failed", cell=name, reason=words.said(str(row.get("reason"))))]
+        if row.get("detail"):
+            sentences.append(words("note_failed_words", text=_shortened(str(row["detail"]))))
+        if row.get("rerun"):
+            sentences.append(words("note_failed_again", command=row["rerun"]))
+        yield words("sentence_separator").join(sentences)
+
+
+def _failed(evidence: Evidence, words: Words) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for cell in evidence.cells:
+        if cell.failed:
+            yield cell.key, cell.facts
+        for batch, timing in cell.failed_batches.items():
+            yield words("cell_batch", cell=cell.key, batch=batch), timing
+
+
+def _shortened(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= MOST_WORDS else f"{flat[:MOST_WORDS]}…"

@@ -1,0 +1,51 @@
+"""Latency distributions and percentiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from roundoff.report.plots.speed import latency_figure, whisker_ends
+from roundoff.report.render.document import Details, Field, Figure, Heading, Page, Table, row
+from roundoff.report.sections.tables import precision_name
+from roundoff.report.words.messages import Words
+from roundoff.report.words.numbers import percent, plain
+from roundoff.revisions.read import Cell, Evidence
+
+PERCENTILES = {"p50": "p50", "p90": "p90", "p95": "p95", "p99": "p99", "p999": "p99.9"}
+CLOCKS = ("device", "end_to_end")
+
+
+def latency_section(page: Page, evidence: Evidence, words: Words) -> None:
+    """A plot a batch size, then all percentiles in one table that folds away."""
+    page.add(Heading(2, words("latency_heading"), "latency"))
+    for batch in evidence.batch_sizes:
+        name = f"latency_batch_{batch}"
+        low, high = whisker_ends(evidence, batch)
+        caption = words("latency_caption", batch=batch, low=low, high=high)
+        page.plot(latency_figure(evidence, batch), Figure(name, words("latency_alt", batch=batch), caption))
+    page.add(Details(words("percentiles_caption"), (_percentiles(evidence, words),)))
+
+
+def _percentiles(evidence: Evidence, words: Words) -> Table:
+    labels = tuple(words(f"col_{name}") for name in ("backend", "precision", "batch", "clock"))
+    tail = (words("col_variation"), words("col_runs"))
+    rows = tuple(
+        _percentile_row(cell, batch, timing, clock, words)
+        for cell in evidence.measured
+        for batch, timing in cell.batches.items()
+        for clock in CLOCKS
+    )
+    return Table(words("percentiles_caption"), (*labels, *PERCENTILES.values(), *tail), rows, labels=4)
+
+
+def _percentile_row(cell: Cell, batch: int, timing: Mapping[str, Any], clock: str, words: Words) -> tuple[Field, ...]:
+    return row(
+        cell.backend,
+        precision_name(cell, words),
+        str(batch),
+        words(f"clock_{clock}"),
+        *(plain(timing.get(f"{clock}_{key}_ms")) for key in PERCENTILES),
+        percent(timing.get("variation") if clock == "device" else None, 1),
+        f"{timing.get('runs') or 0:,}",
+    )

@@ -1,0 +1,35 @@
+"""The machine that the figures come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from roundoff.report.render.document import Heading, Page, Table, row
+from roundoff.report.words.messages import Words
+from roundoff.revisions.read import Evidence
+
+
+def machine_section(page: Page, evidence: Evidence, words: Words) -> None:
+    """Every part of the fingerprint."""
+    rows = tuple(row(name, value) for name, value in _flat(evidence.platform))
+    columns = (words("col_item"), words("col_value"))
+    page.add(Heading(2, words("machine_heading"), "machine"), Table(words("machine_caption"), columns, rows, labels=2))
+
+
+def machine_name(platform: Mapping[str, Any], words: Words) -> str:
+    """The GPUs if there are any, else the CPU."""
+    gpus = platform.get("gpus") or []
+    if gpus:
+        return ", ".join(dict.fromkeys(words("machine_gpu", name=gpu.get("name"), sm=gpu.get("sm")) for gpu in gpus))
+    cpu = platform.get("cpu") or {}
+    return words("machine_cpu", model=cpu.get("model"), cores=cpu.get("cores"))
+
+
+def _flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
+    """Nested parts as `gpus.0.name`; lists and objects that are empty say so."""
+    children = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else None
+    if children is None:
+        return [(prefix, "–" if value is None else str(value))]
+    found = [pair for key, child in children for pair in _flat(child, f"{prefix}.{key}" if prefix else str(key))]
+    return found or [(prefix, "–")]

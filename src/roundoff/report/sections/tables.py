@@ -1,0 +1,202 @@
+"""The tables that come first: precisions, frameworks, size, load time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from roundoff.report.render.document import Field, Heading, Page, Paragraph, Table, row
+from roundoff.report.words.compute_types import computes
+from roundoff.report.words.decision import TONES, Decision
+from roundoff.report.words.messages import Words
+from roundoff.report.words.numbers import MISSING, percent, percent_with_interval, plain, times_with_interval
+from roundoff.revisions.read import Cell, Evidence
+
+
+def precision_section(page: Page, evidence: Evidence, words: Words) -> None:
+    """Every cell with time, throughput, accuracy, size, load time and its ratio to FP32; a table a batch size."""
+    page.add(Heading(2, words("precision_heading"), "precision"), Paragraph(words("precision_intro")))
+    for batch in evidence.batch_sizes:
+        page.add(_precision_table(evidence, batch, words))
+    if not evidence.platform.get("gpus"):
+        page.add(Paragraph(words("cpu_note"), "note"))
+
+
+def _precision_table(evidence: Evidence, batch: int, words: Words) -> Table:
+    names = (
+        "backend",
+        "precision",
+        "verdict",
+        "device",
+        "end_to_end",
+        "throughput",
+        "accuracy",
+        "size",
+        "load",
+        "speedup",
+    )
+    decision = Decision(evidence.verdict)
+    rows = tuple(_precision_row(cell, batch, decision, words) for cell in evidence.measured)
+    absent = absent_rows(evidence, words, span=8)
+    columns = tuple(words(f"col_{name}") for name in names)
+    failed = failed_rows(evidence, words, span=7)
+    return Table(words("precision_caption", batch=batch), columns, rows + failed + absent, labels=3)
+
+
+def _precision_row(cell: Cell, batch: int, decision: Decision, words: Words) -> tuple[Field, ...]:
+    timing, name = cell.batches.get(batch, {}), precision_name(cell, words)
+    if timing.get("reason"):
+        reason = reason_field(cell.batch_status(batch), timing["reason"], words, span=7)
+        return row(cell.backend, name, verdict_field(decision.verdict(cell.key), words), reason)
+    return row(
+        cell.backend,
+        name,
+        verdict_field(decision.verdict(cell.key), words),
+        plain(timing.get("device_p50_ms")),
+        plain(timing.get("end_to_end_p50_ms")),
+        plain(timing.get("throughput_per_s")),
+        percent_with_interval(cell.accuracy, "top1"),
+        plain(cell.facts.get("size_mb")),
+        plain(cell.facts.get("load_ms")),
+        _ratio_field(cell, batch, decision, words),
+    )
+
+
+def _ratio_field(cell: Cell, batch: int, decision: Decision, words: Words) -> Field:
+    if cell.precision == "fp32":
+        timed = cell.batches.get(batch, {}).get("device_p50_ms") is not None
+        return Field(words("base") if timed else MISSING)
+    ratio = times_with_interval(cell.batches.get(batch, {}), "speedup")
+    if decision.same_speed(cell.key, batch):
+        return Field(words("same_speed", ratio=ratio), "muted")
+    return Field(ratio)
+
+
+def framework_section(page: Page, evidence: Evidence, words: Words) -> None:
+    """Precisions down, backends across, one table a batch size."""
+    page.add(Heading(2, words("framework_heading"), "frameworks"), Paragraph(words("framework_intro")))
+    backends, precisions = _names(evidence.cells)
+    for batch in evidence.batch_sizes:
+        rows = tuple(
+            row(name, *(_framework_text(evidence.cell(f"{name}/{backend}"), batch, words) for backend in backends))
+            for name in precisions
+        )
+        caption = words("framework_caption", batch=batch)
+        page.add(Table(caption, (words("col_precision"), *backends), rows))
+
+
+def _framework_text(cell: Cell | None, batch: int, words: Words) -> Field:
+    if cell is None:
+        return Field(MISSING)
+    timing = cell.batches.get(batch, {})
+    if cell.failed or batch in cell.failed_batches:
+        return Field(words("failed"), "bad")
+    if timing.get("device_p50_ms") is None:
+        return Field(words("not_timed" if cell.measured else "not_run"), "muted")
+    time, throughput = plain(timing.get("device_p50_ms")), plain(timing.get("throughput_per_s"))
+    return Field(words("framework_cell", time=time, throughput=throughput))
+
+
+def size_section(page: Page, evidence: Evidence, words: Words) -> None:
+    """Size of every artifact that was built, run or not, with its share of the same backend's FP32."""
+    backends, precisions = _names(evidence.cells)
+    rows = tuple(
+        row(name, *(_size_text(evidence, name, backend, words) for backend in backends)) for name in precisions
+    )
+    page.add(
+        Heading(2, words("size_heading"), "size"),
+        Table(words("size_caption"), (words("col_precision"), *backends), rows),
+    )
+
+
+def _size_text(evidence: Evidence, precision: str, backend: str, words: Words) -> str:
+    cell, wide = evidence.cell(f"{precision}/{backend}"), evidence.cell(f"fp32/{backend}")
+    size = cell.facts.get("size_mb") if cell else None
+    whole = wide.facts.get("size_mb") if wide else None
+    if size is None or not whole:
+        return plain(size)
+    return words("size_cell", size=plain(size), share=percent(size / whole, 0))
+
+
+def load_section(page: Page, evidence: Evidence, words: Words) -> None:
+    """Load and build time of every cell."""
+    columns = tuple(words(f"col_{name}") for name in ("backend", "precision", "load", "build"))
+    rows = tuple(
+        row(
+            cell.backend,
+            precision_name(cell, words),
+            *(plain(cell.facts.get(key)) for key in ("load_ms", "build_s")),
+        )
+        for cell in evidence.cells
+        if cell.measured or cell.facts.get("build_s") is not None
+    )
+    page.add(Heading(2, words("load_heading"), "load"), Paragraph(words("load_intro")))
+    page.add(Table(words("load_caption"), columns, rows, labels=2))
+
+
+def precision_name(cell: Cell, words: Words) -> str:
+    """The precision asked for, and what is computed in besides it or instead."""
+    if cell.label != cell.precision:
+        return words("computes_as", precision=cell.precision, label=cell.label)
+    found = computes(cell)
+    if not found.others:
+        return cell.precision
+    key = "rest_in" if found.share_named else "multiplies_in"
+    return words(key, precision=cell.precision, kinds=words("list_separator").join(found.others))
+
+
+def absent_groups(evidence: Evidence) -> dict[tuple[str, str], list[str]]:
+    """Precisions that cannot run here, by backend and reason."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for cell in evidence.cells:
+        if not cell.measured and not cell.failed:
+            reason = str(cell.facts.get("reason") or MISSING)
+            groups.setdefault((cell.backend, reason), []).append(cell.precision)
+    return groups
+
+
+def absent_rows(evidence: Evidence, words: Words, span: int) -> tuple[tuple[Field, ...], ...]:
+    """A row for each backend and reason: the precisions that were not run, and why, over `span` columns."""
+    return tuple(
+        row(
+            backend,
+            words("list_separator").join(names),
+            Field(words("unavailable", reason=words.said(reason)), "muted", span),
+        )
+        for (backend, reason), names in absent_groups(evidence).items()
+    )
+
+
+def failed_rows(evidence: Evidence, words: Words, span: int) -> tuple[tuple[Field, ...], ...]:
+    """A row for each cell that should work and does not: its verdict, and why, over `span` columns."""
+    decision = Decision(evidence.verdict)
+    return tuple(
+        row(
+            cell.backend,
+            precision_name(cell, words),
+            verdict_field(decision.verdict(cell.key), words),
+            reason_field("failed", str(cell.facts.get("reason") or MISSING), words, span),
+        )
+        for cell in evidence.cells
+        if cell.failed
+    )
+
+
+def reason_field(status: str, reason: str, words: Words, span: int) -> Field:
+    """Why a cell or one of its batch sizes has no figures."""
+    failed = status == "failed"
+    key = "failed_because" if failed else "unavailable"
+    return Field(words(key, reason=words.said(reason)), "bad" if failed else "muted", span)
+
+
+def verdict_field(verdict: str | None, words: Words) -> Field:
+    """The verdict as a coloured word."""
+    if verdict is None:
+        return Field(MISSING)
+    return Field(words(f"verdict_{verdict}"), TONES[verdict])
+
+
+def _names(cells: Iterable[Cell]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Backends and precisions, each once, in the order of the cells."""
+    backends = dict.fromkeys(cell.backend for cell in cells)
+    precisions = dict.fromkeys(cell.precision for cell in cells)
+    return tuple(backends), tuple(precisions)

@@ -1,0 +1,113 @@
+"""What a cell multiplies in, by its layers and by its measured error, against the type that it is named after."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from roundoff.report.words.messages import Words
+from roundoff.revisions.read import Cell
+
+FAMILIES = {"fp": "float", "tf": "float", "bf": "bfloat", "int": "int", "uint": "int"}
+NAMED = re.compile(r"(fp|tf|bf|int|uint)(\d+)")
+QUANTIZED_BITS = 8
+FULL_WIDTH = ("fp32", "tf32")
+
+
+@dataclass(frozen=True)
+class Computes:
+    """Convolutions and matrix products by the type that they multiply in, and the type that the cell's name promises.
+
+    `named` is NumPy's name or its beginning ("float16", "int8", "float8"), None for a name that tells no type; `counts`
+    leaves out layers whose type is not known; `shares` of the multiply-adds are None where nothing tells them.
+    """
+
+    named: str | None
+    counts: Mapping[str, int]
+    shares: Mapping[str, float] | None
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def others(self) -> dict[str, int]:
+        """Layers in a type that the name does not promise; empty where it promises none."""
+        return {kind: count for kind, count in self.counts.items() if self.named and not self._is_named(kind)}
+
+    @property
+    def share_named(self) -> float:
+        """The share of the work in the named type: of the multiply-adds if they are known, else of the layers."""
+        amounts: Mapping[str, float] = self.shares or self.counts
+        whole = sum(amounts.values())
+        return sum(amount for kind, amount in amounts.items() if self._is_named(kind)) / whole if whole else 0.0
+
+    @property
+    def as_named(self) -> bool | None:
+        """Whether the layers multiply in the named type; None where they do not tell.
+
+        Networks of eight bits or fewer may leave a few layers wider, so for them most of the work has to be.
+        """
+        if self.named is None or not self.counts:
+            return None
+        return not self.others or (self._quantized and self.share_named > 0.5)
+
+    @property
+    def _quantized(self) -> bool:
+        return int(re.sub(r"\D", "", self.named or "") or 0) <= QUANTIZED_BITS
+
+    def _is_named(self, kind: str) -> bool:
+        # uint8 weights are int8 ones, shifted by 128
+        return self.named is not None and kind.removeprefix("u").startswith(self.named)
+
+
+def computes(cell: Cell) -> Computes:
+    """From the cell's `numerics`: `layer_types`, counts by type, and `compute_share` where the runtime tells it."""
+    told: Mapping[str, Any] = cell.facts.get("numerics") or {}
+    counts: Mapping[str, int] = told.get("layer_types") or {}
+    given: Mapping[str, float] = told.get("compute_share") or {}
+    known = {kind: count for kind, count in counts.items() if kind != "unknown"}
+    shares = {kind: share for kind, share in given.items() if kind != "unknown"}
+    return Computes(_named(cell.precision), known, shares or None)
+
+
+def holds_name(cell: Cell) -> bool | None:
+    """Whether the cell computes in the type of its name, by its measured error and its layers; None if neither tells.
+
+    The error proves FP32 and TF32 alone: a narrower type's error is also that of values rounded to it and multiplied
+    in a wider one.
+    """
+    if cell.label != cell.precision:
+        return False
+    by_layers = computes(cell).as_named
+    if by_layers is None and cell.precision in FULL_WIDTH:
+        return True if (cell.facts.get("numerics") or {}).get("relative_error") is not None else None
+    return by_layers
+
+
+def is_8_bit(cell: Cell) -> bool:
+    """Whether the cell's weights take eight bits or fewer: by the build, or by its name in a run that does not tell."""
+    bits = re.search(r"\d+", _weights(cell))
+    return bits is not None and int(bits[0]) <= QUANTIZED_BITS
+
+
+def is_quantized_integer(cell: Cell) -> bool:
+    """Whether those are integers, so that the noise of integer grids is the cell's."""
+    return is_8_bit(cell) and "int" in _weights(cell)
+
+
+def _weights(cell: Cell) -> str:
+    return str(cell.facts.get("weights") or _named(cell.precision) or "")
+
+
+def kinds_words(counts: Mapping[str, int], words: Words) -> str:
+    """For example "21 in int8, 1 in float32"."""
+    parts = (words("layers_in", count=count, kind=kind) for kind, count in counts.items())
+    return words("list_separator").join(parts)
+
+
+def _named(precision: str) -> str | None:
+    match = NAMED.match(precision)
+    return f"{FAMILIES[match[1]]}{match[2]}" if match else None

@@ -1,0 +1,28 @@
+"""Cells in running text."""
+
+from __future__ import annotations
+
+from roundoff.report.sections.tables import precision_name
+from roundoff.report.words.decision import Decision, Recommendation
+from roundoff.report.words.messages import Words
+from roundoff.revisions.read import Cell, Evidence
+
+
+def waiting_words(choice: Recommendation, evidence: Evidence, words: Words) -> str:
+    """Undecided cells that a recommendation waits for, each with the number of test images that would decide."""
+    decision = Decision(evidence.verdict)
+    names = (_waiting_name(cell, decision, words) for cell in choice.waiting)
+    key = "answer_waiting" if choice.cell else "answer_undecided"
+    return words(key, cells=words("list_separator").join(names))
+
+
+def _waiting_name(cell: str, decision: Decision, words: Words) -> str:
+    if decision.undecidable(cell):
+        return words("cell_undecidable", cell=cell)
+    count = decision.samples_needed(cell)
+    return words("cell_needs", cell=cell, count=count) if count else cell
+
+
+def cell_name(cell: Cell, words: Words) -> str:
+    """A cell in running text: what it computes in, and on what."""
+    return f"{precision_name(cell, words)} / {cell.backend}"

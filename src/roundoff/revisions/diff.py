@@ -1,0 +1,260 @@
+"""Two sets of metrics side by side: what differs beyond the measured noise, and what must not be compared."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from roundoff.revisions.basis import Basis, Part
+from roundoff.revisions.read import Cell
+from roundoff.revisions.revision import Snapshot
+
+Judgement = Literal["better", "worse", "within noise", "unchanged", "noise unknown", "other machine", "not comparable"]
+Kind = Literal["share", "ratio", "session", "exact"]
+
+# Two sessions are never interleaved: one model timed against itself in two of them read 0.88 to 1.0.
+SESSION_DRIFT = 0.12
+SESSION_CHECKS = {"latency", "throughput", "energy"}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a cell: its key in the metrics, whether more is better, and what its noise is made of.
+
+    `within` is the key of what it was measured at or on: figures of different ones are not compared.
+    """
+
+    key: str
+    more_is_better: bool
+    kind: Kind
+    within: str | None = None
+
+
+CELL_FIGURES = (
+    Figure("size_mb", False, "exact"),
+    Figure("load_ms", False, "session"),
+    Figure("memory_mb", False, "session"),
+)
+ACCURACY_FIGURES = (Figure("top1", True, "share", "samples"), Figure("agreement", True, "share", "samples"))
+BATCH_FIGURES = (
+    Figure("device_p50_ms", False, "session"),
+    Figure("end_to_end_p50_ms", False, "session"),
+    Figure("throughput_per_s", True, "session"),
+    Figure("speedup", True, "ratio"),
+)
+ENERGY_FIGURES = (Figure("mj_per_image", False, "session", "batch_size"),)
+
+SESSION_FIGURES = {
+    figure.key for figure in (*CELL_FIGURES, *BATCH_FIGURES, *ENERGY_FIGURES) if figure.kind == "session"
+}
+
+
+@dataclass(frozen=True)
+class Change:
+    """One figure of one cell in both snapshots.
+
+    `change` is b − a where `unit` is `points`, b ÷ a − 1 where it is `ratio`, None where that says nothing;
+    [`low`, `high`] is its 95 % interval, where there is one.
+    """
+
+    cell: str
+    figure: str
+    a: float | str | None
+    b: float | str | None
+    change: float | None
+    low: float | None
+    high: float | None
+    judgement: Judgement
+    unit: Literal["points", "ratio"] = "ratio"
+
+
+def compare(
+    a: Snapshot, b: Snapshot, drift: float = SESSION_DRIFT, bases: tuple[Basis, Basis] = (Basis(), Basis())
+) -> list[Change]:
+    """Every figure that either snapshot has; between different fingerprints nothing is called better or worse.
+
+    `bases` are what a and b rest on: verdicts on different targets or test sets are not compared, nor are accuracies on
+    different test sets.
+
+    `drift` is the relative change that absolute figures may show between two sessions on one machine with a GPU.
+    Without one they are not judged: whatever else ran on the CPU is in them, and the metrics do not know what that was.
+    """
+    same_machine = a.platform.get("id") == b.platform.get("id")
+    on_cpu = not (a.platform.get("gpus") and b.platform.get("gpus"))
+    apart = differing_bases(a, b, bases)
+    changes = []
+    for name in dict.fromkeys([*a.cells, *b.cells]):
+        found = [
+            *_verdict_changes(name, a, b, bases),
+            *_cell_changes(name, a.cells.get(name), b.cells.get(name), drift),
+        ]
+        found = [_on_another_basis(change, apart) for change in found]
+        found = [_unjudged(change) for change in found] if on_cpu else found
+        changes += found if same_machine else [_elsewhere(change) for change in found]
+    return changes
+
+
+def differing_bases(a: Snapshot, b: Snapshot, bases: tuple[Basis, Basis]) -> set[Part]:
+    """Whether targets or test sets are known to differ; the latter also by the number of images."""
+    apart = bases[0].differs(bases[1])
+    samples = [
+        {cell.accuracy["samples"] for cell in side.cells.values() if "samples" in cell.accuracy} for side in (a, b)
+    ]
+    return apart | {"test set"} if all(samples) and samples[0] != samples[1] else apart
+
+
+def differing_parts(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The parts of two fingerprints that differ, by dotted name."""
+    left, right = dict(_flat(a)), dict(_flat(b))
+    names = [name for name in dict.fromkeys([*left, *right]) if name != "id"]
+    return {name: (left.get(name), right.get(name)) for name in names if left.get(name) != right.get(name)}
+
+
+def _verdict_changes(name: str, a: Snapshot, b: Snapshot, bases: tuple[Basis, Basis]) -> Iterator[Change]:
+    """Only from pass to fail or back is a change: `undecided` may become either without any change of the model.
+
+    What fails by absolute times or energy alone may do so by the drift of sessions.
+    """
+    before, after = a.verdicts.get(name), b.verdicts.get(name)
+    if before is None or after is None:
+        return
+    judged: dict[tuple[str, str], Judgement] = {("pass", "fail"): "worse", ("fail", "pass"): "better"}
+    judgement = "unchanged" if before == after else judged.get((before, after), "within noise")
+    failed = [(side.failed or {}).get(name) for side in bases]
+    broken = failed[0] if before == "fail" else failed[1]
+    if judgement in ("better", "worse") and broken and broken <= SESSION_CHECKS:
+        judgement = "noise unknown"
+    yield Change(name, "verdict", before, after, None, None, None, judgement)
+
+
+def _cell_changes(name: str, a: Cell | None, b: Cell | None, drift: float) -> Iterator[Change]:
+    states = [str(cell.facts.get("status")) if cell else "absent" for cell in (a, b)]
+    yield from _status_changes(name, "status", *states)
+    if a is None or b is None:
+        return
+    for batch in sorted({*a.batches} & {*b.batches}):
+        yield from _status_changes(name, f"batch {batch}: status", a.batch_status(batch), b.batch_status(batch))
+    if a.measured and b.measured and a.label != b.label:
+        yield Change(name, "computes as", a.label, b.label, None, None, None, "not comparable")
+    for prefix, figures, left, right in _parts(a, b):
+        for figure in figures:
+            found = _change(name, prefix, figure, left, right, drift)
+            if found is not None:
+                yield found
+
+
+def _status_changes(name: str, figure: str, before: str, after: str) -> Iterator[Change]:
+    """What was measured and now fails got worse, the reverse better; what cannot run here is no fault of the change."""
+    judged: dict[tuple[str, str], Judgement] = {("measured", "failed"): "worse", ("failed", "measured"): "better"}
+    if before != after:
+        judgement = judged.get((before, after), "not comparable")
+        yield Change(name, figure, before, after, None, None, None, judgement)
+
+
+def _parts(a: Cell, b: Cell) -> Iterator[tuple[str, tuple[Figure, ...], Mapping[str, Any], Mapping[str, Any]]]:
+    yield "", ACCURACY_FIGURES, a.accuracy, b.accuracy
+    yield "", CELL_FIGURES, a.facts, b.facts
+    yield "", ENERGY_FIGURES, a.facts.get("energy") or {}, b.facts.get("energy") or {}
+    for batch in sorted({*a.batches, *b.batches}):
+        yield f"batch {batch}: ", BATCH_FIGURES, a.batches.get(batch, {}), b.batches.get(batch, {})
+
+
+def _change(
+    cell: str, prefix: str, figure: Figure, a: Mapping[str, Any], b: Mapping[str, Any], drift: float
+) -> Change | None:
+    before, after = a.get(figure.key), b.get(figure.key)
+    name = prefix + figure.key
+    if before is None and after is None:
+        return None
+    if before is None or after is None:
+        return Change(cell, name, before, after, None, None, None, "not comparable")
+    if figure.within and _apart(a.get(figure.within), b.get(figure.within)):
+        return Change(cell, name, before, after, None, None, None, "not comparable")
+    if before == after:
+        return Change(cell, name, before, after, 0.0, None, None, "unchanged")
+    if figure.kind != "share" and min(before, after) <= 0:
+        return Change(cell, name, before, after, None, None, None, _without_ratio(figure, before, after))
+    change = after - before if figure.kind == "share" else after / before - 1
+    low, high = interval_of_change(figure, a, b, drift)
+    unit: Literal["points", "ratio"] = "points" if figure.kind == "share" else "ratio"
+    return Change(cell, name, before, after, change, low, high, _judgement(figure, change, low, high), unit)
+
+
+def interval_of_change(
+    figure: Figure, a: Mapping[str, Any], b: Mapping[str, Any], drift: float
+) -> tuple[float | None, float | None]:
+    """The 95 % interval of a change from the intervals of both figures (MOVER: Zou and Donner, Stat. Med. 27, 2008).
+
+    Shares by difference (for Wilson's intervals this is Newcombe's, Stat. Med. 17, 1998), ratios by their logarithms;
+    absolute figures of two sessions by `drift`, or by the spread of either session's rounds where that is more; both
+    are far wider than the interval of a median.
+    """
+    before, after = float(a[figure.key]), float(b[figure.key])
+    if figure.kind == "exact":
+        return after / before - 1, after / before - 1
+    if figure.kind == "session":
+        widest = 1 + max(drift, *(float(side.get("round_spread") or 0.0) for side in (a, b)))
+        return after / before / widest - 1, after / before * widest - 1
+    known = [side.get(f"{figure.key}_{end}") for side in (a, b) for end in ("low", "high")]
+    bounds = [float(bound) for bound in known if bound is not None]
+    if len(bounds) < len(known):
+        return None, None
+    if figure.kind == "share":
+        return _difference(before, after, *bounds)
+    low, high = _difference(math.log(before), math.log(after), *(math.log(bound) for bound in bounds))
+    return math.expm1(low), math.expm1(high)
+
+
+def _difference(a: float, b: float, a_low: float, a_high: float, b_low: float, b_high: float) -> tuple[float, float]:
+    return b - a - math.hypot(b - b_low, a_high - a), b - a + math.hypot(b_high - b, a - a_low)
+
+
+def _judgement(figure: Figure, change: float, low: float | None, high: float | None) -> Judgement:
+    if low is None or high is None:
+        return "noise unknown"
+    if low <= 0 <= high:
+        return "within noise"
+    return "better" if (change > 0) == figure.more_is_better else "worse"
+
+
+def _apart(a: Any, b: Any) -> bool:
+    return a is not None and b is not None and a != b
+
+
+def _without_ratio(figure: Figure, before: float, after: float) -> Judgement:
+    """Of a figure that is or becomes 0: only what has no noise is more or less."""
+    if figure.kind != "exact":
+        return "noise unknown"
+    return "better" if (after > before) == figure.more_is_better else "worse"
+
+
+def _on_another_basis(change: Change, apart: set[Part]) -> Change:
+    on: dict[str, set[Part]] = {
+        "verdict": {"target", "test set", "reference", "chance margin"},
+        "top1": {"test set"},
+        "agreement": {"test set", "reference"},
+    }
+    if change.judgement == "unchanged" or not apart & on.get(change.figure, set()):
+        return change
+    return replace(change, change=None, low=None, high=None, judgement="not comparable")
+
+
+def _unjudged(change: Change) -> Change:
+    if change.judgement not in ("better", "worse") or change.figure.rsplit(" ", 1)[-1] not in SESSION_FIGURES:
+        return change
+    return replace(change, judgement="noise unknown")
+
+
+def _elsewhere(change: Change) -> Change:
+    if change.judgement not in ("better", "worse"):
+        return change
+    return replace(change, judgement="other machine")
+
+
+def _flat(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    children = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else None
+    if children is None:
+        return [(prefix, value)]
+    return [pair for key, child in children for pair in _flat(child, f"{prefix}.{key}" if prefix else str(key))]

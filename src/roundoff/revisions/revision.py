@@ -1,0 +1,127 @@
+"""Metrics as they are in the workspace, in a git revision, or in a DVC experiment."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from roundoff.errors import DataError
+from roundoff.revisions.read import Cell, cells_of, has_cells
+
+WORKSPACE = "workspace"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Cells and verdicts of one revision by name (PRECISION/BACKEND), and the fingerprint of the machine."""
+
+    revision: str
+    commit: str | None
+    platform: Mapping[str, Any]
+    cells: Mapping[str, Cell]
+    verdicts: Mapping[str, str]
+
+
+def snapshot(project: Path, metrics: str, revision: str | None) -> Snapshot:
+    """The metrics in the folder `metrics` of `project` at a revision; None is the workspace. Raises DataError."""
+    if revision is None:
+        return _snapshot(WORKSPACE, None, _workspace_files(project / metrics), metrics)
+    commit = resolve(project, revision)
+    return _snapshot(revision, commit, _committed_files(project, metrics, commit), metrics)
+
+
+def resolve(project: Path, revision: str) -> str:
+    """The commit of a git revision or of a DVC experiment's name; raises DataError."""
+    found = _git(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    if found.returncode == 0:
+        return found.stdout.strip()
+    commits = _experiments(project).get(revision, [])
+    if len(commits) == 1:
+        return commits[0]
+    raise DataError(
+        "no such revision" if not commits else "several experiments have this name",
+        received=revision if not commits else f"{revision}: {', '.join(commit[:12] for commit in commits)}",
+        expected="a git revision, or the name of one DVC experiment",
+        fix="list them with `git log --oneline` and `dvc exp show`, and give one of those",
+    )
+
+
+def _experiments(project: Path) -> dict[str, list[str]]:
+    """Commits of DVC's experiments by name: refs/exps/XX/YYYY…/NAME."""
+    listed = _git(project, "for-each-ref", "--format=%(objectname) %(refname)", "refs/exps/")
+    found: dict[str, list[str]] = {}
+    for line in listed.stdout.splitlines():
+        commit, ref = line.split(" ", 1)
+        parts = PurePosixPath(ref).parts
+        if len(parts) == 5:
+            found.setdefault(parts[-1], []).append(commit)
+    return found
+
+
+def _committed_files(project: Path, metrics: str, commit: str) -> dict[str, str]:
+    folder = PurePosixPath(metrics)
+    listed = _git(project, "ls-tree", "-z", "--name-only", commit, "--", f"{folder}/")
+    names = [name for name in listed.stdout.split("\0") if name.endswith(".json")]
+    return {PurePosixPath(name).stem: _git(project, "show", f"{commit}:./{name}").stdout for name in names}
+
+
+def _workspace_files(folder: Path) -> dict[str, str]:
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.json"))}
+
+
+def _snapshot(revision: str, commit: str | None, files: Mapping[str, str], metrics: str) -> Snapshot:
+    contents = {name: _parsed(revision, name, text) for name, text in files.items()}
+    measured = {name: content for name, content in contents.items() if has_cells(name, content)}
+    if not measured:
+        raise DataError(
+            "there are no metrics to compare",
+            received=f"no measured cells in {metrics}/ of {revision}",
+            expected="fp32.json, fp16.json, int8.json as `evaluate` writes them",
+            fix="run `dvc repro evaluate`, or name a revision that has them",
+        )
+    cells = {cell.key: cell for name, content in measured.items() for cell in cells_of(name, content)}
+    judged = (contents.get("verdict") or {}).get("cells") or {}
+    verdicts = {name: found["verdict"] for name, found in judged.items() if found.get("verdict")}
+    return Snapshot(revision, commit, next(iter(measured.values()))["platform"], cells, verdicts)
+
+
+def _parsed(revision: str, name: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{name}.json of {revision} is not JSON",
+            received=str(error),
+            expected="a file that `evaluate` wrote",
+            fix="restore it with `git checkout` or `dvc repro`",
+        ) from None
+
+
+def _git(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(project), *arguments], capture_output=True, encoding="utf-8", check=False
+        )
+    except FileNotFoundError:
+        raise DataError(
+            "git is not installed", received="no `git` on PATH", expected="git", fix="install git"
+        ) from None
+    if "not a git repository" in done.stderr:
+        raise DataError(
+            "revisions need a git repository",
+            received=str(project),
+            expected="a directory inside one",
+            fix="run inside the project, or give --project PATH",
+        )
+    if done.returncode != 0 and done.stderr.startswith("fatal: "):
+        raise DataError(
+            f"git {arguments[0]} fails",
+            received=done.stderr.strip().removeprefix("fatal: "),
+            expected="a git repository that this user may read",
+            fix="do what git says",
+        )
+    return done

@@ -1,0 +1,152 @@
+"""Files that are whole or absent: atomic writes, hashes, JSON."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from roundoff.errors import ConfigError, DataError
+from roundoff.system.own import UNFINISHED, Names, foreign, refuse_foreign
+
+STALE_S = 86400.0
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, same suffix; rename it into place on success, delete it on failure.
+
+    Several processes may write one `path`: the last to finish stands. Raises ConfigError where a folder is in the way.
+    """
+    if path.is_dir():
+        raise ConfigError(
+            f"{path} is a folder, and a file is to be written there",
+            received=f"the folder {path}",
+            expected="a file, or nothing yet",
+            fix="choose another path, or move the folder away",
+        )
+    partial = _partial(path)
+    try:
+        yield partial
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_directory(path: Path, names: Names) -> Iterator[Path]:
+    """Yield a temporary directory beside `path`; on success it replaces `path`, on failure it is deleted.
+
+    Only a folder that is empty or holds `names` alone is replaced (looked up before and after the work): anything else
+    stays, and a ConfigError names it. Of a link the link is replaced, not what it leads to. What is written has to be
+    of `names`, too. Several processes may write one `path`: the last to finish stands.
+    """
+    refuse_foreign(path, names)
+    partial = _partial(path)
+    partial.mkdir()
+    try:
+        yield partial
+        undeclared = foreign(partial, names)
+        assert undeclared is None, f"{undeclared} is missing from the names in `own`: it could never be replaced"
+        refuse_foreign(path, names)
+        _exchange(partial, path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _partial(path: Path) -> Path:
+    """A name that no other writer has, in a folder that is there.
+
+    Also removes what writers that were killed left a day ago or earlier. Raises ConfigError where no folder can be.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(path)
+        return _partial_name(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{path} cannot be written",
+            received=str(error),
+            expected="a place in a folder of yours, or where one can be made",
+            fix="choose another path, or see to the folder that is named",
+        ) from error
+
+
+def _partial_name(path: Path) -> Path:
+    return path.with_name(f".partial.{os.getpid()}-{secrets.token_hex(4)}.{path.name}")
+
+
+def _remove_stale(path: Path) -> None:
+    for left in path.parent.iterdir():
+        if UNFINISHED.match(left.name) and UNFINISHED.sub("", left.name, count=1) == path.name:
+            with suppress(FileNotFoundError):
+                if time.time() - left.lstat().st_mtime > STALE_S:
+                    _remove(left)
+
+
+def _exchange(partial: Path, path: Path) -> None:
+    """Put a directory in the place of another, which another process may be doing too."""
+    former = _partial_name(path)
+    try:
+        while True:
+            with suppress(FileNotFoundError):
+                path.replace(former)
+            try:
+                partial.replace(path)
+                return
+            except OSError as error:
+                # another process has put its directory there in between
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+                _remove(former)
+    finally:
+        _remove(former)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link (not what it points to) or a directory, as far as possible; there may be none."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8."""
+    with whole_file(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write `value` as indented JSON; NaN and infinities are refused, since JSON has none."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file; DataError, which names it, where it holds none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(
+            f"{path} is broken",
+            received=str(error),
+            expected="JSON, as the stage that writes it leaves it",
+            fix="run that stage again: `dvc repro -f STAGE`",
+        ) from error
