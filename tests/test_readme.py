@@ -1,9 +1,9 @@
 """The README's results are those of the report that it points to."""
 
 import re
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from tests.support.places import ROOT
+
 RUN = "results/cpu-2-cores/cifar10-resnet20"
 
 

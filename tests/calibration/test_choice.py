@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import onnx
 import pytest
-from conftest import network
 from onnx import helper, numpy_helper
 
 from roundoff.calibration.base import CalibrationTable, Fallback, TensorRange
@@ -23,8 +20,10 @@ from roundoff.graph.grid import fake_quantize, grid_for
 from roundoff.graph.queries import model_hash, observed_tensors
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8, IntegerCodec
+from tests.support.calibration import network
+from tests.support.places import ROOT
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+BENCHMARKS = ROOT / "benchmarks"
 GRIDS = {True: Grid(), False: Grid("uint8", symmetric=False)}
 
 

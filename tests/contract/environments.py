@@ -11,7 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.support.places import ROOT
+
 HERE = Path(__file__).parent
 COMMON = (
     "cuda-python>=13,<14",

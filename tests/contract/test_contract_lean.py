@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from calls import RUN, RUN_MEMBERS, RUN_PROPERTIES, SEVERITIES, accepts, each
+
+from tests.support.calls import RUN, RUN_MEMBERS, RUN_PROPERTIES, SEVERITIES, accepts, each
 
 trt = pytest.importorskip("tensorrt_lean")
 

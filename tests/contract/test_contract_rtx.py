@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import onnx
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "precision"))
-from calls import (
+from roundoff.backend.base import Source
+from roundoff.backend.trt import cuda
+from roundoff.backend.trt.backend import Tensorrt
+from roundoff.backend.trt.build import _strongly_typed, builds_ahead_of_time
+from roundoff.errors import Unavailable
+from roundoff.precision.bf16 import Bf16
+from roundoff.precision.fp8 import Fp8
+from roundoff.precision.fp16 import Fp16
+from roundoff.precision.fp32 import Fp32
+from roundoff.precision.int8 import Int8
+from roundoff.precision.int8_fp16 import Int8Fp16
+from roundoff.precision.tf32 import Tf32
+from tests.support.calls import (
     AHEAD_OF_TIME,
     AHEAD_OF_TIME_MEMBERS,
     AHEAD_OF_TIME_PROPERTIES,
@@ -27,20 +37,7 @@ from calls import (
     listed_and_unused,
     used_and_unlisted,
 )
-from networks import pictures, residual_network, table_of
-
-from roundoff.backend.base import Source
-from roundoff.backend.trt import cuda
-from roundoff.backend.trt.backend import Tensorrt
-from roundoff.backend.trt.build import _strongly_typed, builds_ahead_of_time
-from roundoff.errors import Unavailable
-from roundoff.precision.bf16 import Bf16
-from roundoff.precision.fp8 import Fp8
-from roundoff.precision.fp16 import Fp16
-from roundoff.precision.fp32 import Fp32
-from roundoff.precision.int8 import Int8
-from roundoff.precision.int8_fp16 import Int8Fp16
-from roundoff.precision.tf32 import Tf32
+from tests.support.networks import pictures, residual_network, table_of
 
 trt = pytest.importorskip("tensorrt_rtx")
 VERSION = tuple(int(part) for part in trt.__version__.split(".")[:2])

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from omegaconf import OmegaConf
 
@@ -9,8 +7,9 @@ from roundoff.dataset.cifar10 import Cifar10
 from roundoff.dataset.digits import Digits
 from roundoff.dataset.image_folder import ImageFolder
 from roundoff.dataset.preparing.prepare import Preparation
+from tests.support.places import ROOT
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = ROOT / "conf"
 COMPONENTS = {"digits": Digits, "cifar10": Cifar10, "image_folder": ImageFolder}
 
 

@@ -3,7 +3,6 @@
 import numpy as np
 import onnx
 import pytest
-from networks import pictures, relative_error, residual_network, run, table_of
 from onnx import numpy_helper
 
 from roundoff.backend.base import Source
@@ -11,6 +10,7 @@ from roundoff.backend.onnxrt.backend import OnnxRuntime
 from roundoff.precision.fp8 import Fp8
 from roundoff.precision.int8 import Int8
 from roundoff.precision.int8_fp16 import Int8Fp16
+from tests.support.networks import pictures, relative_error, residual_network, run, table_of
 
 
 def changed(**values) -> onnx.ModelProto:

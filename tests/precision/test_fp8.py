@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from networks import pictures, relative_error, residual_network, run, table_of, types
 from onnx import TensorProto, helper, numpy_helper
 
 from roundoff.calibration.base import CalibrationTable, TensorRange
@@ -21,6 +20,7 @@ from roundoff.precision.base import Grid
 from roundoff.precision.fp8 import LARGEST, E4m3Codec, Fp8
 from roundoff.precision.int8 import Int8
 from roundoff.precision.int8_fp16 import Int8Fp16
+from tests.support.networks import pictures, relative_error, residual_network, run, table_of, types
 
 
 def quantized_type(model: onnx.ModelProto, convolution: str) -> set[int]:

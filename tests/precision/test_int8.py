@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from networks import pictures, relative_error, residual_network, run, table_of
 from onnx import TensorProto, numpy_helper
 
 from roundoff.calibration.base import TensorRange
@@ -19,6 +18,7 @@ from roundoff.errors import BuildError, CalibrationError
 from roundoff.graph.queries import model_hash
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8, IntegerCodec
+from tests.support.networks import pictures, relative_error, residual_network, run, table_of
 
 GRIDS = [Grid(), Grid("uint8", symmetric=False), Grid("uint8"), Grid("int8", symmetric=False)]
 

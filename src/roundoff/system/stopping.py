@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_came: list[int] = []
+SAME_S = 2.0  # a signal to the whole group arrives twice: by itself and passed on
+_came: list[tuple[int, float]] = []
 
 
 def heed_signals() -> None:
@@ -32,14 +34,16 @@ def stopping() -> Iterator[None]:
         yield
     except Exception:
         if _came:
-            sys.exit(128 + _came[0])
+            sys.exit(128 + _came[0][0])
         raise
 
 
 def _stop(number: int, _: FrameType | None) -> None:
-    if _came:  # a second one must not cut short what the first has begun to undo
+    now = time.monotonic()
+    if _came and now - _came[-1][1] < SAME_S:  # must not cut short what the first has begun to undo
         return
-    _came.append(number)
-    name = signal.Signals(number).name
-    print(f"stopped by {name}: nothing half-written stays, `dvc repro` goes on from here", file=sys.stderr)
-    sys.exit(128 + number)  # an exit is no Exception: it passes whatever handles errors
+    if not _came:
+        name = signal.Signals(number).name
+        print(f"stopped by {name}: nothing half-written stays, `dvc repro` goes on from here", file=sys.stderr)
+    _came.append((number, now))
+    sys.exit(128 + _came[0][0])  # an exit is no Exception: it passes whatever handles errors

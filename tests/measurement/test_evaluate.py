@@ -1,0 +1,368 @@
+"""The evaluate stage's body on real engines: a small convolutional network on ONNX Runtime, in three precisions."""
+
+import json
+import shutil
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+
+import numpy as np
+import onnx
+import pytest
+
+from roundoff.backend.onnxrt.backend import OnnxRuntime, OnnxRuntimeBound, OnnxRuntimeRunner
+from roundoff.cells.cell import NOT_CONFIGURED, NOT_HERE, find_cells
+from roundoff.errors import BuildError, ConfigError, DataError, GateError, Unavailable
+from roundoff.measurement import evaluate as evaluation
+from roundoff.measurement import speed
+from roundoff.precision.fp32 import Fp32
+from roundoff.system.device_lock import ELSEWHERE, lock_path
+from roundoff.system.files import read_json, write_json
+from tests.support.cells import (
+    BACKENDS,
+    CLASSES,
+    COUNT,
+    PLATFORM,
+    PRECISIONS,
+    QUICK,
+    STRICT,
+    Nowhere,
+    build,
+    prepare,
+    run,
+)
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    root = tmp_path_factory.mktemp("measured")
+    prepare(root / "data")
+    build(root)
+    return root, run(root)
+
+
+@pytest.fixture
+def fresh(tmp_path):
+    prepare(tmp_path / "data")
+    build(tmp_path)
+    return tmp_path
+
+
+def test_every_cell_has_a_row_and_the_right_file(measured):
+    root, rows = measured
+    assert set(rows) == {f"{p}/{b}" for p in PRECISIONS for b in BACKENDS}
+    fp16 = json.loads((root / "metrics/fp16.json").read_text())
+    assert fp16["onnxruntime"] == rows["fp16/onnxruntime"]
+    assert fp16["reference"] == "fp32/onnxruntime"
+    assert fp16["platform"] == PLATFORM
+    more = json.loads((root / "metrics/more.json").read_text())
+    assert more["half"]["nowhere"] == rows["half/nowhere"]
+    assert json.loads((root / "metrics/int8.json").read_text()).keys() == {"platform", "reference", "method"}
+
+
+def test_accuracy_is_what_the_saved_predictions_say(measured):
+    root, rows = measured
+    logits = np.load(root / "predictions/fp16/onnxruntime.npy", allow_pickle=False)
+    labels = np.load(root / "predictions/labels.npy", allow_pickle=False)
+    found = rows["fp16/onnxruntime"]["accuracy"]
+    assert found["correct"] == int((logits.argmax(1) == labels).sum())
+    assert found["samples"] == COUNT
+    assert 1e-5 < rows["fp16/onnxruntime"]["numerics"]["relative_error"] < 1e-2
+
+
+def test_speed_is_measured_at_every_batch_size_with_raw_samples(measured):
+    root, rows = measured
+    for size in (1, 4):
+        found = rows["fp16/onnxruntime"][f"batch_{size}"]
+        assert found["speedup_low"] <= found["speedup"] <= found["speedup_high"]
+        assert found["throughput_per_s"] > 0
+        raw = np.load(root / f"timings/fp16/onnxruntime/batch_{size}.npz", allow_pickle=False)
+        assert len(raw["device_ms"]) == found["runs"]
+        assert len(raw["round_ms"]) == found["rounds"] >= QUICK.min_loads
+        assert len(set(raw["round_load"])) == found["loads"] >= QUICK.min_loads
+    assert rows["fp32/onnxruntime"]["batch_1"]["speedup"] == 1
+    assert rows["fp32/onnxruntime"]["load_ms"] > 0
+
+
+def test_what_the_timed_outputs_were_off_by_is_kept(measured):
+    _, rows = measured
+    batch = rows["fp16/onnxruntime"]["batch_4"]
+    assert 0 <= batch["output_error"] <= batch["output_tolerance"] <= 0.5
+
+
+def test_the_test_set_has_a_hash_where_its_files_have(fresh):
+    manifest = fresh / "data/manifest.json"
+    hashes = {"test_images.npy": "a", "test_labels.npy": "b", "train_images.npy": "c"}
+    seen = []
+    for images, train in (("a", "c"), ("a", "other"), ("other", "c")):
+        content = {"classes": list("0123"), "hashes": hashes | {"test_images.npy": images, "train_images.npy": train}}
+        write_json(manifest, content)
+        run(fresh, replace(QUICK, untimed=["onnxruntime"]))
+        seen.append(json.loads((fresh / "metrics/fp32.json").read_text())["method"]["test_set"])
+    assert seen[0] == seen[1] != seen[2]
+
+
+def test_the_same_engine_is_timed_twice_as_a_control(measured):
+    root, _ = measured
+    method = json.loads((root / "metrics/fp32.json").read_text())["method"]
+    control = method["devices"]["cpu"]["control"]
+    assert control["cell"] == "fp32/onnxruntime"
+    assert control["batch_1"]["speedup_low"] <= control["batch_1"]["speedup"] <= control["batch_1"]["speedup_high"]
+    assert method["evaluate"]["batch_sizes"] == [1, 4]
+
+
+def test_a_cell_that_cannot_run_here_is_a_row_with_its_reason(measured):
+    _, rows = measured
+    row = rows["fp32/nowhere"]
+    assert (row["status"], row["reason"]) == ("unavailable", "no such device here")
+    assert row["size_mb"] == 6e-6
+
+
+def test_a_cell_that_was_not_built_is_a_row(fresh):
+    rows = run(fresh, backends={**BACKENDS, "later": OnnxRuntime(threads=1)})
+    assert "not built" in rows["fp32/later"]["reason"]
+
+
+def test_without_fp32_the_metrics_of_before_stay(fresh):
+    write_json(fresh / "metrics/fp32.json", {"before": 1})
+    with pytest.raises(GateError, match=r"no FP32 cell runs here(.|\n)*fp32/nowhere is unavailable \(no such device"):
+        run(fresh, backends={"nowhere": Nowhere()})
+    assert json.loads((fresh / "metrics/fp32.json").read_text()) == {"before": 1}
+    assert not (fresh / "predictions").exists()
+
+
+@pytest.mark.parametrize(
+    ("configured", "reason"),
+    [(["onnxruntime"], NOT_CONFIGURED), (["onnxruntime", "later"], NOT_HERE), ([], NOT_HERE)],
+)
+def test_a_cell_is_called_not_configured_only_where_the_build_says_so(fresh, configured, reason):
+    for sidecar in fresh.glob("engines/fp32/*/cell.json"):
+        write_json(sidecar, read_json(sidecar) | {"configured": configured})
+    *_, later = find_cells(fresh / "engines", ["fp32"], {**BACKENDS, "later": OnnxRuntime(threads=1)})
+    assert (later.name, later.row["reason"]) == ("fp32/later", reason)
+
+
+def test_without_an_engine_the_metrics_of_before_stay(fresh):
+    write_json(fresh / "metrics/fp32.json", {"kept": 1})
+    for cell in fresh.glob("engines/*/*"):
+        shutil.rmtree(cell)
+    with pytest.raises(DataError, match="no engine here: run `dvc pull` or `dvc repro`"):
+        run(fresh)
+    assert read_json(fresh / "metrics/fp32.json") == {"kept": 1}
+
+
+def test_an_untrained_model_is_refused(tmp_path):
+    prepare(tmp_path / "data")
+    build(tmp_path, trained=False)
+    with pytest.raises(GateError, match="no better than chance"):
+        run(tmp_path)
+    assert not (tmp_path / "metrics").exists()
+
+
+def test_outputs_that_are_never_written_are_refused(fresh, monkeypatch):
+    monkeypatch.setattr(OnnxRuntimeBound, "compute", lambda self, index: None)
+    with pytest.raises(GateError, match=r"[28] outputs never written"):
+        run(fresh)
+
+
+@pytest.mark.parametrize(("method", "mode"), [("answer", "device-only"), ("round_trip", "end-to-end")])
+def test_a_timed_mode_that_computes_something_else_is_refused(fresh, monkeypatch, method, mode):
+    true_answer = getattr(OnnxRuntimeBound, method)
+    monkeypatch.setattr(OnnxRuntimeBound, method, lambda self, index: 1.1 * true_answer(self, index))
+    with pytest.raises(GateError, match=rf"{mode} timed mode does not compute(.|\n)*relative error 0\.(1|09)"):
+        run(fresh)
+
+
+def test_outputs_that_overflow_in_the_timed_mode_are_refused(fresh, monkeypatch):
+    monkeypatch.setattr(OnnxRuntimeBound, "answer", lambda self, index: np.full((self.batch_size, CLASSES), np.inf))
+    with pytest.raises(GateError, match="not finite"):
+        run(fresh)
+
+
+@dataclass(frozen=True)
+class Coarse(OnnxRuntime):
+    """Answers with ten bits of mantissa, as a GPU's TF32 does."""
+
+    def load(self, directory):
+        runner = super().load(directory)
+        infer = runner.infer
+        runner.infer = lambda images: infer(images).astype(np.float16).astype(np.float32)
+        return runner
+
+
+def test_an_fp32_reference_that_computes_in_tf32_says_so(tmp_path):
+    backend = Coarse(threads=1)
+    prepare(tmp_path / "data")
+    build(tmp_path, precisions={"fp32": Fp32()}, backends={"gpu": backend})
+    row = run(tmp_path, backends={"gpu": backend})["fp32/gpu"]
+    assert row["label"] == "tf32"
+    assert 3e-5 < row["numerics"]["relative_error"] < 1e-3
+
+
+def test_what_the_loaded_engine_tells_of_its_types_is_in_the_row(fresh, monkeypatch):
+    told = {"layer_types": {"float16": 2}, "compute_share": {"float16": 1.0}}
+    monkeypatch.setattr(OnnxRuntimeRunner, "layer_types", lambda self: told)
+    numerics = run(fresh)["fp16/onnxruntime"]["numerics"]
+    assert numerics.pop("relative_error") > 0
+    assert numerics == told
+
+
+def test_a_cell_that_should_work_and_fails_stops_a_strict_run(fresh, monkeypatch):
+    def broken(self, images):
+        raise RuntimeError("kernel launch failed")
+
+    monkeypatch.setattr(OnnxRuntimeRunner, "infer", broken)
+    with pytest.raises(GateError, match=r"running the test set failed(.|\n)*RuntimeError: kernel launch failed"):
+        run(fresh, STRICT)
+
+
+def test_the_test_set_runs_under_the_devices_lock_and_a_failure_names_the_cell(fresh, monkeypatch):
+    held = []
+
+    @contextmanager
+    def lock(device, directory):
+        assert directory == str(fresh)
+        held.append(device)
+        yield 0.0
+        held.pop()
+
+    def broken(self, images):
+        assert held == ["cpu"]
+        raise GateError("no", received=1, expected=2, fix="mend it")
+
+    monkeypatch.setattr(evaluation, "device_lock", lock)
+    monkeypatch.setattr(OnnxRuntimeRunner, "infer", broken)
+    with pytest.raises(GateError) as error:
+        run(fresh, replace(STRICT, lock_directory=str(fresh)))
+    assert error.value.__notes__ == ["while fp32/onnxruntime ran the test set"]
+
+
+def test_the_locks_lie_where_the_setting_says(fresh, tmp_path_factory, monkeypatch):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.setenv(ELSEWHERE, str(fresh / "nowhere"))  # where none can lie
+    run(fresh, replace(QUICK, lock_directory=str(elsewhere)))
+    assert list(elsewhere.iterdir()) == [lock_path("cpu", str(elsewhere))]
+
+
+def test_a_failure_to_load_names_the_cell(fresh, monkeypatch):
+    def broken(self, directory):
+        raise BuildError("no", received=1, expected=2, fix="mend it")
+
+    monkeypatch.setattr(OnnxRuntime, "load", broken)
+    with pytest.raises(BuildError) as error:
+        run(fresh, STRICT)
+    assert error.value.__notes__[0].startswith("while loading fp32/onnxruntime from ")
+
+
+def test_a_batch_size_that_does_not_fit_is_a_row_and_the_others_stand(fresh, monkeypatch):
+    bind = OnnxRuntimeRunner.bind
+
+    def limited(self, batches):
+        if len(batches[0]) == 4:
+            raise Unavailable("out of memory at batch size 4")
+        return bind(self, batches)
+
+    monkeypatch.setattr(OnnxRuntimeRunner, "bind", limited)
+    row = run(fresh)["fp16/onnxruntime"]
+    assert row["batch_4"]["reason"] == "out of memory at batch size 4"
+    assert row["batch_4"].keys() == row["batch_1"].keys()
+    assert row["batch_4"]["device_p50_ms"] is None
+    assert row["batch_1"]["device_p50_ms"] > 0
+
+
+def test_each_timed_load_of_an_engine_has_its_memory_moved(fresh, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(speed, "scatter", lambda random: sizes.append(random.integers(10**9)) or [])
+    run(fresh)
+    assert len(sizes) >= 2 * QUICK.min_loads
+    assert len(set(sizes)) == len(sizes)
+
+
+def test_a_batch_larger_than_the_test_set_repeats_images(fresh):
+    row = run(fresh, replace(QUICK, batch_sizes=[2 * COUNT]))["fp16/onnxruntime"]
+    assert row[f"batch_{2 * COUNT}"]["throughput_per_s"] > 0
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("batch_sizes", []),
+        ("batch_sizes", [1, -32]),
+        ("batch_sizes", [8, 8]),
+        ("accuracy_batch", 0),
+        ("warmup_ms", -1.0),
+        ("warmup_runs", 0),
+        ("min_seconds", 0.0),
+        ("budget_seconds", float("inf")),
+        ("min_loads", 5),
+        ("rounds_per_load", 0),
+        ("interval_target", 0.0),
+        ("chance_margin", 1.0),
+        ("rotate", 0),
+    ],
+)
+def test_a_bad_setting_is_refused(key, value):
+    with pytest.raises(ConfigError, match=f"bad {key}"):
+        replace(QUICK, **{key: value})
+
+
+def test_shares_measured_in_processes_of_their_own_make_whole_rows(fresh, monkeypatch):
+    """Two names of one CPU stand for two GPUs: the same processes, the same merging, one lock."""
+    monkeypatch.setattr("roundoff.measurement.evaluate.equal_gpus", lambda device, platform: ["first", "second"])
+    rows = run(fresh, backends={"onnxruntime": OnnxRuntime(threads=1)})
+    for name in ("fp32/onnxruntime", "fp16/onnxruntime"):
+        assert rows[name]["batch_1"]["runs"] > 0
+        assert rows[name]["batch_4"]["runs"] > 0
+    assert (fresh / "timings/fp16/onnxruntime/batch_4.npz").exists()
+
+
+@dataclass(frozen=True)
+class Rebuilt(OnnxRuntime):
+    """Each build's file differs, as TensorRT's do; `load` remembers which was taken."""
+
+    repeats: int = 2
+    loaded: list = field(default_factory=list)
+
+    def build(self, source, directory):
+        facts = super().build(source, directory)
+        model = onnx.load(directory / self.artifact)
+        model.doc_string = "again" if source.again else "first"
+        onnx.save(model, directory / self.artifact)
+        return facts
+
+    def load(self, directory):
+        self.loaded.append(directory.name)
+        return super().load(directory)
+
+
+def test_several_builds_are_timed_in_turn_and_each_has_its_median(tmp_path):
+    backend = Rebuilt(threads=1)
+    prepare(tmp_path / "data")
+    build(tmp_path, precisions={"fp32": Fp32()}, backends={"rebuilt": backend})
+    row = run(tmp_path, replace(QUICK, control=False), {"rebuilt": backend})["fp32/rebuilt"]
+    assert row["builds"] == {"count": 2, "different": 2}
+    first, second = row["batch_1"]["build_p50_ms"]
+    assert first > 0
+    assert second > 0
+    timed = backend.loaded[2:]  # after the test set's load and the first one of all, which is not timed
+    assert timed == (["rebuilt", "2"] * len(timed))[: len(timed)]
+
+
+def test_untimed_backend_still_runs_the_test_set(fresh):
+    row = run(fresh, replace(QUICK, untimed=["onnxruntime"]))["fp32/onnxruntime"]
+    assert row["accuracy"]["samples"] == COUNT
+    assert not [key for key in row if key.startswith("batch_")]
+
+
+def test_backend_named_like_a_metrics_key_is_refused(fresh):
+    with pytest.raises(ConfigError, match="a backend's name is taken"):
+        run(fresh, backends={"platform": BACKENDS["onnxruntime"]})
+
+
+def test_settings_from_a_configuration_are_plain_and_fit_into_json():
+    from hydra.utils import instantiate
+    from omegaconf import OmegaConf
+
+    node = OmegaConf.create(
+        {"_target_": "roundoff.measurement.evaluate.Evaluation", "batch_sizes": [2], "untimed": ["litert"]}
+    )
+    assert json.loads(json.dumps(asdict(instantiate(node))))["untimed"] == ["litert"]

@@ -1,0 +1,94 @@
+"""Every YAML of conf/ composes and passes the check; params.yaml is what conf/ composes to."""
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf, open_dict
+
+from roundoff.backend.base import Backend
+from roundoff.errors import ConfigError
+from roundoff.measurement.evaluate import Evaluation
+from roundoff.pipeline.config import check, component
+from roundoff.pipeline.params import write_params
+from tests.support.places import ROOT
+
+GROUPS = ("dataset", "model", "train", "calibrate", "evaluate", "verdict", "report", "experiment")
+LISTS = ("precision", "backend")
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch):
+    """Where no output stands in the way."""
+    monkeypatch.chdir(tmp_path)
+
+
+def options(group):
+    return sorted(path.stem for path in (ROOT / "conf" / group).glob("*.yaml"))
+
+
+CHOICES = [f"{group}={name}" for group in GROUPS for name in options(group)]
+CHOICES += [f"{group}=[{name}]" for group in LISTS for name in options(group)]
+
+
+def composed(*overrides):
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        cfg = compose("config", overrides=list(overrides))
+    if OmegaConf.is_missing(cfg.dataset, "path"):
+        with open_dict(cfg):
+            cfg.dataset.path = "images.zip"
+    if OmegaConf.select(cfg, "model._target_").endswith("KerasFile"):
+        cfg.model.path = "model.keras"
+    return cfg
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_every_choice_composes_and_passes_the_check(choice):
+    check(composed(choice))
+
+
+def test_what_is_ranked_is_timed():
+    assert composed("evaluate.batch_sizes=[32]").verdict.batch_size == 32
+    with pytest.raises(ConfigError, match=r"verdict.batch_size is not timed(.|\n)*received: 1\n(.|\n)*sizes: 8, 32"):
+        check(composed("evaluate.batch_sizes=[8,32]", "verdict.batch_size=1"))
+
+
+@pytest.mark.parametrize("name", ["tensorrt", "tensorrt_rtx"])
+def test_tensorrt_builds_for_the_batch_sizes_that_are_evaluated(name):
+    cfg = composed(f"backend=[{name}]", "evaluate.batch_sizes=[4,64]")
+    assert component(cfg.backends[name], Backend).batch_sizes == [4, 64]
+
+
+@pytest.mark.parametrize("sizes", ["[0]", "[]", "[1.5]", "[a]", "null"])
+def test_wrong_batch_sizes_are_to_be_corrected_where_they_are_set(sizes):
+    with pytest.raises(ConfigError, match=r"fix: +correct evaluate.batch_sizes"):
+        check(composed(f"evaluate.batch_sizes={sizes}", "verdict.batch_size=1"))
+
+
+def test_params_yaml_is_what_conf_composes_to(tmp_path):
+    (tmp_path / "conf").symlink_to(ROOT / "conf")
+    write_params(tmp_path / "params.yaml", [])
+    assert (ROOT / "params.yaml").read_text() == (tmp_path / "params.yaml").read_text(), "run `make params`"
+
+
+def test_the_evaluation_that_benchmarks_judge_is_the_one_that_ships():
+    assert component(composed().evaluate, Evaluation) == Evaluation()
+
+
+def test_params_hold_no_hydra_node():
+    assert "hydra" not in OmegaConf.load(ROOT / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["build.more=[int4]"], "build.more names what is not there.*\n.*int4"),
+        (["build.more=[fp32]"], "build.more .*\n.*\n.*\n.*fp32, fp16, int8 are built anyway"),
+        (["build.more=[bf16,bf16]"], "build.more names what is not there, or twice"),
+        (["build.precision=int4"], "build.precision names what is not there"),
+        (["evaluate.untimed=[onnx]"], "evaluate.untimed names what is not there.*\n.*onnx.*\n.*litert"),
+        (["backend=[]"], "no backend is left"),
+    ],
+)
+def test_what_is_built_and_measured_must_be_there(overrides, message):
+    check(composed("build.more=[bf16,fp8]", "build.precision=bf16", "evaluate.untimed=[onnxruntime]"))
+    with pytest.raises(ConfigError, match=message):
+        check(composed(*overrides))

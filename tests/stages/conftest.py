@@ -1,0 +1,125 @@
+"""The repository copied into a temporary folder, where DVC runs the real stages on the default data."""
+
+import copy
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.places import ROOT
+
+QUICK = (
+    "model.width=8",
+    "train.epochs=2",
+    "evaluate.batch_sizes=[1,4]",
+    "evaluate.min_loads=6",
+    "evaluate.rounds_per_load=1",
+    "evaluate.warmup_ms=0",
+    "evaluate.warmup_runs=1",
+    "evaluate.min_seconds=0.02",
+    "evaluate.budget_seconds=0.02",
+    "evaluate.energy_seconds=0.02",
+    "backends.onnxruntime.threads=1",
+    "backends.litert.threads=1",
+)
+CELLS = [(precision, backend) for precision in ("fp32", "fp16", "int8") for backend in ("onnxruntime", "litert")]
+
+
+class Project:
+    """A copy of the repository with quick settings in params.yaml."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.env = {
+            **{key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "GIT_"))},
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(folder / "src"),
+        }
+        copy_tree(folder)
+        for command in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "start")):
+            self.git(*command)
+        self.params()
+
+    def git(self, *words):
+        identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
+        subprocess.run(["git", *identity, *words], cwd=self.folder, check=True, capture_output=True)
+
+    def params(self, *overrides):
+        """Compose params.yaml anew with the quick settings and `overrides`."""
+        run = self.python("-m", "roundoff.pipeline.params", *QUICK, *overrides)
+        assert run.returncode == 0, run.stderr
+
+    def python(self, *words):
+        return self._run([sys.executable, *words])
+
+    def dvc(self, *words):
+        return self._run([sys.executable, "-m", "dvc", *words])
+
+    def repro(self, *words):
+        """`dvc repro`; its standard output, after asserting success."""
+        run = self.dvc("repro", *words)
+        assert run.returncode == 0, run.stdout + run.stderr
+        return run.stdout
+
+    def start(self, *words):
+        """A `dvc` command in a process group of its own; what it says goes to `said`."""
+        command = [sys.executable, "-m", "dvc", *words]
+        with self.said.open("w") as said:
+            return subprocess.Popen(
+                command, cwd=self.folder, env=self.env, start_new_session=True, stdout=said, stderr=subprocess.STDOUT
+            )
+
+    @property
+    def said(self):
+        return self.folder.with_suffix(".txt")
+
+    def clone(self, folder):
+        """A git clone of what is committed, without any of the outputs that DVC keeps."""
+        self.git("clone", "-q", ".", str(folder))
+        twin = copy.copy(self)
+        twin.folder, twin.env = folder, self.env | {"PYTHONPATH": str(folder / "src")}
+        return twin
+
+    def changed(self):
+        """What `git status` lists."""
+        command = ["git", "status", "--porcelain"]
+        return subprocess.run(command, cwd=self.folder, check=True, capture_output=True, text=True).stdout
+
+    def metrics(self, name):
+        return json.loads((self.folder / "metrics" / f"{name}.json").read_text())
+
+    def accuracies(self):
+        return {cell: self.metrics(cell[0])[cell[1]]["accuracy"] for cell in CELLS}
+
+    def _run(self, command):
+        return subprocess.run(command, cwd=self.folder, env=self.env, capture_output=True, text=True)
+
+
+def copy_tree(target):
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    ).stdout.decode()
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file() and not name.startswith(("results/", "dvc.lock")):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, target / name)
+
+
+@pytest.fixture(scope="session")
+def make_project(tmp_path_factory):
+    return lambda: Project(tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture(scope="session")
+def finished(make_project):
+    """A project whose pipeline has run to its end."""
+    project = make_project()
+    project.repro()
+    return project

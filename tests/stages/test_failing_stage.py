@@ -1,0 +1,81 @@
+"""The stages from build to report, as a user starts them, with a backend that fails to build."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from tests.support.cells import images_and_labels, network, prepare
+from tests.support.places import ROOT
+
+SETTINGS = (
+    "hydra.run.dir=.",
+    "hydra.output_subdir=null",
+    "hydra/job_logging=stdout",
+    "backend=[onnxruntime]",
+    "+backends.failing._target_=failing.Failing",
+    "calibrate.images=64",
+    "evaluate.min_loads=6",
+    "evaluate.min_seconds=0.02",
+    "evaluate.budget_seconds=0.1",
+    "evaluate.warmup_ms=1",
+)
+
+
+@pytest.fixture
+def stage(tmp_path):
+    """Run a stage in a folder with a trained graph and its data: the completed process."""
+    (tmp_path / "data").mkdir()
+    prepare(tmp_path / "data/prepared")
+    images, labels = images_and_labels(1)
+    np.save(tmp_path / "data/prepared/train_images.npy", images)
+    np.save(tmp_path / "data/prepared/train_labels.npy", labels)
+    manifest = json.loads((tmp_path / "data/prepared/manifest.json").read_text())
+    manifest |= {"calibration_indices": list(range(200)), "counts": {"train": 200, "test": 200}, "seed": 0}
+    (tmp_path / "data/prepared/manifest.json").write_text(json.dumps(manifest))
+    (tmp_path / "models/onnx").mkdir(parents=True)
+    onnx.save(network(trained=True), tmp_path / "models/onnx/model.onnx")
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics/noise.csv").write_text("tensor,kind,sqnr_db,low,high\n")
+    env = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{Path(__file__).parent}"}
+
+    def run(name, *overrides):
+        command = [sys.executable, str(ROOT / f"stages/{name}.py"), *SETTINGS, *overrides]
+        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+
+    assert run("probe").returncode == 0
+    return run
+
+
+def test_a_build_that_fails_is_a_row_up_to_the_report(stage, tmp_path):
+    built = stage("build", "build.precision=fp32")
+    assert built.returncode == 0, built.stdout + built.stderr
+    assert built.stdout.splitlines()[-1].startswith("failed: fp32/failing (the build failed)")
+    assert built.stdout.splitlines()[-1].endswith("dvc repro -f build-fp32")
+    row = json.loads((tmp_path / "metrics/build-fp32.json").read_text())["failing"]
+    assert (row["status"], row["detail"]) == ("failed", "RuntimeError: no kernel for node 7")
+    evaluated = stage("evaluate")
+    assert evaluated.returncode == 0, evaluated.stdout + evaluated.stderr
+    assert "fp32/failing (the build failed)" in evaluated.stdout.splitlines()[-1]
+    assert evaluated.stdout.splitlines()[-1].endswith("dvc repro -f build-fp32")
+    cells = json.loads((tmp_path / "metrics/fp32.json").read_text())
+    assert (cells["failing"]["status"], cells["failing"]["rerun"]) == ("failed", "dvc repro -f build-fp32")
+    assert cells["onnxruntime"]["batch_1"]["device_p50_ms"] > 0
+    reported = stage("report")
+    assert reported.returncode == 0, reported.stdout + reported.stderr
+    first_section = (tmp_path / "metrics/report.md").read_text().split("\n## ")[1]
+    assert "fp32/failing failed: the build failed" in first_section
+    assert "no kernel for node 7" in first_section
+
+
+def test_a_strict_build_stops_with_an_error_and_no_traceback(stage, tmp_path):
+    built = stage("build", "build.precision=fp32", "build.strict=true")
+    assert built.returncode == 1
+    assert "no kernel for node 7" in built.stdout + built.stderr
+    assert "Traceback" not in built.stdout + built.stderr
+    assert not (tmp_path / "metrics/build-fp32.json").exists()
