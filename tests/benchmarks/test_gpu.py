@@ -320,7 +320,7 @@ def test_the_leak_test_runs_from_end_to_end(gpu, collected, monkeypatch, tmp_pat
     import bare_life
     import gpu_leaks
 
-    from roundoff.backend import trt as backend
+    from roundoff.backend.trt import backend
 
     trt, whole = FakeTensorrt(gpu, profiles=((1, 8, 8),)), gpu_leaks.cycle
 
@@ -350,7 +350,7 @@ def test_the_leak_test_runs_from_end_to_end(gpu, collected, monkeypatch, tmp_pat
 def test_the_comparison_of_profiles_runs_from_end_to_end(gpu, monkeypatch, tmp_path):
     import gpu_profiles
 
-    from roundoff.backend import trt as backend
+    from roundoff.backend.trt import backend
 
     trt, built = FakeTensorrt(gpu, profiles=((1, 1, 1), (8, 8, 8), (1, 4, 8))), []
 
@@ -596,7 +596,7 @@ def run(harness, gpu, monkeypatch, tmp_path):
     """The whole benchmark on the fake GPU: its exit code and report. Engines are two words on disk."""
     import gpu_batch
 
-    from roundoff.backend import trt as backend
+    from roundoff.backend.trt import backend
 
     trt = FakeTensorrt(gpu, profiles=((1, 1, 1), (8, 8, 8)))
     for module in (gpu_batch, backend):

@@ -10,7 +10,7 @@ import roundoff.report
 from roundoff.errors import ConfigError
 from roundoff.report.words.messages import LANGUAGES, Words
 
-SOURCE = "\n".join(path.read_text() for path in Path(roundoff.report.__path__[0]).glob("*.py"))
+SOURCE = "\n".join(path.read_text() for path in Path(roundoff.report.__path__[0]).rglob("*.py"))
 
 
 def placeholders(sentence):
