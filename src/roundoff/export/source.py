@@ -107,14 +107,14 @@ def _with_float32(value: Any) -> Any:
             key: "float32" if key == "dtype" and _is_reduced(item) else _with_float32(item)
             for key, item in value.items()
         }
-    if isinstance(value, list | tuple):
+    if type(value) in (list, tuple):
         return type(value)(_with_float32(item) for item in value)
     return value
 
 
 def _is_reduced(dtype: Any) -> bool:
     if not isinstance(dtype, dict):
-        return dtype in REDUCED
+        return isinstance(dtype, str) and dtype in REDUCED
     config = dtype.get("config") or {}
     policies = [policy.get("config", {}).get("name") for policy in (config.get("policy_map") or {}).values()]
     return not {config.get("name"), *policies}.isdisjoint(REDUCED)

@@ -13,6 +13,7 @@ from roundoff.backend.base import Source
 from roundoff.backend.tflite import convert as litert_convert
 from roundoff.backend.tflite.backend import LiteRT, ignored, open_sized
 from roundoff.errors import BuildError, ConfigError, Unavailable
+from roundoff.export.source import in_float32
 from roundoff.precision.base import Precision
 from roundoff.precision.bf16 import Bf16
 from roundoff.precision.fp16 import Fp16
@@ -120,6 +121,26 @@ def test_a_flatten_that_computes_its_shape_takes_any_batch(tmp_path, name):
                 for transfers in (False, True):
                     logits = bound.outputs(transfers)[0]
                     assert np.abs(logits - reference[:count]).max() / np.abs(reference).max() < 0.05
+
+
+def test_a_model_trained_in_mixed_float16_is_built_in_float32(tmp_path):
+    import keras
+
+    keras.mixed_precision.set_dtype_policy("mixed_float16")
+    try:
+        image = keras.Input((SIZE, SIZE, 3), dtype="uint8", name="image")
+        x = keras.layers.Conv2D(4, 3, activation="relu")(keras.layers.Rescaling(1 / 255)(image))
+        x = keras.layers.Dense(CLASSES, dtype="float32")(keras.layers.GlobalAveragePooling2D()(x))
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+    mixed = keras.Model(image, x)
+    mixed.save(tmp_path / "model.keras")
+    backend, images = LiteRT(threads=1), pictures(7)
+    source = Source("fp32", PRECISIONS["fp32"], tmp_path / "unused.onnx", tmp_path / "model.keras", images)
+    backend.build(source, tmp_path)
+    reference = in_float32(mixed)(images, training=False).numpy()
+    with backend.load(tmp_path) as loaded:
+        assert np.abs(loaded.infer(images) - reference).max() / np.abs(reference).max() < 1e-5
 
 
 def test_facts_say_what_layers_compute_in(built):

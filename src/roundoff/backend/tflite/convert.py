@@ -12,6 +12,7 @@ import numpy as np
 from roundoff.backend.base import Source
 from roundoff.dataset.base import Images
 from roundoff.errors import BuildError, Unavailable
+from roundoff.export.source import in_float32
 from roundoff.system.progress import track
 
 
@@ -21,7 +22,7 @@ def tflite_from_keras(source: Source) -> bytes:
     Raises Unavailable without TensorFlow, BuildError if Keras runs on another backend or the converter fails.
     """
     keras, tf = keras_on_tensorflow()
-    model = keras.models.load_model(source.keras, compile=False)
+    model = in_float32(keras.models.load_model(source.keras, compile=False))
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     recipes: dict[str, Callable[[], None]] = {
         "float32": lambda: None,
