@@ -8,7 +8,7 @@ if __name__ == "__main__":
 from omegaconf import DictConfig
 
 from roundoff.dataset.base import Prepared
-from roundoff.export import Export
+from roundoff.export.onnx_from_keras import Export
 from roundoff.pipeline.config import component
 from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving

@@ -47,7 +47,7 @@ def save(folder: Path, name: str) -> None:
 
 def export(path: Path) -> dict[str, Any]:
     """What became of the network: its parity, or the words that refuse it, or the traceback that should not be."""
-    from roundoff.export import Export
+    from roundoff.export.onnx_from_keras import Export
 
     with tempfile.TemporaryDirectory() as directory:
         prepared = prepared_images(path, Path(directory))

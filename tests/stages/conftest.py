@@ -13,7 +13,6 @@ import pytest
 from tests.support.places import ROOT
 
 QUICK = (
-    "model.width=8",
     "train.epochs=2",
     "evaluate.batch_sizes=[1,4]",
     "evaluate.min_loads=6",
@@ -23,9 +22,11 @@ QUICK = (
     "evaluate.min_seconds=0.02",
     "evaluate.budget_seconds=0.02",
     "evaluate.energy_seconds=0.02",
-    "backends.onnxruntime.threads=1",
-    "backends.litert.threads=1",
 )
+OF_GROUP = {
+    "model": ("model.width=8",),
+    "backend": ("backends.onnxruntime.threads=1", "backends.litert.threads=1"),
+}
 CELLS = [(precision, backend) for precision in ("fp32", "fp16", "int8") for backend in ("onnxruntime", "litert")]
 
 
@@ -50,7 +51,9 @@ class Project:
 
     def params(self, *overrides):
         """Compose params.yaml anew with the quick settings and `overrides`."""
-        run = self.python("-m", "roundoff.pipeline.params", *QUICK, *overrides)
+        chosen = {word.partition("=")[0] for word in overrides}
+        quick = [*QUICK, *(each for group, settings in OF_GROUP.items() if group not in chosen for each in settings)]
+        run = self.python("-m", "roundoff.pipeline.params", *quick, *overrides)
         assert run.returncode == 0, run.stderr
 
     def python(self, *words):
