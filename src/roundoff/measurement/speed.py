@@ -199,7 +199,9 @@ class _Bench:
                 stack.callback(self._free, [entry], bound)
         return bounds
 
-    def _tolerated(self, entries: Sequence[str], doing: str, build: Path | None = None) -> AbstractContextManager[None]:
+    def _tolerated(
+        self, entries: Sequence[str], doing: str, build: Path | None = None
+    ) -> AbstractContextManager[None, bool]:
         """A context in which what goes wrong leaves the entries out; `build` is what was being loaded, if any was."""
         return tolerated(doing, lambda found: self._leave_out(entries, found, build), self.plan.strict)
 

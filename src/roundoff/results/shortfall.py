@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -45,21 +45,35 @@ def shortfall(doing: str, error: Exception) -> Shortfall:
     return Shortfall("failed", f"{doing} failed", f"{type(error).__name__}: {words}")
 
 
-@contextmanager
-def tolerated(doing: str, record: Callable[[Shortfall], None], strict: bool = False) -> Iterator[None]:
+def tolerated(
+    doing: str, record: Callable[[Shortfall], None], strict: bool = False
+) -> AbstractContextManager[None, bool]:
     """Give what goes wrong inside to `record`, and go on behind it.
 
     A wrong setting and what ends a process (Ctrl-C) pass through, with `strict` a failure too, as a RoundoffError.
     """
-    try:
-        yield
-    except ConfigError:
-        raise
-    except Exception as error:
-        found = shortfall(doing, error)
-        if strict and found.status == "failed":
+    return _Tolerated(doing, record, strict)
+
+
+@dataclass(frozen=True)
+class _Tolerated:
+    """A class, since type checkers believe of a generator that it lets every error through."""
+
+    doing: str
+    record: Callable[[Shortfall], None]
+    strict: bool
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, Exception) or isinstance(error, ConfigError):
+            return False
+        found = shortfall(self.doing, error)
+        if self.strict and found.status == "failed":
             raise_strictly(found, error)
-        record(found)
+        self.record(found)
+        return True
 
 
 def raise_strictly(found: Shortfall, error: Exception) -> None:
