@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import onnx
 
 from roundoff.errors import ConfigError, ExportError
 from roundoff.export.layers import Labels
-from roundoff.export.naming import bodies
+from roundoff.export.naming import all_nodes
 from roundoff.export.tracing import Trace
 from roundoff.model.base import OUTPUT_NAME
 
@@ -58,7 +57,7 @@ def _refuse_unknown(model: onnx.ModelProto, labels: Labels) -> None:
     """ExportError, unless every operator of the graph is one of ONNX's."""
     found = {
         f"{node.op_type} in {labels.of((node.name, *node.output, *node.input)) or 'the model itself'}": None
-        for node in _all_nodes(model.graph)
+        for node in all_nodes(model.graph)
         if not onnx.defs.has(node.op_type, node.domain)
     }
     if not found:
@@ -69,10 +68,3 @@ def _refuse_unknown(model: onnx.ModelProto, labels: Labels) -> None:
         expected="layers whose operators tf2onnx can write as ONNX's",
         fix="replace these layers by others that compute the same",
     )
-
-
-def _all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    for node in graph.node:
-        yield node
-        for body in bodies(node):
-            yield from _all_nodes(body)

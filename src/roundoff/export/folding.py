@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from roundoff.export.naming import bodies
+from roundoff.export.naming import all_nodes, bodies
 
 # Below this ONNX keeps a tensor in the graph itself, so that shapes can be inferred without the weights' file.
 INLINE_BYTES = 1024
@@ -90,7 +90,7 @@ def drop_idle_reshapes(model: onnx.ModelProto) -> None:
     """
     graph = model.graph
     shapes = {value.name: _sizes(value) for value in (*graph.input, *graph.value_info)}
-    inside = {name for node in graph.node for body in bodies(node) for inner in body.node for name in inner.input}
+    inside = {name for node in graph.node for body in bodies(node) for inner in all_nodes(body) for name in inner.input}
     renamed: dict[str, str] = {}
     for node in list(graph.node):
         node.input[:] = [renamed.get(name, name) for name in node.input]
