@@ -208,7 +208,7 @@ def test_want_of_memory_is_no_failure(measure, monkeypatch, error):
     def full(self, batches):
         raise error
 
-    monkeypatch.setattr("faults.BrokenRunner.bind", full)
+    monkeypatch.setattr("tests.support.faults.BrokenRunner.bind", full)
     row = measure("")["fp32/broken"]
     assert (row["status"], row["batch_1"]["status"], row["batch_1"]["rerun"]) == ("measured", "unavailable", None)
     assert row["batch_1"]["reason"].startswith("no memory left for laying out its inputs")
@@ -219,7 +219,7 @@ def test_what_ends_a_process_and_wrong_settings_pass_through(measure, monkeypatc
     def ended(self, runs):
         raise ConfigError("no", received=1, expected=2, fix="x") if error is ConfigError else error
 
-    monkeypatch.setattr("faults.BrokenBound.device_only", ended)
+    monkeypatch.setattr("tests.support.faults.BrokenBound.device_only", ended)
     with pytest.raises(error):
         measure("")
 

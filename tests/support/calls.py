@@ -12,7 +12,7 @@ from typing import Any
 from tests.support.places import ROOT
 
 SOURCES = [
-    *sorted((ROOT / "src/roundoff/backend").glob("trt*.py")),
+    *sorted((ROOT / "src/roundoff/backend/trt").glob("*.py")),
     *(ROOT / "benchmarks" / name for name in ("bare.py", "bare_life.py")),
 ]
 

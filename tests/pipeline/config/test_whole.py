@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from roundoff.errors import ConfigError
 from roundoff.pipeline.config import check, precision_to_build
 from roundoff.pipeline.config.kinds import KINDS, kind_at
+from tests.support.places import ROOT
 
 HEAVY = ("onnx", "scipy", "keras", "tensorflow", "onnxruntime", "pandas", "matplotlib")
 
@@ -154,6 +155,7 @@ def test_a_check_imports_no_heavy_library(tmp_path):
         "check(composed('backend=[tensorrt,tensorrt_rtx,onnxruntime,litert]'))\n"
         "print(*sorted({name.split('.')[0] for name in sys.modules} & set(sys.argv[2:])))"
     )
-    here = __file__.rsplit("/", 1)[0]
-    run = subprocess.run([sys.executable, "-c", script, here, *HEAVY], cwd=tmp_path, capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-c", script, str(ROOT), *HEAVY], cwd=tmp_path, capture_output=True, text=True
+    )
     assert (run.stdout.strip(), run.returncode) == ("", 0), run.stderr

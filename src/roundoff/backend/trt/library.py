@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from roundoff.backend.trt.inspect import LOG_HEADING
-from roundoff.errors import BuildError
+from roundoff.errors import BuildError, ConfigError
 from roundoff.system.files import whole_file
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ def write_cache(path: Path, blob: bytes) -> None:
     try:
         with whole_file(path) as partial:
             partial.write_bytes(blob)
-    except OSError as error:
+    except (OSError, ConfigError) as error:
         logger.warning(
             "%s is not kept (%s): set `cache` of the backend to a directory that can be written", path, error
         )
