@@ -8,11 +8,18 @@ import pytest
 from roundoff.system.device_lock import ELSEWHERE
 
 
+def pytest_configure(config):
+    """A temporary folder of their own, before a test module is imported: ONNX Runtime leaves a file `.ses` there."""
+    tempfile.gettempdir()  # remembered, so that pytest's folders lie where they always do
+    folder = tempfile.TemporaryDirectory(prefix="roundoff-tests-", ignore_cleanup_errors=True)
+    config.add_cleanup(folder.cleanup)
+    os.environ["TMPDIR"] = folder.name
+
+
 @pytest.fixture(scope="session", autouse=True)
 def folders_of_their_own(tmp_path_factory):
-    """Temporary files, also those of killed processes, go with pytest's; the locks of the machine's jobs stay free."""
+    """Temporary files, also those of killed processes, lie there; the locks of the machine's other jobs stay free."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TMPDIR", str(tmp_path_factory.mktemp("temporary")))
         patch.setattr(tempfile, "tempdir", os.environ["TMPDIR"])
         patch.setenv(ELSEWHERE, str(tmp_path_factory.mktemp("locks")))
         yield

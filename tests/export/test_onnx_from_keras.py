@@ -123,6 +123,7 @@ def test_nodes_and_weights_are_named_after_keras_layers(exported):
     assert len(set(names)) == len(names)
 
 
+@pytest.mark.parametrize("exported", ["resnet", pytest.param("mobilenet", marks=pytest.mark.slow)], indirect=True)
 def test_the_same_keras_file_gives_the_same_bytes(exported, prepared, tmp_path):
     metrics, directory = exported
     again = EXPORT.onnx_from_keras(directory / "model.keras", prepared, tmp_path / "again.onnx")

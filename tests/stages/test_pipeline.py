@@ -64,7 +64,7 @@ def test_changed_precision_rebuilds_and_measures_it(finished):
         ("train.epoch=3", "epoch"),
         ("model=resnet9", "resnet9"),
         pytest.param("train.epochs=many", "train.epochs", marks=pytest.mark.slow),
-        ("evaluate.batch_sizes=[-1]", "correct evaluate.batch_sizes"),
+        pytest.param("evaluate.batch_sizes=[-1]", "correct evaluate.batch_sizes", marks=pytest.mark.slow),
     ],
 )
 def test_bad_setting_stops_before_any_stage_works(finished, override, message):
