@@ -88,7 +88,7 @@ def calibrate(
         "held_out": len(held_out),
         "tensors": len(ranges),
         "worst_sqnr_db": min((one.sqnr_db for one in noise if one.quantized), default=None),
-        "clipped_percent_max": max((one.clipped_percent or 0.0 for one in noise), default=None),
+        "clipped_percent_max": max((100 * _most_clipped(seen) for seen in ranges.values()), default=None),
         "max_clipped_percent": calibrator.max_clipped_percent,
         "warnings": warnings,
         "noise": rows,
@@ -121,6 +121,10 @@ def choose_range(calibrator: Calibrator, seen: Histogram, held_out: Histogram) -
         fallback=symmetric.fallback,
         asymmetric=asymmetric,
     )
+
+
+def _most_clipped(seen: TensorRange) -> float:
+    return max(seen.choice(symmetric).clipped_fraction for symmetric in (True, False))
 
 
 def _indices(calibrator: Calibrator, prepared: Prepared, total: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
