@@ -109,6 +109,7 @@ def test_the_study_misses_a_target_that_is_missed(study):
     ]
     assert not any(study.targets(rows).values())
     assert len(study.targets(rows)) == 4
+    assert not any(study.targets([]).values())
     assert "| networks | symmetric | 2 | 50.0 % |" in study.table(rows)
 
 
