@@ -6,6 +6,7 @@ import glob
 import json
 import os
 import re
+import stat
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -77,7 +78,7 @@ def _listed(sidecar: Path) -> list[str]:
 def refuse_foreign(path: Path, names: Names) -> None:
     """ConfigError unless `path` may be replaced by a folder: see `foreign`."""
     found = foreign(path, names)
-    if found is not None:
+    if found is not None and foreign(path, names) is not None:  # between two looks another writer may have replaced it
         raise ConfigError(
             f"{path} is not replaced: what is there did not come from this stage",
             received=found,
@@ -91,9 +92,11 @@ def foreign(path: Path, names: Names) -> str | None:
 
     A link counts as what it leads to; links inside count by their names. What a killed writer left is its own, too.
     """
-    if not path.exists():
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # nothing there, or a link that leads nowhere
         return None
-    return first_foreign(path, names(path)) if path.is_dir() else f"a file, {path.name}"
+    return first_foreign(path, names(path)) if stat.S_ISDIR(mode) else f"a file, {path.name}"
 
 
 def require_folder_name(kind: str, name: str) -> None:
