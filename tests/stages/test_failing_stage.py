@@ -37,7 +37,12 @@ def stage(tmp_path):
     np.save(tmp_path / "data/prepared/train_images.npy", images)
     np.save(tmp_path / "data/prepared/train_labels.npy", labels)
     manifest = json.loads((tmp_path / "data/prepared/manifest.json").read_text())
-    manifest |= {"calibration_indices": list(range(200)), "counts": {"train": 200, "test": 200}, "seed": 0}
+    manifest |= {
+        "calibration_indices": list(range(200)),
+        "counts": {"train": 200, "test": 200},
+        "seed": 0,
+        "shape": [8, 8, 3],
+    }
     (tmp_path / "data/prepared/manifest.json").write_text(json.dumps(manifest))
     (tmp_path / "models/onnx").mkdir(parents=True)
     onnx.save(network(trained=True), tmp_path / "models/onnx/model.onnx")
