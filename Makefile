@@ -5,44 +5,47 @@ VENV := .venv
 READY := $(VENV)/ready
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: repro test test-all coverage params lock lint contract results
+.PHONY: help repro test test-all coverage params lock lint contract results
 
-repro: $(READY)
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
+
+repro: $(READY) ## runs the whole pipeline, from images to metrics/report.html
 	dvc repro
 
-test: $(READY) lint
+test: $(READY) lint ## lint, types and the fast tests
 	pytest -m "not slow"
 
-test-all: $(READY) lint
+test-all: $(READY) lint ## the slow tests, too: what CI runs
 	pytest
 
 # All tests, the stages that DVC starts included; the pages are under build/coverage/html.
-coverage: $(READY)
+coverage: $(READY) ## all tests, and what they cover: build/coverage/html
 	rm -rf build/coverage && mkdir -p build/coverage
 	coverage run -m pytest
 	coverage combine --quiet
 	coverage html --quiet --directory build/coverage/html
 	coverage report --skip-covered
 
-lint: $(READY)
+lint: $(READY) ## ruff and mypy
 	ruff check .
 	ruff format --check .
 	mypy
 
-params: $(READY)
+params: $(READY) ## composes params.yaml from conf/
 	python -m roundoff.pipeline.params
 
 # Keeps a finished run: make results NAME=cpu-2-cores/cifar10-resnet20
-results: $(READY)
+results: $(READY) ## keeps a finished run: make results NAME=MACHINE/RUN
 	@test -n "$(NAME)" || { echo 'error: no NAME; use make results NAME=MACHINE/RUN' >&2; exit 1; }
 	python stages/report.py -cn frozen report.language=ja hydra.run.dir=build/ja
 	python -m roundoff.revisions.keep "$(NAME)" build/ja/metrics
 
-contract: $(READY)
+contract: $(READY) ## the TensorRT code against each TensorRT that installs
 	python tests/contract/environments.py
 
 # Versions and hashes only; run after a change of pyproject.toml's dependencies.
-lock: $(READY)
+lock: $(READY) ## writes requirements.lock anew
 	uv pip compile --quiet pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --output-file requirements.lock
 
