@@ -1,8 +1,7 @@
 """The range with the smallest mean squared quantization error, on each kind of grid for itself.
 
 A symmetric grid spends its codes on [-T, T], so one number is looked for. A grid that is fitted to both ends of the
-range has two, and each side is clipped apart: what a long tail on one side costs is no reason to cut the other. What
-few clipped values err tells little of other images, so it counts for more than it is where ranges are chosen.
+range has two, and each side is clipped apart: what a long tail on one side costs is no reason to cut the other.
 """
 
 from __future__ import annotations
@@ -50,42 +49,37 @@ class MeanSquaredError(Calibrator):
 
         The largest magnitude itself unless clipping gains something.
         """
-        return self._threshold(seen, GridError(seen))
+        if too_small(seen):
+            return seen.peak
+        loss = GridError(seen).symmetric
+        found = _finer(loss, _least(loss, seen.peak * self._shares()), seen.peak)
+        return seen.peak if _no_gain(loss(np.array([seen.peak, found]))) else found
 
     def choose(self, seen: Histogram, held_out: Histogram) -> tuple[float, str]:
         """The threshold by all images."""
-        both = seen.merged(held_out)
-        return self._threshold(both, GridError(both, cautious=True)), self.name
+        return self.threshold(seen.merged(held_out)), self.name
 
     def ends(self, seen: Histogram, held_out: Histogram) -> tuple[Ends, str]:
         """The best ends by all images for a grid that is fitted to them, each clipped apart, as far as that gains."""
-        both = seen.merged(held_out)
-        return self._ends(both, GridError(both, cautious=True)), self.name
+        return self._ends(seen.merged(held_out)), self.name
 
     def choices(self, seen: Histogram, held_out: Histogram) -> tuple[Choice, Choice]:
         """Both, within the extremes of all images."""
         both = seen.merged(held_out)
-        error = GridError(both, cautious=True)
-        threshold, ends = self._threshold(both, error), self._ends(both, error)
+        threshold, ends = self.threshold(both), self._ends(both)
         return (
             Choice(*both.cut(threshold), self.name, both.clipped(threshold)),
             Choice(*ends, self.name, both.outside(*ends)),
         )
 
-    def _threshold(self, seen: Histogram, error: GridError) -> float:
-        if too_small(seen):
-            return seen.peak
-        found = _least(error.symmetric, seen.peak * self._shares())
-        found = _finer(error.symmetric, found, seen.peak)
-        return seen.peak if _no_gain(error.symmetric(np.array([seen.peak, found]))) else found
-
-    def _ends(self, seen: Histogram, error: GridError) -> Ends:
+    def _ends(self, seen: Histogram) -> Ends:
         whole = seen.low, seen.high
         if too_small(seen):
             return whole
+        error = GridError(seen).asymmetric
         full = min(seen.low, 0.0), max(seen.high, 0.0)
-        found = self._descended(error.asymmetric, full)
-        if _no_gain(error.asymmetric(*np.array([full, found]).T)):
+        found = self._descended(error, full)
+        if _no_gain(error(*np.array([full, found]).T)):
             return whole
         return max(found[0], seen.low), min(found[1], seen.high)
 

@@ -30,11 +30,10 @@ FINEST_PEAK = BINS // 2
 class GridError:
     """Summed squared errors over the counted values of one histogram; the arguments are arrays float64 [k].
 
-    With `but_one` the largest magnitude counts once less: what is left does not hang on a single value. With
-    `cautious`, what k clipped values err counts by 1 / sqrt(k) more: so little do they tell of what other images hold.
+    With `but_one` the largest magnitude counts once less: what is left does not hang on a single value.
     """
 
-    def __init__(self, seen: Histogram, but_one: bool = False, cautious: bool = False) -> None:
+    def __init__(self, seen: Histogram, but_one: bool = False) -> None:
         self._width = seen.width
         counts = seen.counts.astype(np.float64)
         self._points = _extremes(seen, counts)
@@ -43,10 +42,9 @@ class GridError:
             self._points.remove((value, count))
             self._points.append((value, max(count - 1, 0.0)))
         self._density = _by_position(counts, seen)
-        self._below = _cumulated(self._density)
-        self._integral = _cumulated(self._below[:-1] + self._density / 2)
-        middles = np.arange(2 * BINS, dtype=np.float64) - (BINS - 0.5)
-        self._tails = _Tails(self._density, middles, self._points) if cautious else None
+        self._below = np.concatenate([[0.0], np.cumsum(self._density)])
+        self._integral = np.concatenate([[0.0], np.cumsum(self._below[:-1] + self._density / 2)])
+        middles = np.arange(2 * BINS) - BINS + 0.5
         self._moments = [float((self._density * power).sum()) for power in (1.0, middles, middles * middles + 1 / 12)]
 
     @property
@@ -75,8 +73,6 @@ class GridError:
         for value, number in self._points:
             codes = np.clip(np.rint(value / scales), first, first + STEPS)
             errors = errors + number * np.square(codes * scales - value)
-        if self._tails:
-            errors = errors + self._tails.doubt(first * scales, last, scales / 2)
         # Where a grid represents all values, what is left of the large terms may be below zero.
         return np.asarray(np.maximum(errors, 0) * self._width**2)
 
@@ -87,38 +83,6 @@ class GridError:
         inside = places - bins
         found = self._integral[bins] + inside * (self._below[bins] + self._density[bins] * inside / 2)
         return np.asarray(found + np.maximum(edges - BINS, 0) * self._moments[0])
-
-
-class _Tails:
-    """What lies beyond the ends of a grid, in bins from zero."""
-
-    def __init__(self, density: Floats, middles: Floats, points: list[tuple[float, float]]) -> None:
-        self._points = points
-        self._edges = np.arange(2 * BINS + 1) - float(BINS)
-        self._sums = [_cumulated(density * middles**power) for power in range(3)]
-
-    def doubt(self, lows: Floats, highs: Floats, half_steps: Floats) -> Floats:
-        """What to add to the errors of grids from `lows` to `highs`, [k]: each side's, over the root of its count."""
-        below = [self._up_to(sums, lows - half_steps) for sums in self._sums]
-        above = [sums[-1] - self._up_to(sums, highs + half_steps) for sums in self._sums]
-        for value, count in self._points:
-            for sums, beyond in ((below, value < lows - half_steps), (above, value > highs + half_steps)):
-                for power in range(3):
-                    sums[power] = sums[power] + count * value**power * beyond
-        return _doubt(below, lows) + _doubt(above, highs)
-
-    def _up_to(self, sums: Floats, places: Floats) -> Floats:
-        return np.interp(places, self._edges, sums)
-
-
-def _doubt(sums: list[Floats], end: Floats) -> Floats:
-    """The squared distances from `end` of values with these sums of powers, over the root of how many they are."""
-    count, first, second = sums
-    return np.maximum(second - 2 * end * first + end * end * count, 0) / np.sqrt(np.maximum(count, 1))
-
-
-def _cumulated(values: Floats) -> Floats:
-    return np.concatenate([[0.0], np.cumsum(values)])
 
 
 def too_small(seen: Histogram) -> bool:
