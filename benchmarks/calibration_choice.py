@@ -41,7 +41,7 @@ from roundoff.system.files import write_text
 from roundoff.system.machine import fingerprint
 from roundoff.system.progress import track
 
-IMAGES, HELD_OUT, FRESH = MeanSquaredError().images, MeanSquaredError().held_out, 1024
+IMAGES, HELD_OUT, FRESH = 320, 128, 1024
 CLOSE, FAR, MOST = 1.1, 2.0, 0.99
 GRIDS = ("symmetric", "asymmetric")
 METHODS = (MinMax(), Percentile(), Percentile(percentile=99.999), Entropy())

@@ -117,7 +117,7 @@ class Calibrator(ABC):
 
     images: int = 320
     batch_size: int = 32
-    held_out: int = 256
+    held_out: int = 128
     max_clipped_percent: float = 1.0
 
     def __post_init__(self) -> None:
