@@ -141,14 +141,18 @@ def test_building_again_changes_no_engine(finished):
 @pytest.mark.parametrize("seconds", [0, 6])
 def test_a_stopped_evaluation_loses_nothing(finished, number, seconds):
     before = outputs(finished)
-    process = finished.start("repro", "-f", "-s", "evaluate")
-    stage = wait_for(process, "stages/evaluate.py")
-    time.sleep(0.3 + seconds)
-    if number == signal.SIGINT:
-        os.killpg(process.pid, number)  # as a terminal does
-    else:
-        stage.send_signal(number)
-    assert process.wait(timeout=120) != 0
+    finished.params("evaluate.min_seconds=60")  # it is to be at work when the signal comes
+    try:
+        process = finished.start("repro", "-f", "-s", "evaluate")
+        stage = wait_for(process, "stages/evaluate.py")
+        time.sleep(0.3 + seconds)
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)  # as a terminal does
+        else:
+            stage.send_signal(number)
+        assert process.wait(timeout=120) != 0
+    finally:
+        finished.params()
     said = finished.said.read_text()
     assert f"exited with {128 + number}" in said
     assert said.count("stopped by") == 1
