@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 from roundoff.errors import RoundoffError
 from roundoff.pipeline.config import check
 from roundoff.pipeline.config.params_file import check_params_file
+from roundoff.pipeline.overrides import check_group_overrides
 from roundoff.system.stopping import stopping
 
 
@@ -74,11 +75,12 @@ def stage(body: Body) -> Callable[..., object]:
     def main(*given: DictConfig) -> object:
         if given:
             return task(*given)
-        if _is_frozen(sys.argv[1:]):
-            try:
+        try:
+            check_group_overrides(sys.argv[1:], Path(sys.argv[0]).resolve().parents[1] / "conf")
+            if _is_frozen(sys.argv[1:]):
                 check_params_file(Path("params.yaml"))
-            except RoundoffError as error:
-                sys.exit(_words(error))
+        except RoundoffError as error:
+            sys.exit(_words(error))
         return composed()
 
     return main

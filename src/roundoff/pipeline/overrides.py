@@ -1,0 +1,31 @@
+"""Config groups on the command line, looked at before Hydra composes: it has no words for a group that is nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from roundoff.errors import ConfigError
+
+
+def check_group_overrides(arguments: Sequence[str], conf: Path) -> None:
+    """ConfigError for a group, a folder of `conf`, that is set to anything but names; the rest is left to Hydra."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    groups = {path.name: path for path in sorted(conf.glob("*/"))}
+    for argument in arguments:
+        if argument.startswith("-") or "=" not in argument:
+            continue
+        try:
+            override = OverridesParser.create().parse_override(argument)
+        except HydraException:  # Hydra shows where
+            continue
+        group = override.key_or_group
+        if group in groups and not override.is_sweep_override() and not isinstance(override.value(), str | list):
+            raise ConfigError(
+                f"{group} is a config group, and names a file of conf/{group}/",
+                received=argument,
+                expected=f"{group}=NAME, of {', '.join(path.stem for path in sorted(groups[group].glob('*.yaml')))}",
+                fix=f"name one, or leave {group} out",
+            )

@@ -1,0 +1,29 @@
+import pytest
+
+from roundoff.errors import ConfigError
+from roundoff.pipeline.overrides import check_group_overrides
+from tests.support.places import ROOT
+
+
+@pytest.mark.parametrize("argument", ["verdict=null", "train=3", "model={a: 1}", "dataset=true", "experiment=null"])
+def test_a_group_that_is_set_to_no_name_is_refused(argument):
+    group = argument.partition("=")[0]
+    with pytest.raises(ConfigError, match=f"{group} is a config group") as error:
+        check_group_overrides(["-m", argument], ROOT / "conf")
+    assert error.value.received == argument
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "model=resnet20",
+        "precision=[fp32,int8]",
+        "model=resnet8,resnet20",
+        "verdict.batch_size=null",
+        "a=[",
+        "+x.y=1",
+        "-cn",
+    ],
+)
+def test_everything_else_is_left_to_hydra(argument):
+    check_group_overrides([argument], ROOT / "conf")
