@@ -145,8 +145,8 @@ def _edges(ends: Counts, total: int) -> Counts:
 
     The last two enclose the peak's own bin where an end is `total`, and nothing elsewhere.
     """
-    middle = (np.arange(LEVELS - 1) + 0.5) / (LEVELS - 1)
-    inner = np.rint(ends[:, None] * middle).astype(np.int64)
+    # Divided last, so that an edge halfway between two bins is exactly there before it is rounded.
+    inner = np.rint(ends[:, None] * (np.arange(LEVELS - 1) + 0.5) / (LEVELS - 1)).astype(np.int64)
     peak = ends - (ends == total)
     return np.concatenate([np.zeros((len(ends), 1), np.int64), inner, peak[:, None], ends[:, None]], axis=1)
 
