@@ -1,6 +1,7 @@
 """What all tests have around them: nothing that they or their processes write outlives them or keeps others waiting."""
 
 import os
+import signal
 import tempfile
 
 import pytest
@@ -14,6 +15,13 @@ def pytest_configure(config):
     folder = tempfile.TemporaryDirectory(prefix="roundoff-tests-", ignore_cleanup_errors=True)
     config.add_cleanup(folder.cleanup)
     os.environ["TMPDIR"] = folder.name
+    hear_interrupts()
+
+
+def hear_interrupts():
+    """Their processes are to be interruptible; as a script's job in the background they would inherit deaf ears."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
