@@ -36,9 +36,9 @@ Row = dict[str, Any]
 def code_sha256() -> str:
     """SHA-256 of the sources that decide what a recipe makes of a model: rows of other sources are not these rows."""
     package = Path(roundoff.__file__).parent
-    sources = [*package.glob("calibration/*.py"), *package.glob("precision/*.py"), Path(calibration_recipes.__file__)]
+    sources = [path for room in ("calibration", "precision", "graph") for path in package.joinpath(room).rglob("*.py")]
     digest = hashlib.sha256()
-    for path in sorted(sources, key=lambda path: (path.parent.name, path.name)):
+    for path in [*sorted(sources), Path(calibration_recipes.__file__)]:
         digest.update(f"{path.parent.name}/{path.name}\n".encode() + path.read_bytes())
     return digest.hexdigest()
 
