@@ -17,7 +17,7 @@ from roundoff.report.report import Report
 from roundoff.report.sections.changes import changes_section, confusion
 from roundoff.report.sections.tables import precision_section
 from roundoff.report.sections.training import noise_section
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 from roundoff.revisions.read import read_evidence
 
 ORDER = (

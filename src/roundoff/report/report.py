@@ -23,7 +23,7 @@ from roundoff.report.sections.method import method_section
 from roundoff.report.sections.tables import framework_section, load_section, precision_section, size_section
 from roundoff.report.sections.training import curves_section, noise_section
 from roundoff.report.sections.verdicts import verdict_section
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 from roundoff.revisions.read import Evidence, Sources, read_evidence
 from roundoff.system import own
 from roundoff.system.files import whole_directory, whole_file

@@ -20,7 +20,7 @@ from roundoff.precision.fp16 import Fp16
 from roundoff.precision.fp32 import Fp32
 from roundoff.precision.int8 import Int8 as RealInt8
 from roundoff.precision.tf32 import Tf32
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 
 CLASSES, SIZE = 5, 8
 

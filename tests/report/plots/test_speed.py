@@ -13,7 +13,7 @@ from roundoff.report.plots.speed import front_line, latency_figure, whisker_ends
 from roundoff.report.plots.style import colour_of
 from roundoff.report.render.document import Figure, Page
 from roundoff.report.sections.verdicts import verdict_section
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 
 EN = Words("en")
 

@@ -4,7 +4,7 @@ import pytest
 
 from roundoff.report.render.document import Page, Table
 from roundoff.report.sections.method import RULES, method_section
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 from roundoff.system.files import read_json, write_json
 
 EN = Words("en")

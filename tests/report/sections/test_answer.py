@@ -8,7 +8,7 @@ import pytest
 
 from roundoff.report.render.document import Page
 from roundoff.report.sections.answer import answer_section
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 from roundoff.system.files import write_json
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from roundoff.report.render.document import Page, Table
 from roundoff.report.sections.energy import energy_section
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 
 METERED = {"mj_per_image": 0.4321, "batch_size": 32, "watts": 512.3, "source": "nvml: the whole GPU", "reason": None}
 

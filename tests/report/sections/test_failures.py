@@ -4,7 +4,7 @@ import pytest
 
 from roundoff.measurement.latency import batch_without_figures
 from roundoff.report.report import Report
-from roundoff.report.words.messages import LANGUAGES
+from roundoff.results.message import LANGUAGES
 from roundoff.results.shortfall import Shortfall
 
 UNSTEADY = Shortfall("failed", "10 runs of one input differ", "relative difference up to 0.05; looked", 0.05)

@@ -7,7 +7,7 @@ import pytest
 
 from roundoff.report.render.document import Page, Table
 from roundoff.report.sections.head_to_head import against_table, paired_ratio
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 
 EN, JA = Words("en"), Words("ja")
 

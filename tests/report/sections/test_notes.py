@@ -5,7 +5,7 @@ import pytest
 from roundoff.report.render.document import Page
 from roundoff.report.sections.answer import answer_section
 from roundoff.report.sections.notes import notes
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 from roundoff.revisions.read import read_evidence
 
 EN, JA = Words("en"), Words("ja")

@@ -6,7 +6,7 @@ from roundoff.report.render.document import Bullets, Page, Paragraph
 from roundoff.report.sections.answer import answer_section
 from roundoff.report.sections.changes import changes_section, quantized_cells
 from roundoff.report.sections.notes import notes
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 
 EN, JA = Words("en"), Words("ja")
 NOISE = """tensor,kind,sqnr_db,low,high,quantized,clipped_percent,asymmetric_sqnr_db,asymmetric_low,asymmetric_high,\

@@ -6,7 +6,7 @@ from roundoff.report.render.document import Page, Table
 from roundoff.report.sections.answer import answer_section
 from roundoff.report.sections.verdicts import verdict_section
 from roundoff.report.words.decision import Decision
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 
 EN, JA = Words("en"), Words("ja")
 WAITING = "int8/litert"

@@ -11,7 +11,7 @@ from roundoff.calibration.observing.noise import Noise
 from roundoff.cells import cell
 from roundoff.measurement import energy, latency
 from roundoff.report.sections.verdicts import WARNING_KINDS, warnings
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 
 JA = Words("ja")
 SENTENCE = re.compile(r"[A-Za-z]+ [a-z]+ [a-z]+")

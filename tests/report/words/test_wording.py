@@ -9,7 +9,7 @@ from roundoff.report.sections.answer import answer_section, drop_words
 from roundoff.report.sections.method import method_section
 from roundoff.report.sections.tables import precision_section
 from roundoff.report.sections.verdicts import warnings
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 from roundoff.revisions.read import read_evidence
 
 EN = Words("en")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from roundoff.report.rules.rule import NOTHING, Seen
 from roundoff.report.words.conditions import device_words, throttled, throttling_unread
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 from roundoff.revisions.read import Evidence
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from roundoff.measurement.latency import PERCENTILES, supported
 from roundoff.report.rules.rule import NOTHING, Seen
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 from roundoff.report.words.numbers import percent, plain, times_with_interval
 from roundoff.revisions.read import Evidence
 

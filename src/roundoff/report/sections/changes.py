@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from roundoff.report.plots.model import confusion_figure, flips_figure
 from roundoff.report.render.document import Details, Figure, Gallery, Heading, Page, Paragraph, Picture, Table, row
 from roundoff.report.words.compute_types import is_8_bit
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 from roundoff.revisions.read import Cell, Evidence
 
 Classes = NDArray[np.int64]

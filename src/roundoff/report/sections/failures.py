@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 from roundoff.revisions.read import Evidence
 
 MOST_WORDS = 400  # characters of a runtime's own words; the metrics have them all

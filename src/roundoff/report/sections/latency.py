@@ -8,7 +8,7 @@ from typing import Any
 from roundoff.report.plots.speed import latency_figure, whisker_ends
 from roundoff.report.render.document import Details, Field, Figure, Heading, Page, Table, row
 from roundoff.report.sections.tables import precision_name
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 from roundoff.report.words.numbers import percent, plain
 from roundoff.revisions.read import Cell, Evidence
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from roundoff.report.render.document import Heading, Page, Table, row
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 from roundoff.revisions.read import Evidence
 
 

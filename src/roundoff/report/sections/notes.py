@@ -10,7 +10,7 @@ from roundoff.report.sections.failures import failure_notes
 from roundoff.report.sections.ranges import range_notes
 from roundoff.report.words.compute_types import computes, kinds_words
 from roundoff.report.words.conditions import throttled_words
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 from roundoff.report.words.numbers import percent, percent_with_interval, scientific
 from roundoff.revisions.read import Cell, Evidence
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from roundoff.report.plots.model import curves_figure, noise_figure
 from roundoff.report.render.document import Details, Figure, Heading, Page, Paragraph, Table, row
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 from roundoff.report.words.numbers import plain
 from roundoff.revisions.read import Evidence
 

@@ -9,7 +9,7 @@ from roundoff.report.plots.speed import front_line, pareto_figure
 from roundoff.report.render.document import Bullets, Details, Field, Figure, Heading, Page, Paragraph, Table, row
 from roundoff.report.sections.tables import absent_rows, failed_rows, precision_name, verdict_field
 from roundoff.report.words.decision import Decision, Recommendation
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 from roundoff.report.words.naming import cell_name, waiting_words
 from roundoff.report.words.numbers import (
     MISSING,

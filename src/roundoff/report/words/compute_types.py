@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 from roundoff.revisions.read import Cell
 
 FAMILIES = {"fp": "float", "tf": "float", "bf": "bfloat", "int": "int", "uint": "int"}

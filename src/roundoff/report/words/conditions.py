@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 from roundoff.report.words.numbers import plain
 from roundoff.revisions.read import Evidence
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from roundoff.report.render.document import Tone
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 from roundoff.report.words.numbers import MISSING, percent, plain, rounded_up
 from roundoff.verdict.ranking import images_needed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from roundoff.report.sections.tables import precision_name
 from roundoff.report.words.decision import Decision, Recommendation
-from roundoff.report.words.messages import Words
+from roundoff.results.message import Words
 from roundoff.revisions.read import Cell, Evidence
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import roundoff.report
 from roundoff.errors import ConfigError
-from roundoff.report.words.messages import LANGUAGES, Words
+from roundoff.results.message import LANGUAGES, Words
 
 SOURCE = "\n".join(path.read_text() for path in Path(roundoff.report.__path__[0]).rglob("*.py"))
 

@@ -1,0 +1,99 @@
+"""A sentence by its code and values, and the catalogue of each language that makes words of it.
+
+Nobody reads a decision out of a sentence: what decides is the code and the values. Both catalogues hold the same codes
+and placeholders (a test sees to it).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.resources import files
+
+from roundoff.errors import ConfigError
+
+LANGUAGES = ("en", "ja")
+VERBATIM = "verbatim"
+
+
+@dataclass(frozen=True)
+class Message:
+    """What is to be said: a code of the catalogue, and the values in its sentence, which may be messages themselves.
+
+    As text (`str`) it is the English sentence, for logs and errors.
+    """
+
+    code: str
+    values: dict[str, str | int | float | bool | Message | list[str | Message] | None] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return Words("en").sentence(self)
+
+
+def message(code: str, **values: str | int | float | bool | Message | list[str | Message] | None) -> Message:
+    """`Message(code, values)` with the values as keywords."""
+    return Message(code, values)
+
+
+def verbatim(text: str) -> Message:
+    """Words that are not ours, such as a runtime's own: the same in every language."""
+    return Message(VERBATIM, {"text": text})
+
+
+def as_message(words: object) -> Message:
+    """A message as it is, anything else as its own words."""
+    return words if isinstance(words, Message) else verbatim(str(words))
+
+
+@dataclass(frozen=True)
+class Words:
+    """The catalogue of one language: `words(key, name=value)` is its sentence with the values in place."""
+
+    language: str
+
+    def __post_init__(self) -> None:
+        if self.language not in LANGUAGES:
+            raise ConfigError(
+                "report.language is not a language that the report is written in",
+                received=repr(self.language),
+                expected="one of " + ", ".join(LANGUAGES),
+                fix="set report.language=en or report.language=ja",
+            )
+
+    @cached_property
+    def catalogue(self) -> dict[str, str]:
+        """Sentences by key."""
+        path = files("roundoff.results").joinpath("catalogue", f"{self.language}.json")
+        catalogue: dict[str, str] = json.loads(path.read_text("utf-8"))
+        return catalogue
+
+    def __call__(self, key: str, **values: object) -> str:
+        return self.catalogue[key].format(**{name: self._value(value) for name, value in values.items()})
+
+    def sentence(self, said: Message) -> str:
+        """The message in this language; one of a newer catalogue by its code and values."""
+        if said.code == VERBATIM:
+            return str(said.values.get("text", ""))
+        if said.code not in self.catalogue:
+            return f"{said.code}: {', '.join(f'{name} {self._value(value)}' for name, value in said.values.items())}"
+        return self(said.code, **said.values)
+
+    def sentences(self, said: list[Message]) -> str:
+        """Several messages as one text."""
+        return self("group_separator").join(self.sentence(each) for each in said)
+
+    def span(self, low: object, high: object) -> str:
+        """A range of figures; one figure where both ends are the same."""
+        return str(low) if low == high else self("span", low=low, high=high)
+
+    def known(self, key: str) -> bool:
+        """Whether the catalogue has a sentence for `key`."""
+        return key in self.catalogue
+
+    def _value(self, value: object) -> object:
+        if isinstance(value, Message):
+            return self.sentence(value)
+        if isinstance(value, list):
+            return self("list_separator").join(str(self._value(each)) for each in value)
+        return value
