@@ -8,9 +8,12 @@ from typing import Any
 
 
 class RoundoffError(Exception):
-    """What went wrong, what was received, what was expected, and the fix."""
+    """What went wrong, what was received, what was expected, and the fix.
 
-    def __init__(self, what: str, *, received: object, expected: object, fix: str) -> None:
+    `what` is a sentence, or a message (`results.message`) where it may become the reason of a cell.
+    """
+
+    def __init__(self, what: object, *, received: object, expected: object, fix: str) -> None:
         self.what, self.received, self.expected, self.fix = what, received, expected, fix
         super().__init__(f"{what}\n  received: {received}\n  expected: {expected}\n  fix:      {fix}")
 
@@ -20,7 +23,7 @@ class RoundoffError(Exception):
         return _again, (type(self), self.what, str(self.received), str(self.expected), self.fix), notes
 
 
-def _again(kind: type[RoundoffError], what: str, received: str, expected: str, fix: str) -> RoundoffError:
+def _again(kind: type[RoundoffError], what: object, received: str, expected: str, fix: str) -> RoundoffError:
     return kind(what, received=received, expected=expected, fix=fix)
 
 
@@ -55,7 +58,7 @@ class UnsteadyError(GateError):
 
 
 class Unavailable(Exception):  # noqa: N818 - a state of the machine, not an error
-    """A cell that cannot be built or run on this machine; the message is the reason shown in its row."""
+    """A cell that cannot be built or run on this machine, and why: the reason shown in its row, a message or words."""
 
 
 @contextmanager

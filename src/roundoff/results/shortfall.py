@@ -6,9 +6,12 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal, Protocol
 
 from roundoff.errors import ConfigError, GateError, RoundoffError, Unavailable
+from roundoff.results.build import BuildMetrics
+from roundoff.results.cell import CellMetrics
+from roundoff.results.message import Message, message, verbatim
 
 NO_MEMORY = re.compile(r"out.?of.?memory|bad_alloc|failed to allocate memory|cannot allocate memory", re.IGNORECASE)
 
@@ -22,31 +25,37 @@ class Shortfall:
     """
 
     status: Literal["unavailable", "failed"]
-    reason: str
+    reason: Message
     detail: str | None = None
     repeat_spread: float | None = None
 
-    def row(self, rerun: str) -> dict[str, str | None]:
-        """The keys of a row; `rerun` is the stage that looks again, which DVC takes for done."""
-        again = f"dvc repro -f {rerun}" if self.status == "failed" else None
-        return {"status": self.status, "reason": self.reason, "detail": self.detail, "rerun": again}
+    def rerun(self, stage: str) -> str | None:
+        """The command that looks again, of a failure in `stage`, which DVC takes for done."""
+        return f"dvc repro -f {stage}" if self.status == "failed" else None
 
 
-def shortfall(doing: str, error: Exception) -> Shortfall:
-    """What an error raised while `doing` ("running the test set") means for a row."""
+def shortfall(doing: Message, error: Exception) -> Shortfall:
+    """What an error raised while `doing` (a code such as `doing_test_set`) means for a cell."""
     if isinstance(error, Unavailable):
-        return Shortfall("unavailable", _printable(error))
+        return Shortfall("unavailable", _said(error.args[0] if error.args else "", error))
     if isinstance(error, RoundoffError):
         detail = f"received: {error.received}; expected: {error.expected}; fix: {error.fix}"
-        return Shortfall("failed", encodable(error.what), encodable(detail), getattr(error, "repeat_spread", None))
+        spread = getattr(error, "repeat_spread", None)
+        return Shortfall("failed", _said(error.what, error), encodable(detail), spread)
     words = _printable(error)
     if isinstance(error, MemoryError) or NO_MEMORY.search(words) or getattr(error, "is_out_of_memory", False):
-        return Shortfall("unavailable", f"no memory left for {doing}: {words or type(error).__name__}")
-    return Shortfall("failed", f"{doing} failed", f"{type(error).__name__}: {words}")
+        return Shortfall("unavailable", message("no_memory", doing=doing, words=words or type(error).__name__))
+    return Shortfall("failed", message("doing_failed", doing=doing), f"{type(error).__name__}: {words}")
+
+
+def _said(words: object, error: Exception) -> Message:
+    return (
+        words if isinstance(words, Message) else verbatim(_printable(error) if words == "" else encodable(str(words)))
+    )
 
 
 def tolerated(
-    doing: str, record: Callable[[Shortfall], None], strict: bool = False
+    doing: Message, record: Callable[[Shortfall], None], strict: bool = False
 ) -> AbstractContextManager[None, bool]:
     """Give what goes wrong inside to `record`, and go on behind it.
 
@@ -59,7 +68,7 @@ def tolerated(
 class _Tolerated:
     """A class, since type checkers believe of a generator that it lets every error through."""
 
-    doing: str
+    doing: Message
     record: Callable[[Shortfall], None]
     strict: bool
 
@@ -81,7 +90,7 @@ def raise_strictly(found: Shortfall, error: Exception) -> None:
     if isinstance(error, RoundoffError):
         raise error
     raise GateError(
-        found.reason,
+        str(found.reason),
         received=found.detail,
         expected="no failure: `strict` is set",
         fix="mend it; with evaluate.strict=false (build.strict=false) a failed cell is a row, and the others go on",
@@ -100,22 +109,32 @@ def _printable(error: Exception) -> str:
         return "no words that can be printed"
 
 
-def failures(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+class Told(Protocol):
+    """What says of a cell, a batch size or a build what became of it."""
+
+    @property
+    def status(self) -> str: ...
+    @property
+    def reason(self) -> Message | None: ...
+    @property
+    def rerun(self) -> str | None: ...
+
+
+def failures(cells: Mapping[str, CellMetrics | BuildMetrics]) -> dict[str, Told]:
     """Each failed cell and batch size by name ("fp32/litert", "fp32/litert at batch size 1")."""
-    found: dict[str, Mapping[str, Any]] = {}
-    for name, row in rows.items():
-        if row.get("status") == "failed":
-            found[name] = row
-            continue
-        sizes = [key for key in row if key.startswith("batch_") and (row[key] or {}).get("status") == "failed"]
-        found |= {f"{name} at batch size {key.removeprefix('batch_')}": row[key] for key in sizes}
-    return found
+    failed: dict[str, Told] = {}
+    for name, cell in cells.items():
+        if cell.status == "failed":
+            failed[name] = cell
+        elif isinstance(cell, CellMetrics):
+            failed |= {f"{name} at batch size {size}": batch for size, batch in cell.failed_batches.items()}
+    return failed
 
 
-def say_last(rows: Mapping[str, Mapping[str, Any]]) -> None:
+def say_last(cells: Mapping[str, CellMetrics | BuildMetrics]) -> None:
     """Print what failed and how to try it again, as the last line of a stage that DVC takes for done."""
-    found = failures(rows)
-    if found:
-        named = "; ".join(f"{name} ({row['reason']})" for name, row in found.items())
-        again = " && ".join(dict.fromkeys(str(row["rerun"]) for row in found.values()))
+    failed = failures(cells)
+    if failed:
+        named = "; ".join(f"{name} ({each.reason})" for name, each in failed.items())
+        again = " && ".join(dict.fromkeys(str(each.rerun) for each in failed.values()))
         print(f"failed: {named}. The rest stands. Once that is mended: {again}", flush=True)

@@ -8,8 +8,8 @@ from typing import Any
 from roundoff.measurement.accuracy import beats_chance
 from roundoff.report.rules.rule import NOTHING, Seen
 from roundoff.report.words.compute_types import computes, holds_name, kinds_words
-from roundoff.results.message import Words
 from roundoff.report.words.numbers import percent, scientific
+from roundoff.results.message import Words
 from roundoff.revisions.read import Cell, Evidence
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from roundoff.measurement.latency import PERCENTILES, supported
 from roundoff.report.rules.rule import NOTHING, Seen
-from roundoff.results.message import Words
 from roundoff.report.words.numbers import percent, plain, times_with_interval
+from roundoff.results.message import Words
 from roundoff.revisions.read import Evidence
 
 CLOCKS = ("device", "end_to_end")

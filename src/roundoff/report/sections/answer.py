@@ -11,9 +11,9 @@ from roundoff.report.sections.notes import notes
 from roundoff.report.sections.tables import absent_groups
 from roundoff.report.sections.verdicts import is_noisy
 from roundoff.report.words.decision import Decision, Recommendation
-from roundoff.results.message import Words
 from roundoff.report.words.naming import cell_name, waiting_words
 from roundoff.report.words.numbers import amount_with_interval, interval, percent_with_interval, times_with_interval
+from roundoff.results.message import Words
 from roundoff.revisions.read import Cell, Evidence
 
 HASH_SHOWN = 12  # characters of a hash

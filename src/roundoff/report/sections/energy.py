@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from roundoff.report.render.document import Field, Heading, Page, Paragraph, Table, row
 from roundoff.report.sections.tables import precision_name
-from roundoff.results.message import Words
 from roundoff.report.words.numbers import MISSING, plain
+from roundoff.results.message import Words
 from roundoff.revisions.read import Cell, Evidence
 
 COLUMNS = ("backend", "precision", "memory", "energy", "batch", "watts", "source")

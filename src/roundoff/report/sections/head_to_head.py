@@ -8,9 +8,9 @@ from roundoff.measurement.statistics import FEWEST_FOR_MEDIAN_INTERVAL, Interval
 from roundoff.measurement.timing import medians_by_load
 from roundoff.report.render.document import Field, Page, Table, row
 from roundoff.report.words.decision import Decision
-from roundoff.results.message import Words
 from roundoff.report.words.naming import cell_name
 from roundoff.report.words.numbers import MISSING, times_with_interval
+from roundoff.results.message import Words
 from roundoff.revisions.read import Cell, Evidence
 
 

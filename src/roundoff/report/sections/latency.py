@@ -8,8 +8,8 @@ from typing import Any
 from roundoff.report.plots.speed import latency_figure, whisker_ends
 from roundoff.report.render.document import Details, Field, Figure, Heading, Page, Table, row
 from roundoff.report.sections.tables import precision_name
-from roundoff.results.message import Words
 from roundoff.report.words.numbers import percent, plain
+from roundoff.results.message import Words
 from roundoff.revisions.read import Cell, Evidence
 
 PERCENTILES = {"p50": "p50", "p90": "p90", "p95": "p95", "p99": "p99", "p999": "p99.9"}

@@ -7,8 +7,8 @@ from roundoff.report.rules import device as rules_device
 from roundoff.report.rules import model as rules_model
 from roundoff.report.rules import timing as rules_timing
 from roundoff.report.rules.rule import Rule, Seen
-from roundoff.results.message import Words
 from roundoff.report.words.numbers import MISSING
+from roundoff.results.message import Words
 from roundoff.revisions.read import Evidence
 
 RULES: dict[str, Rule] = {

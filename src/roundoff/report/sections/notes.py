@@ -10,8 +10,8 @@ from roundoff.report.sections.failures import failure_notes
 from roundoff.report.sections.ranges import range_notes
 from roundoff.report.words.compute_types import computes, kinds_words
 from roundoff.report.words.conditions import throttled_words
-from roundoff.results.message import Words
 from roundoff.report.words.numbers import percent, percent_with_interval, scientific
+from roundoff.results.message import Words
 from roundoff.revisions.read import Cell, Evidence
 
 

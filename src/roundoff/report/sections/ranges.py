@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from roundoff.report.words.compute_types import is_quantized_integer
 from roundoff.report.words.decision import Decision
-from roundoff.results.message import Words
 from roundoff.report.words.numbers import percent, plain
+from roundoff.results.message import Words
 from roundoff.revisions.read import Cell, Evidence
 
 LEAST_DB = 15.0

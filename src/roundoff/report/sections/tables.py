@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from roundoff.report.render.document import Field, Heading, Page, Paragraph, Table, row
 from roundoff.report.words.compute_types import computes
 from roundoff.report.words.decision import TONES, Decision
-from roundoff.results.message import Words
 from roundoff.report.words.numbers import MISSING, percent, percent_with_interval, plain, times_with_interval
+from roundoff.results.message import Words
 from roundoff.revisions.read import Cell, Evidence
 
 

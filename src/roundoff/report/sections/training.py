@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from roundoff.report.plots.model import curves_figure, noise_figure
 from roundoff.report.render.document import Details, Figure, Heading, Page, Paragraph, Table, row
-from roundoff.results.message import Words
 from roundoff.report.words.numbers import plain
+from roundoff.results.message import Words
 from roundoff.revisions.read import Evidence
 
 

@@ -9,7 +9,6 @@ from roundoff.report.plots.speed import front_line, pareto_figure
 from roundoff.report.render.document import Bullets, Details, Field, Figure, Heading, Page, Paragraph, Table, row
 from roundoff.report.sections.tables import absent_rows, failed_rows, precision_name, verdict_field
 from roundoff.report.words.decision import Decision, Recommendation
-from roundoff.results.message import Words
 from roundoff.report.words.naming import cell_name, waiting_words
 from roundoff.report.words.numbers import (
     MISSING,
@@ -18,6 +17,7 @@ from roundoff.report.words.numbers import (
     probability,
     scientific,
 )
+from roundoff.results.message import Words
 from roundoff.revisions.read import Cell, Evidence
 
 WARNING_KINDS = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from roundoff.results.message import Words
 from roundoff.report.words.numbers import plain
+from roundoff.results.message import Words
 from roundoff.revisions.read import Evidence
 
 SENSORS = ("sm_clock_mhz", "memory_clock_mhz", "power_w", "temperature_c")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from roundoff.report.render.document import Tone
-from roundoff.results.message import Words
 from roundoff.report.words.numbers import MISSING, percent, plain, rounded_up
+from roundoff.results.message import Words
 from roundoff.verdict.ranking import images_needed
 
 TONES: dict[str, Tone] = {"pass": "good", "fail": "bad", "undecided": "unsure"}

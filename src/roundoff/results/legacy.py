@@ -1,0 +1,159 @@
+"""Metrics files without a format number, as roundoff wrote them before there was one, turned into today's.
+
+Nothing else reads them. Sentences stay as they were written; what warnings say is computed again from the figures.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from roundoff.results.checked import BATCH
+from roundoff.results.message import VERBATIM
+
+Old = Mapping[str, Any]
+
+CELL = {"label": "effective_precision"}
+ENERGY = {"watts": "power_w", "seconds": "measured_s"}
+TIMING = {"variation": "cv", "stopped": "stop_reason", "seconds": "measured_s", "facts": "binding_info"}
+SETTINGS = {"untimed": "accuracy_only", "spread": "multi_gpu", "rotate": "input_buffers", "control": "aa_control"}
+TARGET = {"keep": "min_relative_accuracy", "points": "max_drop_points"}
+ENDS = ("", "_low", "_high")
+ACCURACY = {f"kept{end}": f"relative_accuracy{end}" for end in ENDS} | {"lost": "regressed", "gained": "corrected"}
+
+
+def metrics_file(content: Old) -> dict[str, Any]:
+    """fp32.json and its like: BACKEND → cell; more.json: PRECISION → BACKEND → cell."""
+    head = {"platform": content.get("platform"), "reference": content.get("reference")}
+    head["method"] = _method(content.get("method") or {})
+    return head | {key: _cells(value) for key, value in content.items() if key not in head and isinstance(value, dict)}
+
+
+def verdict_file(content: Old) -> dict[str, Any]:
+    """verdict.json."""
+    return {
+        "platform": content.get("platform"),
+        "reference": content.get("reference"),
+        "target": _renamed(content.get("target"), TARGET),
+        "cells": {name: _cell_verdict(cell) for name, cell in (content.get("cells") or {}).items()},
+        "front": content.get("front") or [],
+        "recommendations": {
+            use: {**each, "not_timed": each.get("untimed") or []}
+            for use, each in (content.get("recommendations") or {}).items()
+        },
+    }
+
+
+def build_file(content: Old) -> dict[str, Any]:
+    """build-PRECISION.json."""
+    return {backend: _build(build) for backend, build in content.items()}
+
+
+def _cells(value: Old) -> dict[str, Any]:
+    return _cell(value) if "status" in value else {backend: _cell(cell) for backend, cell in value.items()}
+
+
+def _cell(old: Old) -> dict[str, Any]:
+    cell = _renamed(old, CELL) or {}
+    cell |= {"reason": _said(old.get("reason")), "notes": _notes(old.get("note"))}
+    cell["accuracy"] = _renamed(old.get("accuracy"), ACCURACY)
+    cell["energy"] = _energy(old.get("energy"))
+    batches = {key: _batch(value) for key, value in old.items() if key.startswith(BATCH) and value}
+    return {key: value for key, value in cell.items() if not key.startswith(BATCH)} | batches
+
+
+def _energy(old: Old | None) -> dict[str, Any] | None:
+    energy = _renamed(old, ENERGY)
+    return energy and energy | {key: _said(energy.get(key)) for key in ("reason", "source")}
+
+
+def _batch(old: Old) -> dict[str, Any]:
+    batch = _renamed(old, TIMING) or {}
+    info = batch.get("binding_info") or {}
+    batch["binding_info"] = info | {"no_cuda_graph_reason": _said(info.get("no_cuda_graph_reason"))}
+    batch["status"] = old.get("status") or ("unavailable" if old.get("reason") else "measured")
+    batch |= {key: _said(old.get(key)) for key in ("reason", "speedup_reason")}
+    batch["warnings"] = [_warning(text, old) for text in old.get("warnings") or []]
+    return batch
+
+
+def _warning(text: str, old: Old) -> dict[str, Any]:
+    """The code by the first words; the values from the figures that they were made of."""
+    info, device = old.get("facts") or {}, old.get("device_p50_ms")
+    rounds = re.search(r"\d+", text)
+    known: dict[str, tuple[str, dict[str, Any]]] = {
+        "noisy": ("noisy", {"cv": old.get("variation")}),
+        "host-bound": ("host_bound", {"enqueue_ms": info.get("enqueue_ms"), "device_ms": device}),
+        "copy-bound": ("copy_bound", {"copy_ms": info.get("copy_ms"), "device_ms": device}),
+        "CUDA graph": ("graph_matters", {"replay_ms": device, "enqueued_ms": info.get("enqueued_device_ms")}),
+        "throttled": ("throttled", {"rounds": int(rounds.group()) if rounds else 0}),
+    }
+    code, values = known.get(text.partition(":")[0], (VERBATIM, {"text": text}))
+    return {"code": code, "values": values} if None not in values.values() else _said(text) or {}
+
+
+def _method(old: Old) -> dict[str, Any]:
+    return {
+        "evaluate": _renamed(old.get("evaluate") or {}, SETTINGS),
+        "test_set": old.get("test_set"),
+        "chance": old.get("chance"),
+        "devices": {name: _device(device) for name, device in (old.get("devices") or {}).items()},
+    }
+
+
+def _device(old: Old) -> dict[str, Any]:
+    device = dict(old) | {"conditions_reason": _said(old.get("conditions_reason")), "cells": old.get("cells") or []}
+    conditions = dict(old.get("conditions") or {})
+    if (reasons := conditions.get("throttle_reasons")) is not None:
+        conditions["throttle_reasons"] = [re.sub(r"\W+", "_", reason).strip("_") for reason in reasons]
+    control = device.pop("control", None)
+    return device | {"conditions": conditions or None, "aa_control": _control(control) if control else None}
+
+
+def _control(old: Old) -> dict[str, Any]:
+    batches = {key: value | {"speedup_reason": None} for key, value in old.items() if key.startswith(BATCH)}
+    return {"cell": old.get("cell"), **batches}
+
+
+def _cell_verdict(old: Old) -> dict[str, Any]:
+    noise, speed = old.get("speed_margin"), old.get("speed") or {}
+    floors = noise if isinstance(noise, dict) else dict.fromkeys(speed, noise or 0.0)
+    batches = {key: {"speed": difference, "noise_floor": floors.get(key) or 0.0} for key, difference in speed.items()}
+    return {
+        "verdict": old.get("verdict"),
+        "criteria": [_criterion(check) for check in old.get("checks") or []],
+        **batches,
+    }
+
+
+def _criterion(old: Old) -> dict[str, Any]:
+    """The reason stays where there is no figure, since nothing else says why."""
+    name, value = old["name"], old.get("found")
+    reason = _said(old.get("reason")) if value is None else None
+    return dict(old) | {"name": TARGET.get(name, name), "value": value, "reason": reason}
+
+
+def _build(old: Old) -> dict[str, Any]:
+    info = dict(old.get("facts") or {})
+    info["notes"] = _notes(info.pop("note", None))
+    status = old.get("status") or "built"
+    return {
+        **old,
+        "status": status,
+        "reason": _said(old.get("reason")),
+        "build_info": info if status == "built" else None,
+    }
+
+
+def _renamed(old: Old | None, names: Mapping[str, str]) -> dict[str, Any] | None:
+    return None if old is None else {names.get(key, key): value for key, value in old.items()}
+
+
+def _said(text: object) -> dict[str, Any] | None:
+    return {"code": VERBATIM, "values": {"text": str(text)}} if text else None
+
+
+def _notes(text: object) -> list[dict[str, Any]]:
+    said = _said(text)
+    return [said] if said else []

@@ -1,0 +1,136 @@
+"""The one reader and the one writer of metrics files: a run's cells, verdict.json, and what build stages say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from roundoff.errors import DataError
+from roundoff.results import legacy
+from roundoff.results.build import BuildMetrics
+from roundoff.results.cell import CellMetrics
+from roundoff.results.checked import as_json, checked
+from roundoff.results.run import Method, Metrics
+from roundoff.results.verdict import Verdict
+from roundoff.system.files import read_json, write_json
+
+FORMAT = 3  # files of before had no number
+HEAD = ("format", "platform", "reference", "method")
+OWN_FILES = ("fp32", "fp16", "int8")  # each precision has a file and a stage of its own
+MORE = "more"  # the file of all others, by precision
+FILES = (*OWN_FILES, MORE)
+
+
+def read_metrics(directory: Path) -> Metrics:
+    """What `evaluate` wrote into `directory`; raises DataError where files are missing, broken or of several runs."""
+    missing = [name for name in FILES if not (directory / f"{name}.json").exists()]
+    if missing:
+        raise DataError(
+            "metrics are missing",
+            received=f"no {missing[0]}.json in {directory}",
+            expected=", ".join(f"{name}.json" for name in FILES),
+            fix="run the evaluate stage",
+        )
+    return metrics_from({name: read_json(directory / f"{name}.json") for name in FILES})
+
+
+def metrics_from(files: Mapping[str, object]) -> Metrics:
+    """Metrics from parsed files by their names without ending ("fp32", …, "more")."""
+    contents = {name: _of_this_format(name, content, legacy.metrics_file) for name, content in files.items()}
+    first, whole = next(iter(contents.items()))
+    for name, content in contents.items():
+        if any(content.get(key) != whole.get(key) for key in HEAD):
+            raise DataError(
+                "the metrics files come from different runs",
+                received=f"{name}.json differs from {first}.json in what all should share",
+                expected=f"the same {', '.join(HEAD)} in all",
+                fix="run the evaluate stage again",
+            )
+    complete = all(_format(content) == FORMAT for content in files.values())
+    cells: dict[str, CellMetrics] = {}
+    for name, content in contents.items():
+        body = {key: value for key, value in content.items() if key not in HEAD}
+        for precision, backends in ({name: body} if name != MORE else body).items():
+            for backend, cell in backends.items():
+                where = f"{name}.json ({precision}/{backend})"
+                cells[f"{precision}/{backend}"] = checked(CellMetrics, cell, where, complete)
+    method = checked(Method, whole.get("method") or {}, f"{first}.json (method)", complete)
+    return Metrics(platform=whole["platform"], reference=whole["reference"], method=method, cells=cells)
+
+
+def write_metrics(metrics: Metrics, directory: Path) -> None:
+    """One file for each of fp32, fp16 and int8, and more.json for further precisions by name."""
+    head = {
+        "format": FORMAT,
+        "platform": metrics.platform,
+        "reference": metrics.reference,
+        "method": as_json(metrics.method),
+    }
+    by_precision: dict[str, dict[str, object]] = {name: {} for name in OWN_FILES}
+    for name, cell in metrics.cells.items():
+        precision, backend = name.split("/")
+        by_precision.setdefault(precision, {})[backend] = as_json(cell)
+    for name in OWN_FILES:
+        write_json(directory / f"{name}.json", {**head, **by_precision.pop(name)})
+    write_json(directory / f"{MORE}.json", {**head, **by_precision})
+
+
+def verdict_from(content: object) -> Verdict:
+    """The content of verdict.json."""
+    known = _of_this_format("verdict", content, legacy.verdict_file)
+    return checked(Verdict, _without_format(known), "verdict.json", _format(content) == FORMAT)
+
+
+def write_verdict(verdict: Verdict, directory: Path) -> None:
+    """Write verdict.json."""
+    write_json(directory / "verdict.json", {"format": FORMAT, **as_json(verdict)})
+
+
+def builds_from(name: str, content: object) -> dict[str, BuildMetrics]:
+    """The content of NAME.json (build-PRECISION), by backend."""
+    known = _without_format(_of_this_format(name, content, legacy.build_file))
+    complete = _format(content) == FORMAT
+    return {
+        backend: checked(BuildMetrics, build, f"{name}.json ({backend})", complete) for backend, build in known.items()
+    }
+
+
+def write_builds(precision: str, builds: Mapping[str, BuildMetrics], directory: Path) -> None:
+    """Write build-PRECISION.json."""
+    write_json(directory / f"build-{precision}.json", {"format": FORMAT, **as_json(dict(builds))})
+
+
+def holds_cells(content: object) -> bool:
+    """Whether a parsed file is one of those that `evaluate` writes."""
+    return isinstance(content, dict) and {"platform", "reference", "method"} <= set(content)
+
+
+def _of_this_format(name: str, content: object, modern: Any) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise DataError(
+            f"{name}.json is not what a stage wrote",
+            received=type(content).__name__,
+            expected="an object",
+            fix="restore it with `git checkout`, or run the stage again with `dvc repro -f STAGE`",
+        )
+    version = _format(content)
+    if version is None:
+        modernized: dict[str, Any] = modern(content)
+        return modernized
+    if version != FORMAT:
+        raise DataError(
+            f"{name}.json has a format that this version of roundoff does not know",
+            received=f"format {version}",
+            expected=f"format {FORMAT}, or none, as files of before",
+            fix="install the version of roundoff that wrote it, or a newer one",
+        )
+    return content
+
+
+def _format(content: object) -> object:
+    return content.get("format") if isinstance(content, dict) else None
+
+
+def _without_format(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in content.items() if key != "format"}

@@ -1,0 +1,71 @@
+"""What a run of `evaluate` shares among its cells: the machine, the method, each device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from roundoff.results.cell import CellMetrics, Speedup
+from roundoff.results.message import Message
+from roundoff.results.values import Count, NotNegative, Share, about
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What was read of a GPU while it was timed: the least and the largest reading of each sensor."""
+
+    sm_clock_mhz: Annotated[tuple[float, float] | None, about("clock of the multiprocessors")] = None
+    memory_clock_mhz: Annotated[tuple[float, float] | None, about("clock of the memory")] = None
+    power_w: Annotated[tuple[float, float] | None, about("power, watts")] = None
+    temperature_c: Annotated[tuple[float, float] | None, about("temperature, degrees Celsius")] = None
+    throttle_reasons: Annotated[list[str] | None, about("names of NVML's reasons for lower clocks; null: unread")] = (
+        None
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AaControl:
+    """The FP32 engine timed against itself: what this machine's noise is. Batch sizes are the keys `batch_N`."""
+
+    cell: Annotated[str, about("the cell that was loaded twice")]
+    batches: Annotated[dict[int, Speedup], about("by batch size")] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """How one device was timed."""
+
+    cells: Annotated[list[str], about("the cells that were timed on it")]
+    loads: Annotated[Count, about("times that the engines were loaded anew")] = 0
+    rounds: Annotated[Count, about("interleaved rounds")] = 0
+    repeated_rounds: Annotated[Count | None, about("rounds repeated since the reasons for throttling changed")] = None
+    waited_s: Annotated[NotNegative | None, about("seconds spent waiting for other jobs")] = None
+    conditions: Annotated[Conditions | None, about("clocks, power, temperature, throttling")] = None
+    conditions_reason: Annotated[Message | None, about("why they were not read")] = None
+    aa_control: Annotated[AaControl | None, about("the same engine against itself")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """How the cells of a run were measured."""
+
+    evaluate: Annotated[dict[str, Any], about("the settings of the stage, as they were")] = field(default_factory=dict)
+    test_set: Annotated[str | None, about("SHA-256 of the test split")] = None
+    chance: Annotated[Share | None, about("accuracy of the best constant answer")] = None
+    devices: Annotated[dict[str, Device], about("by name or UUID")] = field(default_factory=dict)
+
+    @property
+    def chance_margin(self) -> float | None:
+        """How far above chance an accuracy must be, as a share of the way to 1; None where it was not recorded."""
+        margin = self.evaluate.get("chance_margin")
+        return None if margin is None else float(margin)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metrics:
+    """The metrics of one run: its cells by name (PRECISION/BACKEND), and what all of them share."""
+
+    platform: Annotated[dict[str, Any], about("fingerprint of the machine")]
+    reference: Annotated[str | None, about("the cell that the others are compared with")]
+    method: Annotated[Method, about("how it was measured")]
+    cells: Annotated[dict[str, CellMetrics], about("by name")]
