@@ -9,15 +9,16 @@ from omegaconf import DictConfig
 
 from roundoff.backend.base import Backend
 from roundoff.calibration.base import Calibrator
-from roundoff.cells.store import Inputs, build_metrics, build_row
+from roundoff.cells.store import Inputs, build_or_tell
 from roundoff.dataset.base import Prepared
 from roundoff.export.fit import require_fit
 from roundoff.pipeline.config import component, components, precision_to_build
 from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving
 from roundoff.precision.base import Precision
+from roundoff.results.metrics import write_builds
 from roundoff.results.shortfall import say_last
-from roundoff.system.files import read_json, write_json
+from roundoff.system.files import read_json
 from roundoff.system.progress import track
 
 
@@ -37,15 +38,14 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         logs=workspace.output(cfg.paths.logs),
     )
     engines = workspace.output(cfg.paths.engines) / name
-    cells = {
-        backend_name: build_row(
+    builds = {
+        backend_name: build_or_tell(
             backend_name, backend, name, precision, inputs, engines / backend_name, cfg.build.strict
         )
         for backend_name, backend in track(components(cfg.backends, Backend).items(), f"build {name}")
     }
-    metrics = {backend_name: build_metrics(cell) for backend_name, cell in cells.items()}
-    write_json(workspace.output(cfg.paths.metrics) / f"build-{name}.json", metrics)
-    say_last({f"{name}/{backend_name}": row for backend_name, row in metrics.items()})
+    write_builds(name, builds, workspace.output(cfg.paths.metrics))
+    say_last({f"{name}/{backend_name}": build for backend_name, build in builds.items()})
 
 
 if __name__ == "__main__":

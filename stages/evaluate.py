@@ -11,10 +11,11 @@ from roundoff.backend.base import Backend
 from roundoff.cells.store import GRAPH
 from roundoff.dataset.base import Prepared
 from roundoff.export.fit import require_fit
-from roundoff.measurement.evaluate import OWN_FILES, Evaluation
+from roundoff.measurement.evaluate import Evaluation
 from roundoff.pipeline.config import component, components
 from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving
+from roundoff.results.metrics import OWN_FILES
 from roundoff.results.shortfall import say_last
 from roundoff.system.files import read_json
 
@@ -24,7 +25,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
     engines, prepared = workspace.inputs / cfg.paths.engines, Prepared(workspace.input(cfg.paths.prepared))
     for graph in sorted(engines.glob(f"{OWN_FILES[0]}/*/{GRAPH}"))[:1]:
         require_fit(graph, prepared)
-    rows = component(cfg.evaluate, Evaluation).run(
+    measured = component(cfg.evaluate, Evaluation).run(
         engines=engines,
         precisions=[*OWN_FILES, *cfg.build.more],
         backends=components(cfg.backends, Backend),
@@ -34,7 +35,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         predictions=workspace.output(cfg.paths.predictions),
         timings=workspace.output(cfg.paths.timings),
     )
-    say_last(rows)
+    say_last(measured.cells)
 
 
 if __name__ == "__main__":

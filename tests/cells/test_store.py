@@ -17,19 +17,20 @@ from roundoff.backend.base import Backend
 from roundoff.calibration.base import CalibrationTable, TensorRange
 from roundoff.cells import store as engine
 from roundoff.cells.cell import find_cells
+from roundoff.cells.sidecar import read_cell
 from roundoff.cells.store import (
     Inputs,
     build_cell,
     build_directories,
-    build_metrics,
-    build_row,
+    build_or_tell,
     build_stage,
     cells,
     open_cell,
-    read_cell,
 )
 from roundoff.errors import BuildError, ConfigError, GateError, Unavailable
 from roundoff.precision.base import Precision
+from roundoff.results.build import BuildInfo, Builds
+from roundoff.results.message import message
 from roundoff.system.files import sha256_of
 
 MACHINE = {"id": "abc", "cpu": {"model": "Z80", "cores": 1}, "libraries": {"fake": "1.0"}, "gpus": []}
@@ -58,7 +59,7 @@ class Copying(Backend):
         if self.fails:
             raise Unavailable("no such unit")
         (directory / self.artifact).write_bytes(source.graph.read_bytes())
-        return {"layers": 1}
+        return BuildInfo(build_warnings=1)
 
     def load(self, directory):
         return (directory / self.artifact).read_bytes()
@@ -70,7 +71,7 @@ class FromKeras(Copying):
 
     def build(self, source, directory):
         (directory / self.artifact).write_bytes(source.keras.read_bytes())
-        return {}
+        return BuildInfo()
 
 
 @dataclass(frozen=True)
@@ -148,23 +149,24 @@ def test_a_backend_that_times_its_choices_builds_under_its_devices_lock(inputs, 
 
 
 def test_sidecar_says_what_was_built_from_what(inputs, directory):
-    sidecar = build(inputs, directory, Copying(threads=3))
-    assert sidecar == read_cell(directory) | {"build_s": sidecar["build_s"]}
-    assert (sidecar["status"], sidecar["reason"], sidecar["facts"]) == ("built", None, {"layers": 1})
-    assert sidecar["backend"]["name"] == "copying"
-    assert sidecar["backend"]["config"] == {"threads": 3, "refuses": None, "fails": False, "sizes": []}
-    assert sidecar["precision"]["class"].endswith("Renamed")
-    assert sidecar["sources"] == {"onnx": sha256_of(inputs.onnx)}
-    assert sidecar["fingerprint"] == MACHINE
-    assert set(sidecar["files"]) == {"graph.onnx", "model.bin", "notes.txt"}
-    assert sidecar["build_s"] > 0
+    metrics, sidecar = build(inputs, directory, Copying(threads=3)), read_cell(directory)
+    assert (metrics.status, metrics.size_mb) == (sidecar.status, sidecar.size_mb)
+    assert (sidecar.status, sidecar.reason, sidecar.build_info) == ("built", None, BuildInfo(build_warnings=1))
+    assert sidecar.backend.name == "copying"
+    assert sidecar.backend.config == {"threads": 3, "refuses": None, "fails": False, "sizes": []}
+    assert sidecar.precision.type.endswith("Renamed")
+    assert sidecar.sources == {"onnx": sha256_of(inputs.onnx)}
+    assert sidecar.fingerprint == MACHINE
+    assert set(sidecar.files) == set(metrics.sha256) == {"graph.onnx", "model.bin", "notes.txt"}
+    assert metrics.build_s > 0
 
 
 def test_a_backend_of_keras_models_is_unavailable_without_one(inputs, directory):
     sidecar = build(replace(inputs, keras=None), directory, FromKeras())
-    assert sidecar["status"] == "unavailable"
-    assert "converted from the Keras model" in sidecar["reason"]
-    assert build(inputs, directory, FromKeras())["sources"] == {"keras": sha256_of(inputs.keras)}
+    assert sidecar.status == "unavailable"
+    assert sidecar.reason.code == "no_keras"
+    build(inputs, directory, FromKeras())
+    assert read_cell(directory).sources == {"keras": sha256_of(inputs.keras)}
 
 
 @dataclass(frozen=True)
@@ -175,13 +177,13 @@ class Varying(Copying):
 
     def build(self, source, directory):
         (directory / self.artifact).write_bytes(b"again" if source.again else b"first")
-        return {}
+        return BuildInfo()
 
 
 @pytest.mark.parametrize(("repeats", "different", "names"), [(1, 1, []), (2, 2, ["2"]), (3, 2, ["2"])])
 def test_further_builds_are_kept_where_they_differ(inputs, directory, repeats, different, names):
     sidecar = build(inputs, directory, Varying(repeats=repeats))
-    assert sidecar["builds"] == {"count": repeats, "different": different}
+    assert sidecar.builds == Builds(count=repeats, different=different)
     assert build_directories(directory) == [directory, *(directory / "rebuilds" / name for name in names)]
     assert [(path / "model.bin").read_bytes() for path in build_directories(directory)] == [b"first", b"again"][
         :different
@@ -197,45 +199,48 @@ def test_an_altered_further_build_is_refused(inputs, directory):
 
 def test_size_is_that_of_the_artifact_alone(inputs, directory):
     sidecar = build(inputs, directory)
-    assert sidecar["size_mb"] == (directory / "model.bin").stat().st_size / 1e6
+    assert sidecar.size_mb == (directory / "model.bin").stat().st_size / 1e6
 
 
 def test_lists_of_a_configuration_are_recorded(inputs, directory):
-    assert build(inputs, directory, Copying(sizes=OmegaConf.create([1, 2])))["backend"]["config"]["sizes"] == [1, 2]
+    build(inputs, directory, Copying(sizes=OmegaConf.create([1, 2])))
+    assert read_cell(directory).backend.config["sizes"] == [1, 2]
 
 
 def test_a_table_reaches_only_the_precision_that_needs_it(inputs, directory):
-    sidecar = build(inputs, directory, precision=Calibrated())
+    build(inputs, directory, precision=Calibrated())
     assert onnx.load(directory / "graph.onnx").graph.name == "int8 minmax"
-    assert sidecar["sources"]["calibration"] == sha256_of(inputs.table)
-    assert "calibration" not in build(inputs, directory)["sources"]
+    assert read_cell(directory).sources["calibration"] == sha256_of(inputs.table)
+    build(inputs, directory)
+    assert "calibration" not in read_cell(directory).sources
     assert onnx.load(directory / "graph.onnx").graph.name == "int8 None"
 
 
 def test_a_backend_that_takes_keras_gets_no_graph(inputs, directory):
-    sidecar = build(inputs, directory, FromKeras(), Calibrated())
-    assert set(sidecar["files"]) == {"model.bin"}
-    assert set(sidecar["sources"]) == {"keras", "images"}
+    build(inputs, directory, FromKeras(), Calibrated())
+    assert set(read_cell(directory).files) == {"model.bin"}
+    assert set(read_cell(directory).sources) == {"keras", "images"}
 
 
 def test_a_refusal_leaves_the_sidecar_alone(inputs, directory):
     sidecar = build(inputs, directory, Copying(refuses="no kernels"))
-    assert (sidecar["status"], sidecar["reason"]) == ("unavailable", "no kernels")
+    assert (sidecar.status, str(sidecar.reason)) == ("unavailable", "no kernels")
     assert [path.name for path in directory.iterdir()] == ["cell.json"]
 
 
 def test_a_build_that_finds_itself_unavailable_leaves_the_sidecar_alone(inputs, directory):
     build(inputs, directory)
-    assert build(inputs, directory, Copying(fails=True))["reason"] == "no such unit"
+    assert str(build(inputs, directory, Copying(fails=True)).reason) == "no such unit"
     assert [path.name for path in directory.iterdir()] == ["cell.json"]
 
 
 def test_a_failed_build_leaves_the_previous_cell(inputs, directory):
-    before = build(inputs, directory)
+    build(inputs, directory)
+    before = read_cell(directory)
     (inputs.onnx).write_bytes(b"not a graph")
     with pytest.raises(Exception, match="Error parsing message"):
         build(inputs, directory)
-    assert read_cell(directory) | {"build_s": before["build_s"]} == before
+    assert read_cell(directory) == before
     assert [path.name for path in directory.parent.iterdir()] == ["copying"]
 
 
@@ -251,7 +256,7 @@ def test_opening_an_unavailable_cell_repeats_its_reason(inputs, directory):
 
 
 def test_an_altered_artifact_is_refused_by_hash(inputs, directory):
-    known = build(inputs, directory)["files"]["model.bin"]["sha256"]
+    known = build(inputs, directory).sha256["model.bin"]
     content = bytearray((directory / "model.bin").read_bytes())
     content[-1] ^= 1
     (directory / "model.bin").write_bytes(content)
@@ -260,7 +265,8 @@ def test_an_altered_artifact_is_refused_by_hash(inputs, directory):
 
 
 def test_a_truncated_artifact_is_refused_with_both_sizes(inputs, directory):
-    size = build(inputs, directory)["files"]["model.bin"]["bytes"]
+    build(inputs, directory)
+    size = read_cell(directory).files["model.bin"].bytes
     (directory / "model.bin").write_bytes((directory / "model.bin").read_bytes()[:-3])
     with pytest.raises(BuildError, match=rf"{size - 3} bytes\n.*{size} bytes"):
         open_cell(Copying(), directory, MACHINE)
@@ -317,7 +323,7 @@ def test_cells_are_listed_in_order_without_unfinished_ones(inputs, tmp_path):
 
 def test_sidecar_is_plain_json(inputs, directory):
     build(inputs, directory)
-    assert json.loads(Path(directory, "cell.json").read_text())["format"] == 2
+    assert json.loads(Path(directory, "cell.json").read_text())["format"] == 3
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".", "a b", "/etc", "é"])
@@ -334,7 +340,7 @@ def test_building_again_gives_the_same_bytes_and_logs_lie_elsewhere(inputs, dire
     with_logs = replace(inputs, logs=tmp_path / "logs", backends=("copying",))
     seen = []
     for _ in range(2):
-        assert build(with_logs, directory)["build_s"] > 0
+        assert build(with_logs, directory).build_s > 0
         seen.append({path.name: sha256_of(path) for path in directory.iterdir()})
     assert seen[0] == seen[1]
     assert set(seen[0]) == {"graph.onnx", "model.bin", "notes.txt", "cell.json"}
@@ -362,32 +368,29 @@ class Breaking(Copying):
 
 def test_a_build_that_fails_is_a_sidecar_alone_with_the_reason_and_the_command(inputs, directory):
     build(inputs, directory)
-    sidecar = build_row("copying", Breaking(), "fp32", Renamed(), inputs, directory)
-    expected = {
-        "status": "failed",
-        "reason": "the build failed",
-        "detail": "RuntimeError: kernel 7 missing",
-        "rerun": "dvc repro -f build-fp32",
-    }
-    assert build_metrics(sidecar) == expected
-    assert read_cell(directory) == sidecar
+    metrics = build_or_tell("copying", Breaking(), "fp32", Renamed(), inputs, directory)
+    told = ("failed", message("doing_failed", doing=message("doing_build")), "RuntimeError: kernel 7 missing")
+    for each in (metrics, read_cell(directory)):
+        assert (each.status, each.reason, each.detail) == told
+        assert each.rerun == "dvc repro -f build-fp32"
     assert [path.name for path in directory.iterdir()] == ["cell.json"]
     with pytest.raises(BuildError, match="kernel 7 missing"):
         open_cell(Breaking(), directory, MACHINE)
 
 
 def test_a_strict_build_that_fails_is_an_error_and_the_previous_cell_stays(inputs, directory):
-    before = build(inputs, directory)
+    build(inputs, directory)
+    before = read_cell(directory)
     with pytest.raises(GateError, match=r"the build failed(.|\n)*kernel 7 missing") as error:
-        build_row("copying", Breaking(), "fp32", Renamed(), inputs, directory, strict=True)
+        build_or_tell("copying", Breaking(), "fp32", Renamed(), inputs, directory, strict=True)
     assert isinstance(error.value.__cause__, RuntimeError)
-    assert read_cell(directory) == {key: value for key, value in before.items() if key != "build_s"}
+    assert read_cell(directory) == before
 
 
 def test_a_build_without_memory_is_unavailable(inputs, directory):
-    sidecar = build_row("copying", Breaking(error="MemoryError"), "fp32", Renamed(), inputs, directory)
-    assert (sidecar["status"], sidecar["rerun"]) == ("unavailable", None)
-    assert sidecar["reason"].startswith("no memory left for the build")
+    sidecar = build_or_tell("copying", Breaking(error="MemoryError"), "fp32", Renamed(), inputs, directory)
+    assert (sidecar.status, sidecar.rerun) == ("unavailable", None)
+    assert str(sidecar.reason).startswith("no memory left for the build")
 
 
 def test_a_stage_is_named_as_dvc_names_it():
@@ -408,7 +411,7 @@ class Telling(Copying):
 def test_a_row_without_an_engine_is_the_same_bytes_each_time(inputs, directory, lacks):
     seen = []
     for _ in range(2):
-        build_row("copying", Telling(lacks=lacks), "fp32", Renamed(), inputs, directory)
+        build_or_tell("copying", Telling(lacks=lacks), "fp32", Renamed(), inputs, directory)
         seen.append((directory / "cell.json").read_text())
     assert seen[0] == seen[1]
     assert f"cannot read {directory}/graph.onnx" in seen[0]

@@ -26,25 +26,25 @@ def logits_for(classes):
 def test_flips_are_counted_both_ways():
     reference, candidate = logits_for([0, 1, 2, 0, 0, 0]), logits_for([0, 1, 1, 1, 1, 0])
     found = accuracy(candidate, LABELS, reference)
-    assert (found["lost"], found["gained"]) == (2, 1)
-    assert found["drop"] == pytest.approx(4 / 6 - 3 / 6)
-    assert found["kept"] == pytest.approx(3 / 4)
-    assert found["agreement"] == pytest.approx(3 / 6)
-    assert found["drop_low"] < 0 < found["drop_high"]
+    assert (found.regressed, found.corrected) == (2, 1)
+    assert found.drop == pytest.approx(4 / 6 - 3 / 6)
+    assert found.relative_accuracy == pytest.approx(3 / 4)
+    assert found.agreement == pytest.approx(3 / 6)
+    assert found.drop_low < 0 < found.drop_high
 
 
 def test_without_a_reference_nothing_is_compared():
     found = accuracy(logits_for(LABELS), LABELS, None)
-    assert found["top1"] == 1
-    assert found["drop"] is found["agreement"] is found["kept"] is None
+    assert found.top1 == 1
+    assert found.drop is found.agreement is found.relative_accuracy is None
 
 
 def test_logits_that_are_not_finite_are_wrong_and_disagree():
     broken = logits_for(LABELS)
     broken[0, 0], broken[1, 2] = np.nan, np.inf
     found = accuracy(broken, LABELS, broken)
-    assert (found["nonfinite"], found["correct"]) == (2, 4)
-    assert found["agreement"] == pytest.approx(4 / 6)
+    assert (found.nonfinite, found.correct) == (2, 4)
+    assert found.agreement == pytest.approx(4 / 6)
     assert list(predictions(broken)) == [-1, -1, 2, 0, 1, 2]
 
 

@@ -10,11 +10,12 @@ import onnx
 import pytest
 
 from roundoff.backend.onnxrt.backend import OnnxRuntime, OnnxRuntimeBound, OnnxRuntimeRunner
-from roundoff.cells.cell import NOT_CONFIGURED, NOT_HERE, find_cells
+from roundoff.cells.cell import find_cells
 from roundoff.errors import BuildError, ConfigError, DataError, GateError, Unavailable
-from roundoff.measurement import evaluate as evaluation
-from roundoff.measurement import speed
+from roundoff.measurement import answered, speed
 from roundoff.precision.fp32 import Fp32
+from roundoff.results.build import Builds, LayerTypes
+from roundoff.results.checked import as_json
 from roundoff.system.device_lock import ELSEWHERE, lock_path
 from roundoff.system.files import read_json, write_json
 from tests.support.cells import (
@@ -51,42 +52,42 @@ def test_every_cell_has_a_row_and_the_right_file(measured):
     root, rows = measured
     assert set(rows) == {f"{p}/{b}" for p in PRECISIONS for b in BACKENDS}
     fp16 = json.loads((root / "metrics/fp16.json").read_text())
-    assert fp16["onnxruntime"] == rows["fp16/onnxruntime"]
+    assert fp16["onnxruntime"] == as_json(rows["fp16/onnxruntime"])
     assert fp16["reference"] == "fp32/onnxruntime"
     assert fp16["platform"] == PLATFORM
     more = json.loads((root / "metrics/more.json").read_text())
-    assert more["half"]["nowhere"] == rows["half/nowhere"]
-    assert json.loads((root / "metrics/int8.json").read_text()).keys() == {"platform", "reference", "method"}
+    assert more["half"]["nowhere"] == as_json(rows["half/nowhere"])
+    assert json.loads((root / "metrics/int8.json").read_text()).keys() == {"format", "platform", "reference", "method"}
 
 
 def test_accuracy_is_what_the_saved_predictions_say(measured):
     root, rows = measured
     logits = np.load(root / "predictions/fp16/onnxruntime.npy", allow_pickle=False)
     labels = np.load(root / "predictions/labels.npy", allow_pickle=False)
-    found = rows["fp16/onnxruntime"]["accuracy"]
-    assert found["correct"] == int((logits.argmax(1) == labels).sum())
-    assert found["samples"] == COUNT
-    assert 1e-5 < rows["fp16/onnxruntime"]["numerics"]["relative_error"] < 1e-2
+    found = rows["fp16/onnxruntime"].accuracy
+    assert found.correct == int((logits.argmax(1) == labels).sum())
+    assert found.samples == COUNT
+    assert 1e-5 < rows["fp16/onnxruntime"].numerics.relative_error < 1e-2
 
 
 def test_speed_is_measured_at_every_batch_size_with_raw_samples(measured):
     root, rows = measured
     for size in (1, 4):
-        found = rows["fp16/onnxruntime"][f"batch_{size}"]
-        assert found["speedup_low"] <= found["speedup"] <= found["speedup_high"]
-        assert found["throughput_per_s"] > 0
+        found = rows["fp16/onnxruntime"].batches[size]
+        assert found.speedup_low <= found.speedup <= found.speedup_high
+        assert found.throughput_per_s > 0
         raw = np.load(root / f"timings/fp16/onnxruntime/batch_{size}.npz", allow_pickle=False)
-        assert len(raw["device_ms"]) == found["runs"]
-        assert len(raw["round_ms"]) == found["rounds"] >= QUICK.min_loads
-        assert len(set(raw["round_load"])) == found["loads"] >= QUICK.min_loads
-    assert rows["fp32/onnxruntime"]["batch_1"]["speedup"] == 1
-    assert rows["fp32/onnxruntime"]["load_ms"] > 0
+        assert len(raw["device_ms"]) == found.runs
+        assert len(raw["round_ms"]) == found.rounds >= QUICK.min_loads
+        assert len(set(raw["round_load"])) == found.loads >= QUICK.min_loads
+    assert rows["fp32/onnxruntime"].batches[1].speedup == 1
+    assert rows["fp32/onnxruntime"].load_ms > 0
 
 
 def test_what_the_timed_outputs_were_off_by_is_kept(measured):
     _, rows = measured
-    batch = rows["fp16/onnxruntime"]["batch_4"]
-    assert 0 <= batch["output_error"] <= batch["output_tolerance"] <= 0.5
+    batch = rows["fp16/onnxruntime"].batches[4]
+    assert 0 <= batch.output_error <= batch.output_tolerance <= 0.5
 
 
 def test_the_test_set_has_a_hash_where_its_files_have(fresh):
@@ -96,7 +97,7 @@ def test_the_test_set_has_a_hash_where_its_files_have(fresh):
     for images, train in (("a", "c"), ("a", "other"), ("other", "c")):
         content = {"classes": list("0123"), "hashes": hashes | {"test_images.npy": images, "train_images.npy": train}}
         write_json(manifest, content)
-        run(fresh, replace(QUICK, untimed=["onnxruntime"]))
+        run(fresh, replace(QUICK, accuracy_only=["onnxruntime"]))
         seen.append(json.loads((fresh / "metrics/fp32.json").read_text())["method"]["test_set"])
     assert seen[0] == seen[1] != seen[2]
 
@@ -104,7 +105,7 @@ def test_the_test_set_has_a_hash_where_its_files_have(fresh):
 def test_the_same_engine_is_timed_twice_as_a_control(measured):
     root, _ = measured
     method = json.loads((root / "metrics/fp32.json").read_text())["method"]
-    control = method["devices"]["cpu"]["control"]
+    control = method["devices"]["cpu"]["aa_control"]
     assert control["cell"] == "fp32/onnxruntime"
     assert control["batch_1"]["speedup_low"] <= control["batch_1"]["speedup"] <= control["batch_1"]["speedup_high"]
     assert method["evaluate"]["batch_sizes"] == [1, 4]
@@ -113,13 +114,13 @@ def test_the_same_engine_is_timed_twice_as_a_control(measured):
 def test_a_cell_that_cannot_run_here_is_a_row_with_its_reason(measured):
     _, rows = measured
     row = rows["fp32/nowhere"]
-    assert (row["status"], row["reason"]) == ("unavailable", "no such device here")
-    assert row["size_mb"] == 6e-6
+    assert (row.status, str(row.reason)) == ("unavailable", "no such device here")
+    assert row.size_mb == 6e-6
 
 
 def test_a_cell_that_was_not_built_is_a_row(fresh):
     rows = run(fresh, backends={**BACKENDS, "later": OnnxRuntime(threads=1)})
-    assert "not built" in rows["fp32/later"]["reason"]
+    assert "not built" in str(rows["fp32/later"].reason)
 
 
 def test_without_fp32_the_metrics_of_before_stay(fresh):
@@ -132,13 +133,13 @@ def test_without_fp32_the_metrics_of_before_stay(fresh):
 
 @pytest.mark.parametrize(
     ("configured", "reason"),
-    [(["onnxruntime"], NOT_CONFIGURED), (["onnxruntime", "later"], NOT_HERE), ([], NOT_HERE)],
+    [(["onnxruntime"], "not_configured"), (["onnxruntime", "later"], "no_engine"), ([], "no_engine")],
 )
 def test_a_cell_is_called_not_configured_only_where_the_build_says_so(fresh, configured, reason):
     for sidecar in fresh.glob("engines/fp32/*/cell.json"):
         write_json(sidecar, read_json(sidecar) | {"configured": configured})
     *_, later = find_cells(fresh / "engines", ["fp32"], {**BACKENDS, "later": OnnxRuntime(threads=1)})
-    assert (later.name, later.row["reason"]) == ("fp32/later", reason)
+    assert (later.name, later.built.reason.code) == ("fp32/later", reason)
 
 
 def test_without_an_engine_the_metrics_of_before_stay(fresh):
@@ -194,16 +195,16 @@ def test_an_fp32_reference_that_computes_in_tf32_says_so(tmp_path):
     prepare(tmp_path / "data")
     build(tmp_path, precisions={"fp32": Fp32()}, backends={"gpu": backend})
     row = run(tmp_path, backends={"gpu": backend})["fp32/gpu"]
-    assert row["label"] == "tf32"
-    assert 3e-5 < row["numerics"]["relative_error"] < 1e-3
+    assert row.effective_precision == "tf32"
+    assert 3e-5 < row.numerics.relative_error < 1e-3
 
 
 def test_what_the_loaded_engine_tells_of_its_types_is_in_the_row(fresh, monkeypatch):
-    told = {"layer_types": {"float16": 2}, "compute_share": {"float16": 1.0}}
+    told = LayerTypes(layer_types={"float16": 2}, compute_share={"float16": 1.0})
     monkeypatch.setattr(OnnxRuntimeRunner, "layer_types", lambda self: told)
-    numerics = run(fresh)["fp16/onnxruntime"]["numerics"]
-    assert numerics.pop("relative_error") > 0
-    assert numerics == told
+    numerics = run(fresh)["fp16/onnxruntime"].numerics
+    assert numerics.relative_error > 0
+    assert (numerics.layer_types, numerics.compute_share) == (told.layer_types, told.compute_share)
 
 
 def test_a_cell_that_should_work_and_fails_stops_a_strict_run(fresh, monkeypatch):
@@ -229,7 +230,7 @@ def test_the_test_set_runs_under_the_devices_lock_and_a_failure_names_the_cell(f
         assert held == ["cpu"]
         raise GateError("no", received=1, expected=2, fix="mend it")
 
-    monkeypatch.setattr(evaluation, "device_lock", lock)
+    monkeypatch.setattr(answered, "device_lock", lock)
     monkeypatch.setattr(OnnxRuntimeRunner, "infer", broken)
     with pytest.raises(GateError) as error:
         run(fresh, replace(STRICT, lock_directory=str(fresh)))
@@ -263,10 +264,10 @@ def test_a_batch_size_that_does_not_fit_is_a_row_and_the_others_stand(fresh, mon
 
     monkeypatch.setattr(OnnxRuntimeRunner, "bind", limited)
     row = run(fresh)["fp16/onnxruntime"]
-    assert row["batch_4"]["reason"] == "out of memory at batch size 4"
-    assert row["batch_4"].keys() == row["batch_1"].keys()
-    assert row["batch_4"]["device_p50_ms"] is None
-    assert row["batch_1"]["device_p50_ms"] > 0
+    assert str(row.batches[4].reason) == "out of memory at batch size 4"
+    assert as_json(row.batches[4]).keys() == as_json(row.batches[1]).keys()
+    assert row.batches[4].device_p50_ms is None
+    assert row.batches[1].device_p50_ms > 0
 
 
 def test_each_timed_load_of_an_engine_has_its_memory_moved(fresh, monkeypatch):
@@ -279,7 +280,7 @@ def test_each_timed_load_of_an_engine_has_its_memory_moved(fresh, monkeypatch):
 
 def test_a_batch_larger_than_the_test_set_repeats_images(fresh):
     row = run(fresh, replace(QUICK, batch_sizes=[2 * COUNT]))["fp16/onnxruntime"]
-    assert row[f"batch_{2 * COUNT}"]["throughput_per_s"] > 0
+    assert row.batches[2 * COUNT].throughput_per_s > 0
 
 
 @pytest.mark.parametrize(
@@ -297,7 +298,7 @@ def test_a_batch_larger_than_the_test_set_repeats_images(fresh):
         ("rounds_per_load", 0),
         ("interval_target", 0.0),
         ("chance_margin", 1.0),
-        ("rotate", 0),
+        ("input_buffers", 0),
     ],
 )
 def test_a_bad_setting_is_refused(key, value):
@@ -310,8 +311,8 @@ def test_shares_measured_in_processes_of_their_own_make_whole_rows(fresh, monkey
     monkeypatch.setattr("roundoff.measurement.evaluate.equal_gpus", lambda device, platform: ["first", "second"])
     rows = run(fresh, backends={"onnxruntime": OnnxRuntime(threads=1)})
     for name in ("fp32/onnxruntime", "fp16/onnxruntime"):
-        assert rows[name]["batch_1"]["runs"] > 0
-        assert rows[name]["batch_4"]["runs"] > 0
+        assert rows[name].batches[1].runs > 0
+        assert rows[name].batches[4].runs > 0
     assert (fresh / "timings/fp16/onnxruntime/batch_4.npz").exists()
 
 
@@ -338,19 +339,20 @@ def test_several_builds_are_timed_in_turn_and_each_has_its_median(tmp_path):
     backend = Rebuilt(threads=1)
     prepare(tmp_path / "data")
     build(tmp_path, precisions={"fp32": Fp32()}, backends={"rebuilt": backend})
-    row = run(tmp_path, replace(QUICK, control=False), {"rebuilt": backend})["fp32/rebuilt"]
-    assert row["builds"] == {"count": 2, "different": 2}
-    first, second = row["batch_1"]["build_p50_ms"]
+    row = run(tmp_path, replace(QUICK, aa_control=False), {"rebuilt": backend})["fp32/rebuilt"]
+    assert row.builds == Builds(count=2, different=2)
+    first, second = row.batches[1].build_p50_ms
     assert first > 0
     assert second > 0
     timed = backend.loaded[2:]  # after the test set's load and the first one of all, which is not timed
     assert timed == (["rebuilt", "2"] * len(timed))[: len(timed)]
 
 
-def test_untimed_backend_still_runs_the_test_set(fresh):
-    row = run(fresh, replace(QUICK, untimed=["onnxruntime"]))["fp32/onnxruntime"]
-    assert row["accuracy"]["samples"] == COUNT
-    assert not [key for key in row if key.startswith("batch_")]
+def test_a_backend_for_accuracy_only_runs_the_test_set_and_is_not_timed(fresh):
+    row = run(fresh, replace(QUICK, accuracy_only=["onnxruntime"]))["fp32/onnxruntime"]
+    assert row.accuracy.samples == COUNT
+    assert not row.batches
+    assert row.energy.reason.code == "accuracy_only"
 
 
 def test_backend_named_like_a_metrics_key_is_refused(fresh):
@@ -363,6 +365,6 @@ def test_settings_from_a_configuration_are_plain_and_fit_into_json():
     from omegaconf import OmegaConf
 
     node = OmegaConf.create(
-        {"_target_": "roundoff.measurement.evaluate.Evaluation", "batch_sizes": [2], "untimed": ["litert"]}
+        {"_target_": "roundoff.measurement.evaluate.Evaluation", "batch_sizes": [2], "accuracy_only": ["litert"]}
     )
-    assert json.loads(json.dumps(asdict(instantiate(node))))["untimed"] == ["litert"]
+    assert json.loads(json.dumps(asdict(instantiate(node))))["accuracy_only"] == ["litert"]

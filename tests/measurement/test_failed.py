@@ -11,15 +11,17 @@ from roundoff.errors import ConfigError, GateError, RoundoffError, UnsteadyError
 from roundoff.measurement import evaluate as evaluation
 from roundoff.measurement import speed
 from roundoff.precision.fp32 import Fp32
+from roundoff.results.checked import as_json
+from roundoff.results.message import message
+from roundoff.results.metrics import metrics_from, read_metrics
 from roundoff.results.shortfall import say_last, shortfall
-from roundoff.revisions.read import cells_of
 from roundoff.system.files import read_json, write_json
-from roundoff.verdict.decide import Target, decide, read_metrics
+from roundoff.verdict.decide import Target, decide
 from tests.support.cells import BACKENDS, QUICK, HalfWeights, build, network, prepare, run
 from tests.support.faults import FAULTS, WHOLE, Broken
 
 SOUND = "onnxruntime"
-PLAN = replace(QUICK, control=False)
+PLAN = replace(QUICK, aa_control=False)
 SIZES = PLAN.batch_sizes
 
 
@@ -65,45 +67,44 @@ def measure(project, answers):
 
 def whole(row):
     """A sound cell's row, with every figure."""
-    return row["status"] == "measured" and all(row[f"batch_{n}"]["device_p50_ms"] > 0 for n in SIZES)
+    return row.status == "measured" and all(row.batches[n].device_p50_ms > 0 for n in SIZES)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_cell_that_breaks_is_a_row_and_the_others_are_whole(measure, project, fault):
     rows = measure(fault)
     row = rows["fp32/broken"]
-    assert (row["status"], row["reason"], row["rerun"]) == ("failed", FAULTS[fault], "dvc repro -f evaluate")
-    assert row["detail"]
+    assert (row.status, str(row.reason), row.rerun) == ("failed", FAULTS[fault], "dvc repro -f evaluate")
+    assert row.detail
     if FAULTS[fault].endswith(" failed"):
-        assert row["detail"].startswith("KernelError: ")
-        assert "code 719" in row["detail"]
+        assert row.detail.startswith("KernelError: ")
+        assert "code 719" in row.detail
     assert whole(rows[f"fp32/{SOUND}"])
     written = read_json(project / "metrics/fp32.json")
-    assert (written["broken"], written[SOUND]) == (row, rows[f"fp32/{SOUND}"])
-    verdict = decide(read_metrics(project / "metrics"), Target(keep=0.9))
-    assert verdict["cells"]["fp32/broken"]["verdict"] == "fail"
-    assert verdict["recommendations"]["fastest"]["cell"] == f"fp32/{SOUND}"
+    assert (written["broken"], written[SOUND]) == (as_json(row), as_json(rows[f"fp32/{SOUND}"]))
+    verdict = decide(read_metrics(project / "metrics"), Target(min_relative_accuracy=0.9))
+    assert verdict.cells["fp32/broken"].verdict == "fail"
+    assert verdict.recommendations["fastest"].cell == f"fp32/{SOUND}"
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault not in (*WHOLE, "late_load")])
 def test_a_batch_size_that_breaks_is_null_and_the_other_stands(measure, project, fault):
     rows = measure(fault, at=(1,))
     row = rows["fp32/broken"]
-    assert row["status"] == "measured"
-    assert row["batch_1"]["status"] == "failed"
-    assert row["batch_1"]["reason"] == FAULTS[fault]
-    assert row["batch_1"]["rerun"] == "dvc repro -f evaluate"
-    assert row["batch_1"].keys() == row["batch_4"].keys()
-    assert row["batch_1"]["device_p50_ms"] is None
-    assert row["batch_4"]["device_p50_ms"] > 0
-    assert row["accuracy"]["samples"] == 200
+    assert row.status == "measured"
+    assert row.batches[1].status == "failed"
+    assert str(row.batches[1].reason) == FAULTS[fault]
+    assert row.batches[1].rerun == "dvc repro -f evaluate"
+    assert as_json(row.batches[1]).keys() == as_json(row.batches[4]).keys()
+    assert row.batches[1].device_p50_ms is None
+    assert row.batches[4].device_p50_ms > 0
+    assert row.accuracy.samples == 200
     assert whole(rows[f"fp32/{SOUND}"])
     assert not (project / "timings/fp32/broken/batch_1.npz").exists()
-    verdict = decide(read_metrics(project / "metrics"), Target(keep=0.9))
-    assert verdict["cells"]["fp32/broken"]["verdict"] == "pass"
-    fastest = verdict["recommendations"]["fastest"]
-    assert (fastest["cell"], fastest["failed"], fastest["untimed"]) == (f"fp32/{SOUND}", ["fp32/broken"], [])
-    assert "failed at batch size 1: fp32/broken" in fastest["reason"]
+    verdict = decide(read_metrics(project / "metrics"), Target(min_relative_accuracy=0.9))
+    assert verdict.cells["fp32/broken"].verdict == "pass"
+    fastest = verdict.recommendations["fastest"]
+    assert (fastest.cell, fastest.failed, fastest.not_timed) == (f"fp32/{SOUND}", ["fp32/broken"], [])
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -116,12 +117,12 @@ def test_strict_stops_at_the_first_failure(measure, project, fault):
 
 def test_the_spread_of_ten_runs_is_in_every_row(measure):
     rows = measure("unsteady", at=(1,))
-    found = rows["fp32/broken"]["batch_1"]
-    assert found["repeat_spread"] == pytest.approx(1e-3, rel=0.05)
-    assert "relative difference up to 0.001" in found["detail"]
-    assert "at most 1.0e-05" in found["detail"]
-    for batch in (rows["fp32/broken"]["batch_4"], rows[f"fp32/{SOUND}"]["batch_1"]):
-        assert batch["repeat_spread"] <= batch["repeat_tolerance"] == 1e-5
+    found = rows["fp32/broken"].batches[1]
+    assert found.repeat_spread == pytest.approx(1e-3, rel=0.05)
+    assert "relative difference up to 0.001" in found.detail
+    assert "at most 1.0e-05" in found.detail
+    for batch in (rows["fp32/broken"].batches[4], rows[f"fp32/{SOUND}"].batches[1]):
+        assert batch.repeat_spread <= batch.repeat_tolerance == 1e-5
 
 
 def test_what_differs_in_the_control_alone_has_failed_in_its_twin_too(project, answers, monkeypatch):
@@ -137,12 +138,12 @@ def test_what_differs_in_the_control_alone_has_failed_in_its_twin_too(project, a
 
     monkeypatch.setattr(speed, "check_outputs", second_time)
     row = run(project, QUICK, {SOUND: BACKENDS[SOUND]})[f"fp32/{SOUND}"]
-    assert (row["batch_1"]["status"], row["batch_1"]["repeat_spread"]) == ("failed", 0.05)
-    assert row["batch_4"]["device_p50_ms"] > 0
+    assert (row.batches[1].status, row.batches[1].repeat_spread) == ("failed", 0.05)
+    assert row.batches[4].device_p50_ms > 0
 
 
 def test_the_message_accuses_nobody_without_having_looked(measure):
-    detail = measure("unsteady")["fp32/broken"]["detail"]
+    detail = measure("unsteady")["fp32/broken"].detail
     assert "the runtime itself is not deterministic here" in detail
     assert "driver" not in detail
 
@@ -158,11 +159,11 @@ def test_speed_ups_over_an_fp32_that_failed_are_null_with_the_reason(tmp_path, a
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Broken, "load", by_precision)
         rows = run(tmp_path, backends=backends)
-    batch = rows["fp16/broken"]["batch_1"]
-    assert batch["speedup"] is batch["speedup_low"] is batch["end_to_end_speedup"] is None
-    assert batch["speedup_reason"] == "fp32/broken failed at batch size 1: 10 runs of one input differ"
-    assert rows["fp16/broken"]["batch_4"]["speedup"] > 0
-    assert rows["fp16/broken"]["batch_4"]["speedup_reason"] is None
+    batch = rows["fp16/broken"].batches[1]
+    assert batch.speedup is batch.speedup_low is batch.end_to_end_speedup is None
+    assert str(batch.speedup_reason) == "fp32/broken failed at batch size 1: 10 runs of one input differ"
+    assert rows["fp16/broken"].batches[4].speedup > 0
+    assert rows["fp16/broken"].batches[4].speedup_reason is None
 
 
 def test_a_whole_fp32_that_failed_is_named_where_a_speed_up_is_missing(tmp_path, answers):
@@ -171,9 +172,9 @@ def test_a_whole_fp32_that_failed_is_named_where_a_speed_up_is_missing(tmp_path,
     build(tmp_path, precisions={"fp32": Fp32(), "fp16": HalfWeights()}, backends=backends)
     (tmp_path / "engines/fp32/broken/model.bin").write_bytes(b"altered")
     rows = run(tmp_path, PLAN, {**backends, "broken": Broken(answers=answers)})
-    assert rows["fp32/broken"]["status"] == "failed"
-    assert rows["fp16/broken"]["batch_1"]["speedup"] is None
-    assert rows["fp16/broken"]["batch_1"]["speedup_reason"].startswith("fp32/broken is failed: ")
+    assert rows["fp32/broken"].status == "failed"
+    assert rows["fp16/broken"].batches[1].speedup is None
+    assert str(rows["fp16/broken"].batches[1].speedup_reason).startswith("fp32/broken is failed: ")
 
 
 def test_where_the_preferred_reference_breaks_the_next_fp32_is_it(project, answers, monkeypatch):
@@ -182,7 +183,7 @@ def test_where_the_preferred_reference_breaks_the_next_fp32_is_it(project, answe
 
     monkeypatch.setattr(type(BACKENDS[SOUND]), "load", refused)
     rows = run(project, backends={SOUND: BACKENDS[SOUND], "broken": Broken(answers=answers)})
-    assert rows[f"fp32/{SOUND}"]["detail"] == "OSError: INVALID_GRAPH"
+    assert rows[f"fp32/{SOUND}"].detail == "OSError: INVALID_GRAPH"
     assert read_json(project / "metrics/fp32.json")["reference"] == "fp32/broken"
     assert whole(rows["fp32/broken"])
 
@@ -210,8 +211,8 @@ def test_want_of_memory_is_no_failure(measure, monkeypatch, error):
 
     monkeypatch.setattr("tests.support.faults.BrokenRunner.bind", full)
     row = measure("")["fp32/broken"]
-    assert (row["status"], row["batch_1"]["status"], row["batch_1"]["rerun"]) == ("measured", "unavailable", None)
-    assert row["batch_1"]["reason"].startswith("no memory left for laying out its inputs")
+    assert (row.status, row.batches[1].status, row.batches[1].rerun) == ("measured", "unavailable", None)
+    assert str(row.batches[1].reason).startswith("no memory left for laying out its inputs")
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ConfigError])
@@ -232,7 +233,7 @@ def test_energy_that_raises_is_a_reason(measure, monkeypatch):
     monkeypatch.setattr(speed, "energy_per_image", lost)
     rows = measure("")
     assert whole(rows["fp32/broken"])
-    assert rows["fp32/broken"]["energy"]["reason"] == "measuring energy failed: RuntimeError: counter lost"
+    assert str(rows["fp32/broken"].energy.reason) == "measuring energy failed: RuntimeError: counter lost"
 
 
 def test_a_broken_sidecar_is_a_row_that_says_what_to_build(project, measure):
@@ -243,7 +244,7 @@ def test_a_broken_sidecar_is_a_row_that_says_what_to_build(project, measure):
         row = measure("")["fp32/broken"]
     finally:
         sidecar.write_text(before)
-    assert (row["status"], row["rerun"]) == ("failed", "dvc repro -f build-fp32")
+    assert (row.status, row.rerun) == ("failed", "dvc repro -f build-fp32")
 
 
 @pytest.mark.parametrize(("fault", "reason"), [("bind", FAULTS["bind"]), ("dies", "timing on GPU first failed")])
@@ -251,10 +252,10 @@ def test_shares_of_several_gpus_carry_failures(measure, monkeypatch, fault, reas
     """Two names of one CPU stand for two GPUs; a process that dies takes its own share of the batch sizes alone."""
     monkeypatch.setattr(evaluation, "equal_gpus", lambda device, platform: ["first", "second"])
     rows = measure(fault, at=(1,))
-    assert rows["fp32/broken"]["batch_1"]["reason"] == reason
-    assert rows["fp32/broken"]["batch_4"]["device_p50_ms"] > 0
-    assert rows[f"fp32/{SOUND}"]["batch_4"]["device_p50_ms"] > 0
-    assert rows[f"fp32/{SOUND}"]["batch_1"]["status"] == ("failed" if fault == "dies" else "measured")
+    assert str(rows["fp32/broken"].batches[1].reason) == reason
+    assert rows["fp32/broken"].batches[4].device_p50_ms > 0
+    assert rows[f"fp32/{SOUND}"].batches[4].device_p50_ms > 0
+    assert rows[f"fp32/{SOUND}"].batches[1].status == ("failed" if fault == "dies" else "measured")
 
 
 def test_the_last_line_says_what_failed_and_how_to_try_again(measure, capsys):
@@ -268,12 +269,13 @@ def test_the_last_line_says_what_failed_and_how_to_try_again(measure, capsys):
 
 def test_metrics_from_before_there_were_failures_read_as_they_did():
     old = {"status": "measured", "batch_1": {"reason": None, "runs": 9}, "batch_8": {"reason": "no room", "runs": 0}}
-    (cell,) = cells_of("fp32", {"x": old})
-    assert [cell.batch_status(n) for n in (1, 8)] == ["measured", "unavailable"]
+    head = {"platform": {}, "reference": None, "method": {}}
+    cell = metrics_from({"fp32": {**head, "x": old}}).cells["fp32/x"]
+    assert [cell.batches[n].status for n in (1, 8)] == ["measured", "unavailable"]
     assert not cell.failed_batches
 
 
 def test_words_that_no_file_can_hold_are_written_all_the_same():
-    found = shortfall("the build", RuntimeError("\udcff\x00"))
-    assert json.dumps(found.row("x")).encode()
+    found = shortfall(message("doing_build"), RuntimeError("\udcff\x00"))
+    assert json.dumps(as_json(found)).encode()
     assert found.detail.encode()

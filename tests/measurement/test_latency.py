@@ -5,8 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from roundoff.measurement.latency import batch_metrics, batch_unavailable, supported, warnings
+from roundoff.measurement.latency import batch_metrics, supported, warnings
 from roundoff.measurement.timing import Block, Timing
+from roundoff.results.cell import BindingInfo
+
+NOTHING = BindingInfo()
 
 
 def timing(rounds=10, runs=20, ms=2.0, noise=0.0):
@@ -19,18 +22,18 @@ def timing(rounds=10, runs=20, ms=2.0, noise=0.0):
 
 
 def test_throughput_is_images_over_wall_time_not_one_over_latency():
-    found = batch_metrics(timing(), None, 32, {})
-    assert found["throughput_per_s"] == pytest.approx(32 / 0.002)
-    assert found["end_to_end_p50_ms"] == 4.0
-    assert found["speedup"] is None
+    found = batch_metrics(timing(), None, 32, NOTHING)
+    assert found.throughput_per_s == pytest.approx(32 / 0.002)
+    assert found.end_to_end_p50_ms == 4.0
+    assert found.speedup is None
 
 
 def test_percentiles_without_enough_samples_are_null():
-    found = batch_metrics(timing(rounds=10, runs=20), None, 1, {})
-    assert found["runs"] == 200
-    assert found["device_p95_ms"] == 2.0
-    assert found["device_p99_ms"] is None
-    assert found["device_p999_ms"] is None
+    found = batch_metrics(timing(rounds=10, runs=20), None, 1, NOTHING)
+    assert found.runs == 200
+    assert found.device_p95_ms == 2.0
+    assert found.device_p99_ms is None
+    assert found.device_p999_ms is None
 
 
 @pytest.mark.parametrize("clock", ["device", "end_to_end"])
@@ -38,11 +41,11 @@ def test_a_percentile_comes_with_its_interval(clock):
     blocks = [
         replace(block, end_to_end_ms=2 * block.device_ms) for block in timing(rounds=20, runs=40, noise=0.05).blocks
     ]
-    found = batch_metrics(Timing(blocks), None, 1, {})
+    found = batch_metrics(Timing(blocks), None, 1, NOTHING)
     for name in ("p50", "p90", "p95", "p99"):
-        low, value, high = (found[f"{clock}_{name}{bound}_ms"] for bound in ("_low", "", "_high"))
+        low, value, high = (getattr(found, f"{clock}_{name}{bound}_ms") for bound in ("_low", "", "_high"))
         assert low < value < high
-    assert found[f"{clock}_p999_ms"] is found[f"{clock}_p999_low_ms"] is found[f"{clock}_p999_high_ms"] is None
+    assert {getattr(found, f"{clock}_p999{bound}_ms") for bound in ("_low", "", "_high")} == {None}
 
 
 def test_loads_that_differ_widen_the_interval_of_a_percentile():
@@ -50,8 +53,8 @@ def test_loads_that_differ_widen_the_interval_of_a_percentile():
     shifted = Timing(
         [replace(block, device_ms=block.device_ms * (1 + 0.02 * (block.load % 5))) for block in quiet.blocks]
     )
-    same, differ = (batch_metrics(one, None, 1, {}) for one in (quiet, shifted))
-    widths = [found["device_p90_high_ms"] - found["device_p90_low_ms"] for found in (same, differ)]
+    same, differ = (batch_metrics(one, None, 1, NOTHING) for one in (quiet, shifted))
+    widths = [found.device_p90_high_ms - found.device_p90_low_ms for found in (same, differ)]
     assert widths[1] > 1.5 * widths[0]
 
 
@@ -59,14 +62,14 @@ def test_the_median_of_all_runs_lies_in_its_interval():
     blocks = [
         replace(block, device_ms=np.full(5 if block.load < 7 else 500, 1.0 + block.load)) for block in timing().blocks
     ]
-    found = batch_metrics(Timing(blocks), None, 1, {})
-    assert found["device_p50_low_ms"] <= found["device_p50_ms"] <= found["device_p50_high_ms"]
+    found = batch_metrics(Timing(blocks), None, 1, NOTHING)
+    assert found.device_p50_low_ms <= found.device_p50_ms <= found.device_p50_high_ms
 
 
 def test_builds_that_took_the_loads_in_turn_have_a_median_each():
     blocks = [replace(block, device_ms=block.device_ms * (1 + block.load % 2)) for block in timing(rounds=6).blocks]
-    assert batch_metrics(Timing(blocks), None, 1, {}, builds=2)["build_p50_ms"] == pytest.approx([2.0, 4.0])
-    assert batch_metrics(Timing(blocks), None, 1, {})["build_p50_ms"] is None
+    assert batch_metrics(Timing(blocks), None, 1, NOTHING, builds=2).build_p50_ms == pytest.approx([2.0, 4.0])
+    assert batch_metrics(Timing(blocks), None, 1, NOTHING).build_p50_ms is None
 
 
 @pytest.mark.parametrize(("share", "least"), [(0.9, 64), (0.99, 662)])
@@ -76,10 +79,10 @@ def test_a_percentile_is_supported_from_its_least_number_on(share, least):
 
 
 def test_the_speedup_comes_with_its_interval():
-    found = batch_metrics(timing(ms=1.0), timing(ms=2.0), 1, {"cuda_graph": True})
-    assert [found[f"speedup{end}"] for end in ("_low", "", "_high")] == [2.0, 2.0, 2.0]
-    assert found["end_to_end_speedup"] == 2.0
-    assert found["facts"] == {"cuda_graph": True}
+    found = batch_metrics(timing(ms=1.0), timing(ms=2.0), 1, BindingInfo(cuda_graph=True))
+    assert [found.speedup_low, found.speedup, found.speedup_high] == [2.0, 2.0, 2.0]
+    assert found.end_to_end_speedup == 2.0
+    assert found.binding_info == BindingInfo(cuda_graph=True)
 
 
 def test_the_two_speedups_are_of_their_own_times():
@@ -87,37 +90,34 @@ def test_the_two_speedups_are_of_their_own_times():
         replace(block, device_ms=block.device_ms / 2, end_to_end_ms=block.end_to_end_ms / 4)
         for block in timing().blocks
     ]
-    found = batch_metrics(Timing(half), timing(), 1, {})
-    assert (found["speedup"], found["end_to_end_speedup"]) == (2.0, 4.0)
-
-
-def test_an_unavailable_batch_has_the_keys_of_a_measured_one():
-    assert batch_unavailable("out of memory").keys() == batch_metrics(timing(), None, 1, {}).keys()
+    found = batch_metrics(Timing(half), timing(), 1, NOTHING)
+    assert (found.speedup, found.end_to_end_speedup) == (2.0, 4.0)
 
 
 @pytest.mark.parametrize(
-    ("facts", "noise", "repeated", "expected"),
+    ("info", "noise", "repeated", "code", "expected"),
     [
-        ({"enqueue_ms": 1.7}, 0, 0, "host-bound: enqueueing takes 1.7 ms"),
-        ({"copy_ms": 2.5}, 0, 0, "copy-bound: copies take 2.5 ms"),
-        ({"enqueued_device_ms": 3.0}, 0, 0, "CUDA graph: 2 ms by graph replay, 3 ms enqueued"),
-        ({}, 0.05, 0, "noisy: single runs vary by"),
-        ({}, 0, 2, "throttled: 2 rounds were repeated"),
+        (BindingInfo(enqueue_ms=1.7), 0, 0, "host_bound", "enqueueing takes 1.7 ms"),
+        (BindingInfo(copy_ms=2.5), 0, 0, "copy_bound", "copies take 2.5 ms"),
+        (BindingInfo(enqueued_device_ms=3.0), 0, 0, "graph_matters", "2 ms by graph replay, 3 ms enqueued"),
+        (NOTHING, 0.05, 0, "noisy", "single runs vary by"),
+        (NOTHING, 0, 2, "throttled", "2 rounds were repeated"),
     ],
 )
-def test_what_a_reader_must_know_is_said(facts, noise, repeated, expected):
-    (found,) = warnings(timing(noise=noise), facts, repeated)
-    assert found.startswith(expected)
+def test_what_a_reader_must_know_is_said(info, noise, repeated, code, expected):
+    (found,) = warnings(timing(noise=noise), info, repeated)
+    assert found.code == code
+    assert str(found).startswith(expected)
 
 
 def test_a_sound_measurement_has_no_warnings():
-    assert warnings(timing(noise=0.01), {"enqueue_ms": 1.5, "copy_ms": 1.9, "enqueued_device_ms": 2.05}, 0) == []
+    assert warnings(timing(noise=0.01), BindingInfo(enqueue_ms=1.5, copy_ms=1.9, enqueued_device_ms=2.05), 0) == []
 
 
 def test_a_stall_widens_the_interval_of_the_throughput_to_hold_it():
     stalled = timing()
     stalled.blocks[3] = replace(stalled.blocks[3], stream_s=10.0)
-    found = batch_metrics(stalled, None, 1, {})
-    assert found["throughput_per_s"] == pytest.approx(200 / (9 * 0.04 + 10))
-    assert found["throughput_low_per_s"] == found["throughput_per_s"]
-    assert found["throughput_high_per_s"] == pytest.approx(500)
+    found = batch_metrics(stalled, None, 1, NOTHING)
+    assert found.throughput_per_s == pytest.approx(200 / (9 * 0.04 + 10))
+    assert found.throughput_low_per_s == found.throughput_per_s
+    assert found.throughput_high_per_s == pytest.approx(500)

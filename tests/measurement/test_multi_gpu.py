@@ -11,8 +11,12 @@ from hypothesis import strategies as st
 from roundoff.cells import cell as measured
 from roundoff.cells.cell import Cell
 from roundoff.errors import GateError, Unavailable
-from roundoff.measurement.multi_gpu import Share, dealt, equal_gpus, measure_share, merged_rows
-from roundoff.measurement.speed import DeviceSpeed
+from roundoff.measurement.answered import Answered
+from roundoff.measurement.multi_gpu import Share, dealt, equal_gpus, measure_share
+from roundoff.measurement.put_together import merged_speeds
+from roundoff.measurement.speed import CellSpeed, DeviceSpeed
+from roundoff.results.cell import Batch, CellMetrics, Energy
+from roundoff.results.run import Device
 
 PAIR = {"gpus": [{"uuid": "GPU-1", "name": "H200"}, {"uuid": "GPU-2", "name": "H200"}]}
 
@@ -44,19 +48,14 @@ def test_what_the_user_allows_is_kept(monkeypatch, visible, expected):
 
 
 def test_rows_of_several_devices_become_one():
-    def row(size, batch, millijoules, memory):
-        energy = {"batch_size": batch, "mj_per_image": millijoules}
-        return {"load_ms": float(size), f"batch_{size}": {"runs": size}, "energy": energy, "memory_mb": memory}
+    def part(size, millijoules, memory):
+        batches = {size: Batch(status="measured", runs=size)}
+        return CellSpeed(float(size), memory, Energy(batch_size=size, mj_per_image=millijoules), batches)
 
-    first, second = row(1, 1, 9.0, 10.0), row(32, 32, 3.0, 20.0)
-    found = merged_rows([DeviceSpeed({"fp32/trt": first}, {}, {}), DeviceSpeed({"fp32/trt": second}, {}, {})])
-    assert found["fp32/trt"] == {
-        "load_ms": 1.0,
-        "batch_1": {"runs": 1},
-        "batch_32": {"runs": 32},
-        "energy": {"batch_size": 32, "mj_per_image": 3.0},
-        "memory_mb": 20.0,
-    }
+    parts = part(1, 9.0, 10.0), part(32, 3.0, 20.0)
+    found = merged_speeds([DeviceSpeed({"fp32/trt": each}, {}, Device(cells=["fp32/trt"])) for each in parts])
+    batches = parts[0].batches | parts[1].batches
+    assert found["fp32/trt"] == CellSpeed(1.0, 20.0, parts[1].energy, batches)
 
 
 def test_a_gpu_that_loads_no_engine_is_an_error_that_says_why(monkeypatch):
@@ -66,9 +65,11 @@ def test_a_gpu_that_loads_no_engine_is_an_error_that_says_why(monkeypatch):
     monkeypatch.setattr(measured, "open_cell", full)
     monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BytesIO()))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    cells = [Cell(name, "gpu", None, Path(), {"numerics": {}}) for name in ("fp32", "fp16")]
+    cells = [
+        Answered(Cell(name, "gpu", None, Path(), CellMetrics(status="measured")), "GPU-7", None, None)
+        for name in ("fp32", "fp16")
+    ]
     with pytest.raises(GateError) as error:
         measure_share(Share("7", cells, None, None, {}))
     assert "GPU 7" in error.value.what
     assert error.value.received.count("no memory left for the engine") == 2
-    assert all("reason" not in cell.row for cell in cells)

@@ -136,7 +136,7 @@ def test_the_speedup_is_the_ratio():
     _, timings, _ = timed({"a": 2.0, "b": 1.0})
     found = paired_speedup(timings["a"], timings["b"])
     assert (found.low, found.value, found.high) == pytest.approx((2, 2, 2))
-    assert timings["b"].stopped == "target"
+    assert timings["b"].stop_reason == "target"
 
 
 def test_the_interval_holds_the_difference_between_loads():
@@ -179,7 +179,7 @@ def rounds_by_load(timing):
 def test_loads_have_all_rounds_again_once_the_slow_engine_has_settled():
     schedule = replace(SCHEDULE, rounds_per_load=20, min_seconds=1, budget_seconds=60)
     _, timings, _ = timed({"a": 0.5, "wild": 0.5, "slow": 70.0}, schedule=schedule, noise={"wild": 0.5})
-    assert timings["slow"].stopped == "target"
+    assert timings["slow"].stop_reason == "target"
     rounds = rounds_by_load(timings["wild"])
     assert (rounds[0], rounds[-1]) == (2, 20)
 
@@ -217,7 +217,7 @@ def test_noise_takes_more_loads_until_the_interval_is_narrow():
     noisy, timings, _ = timed({"a": 1.0, "b": 1.0}, load_noise=0.015, schedule=schedule)
     assert noisy.loads > 2 * quiet.loads
     found = paired_speedup(timings["a"], timings["b"])
-    assert timings["b"].stopped == "target"
+    assert timings["b"].stop_reason == "target"
     assert found.high / found.value - 1 <= 0.01
     assert 1 - found.low / found.value <= 0.01
 
@@ -225,7 +225,7 @@ def test_noise_takes_more_loads_until_the_interval_is_narrow():
 def test_the_budget_ends_what_cannot_be_settled():
     schedule = replace(SCHEDULE, budget_seconds=5)
     _, timings, bench = timed({"a": 1.0, "b": 1.0}, load_noise=0.5, schedule=schedule)
-    assert timings["b"].stopped == "budget"
+    assert timings["b"].stop_reason == "budget"
     assert 5 <= bench.clock.now < 6
 
 
@@ -233,12 +233,12 @@ def test_settled_engines_leave_and_their_reference_stays():
     ms = {"a": 1.0, "calm": 1.0, "wild": 1.0}
     _, timings, _ = timed(ms, noise={"wild": 0.1}, references={"calm": "a", "wild": "a"})
     assert len(timings["calm"].blocks) < len(timings["wild"].blocks) == len(timings["a"].blocks)
-    assert timings["calm"].stopped == "target"
+    assert timings["calm"].stop_reason == "target"
 
 
 def test_an_engine_with_nothing_to_compare_gets_the_minimum():
     loop, timings, _ = timed({"a": 1.0}, load_noise=0.3)
-    assert timings["a"].stopped == "minimum"
+    assert timings["a"].stop_reason == "minimum"
     assert loop.loads <= SCHEDULE.min_loads + 3
 
 

@@ -84,11 +84,11 @@ def test_params_hold_no_hydra_node():
         (["build.more=[fp32]"], "build.more .*\n.*\n.*\n.*fp32, fp16, int8 are built anyway"),
         (["build.more=[bf16,bf16]"], "build.more names what is not there, or twice"),
         (["build.precision=int4"], "build.precision names what is not there"),
-        (["evaluate.untimed=[onnx]"], "evaluate.untimed names what is not there.*\n.*onnx.*\n.*litert"),
+        (["evaluate.accuracy_only=[onnx]"], "evaluate.accuracy_only names what is not there.*\n.*onnx.*\n.*litert"),
         (["backend=[]"], "no backend is left"),
     ],
 )
 def test_what_is_built_and_measured_must_be_there(overrides, message):
-    check(composed("build.more=[bf16,fp8]", "build.precision=bf16", "evaluate.untimed=[onnxruntime]"))
+    check(composed("build.more=[bf16,fp8]", "build.precision=bf16", "evaluate.accuracy_only=[onnxruntime]"))
     with pytest.raises(ConfigError, match=message):
         check(composed(*overrides))

@@ -15,6 +15,7 @@ from roundoff.errors import Unavailable
 from roundoff.measurement.evaluate import Evaluation
 from roundoff.precision.base import Precision
 from roundoff.precision.fp32 import Fp32
+from roundoff.results.build import BuildInfo
 from roundoff.system.files import write_json
 
 QUICK = Evaluation(
@@ -24,7 +25,7 @@ QUICK = Evaluation(
     min_seconds=0.02,
     rounds_per_load=1,
     budget_seconds=0.3,
-    rotate=2,
+    input_buffers=2,
 )
 STRICT = replace(QUICK, strict=True)
 CLASSES, SIDE, COUNT = 4, 8, 200
@@ -59,7 +60,7 @@ class Nowhere(Backend):
 
     def build(self, source, directory):
         (directory / self.artifact).write_bytes(b"engine")
-        return {}
+        return BuildInfo()
 
     def load(self, directory):
         raise Unavailable("no such device here")
@@ -140,7 +141,8 @@ def build(root, trained=True, precisions=PRECISIONS, backends=BACKENDS):
 
 
 def run(root: Path, evaluation=QUICK, backends=BACKENDS):
-    return evaluation.run(
+    """The cells' metrics by name."""
+    measured = evaluation.run(
         engines=root / "engines",
         precisions=[path.name for path in (root / "engines").iterdir()],
         backends=backends,
@@ -150,3 +152,4 @@ def run(root: Path, evaluation=QUICK, backends=BACKENDS):
         predictions=root / "predictions",
         timings=root / "timings",
     )
+    return measured.cells

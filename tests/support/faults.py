@@ -11,6 +11,8 @@ import numpy as np
 
 from roundoff.backend.base import Backend, Runner
 from roundoff.backend.cpu import HostBound
+from roundoff.results.build import BuildInfo
+from roundoff.results.cell import BindingInfo
 
 FAULTS = {
     "load": "loading the engine failed",
@@ -70,7 +72,7 @@ class Broken(Backend):
 
     def build(self, source, directory):
         (directory / self.artifact).write_bytes(b"engine")
-        return {}
+        return BuildInfo()
 
     def load(self, directory):
         self.counts.loads += 1
@@ -152,10 +154,10 @@ class BrokenBound(HostBound):
     def poison(self):
         self.logits = np.full_like(self.backend.answers(self.batches[0]), np.nan)
 
-    def facts(self):
+    def info(self):
         if self.breaks("facts"):
             raise broken("facts")
-        return {}
+        return BindingInfo()
 
     def close(self):
         if self.breaks("close"):

@@ -6,13 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roundoff.dataset.base import Images
 from roundoff.precision.base import Grid, Precision
+from roundoff.results.build import BuildInfo, LayerTypes
+from roundoff.results.cell import BindingInfo
+from roundoff.results.message import Message
 
 Logits = NDArray[np.float32]
 Milliseconds = NDArray[np.float64]
@@ -50,16 +53,16 @@ class Backend(ABC):
     repeats: int = 1
 
     @abstractmethod
-    def refusal(self, precision: Precision) -> str | None:
-        """Why this backend cannot build the precision on this machine, in words for its row; None if it can."""
+    def refusal(self, precision: Precision) -> Message | str | None:
+        """Why this backend cannot build the precision on this machine, for its row; None if it can."""
 
     def builds_on(self) -> str | None:
         """The device that `build` times its choices on ("cpu", or a GPU's UUID); None where it times nothing."""
         return None
 
     @abstractmethod
-    def build(self, source: Source, directory: Path) -> dict[str, Any]:
-        """Write the artifact's files into `directory` and return facts about it for the metrics.
+    def build(self, source: Source, directory: Path) -> BuildInfo:
+        """Write the artifact's files into `directory` and return what the metrics should say of it.
 
         One source gives the same bytes each time, where the runtime lets it: no times, no logs (see `Source.log`).
         Raises Unavailable where this machine cannot build it; whatever else it raises makes the cell a failed one.
@@ -87,11 +90,10 @@ class Runner(ABC):
         """Device memory held, in MB (10^6 bytes); None where the runtime does not tell."""
         return None
 
-    def layer_types(self) -> dict[str, Any] | None:
+    def layer_types(self) -> LayerTypes | None:
         """What the loaded engine computes in, by its runtime's own account; None where it gives none.
 
-        As in the facts of a build: `layer_types` (numbers of convolutions and matrix products by NumPy's name of the
-        type, "unknown" among them), and what else the runtime tells, such as `compute_share`.
+        Types by NumPy's names, "unknown" among them.
         """
         return None
 
@@ -141,9 +143,9 @@ class Bound(ABC):
         """Logits [batch, classes] of `runs` runs of the first input, one by one, with nothing beside them."""
         return [self.output(transfers=True) for _ in range(runs)]
 
-    def facts(self) -> dict[str, Any]:
+    def info(self) -> BindingInfo:
         """What the metrics should say of this binding, such as the use of a CUDA graph."""
-        return {}
+        return BindingInfo()
 
     def close(self) -> None:  # noqa: B027 - nothing to free by default
         """Free what `bind` took."""

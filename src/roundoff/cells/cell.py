@@ -1,4 +1,4 @@
-"""A cell under measurement: one precision on one backend, what is on disk of it, and its row as it grows."""
+"""A cell that is to be measured: one precision on one backend, and what is on disk of it."""
 
 from __future__ import annotations
 
@@ -6,34 +6,33 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from roundoff.backend.base import Backend, Logits, Runner
-from roundoff.cells.store import SIDECAR, build_directories, build_stage, open_cell, read_cell
+from roundoff.backend.base import Backend, Runner
+from roundoff.cells.sidecar import SIDECAR, Sidecar, read_cell
+from roundoff.cells.store import build_directories, build_stage, open_cell
 from roundoff.errors import BuildError, ConfigError, DataError, noted
+from roundoff.results.cell import CellMetrics, Numerics
+from roundoff.results.message import Message, message
 from roundoff.results.shortfall import Shortfall, tolerated
 from roundoff.system.own import require_folder_name
 
 REFERENCE_PRECISION = "fp32"
-RESERVED = frozenset(("platform", "reference", "method"))
+RESERVED = frozenset(("format", "platform", "reference", "method"))
 PREFERRED_REFERENCE = "fp32/onnxruntime"
 RERUN = "evaluate"  # the stage that looks at a cell again
 NO_ENGINE = "no engine here: run `dvc pull` or `dvc repro`"
-NOT_HERE = "no engine here, as it was not built or not pulled: run `dvc pull` or `dvc repro`"
-NOT_CONFIGURED = "not built: this backend was not configured when the build stage ran"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Cell:
-    """`device` and `logits` float32 [N, classes] are None until the test set has run through the cell."""
+    """One precision on one backend; `built` is what its files say: measured where there is an engine to measure."""
 
     precision: str
     backend: str
     loader: Backend
     directory: Path
-    row: dict[str, Any]
-    device: str | None = None
-    logits: Logits | None = None
+    built: CellMetrics
 
     @property
     def name(self) -> str:
@@ -41,32 +40,21 @@ class Cell:
         return f"{self.precision}/{self.backend}"
 
     @property
-    def available(self) -> bool:
-        """Whether it was built, and nothing has yet shown that it does not run here."""
-        return bool(self.row["status"] == "measured")
-
-    def leave_out(self, found: Shortfall) -> None:
-        """Measure it no more: its row says why, and keeps what is known of what was built."""
-        self.logits = None
-        self.row = {**found.row(RERUN), **_known(self.row)}
-
-    def fail(self, found: Shortfall) -> None:
-        """Call it failed, since all of its batch sizes are; what its row has of them, and of its accuracy, stays."""
-        self.row |= found.row(RERUN)
-
-    @property
     def builds(self) -> list[Path]:
         """The directories of its builds that differ: what a load may take."""
         return build_directories(self.directory)
 
-    def open(self, platform: Mapping[str, Any], strict: bool = False) -> Runner | None:
-        """The loaded engine, files and machine checked; None where it does not run here, and its row then says why."""
-        with (
-            tolerated("loading the engine", self.leave_out, strict),
-            noted(f"while loading {self.name} from {self.directory}"),
-        ):
+    def open(self, platform: Mapping[str, Any]) -> Runner:
+        """The loaded engine, files and machine checked; raises as `open_cell`."""
+        with noted(f"while loading {self.name} from {self.directory}"):
             return open_cell(self.loader, self.directory, dict(platform))
-        return None
+
+
+def left_out(built: CellMetrics, why: Shortfall, stage: str = RERUN) -> CellMetrics:
+    """A cell that is not measured, and why; of what was built its size is kept."""
+    return CellMetrics(
+        status=why.status, reason=why.reason, detail=why.detail, rerun=why.rerun(stage), size_mb=built.size_mb
+    )
 
 
 def find_cells(engines: Path, precisions: Sequence[str], backends: Mapping[str, Backend]) -> list[Cell]:
@@ -99,50 +87,40 @@ def find_cells(engines: Path, precisions: Sequence[str], backends: Mapping[str, 
 
 def _cell(precision: Path, backend: str, loader: Backend) -> Cell:
     directory = precision / backend
-    return Cell(precision.name, backend, loader, directory, _first_row(precision.name, directory))
+    return Cell(precision.name, backend, loader, directory, _built(precision.name, directory))
 
 
-def _first_row(precision: str, directory: Path) -> dict[str, Any]:
+def _built(precision: str, directory: Path) -> CellMetrics:
+    nothing = CellMetrics(status="unavailable")
     if not (directory / SIDECAR).exists():
-        return {**Shortfall("unavailable", _missing(directory)).row(RERUN), **_known({})}
+        return left_out(nothing, Shortfall("unavailable", _missing(directory)))
     broken: list[Shortfall] = []
-    with tolerated("reading what was built", broken.append):
-        return _row_of(precision, read_cell(directory))
-    return {**broken[0].row(build_stage(precision)), **_known({})}
+    with tolerated(message("doing_reading"), broken.append):
+        return _told(precision, read_cell(directory))
+    return left_out(nothing, broken[0], build_stage(precision))
 
 
-def _row_of(precision: str, sidecar: Mapping[str, Any]) -> dict[str, Any]:
-    if sidecar["status"] != "built":
-        found = Shortfall(sidecar["status"], sidecar["reason"], sidecar.get("detail"))
-        return {**found.row(build_stage(precision)), **_known(sidecar)}
-    facts = sidecar["facts"]
-    return {
-        "status": "measured",
-        "reason": None,
-        "label": None,
-        "note": facts.get("note"),
-        "weights": sidecar["precision"].get("weights"),
-        "ranges": sidecar.get("ranges"),
-        "size_mb": sidecar["size_mb"],
-        "builds": sidecar["builds"],
-        "numerics": {"relative_error": None, "layer_types": facts.get("layer_types")},
-    }
+def _told(precision: str, sidecar: Sidecar) -> CellMetrics:
+    info = sidecar.build_info
+    if sidecar.status != "built" or info is None:
+        state: Literal["failed", "unavailable"] = "failed" if sidecar.status == "failed" else "unavailable"
+        why = Shortfall(state, sidecar.reason or message("unknown"), sidecar.detail)
+        return left_out(CellMetrics(status=state), why, build_stage(precision))
+    return CellMetrics(
+        status="measured",
+        notes=info.notes,
+        weights=sidecar.precision.weights,
+        ranges=sidecar.ranges,
+        size_mb=sidecar.size_mb,
+        builds=sidecar.builds,
+        numerics=Numerics(layer_types=info.layer_types),
+    )
 
 
-def _known(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"size_mb": row.get("size_mb")}
-
-
-def _missing(directory: Path) -> str:
+def _missing(directory: Path) -> Message:
     """Why there is no cell in `directory`, as far as its neighbours of the same build know."""
     configured: set[str] = set()
     for path in directory.parent.glob(f"*/{SIDECAR}"):
         with suppress(BuildError):  # a broken neighbour has a row of its own, which says so
-            configured |= set(read_cell(path.parent).get("configured", ()))
-    return NOT_CONFIGURED if configured and directory.name not in configured else NOT_HERE
-
-
-def references(cells: list[Cell]) -> list[Cell]:
-    """What the others may be compared with, the best first: fp32 on ONNX Runtime, then the other fp32 cells."""
-    candidates = [cell for cell in cells if cell.precision == REFERENCE_PRECISION]
-    return sorted(candidates, key=lambda cell: cell.name != PREFERRED_REFERENCE)
+            configured |= set(read_cell(path.parent).configured)
+    return message("not_configured" if configured and directory.name not in configured else "no_engine")

@@ -9,24 +9,35 @@ import time
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from roundoff.backend.base import Backend, Runner, Source
 from roundoff.calibration.base import CalibrationTable
+from roundoff.cells.sidecar import (
+    FORMAT_VERSION,
+    REBUILD,
+    SIDECAR,
+    Component,
+    Sidecar,
+    StoredFile,
+    check_files,
+    read_cell,
+    unusable,
+    write_cell,
+)
 from roundoff.dataset.base import Images
-from roundoff.errors import BuildError, DataError, Unavailable, noted
+from roundoff.errors import Unavailable, noted
 from roundoff.precision.base import Precision
+from roundoff.results.build import BuildMetrics, Builds
+from roundoff.results.message import Message, as_message, message
 from roundoff.results.shortfall import Shortfall, tolerated
 from roundoff.system import own
 from roundoff.system.device_lock import device_lock
-from roundoff.system.files import read_json, sha256_of, whole_directory, write_json
+from roundoff.system.files import sha256_of, whole_directory
 
-FORMAT_VERSION = 2
 GRAPH = "graph.onnx"
-SIDECAR = own.SIDECAR
 REBUILDS = "rebuilds"
 OWN_STAGES = ("fp32", "fp16", "int8")  # each has a stage of its own; further precisions share one, by item
-REBUILD = "run the build stage again: dvc repro"
 
 
 @dataclass(frozen=True)
@@ -62,33 +73,30 @@ def build_cell(
     precision: Precision,
     inputs: Inputs,
     directory: Path,
-) -> dict[str, Any]:
-    """Build one cell into `directory`, whole or not at all, and return its sidecar and `build_s`.
+) -> BuildMetrics:
+    """Build one cell into `directory`, whole or not at all.
 
-    Where this machine cannot build it the directory holds the sidecar alone, with the reason. `size_mb` is the
-    artifact in MB (10^6 bytes), `builds` the number of builds and of those that differ from all before them, which are
-    kept under rebuilds/. `build_s`, the backend's build in seconds, is not in the directory: building again from the
-    same gives the same bytes.
+    Where this machine cannot build it the directory holds the sidecar alone, with the reason. Builds that differ from
+    all before them are kept under rebuilds/.
     Raises ConfigError for a name that is no folder's, and what the build raises for a cell that should have been
-    built: see `build_row`.
+    built: see `build_or_tell`.
     """
     own.require_folder_name("backend", backend_name)
     own.require_folder_name("precision", precision_name)
     with whole_directory(directory, own.cell) as partial:
-        sidecar = _described(backend_name, backend, precision_name, precision, inputs)
+        described = _described(backend_name, backend, precision_name, precision, inputs)
+        build_s = None
         try:
             log = inputs.logs / precision_name / f"{backend_name}.log" if inputs.logs else None
-            built = _built(backend, precision_name, precision, inputs, partial, log)
-        except Unavailable as reason:
+            sidecar, build_s = _built(described, backend, precision_name, precision, inputs, partial, log)
+        except Unavailable as error:
             _empty(partial)
-            sidecar |= {"status": "unavailable", "reason": own.UNFINISHED.sub("", str(reason))}
-        else:
-            sidecar |= {"status": "built", "reason": None, **built}
-        write_json(partial / SIDECAR, {key: value for key, value in sidecar.items() if key != "build_s"})
-    return sidecar
+            sidecar = replace(described, reason=_finished(as_message(error.args[0])))
+        write_cell(sidecar, partial)
+    return _metrics(sidecar, build_s)
 
 
-def build_row(
+def build_or_tell(
     backend_name: str,
     backend: Backend,
     precision_name: str,
@@ -96,46 +104,50 @@ def build_row(
     inputs: Inputs,
     directory: Path,
     strict: bool = False,
-) -> dict[str, Any]:
+) -> BuildMetrics:
     """As `build_cell`; of a build that fails, the directory holds the sidecar alone, which says so, and no engine.
 
     With `strict` a failure is raised, and the directory stays as it was.
     """
     cell, missing = f"{precision_name}/{backend_name}", list[Shortfall]()
-    with tolerated("the build", missing.append, strict), noted(f"while building {cell}"):
+    with tolerated(message("doing_build"), missing.append, strict), noted(f"while building {cell}"):
         return build_cell(backend_name, backend, precision_name, precision, inputs, directory)
-    sidecar = _described(backend_name, backend, precision_name, precision, inputs)
-    row = missing[0].row(build_stage(precision_name))
-    sidecar |= {key: own.UNFINISHED.sub("", text) if text else text for key, text in row.items()}
+    why = missing[0]
+    sidecar = replace(
+        _described(backend_name, backend, precision_name, precision, inputs),
+        status=why.status,
+        reason=_finished(why.reason),
+        detail=own.UNFINISHED.sub("", why.detail) if why.detail else None,
+        rerun=why.rerun(build_stage(precision_name)),
+    )
     with whole_directory(directory, own.cell) as partial:
-        write_json(partial / SIDECAR, sidecar)
-    return sidecar
+        write_cell(sidecar, partial)
+    return _metrics(sidecar, None)
+
+
+def _finished(said: Message) -> Message:
+    """Without the names of folders that were being written, which nobody will find."""
+    clean = {key: own.UNFINISHED.sub("", text) if isinstance(text, str) else text for key, text in said.values.items()}
+    return replace(said, values=clean)
+
+
+def _metrics(sidecar: Sidecar, build_s: float | None) -> BuildMetrics:
+    return BuildMetrics(
+        status=sidecar.status,
+        reason=sidecar.reason,
+        detail=sidecar.detail,
+        rerun=sidecar.rerun,
+        size_mb=sidecar.size_mb,
+        build_s=build_s,
+        builds=sidecar.builds,
+        build_info=sidecar.build_info,
+        sha256={name: file.sha256 for name, file in sidecar.files.items()},
+    )
 
 
 def build_stage(precision: str) -> str:
     """The name of the stage of dvc.yaml that builds a precision."""
     return f"build-{precision}" if precision in OWN_STAGES else f"build-more@{precision}"
-
-
-def build_metrics(sidecar: dict[str, Any]) -> dict[str, Any]:
-    """What a metrics file says of a build: status, reason, and for a built cell its size, build time and hashes."""
-    if sidecar["status"] != "built":
-        return {key: sidecar[key] for key in ("status", "reason", "detail", "rerun") if key in sidecar}
-    hashes = {name: file["sha256"] for name, file in sidecar["files"].items()}
-    return {key: sidecar[key] for key in ("status", "size_mb", "build_s", "builds", "facts")} | {"sha256": hashes}
-
-
-def read_cell(directory: Path) -> dict[str, Any]:
-    """A cell's sidecar; raises BuildError where there is none, or one of another format."""
-    path = directory / SIDECAR
-    try:
-        sidecar: dict[str, Any] = read_json(path)
-        version = sidecar.get("format")
-    except (OSError, DataError, AttributeError) as error:
-        raise _unusable(directory, f"{path}: {error}", "the sidecar that the build stage wrote") from error
-    if version != FORMAT_VERSION:
-        raise _unusable(directory, f"{path} of format {version}", f"format {FORMAT_VERSION}")
-    return sidecar
 
 
 def open_cell(backend: Backend, directory: Path, fingerprint: dict[str, Any]) -> Runner:
@@ -145,12 +157,12 @@ def open_cell(backend: Backend, directory: Path, fingerprint: dict[str, Any]) ->
     cannot run; BuildError for one that failed to build, or files that are missing or altered.
     """
     sidecar = read_cell(directory)
-    if sidecar["status"] == "failed":
-        raise _unusable(directory, f"{sidecar['reason']}: {sidecar['detail']}", "a cell that was built")
-    if sidecar["status"] != "built":
-        raise Unavailable(sidecar["reason"])
-    _check_files(directory, sidecar["files"])
-    _check_machine(backend, sidecar["fingerprint"], fingerprint)
+    if sidecar.status == "failed":
+        raise unusable(directory, f"{sidecar.reason}: {sidecar.detail}", "a cell that was built")
+    if sidecar.status != "built":
+        raise Unavailable(sidecar.reason)
+    check_files(directory, sidecar.files)
+    _check_machine(backend, sidecar.fingerprint, fingerprint)
     return backend.load(directory)
 
 
@@ -167,19 +179,20 @@ def build_directories(directory: Path) -> list[Path]:
 
 def _described(
     backend_name: str, backend: Backend, precision_name: str, precision: Precision, inputs: Inputs
-) -> dict[str, Any]:
-    return {
-        "format": FORMAT_VERSION,
-        "backend": {"name": backend_name, **_settings(backend)},
-        "precision": {"name": precision_name, "weights": precision.weights, **_settings(precision)},
-        "configured": list(inputs.backends),
-        "ranges": _ranges(backend, precision, inputs),
-        "sources": _source_hashes(backend, precision, inputs),
-        "fingerprint": inputs.fingerprint,
-    }
+) -> Sidecar:
+    return Sidecar(
+        format=FORMAT_VERSION,
+        backend=_configured(backend_name, backend),
+        precision=replace(_configured(precision_name, precision), weights=precision.weights),
+        configured=list(inputs.backends),
+        ranges=_ranges(backend, precision, inputs),
+        sources=_source_hashes(backend, precision, inputs),
+        fingerprint=inputs.fingerprint,
+        status="unavailable",
+    )
 
 
-def _ranges(backend: Backend, precision: Precision, inputs: Inputs) -> str | None:
+def _ranges(backend: Backend, precision: Precision, inputs: Inputs) -> Literal["symmetric", "asymmetric"] | None:
     """Which of the calibration table's ranges the cell is built from: for symmetric or asymmetric grids, or none."""
     if not (backend.takes_onnx and precision.needs_calibration and inputs.table):
         return None
@@ -187,11 +200,11 @@ def _ranges(backend: Backend, precision: Precision, inputs: Inputs) -> str | Non
     return "asymmetric" if fitted else "symmetric"
 
 
-def _settings(component: Any) -> dict[str, Any]:
+def _configured(name: str, component: Any) -> Component:
     kind = type(component)
     # lists that come from a configuration are OmegaConf's, which JSON does not know
     config = json.loads(json.dumps(asdict(component), default=list))
-    return {"class": f"{kind.__module__}.{kind.__qualname__}", "config": config}
+    return Component(name=name, type=f"{kind.__module__}.{kind.__qualname__}", config=config)
 
 
 def _source_hashes(backend: Backend, precision: Precision, inputs: Inputs) -> dict[str, str]:
@@ -204,29 +217,42 @@ def _source_hashes(backend: Backend, precision: Precision, inputs: Inputs) -> di
 
 
 def _built(
-    backend: Backend, name: str, precision: Precision, inputs: Inputs, directory: Path, log: Path | None
-) -> dict[str, Any]:
+    described: Sidecar,
+    backend: Backend,
+    name: str,
+    precision: Precision,
+    inputs: Inputs,
+    directory: Path,
+    log: Path | None,
+) -> tuple[Sidecar, float]:
+    """The sidecar of what was built, and the seconds that it took."""
     refusal = backend.refusal(precision)
     if refusal is not None:
         raise Unavailable(refusal)
     if not backend.takes_onnx and inputs.keras is None:
-        raise Unavailable("converted from the Keras model, and there is none here")
+        raise Unavailable(message("no_keras"))
     graph = _converted(backend, precision, inputs, directory / GRAPH) if backend.takes_onnx else inputs.onnx
     source = Source(name, precision, graph, inputs.keras, inputs.calibration, log=log)
     device = backend.builds_on()
     with device_lock(device) if device else nullcontext():
         start = time.perf_counter()
-        facts = backend.build(source, directory)
+        info = backend.build(source, directory)
         build_s = time.perf_counter() - start
         different = _build_again(backend, source, directory)
     files = {
-        path.relative_to(directory).as_posix(): {"sha256": sha256_of(path), "bytes": path.stat().st_size}
+        path.relative_to(directory).as_posix(): StoredFile(sha256=sha256_of(path), bytes=path.stat().st_size)
         for path in sorted(directory.rglob("*"))
         if path.is_file()
     }
-    size_mb = (directory / backend.artifact).stat().st_size / 1e6
-    builds = {"count": backend.repeats, "different": different}
-    return {"files": files, "size_mb": size_mb, "build_s": build_s, "builds": builds, "facts": facts}
+    sidecar = replace(
+        described,
+        status="built",
+        files=files,
+        size_mb=(directory / backend.artifact).stat().st_size / 1e6,
+        builds=Builds(count=backend.repeats, different=different),
+        build_info=replace(info, multiplications=None),
+    )
+    return sidecar, build_s
 
 
 def _build_again(backend: Backend, source: Source, directory: Path) -> int:
@@ -256,34 +282,20 @@ def _empty(directory: Path) -> None:
         path.rmdir() if path.is_dir() else path.unlink()
 
 
-def _check_files(directory: Path, files: dict[str, dict[str, Any]]) -> None:
-    for name, known in files.items():
-        path = directory / name
-        if not path.is_file():
-            raise _unusable(directory, f"no {name}", f"{name}, {known['bytes']} bytes")
-        size = path.stat().st_size
-        if size != known["bytes"]:
-            raise _unusable(directory, f"{name}, {size} bytes", f"{known['bytes']} bytes")
-        found = sha256_of(path)
-        if found != known["sha256"]:
-            raise _unusable(directory, f"{name} with SHA-256 {found}", f"SHA-256 {known['sha256']}")
-
-
 def _check_machine(backend: Backend, built_on: dict[str, Any], here: dict[str, Any]) -> None:
     for key in backend.bound_to:
         there, now = _part(built_on, key), _part(here, key)
         if there != now:
-            raise Unavailable(
-                f"built where {key} was {there} (fingerprint {built_on.get('id')}), but here it is {now} "
-                f"(fingerprint {here.get('id')}); {REBUILD}"
-            )
+            values = {
+                "there": str(there),
+                "now": str(now),
+                "built_on": _part(built_on, "id"),
+                "here": _part(here, "id"),
+            }
+            raise Unavailable(message("built_elsewhere", key=key, remedy=REBUILD, **values))
 
 
 def _part(fingerprint: Any, key: str) -> Any:
     for name in key.split("."):
         fingerprint = fingerprint.get(name) if isinstance(fingerprint, dict) else None
     return fingerprint
-
-
-def _unusable(directory: Path, received: str, expected: str) -> BuildError:
-    return BuildError(f"{directory} must not be used as it is", received=received, expected=expected, fix=REBUILD)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,40 +10,13 @@ from numpy.typing import NDArray
 from roundoff.dataset.base import Labels
 from roundoff.errors import GateError
 from roundoff.measurement.statistics import mcnemar_exact, paired_drop, paired_kept, wilson
+from roundoff.results.cell import Accuracy
 
 Logits = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Accuracy:
-    """Top-1 with its Wilson interval, and against the reference: agreement, drop and kept share, p-value, flips.
-
-    A sample whose logits are not all finite counts as wrong and as disagreeing. Fields that compare are None
-    where there is no reference.
-    """
-
-    top1: float
-    top1_low: float
-    top1_high: float
-    samples: int
-    correct: int
-    nonfinite: int
-    agreement: float | None = None
-    agreement_low: float | None = None
-    agreement_high: float | None = None
-    drop: float | None = None
-    drop_low: float | None = None
-    drop_high: float | None = None
-    kept: float | None = None
-    kept_low: float | None = None
-    kept_high: float | None = None
-    mcnemar_p: float | None = None
-    lost: int | None = None
-    gained: int | None = None
-
-
-def accuracy(logits: Logits, labels: Labels, reference: Logits | None) -> dict[str, Any]:
-    """The fields of `Accuracy` for logits float32 [N, classes] and labels int64 [N]; `reference` as `logits`."""
+def accuracy(logits: Logits, labels: Labels, reference: Logits | None) -> Accuracy:
+    """Of logits float32 [N, classes] and labels int64 [N]; `reference` as `logits`."""
     predicted = predictions(logits)
     correct = predicted == labels
     top1 = wilson(int(correct.sum()), len(labels))
@@ -56,8 +28,7 @@ def accuracy(logits: Logits, labels: Labels, reference: Logits | None) -> dict[s
         correct=int(correct.sum()),
         nonfinite=int((predicted < 0).sum()),
     )
-    compared = {} if reference is None else _compared(predicted, predictions(reference), labels)
-    return asdict(found) | compared
+    return found if reference is None else _compared(found, predicted, predictions(reference), labels)
 
 
 def predictions(logits: Logits) -> NDArray[np.int64]:
@@ -66,26 +37,27 @@ def predictions(logits: Logits) -> NDArray[np.int64]:
     return np.where(finite, np.argmax(logits, axis=1), -1).astype(np.int64)
 
 
-def _compared(predicted: NDArray[np.int64], reference: NDArray[np.int64], labels: Labels) -> dict[str, Any]:
+def _compared(alone: Accuracy, predicted: NDArray[np.int64], reference: NDArray[np.int64], labels: Labels) -> Accuracy:
     correct, was_correct = predicted == labels, reference == labels
-    lost, gained = int((was_correct & ~correct).sum()), int((correct & ~was_correct).sum())
+    regressed, corrected = int((was_correct & ~correct).sum()), int((correct & ~was_correct).sum())
     agreement = wilson(int(((predicted == reference) & (predicted >= 0)).sum()), len(labels))
-    drop = paired_drop(lost, gained, len(labels))
-    kept = paired_kept(int((correct & was_correct).sum()), lost, gained, len(labels))
-    return {
-        "agreement": agreement.value,
-        "agreement_low": agreement.low,
-        "agreement_high": agreement.high,
-        "drop": drop.value,
-        "drop_low": drop.low,
-        "drop_high": drop.high,
-        "kept": kept.value if kept else None,
-        "kept_low": kept.low if kept else None,
-        "kept_high": kept.high if kept else None,
-        "mcnemar_p": mcnemar_exact(lost, gained),
-        "lost": lost,
-        "gained": gained,
-    }
+    drop = paired_drop(regressed, corrected, len(labels))
+    kept = paired_kept(int((correct & was_correct).sum()), regressed, corrected, len(labels))
+    return replace(
+        alone,
+        agreement=agreement.value,
+        agreement_low=agreement.low,
+        agreement_high=agreement.high,
+        drop=drop.value,
+        drop_low=drop.low,
+        drop_high=drop.high,
+        relative_accuracy=kept.value if kept else None,
+        relative_accuracy_low=kept.low if kept else None,
+        relative_accuracy_high=kept.high if kept else None,
+        mcnemar_p=mcnemar_exact(regressed, corrected),
+        regressed=regressed,
+        corrected=corrected,
+    )
 
 
 def relative_error(logits: Logits, reference: Logits) -> float | None:
@@ -111,15 +83,15 @@ def least_accuracy(chance: float, margin: float) -> float:
     return chance + margin * (1 - chance)
 
 
-def refuse_chance_level(cell: str, found: dict[str, Any], chance: float, margin: float) -> None:
-    """Raise GateError unless the accuracy that `accuracy` returned is clearly above chance."""
-    if beats_chance(found["top1_low"], chance, margin):
+def refuse_chance_level(cell: str, found: Accuracy, chance: float, margin: float) -> None:
+    """Raise GateError unless the accuracy is clearly above chance."""
+    if beats_chance(found.top1_low, chance, margin):
         return
     raise GateError(
         f"{cell} answers no better than chance, so no precision can be judged by it: any other precision of this model "
         "would show 'no degradation' too",
-        received=f"{found['correct']} of {found['samples']} right, top-1 {found['top1']:.4f} "
-        f"(95 % interval {found['top1_low']:.4f} to {found['top1_high']:.4f})",
+        received=f"{found.correct} of {found.samples} right, top-1 {found.top1:.4f} "
+        f"(95 % interval {found.top1_low:.4f} to {found.top1_high:.4f})",
         expected=f"a lower bound above {least_accuracy(chance, margin):.4f} (chance is {chance:.4f})",
         fix="check that the model is trained and fed uint8 pixels as it was in training; test on more images; "
         "a task that is truly this hard needs a smaller evaluate.chance_margin",

@@ -9,6 +9,7 @@ import numpy as np
 from roundoff.backend.base import Logits
 from roundoff.dataset.base import Images
 from roundoff.errors import GateError
+from roundoff.results.message import message
 
 # Strict FP32 lands under 1e-5 of another strict FP32 run; ten bits of mantissa (TF32, FP16) cannot get under 1e-4.
 FP32_ERROR = 3e-5
@@ -44,7 +45,7 @@ def label(precision: str, error: float | None, cell: str) -> str:
         return precision
     if error > TF32_ERROR:
         raise GateError(
-            f"{cell} is neither FP32 nor TF32",
+            message("neither_fp32_nor_tf32", cell=cell),
             received=f"relative error {error:.2e} against the reference",
             expected=f"under {FP32_ERROR:.0e} for FP32, at most {TF32_ERROR:.0e} for TF32",
             fix="the engine was built from another graph or fed otherwise; build it again",

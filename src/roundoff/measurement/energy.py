@@ -10,25 +10,31 @@ from typing import Any, Protocol
 
 from roundoff.backend.base import Bound
 from roundoff.errors import Unavailable
+from roundoff.results.cell import Energy
+from roundoff.results.message import Message, as_message, message
+from roundoff.results.run import Conditions
 
 POWERCAP = Path("/sys/class/powercap")
 # GpuIdle and ApplicationsClocksSetting (NVML's bits 1 and 2) say how the GPU is used or set, not that it is held back.
 NOT_THROTTLED = 0x1 | 0x2
 THROTTLE_REASONS = {
-    0x4: "power cap",
-    0x8: "hardware slowdown",
-    0x10: "sync boost",
-    0x20: "thermal (software)",
-    0x40: "thermal (hardware)",
-    0x80: "power brake",
-    0x100: "display clocks",
+    0x4: "power_cap",
+    0x8: "hardware_slowdown",
+    0x10: "sync_boost",
+    0x20: "thermal_software",
+    0x40: "thermal_hardware",
+    0x80: "power_brake",
+    0x100: "display_clocks",
 }
 
 
-class Meter(Protocol):
-    """A running total of energy."""
+NVML, RAPL = message("counter_nvml"), message("counter_rapl")
 
-    source: str
+
+class Meter(Protocol):
+    """A running total of energy; `source` says what counts it, and what of."""
+
+    source: Message
 
     def joules(self) -> float:
         """Energy used so far, in joules, from an arbitrary start; never falls."""
@@ -37,14 +43,14 @@ class Meter(Protocol):
 class Monitor:
     """A device without sensors: nothing is known, so nothing disturbs."""
 
-    def __init__(self, reason: str) -> None:
-        self.reason: str | None = reason
+    def __init__(self, reason: Message) -> None:
+        self.reason: Message | None = reason
 
     def disturbed(self) -> bool:
         """False: no change can be seen."""
         return False
 
-    def conditions(self) -> dict[str, Any] | None:
+    def conditions(self) -> Conditions | None:
         """None: no conditions were read."""
         return None
 
@@ -57,7 +63,7 @@ class GpuMonitor(Monitor):
     handle: Any
     readings: list[dict[str, float]] = field(default_factory=list)
     masks: list[int] = field(default_factory=list)  # those that could be read
-    reason: str | None = None
+    reason: Message | None = None
 
     def disturbed(self) -> bool:
         """Take a reading; True if the throttle reasons differ from the reading before."""
@@ -83,8 +89,8 @@ class GpuMonitor(Monitor):
         except self.nvml.NVMLError:
             return None
 
-    def conditions(self) -> dict[str, Any] | None:
-        """Lowest and highest of each reading, and every throttle reason seen; what could not be read is missing."""
+    def conditions(self) -> Conditions | None:
+        """Lowest and highest of each reading, and every throttle reason seen; what could not be read is None."""
         if not any(self.readings) and not self.masks:
             return None
         seen = 0
@@ -92,9 +98,15 @@ class GpuMonitor(Monitor):
             seen |= mask
         names = dict.fromkeys(name for reading in self.readings for name in reading)
         values = {name: [reading[name] for reading in self.readings if name in reading] for name in names}
-        spans = {name: [min(found), max(found)] for name, found in values.items()}
+        spans = {name: (min(each), max(each)) for name, each in values.items()}
         reasons = [name for bit, name in THROTTLE_REASONS.items() if seen & bit]
-        return {**spans, **({"throttle_reasons": reasons} if self.masks else {})}
+        return Conditions(
+            sm_clock_mhz=spans.get("sm_clock_mhz"),
+            memory_clock_mhz=spans.get("memory_clock_mhz"),
+            power_w=spans.get("power_w"),
+            temperature_c=spans.get("temperature_c"),
+            throttle_reasons=reasons if self.masks else None,
+        )
 
 
 @dataclass
@@ -103,7 +115,7 @@ class GpuMeter:
 
     nvml: Any
     handle: Any
-    source: str = "nvml: the whole GPU"
+    source: Message = NVML
 
     def joules(self) -> float:
         """The counter, in joules."""
@@ -115,7 +127,7 @@ class RaplMeter:
     """Intel RAPL's package counters under /sys/class/powercap (microjoules, wrapping round)."""
 
     packages: list[Path]
-    source: str = "rapl: all CPU packages, everything that runs on them"
+    source: Message = RAPL
     _last: dict[Path, int] = field(default_factory=dict)
     _total: int = 0
 
@@ -133,12 +145,12 @@ class RaplMeter:
 def monitor_for(device: str) -> Monitor:
     """The monitor of a device by its lock key ("cpu", or a GPU's UUID); without NVML, one that knows nothing."""
     if device == "cpu":
-        return Monitor("clocks and throttling are read on NVIDIA GPUs only")
+        return Monitor(message("clocks_on_gpus_only"))
     try:
         nvml, handle = _nvml(device)
         return GpuMonitor(nvml, handle)
     except Unavailable as missing:
-        return Monitor(str(missing))
+        return Monitor(as_message(missing.args[0]))
 
 
 def meter_for(device: str, powercap: Path = POWERCAP) -> Meter:
@@ -152,14 +164,14 @@ def _readable(meter: Meter) -> None:
     try:
         meter.joules()
     except Exception as error:
-        raise Unavailable(f"the energy counter cannot be read ({meter.source}): {error}") from error
+        raise Unavailable(message("counter_unreadable", source=meter.source, words=str(error))) from error
 
 
 def _rapl(powercap: Path) -> RaplMeter:
     domains = (path.parent for path in powercap.glob("intel-rapl:*/energy_uj"))
     packages = sorted(domain for domain in domains if domain.name.count(":") == 1 and _is_package(domain))
     if not packages:
-        raise Unavailable(f"no energy counter: {powercap} has no intel-rapl package")
+        raise Unavailable(message("no_rapl", folder=str(powercap)))
     return RaplMeter(packages)
 
 
@@ -172,21 +184,18 @@ def _nvml(uuid: str) -> tuple[Any, Any]:
     try:
         import pynvml
     except ImportError as error:
-        raise Unavailable("no NVML: the package nvidia-ml-py is not installed") from error
+        raise Unavailable(message("no_nvml_package")) from error
     try:
         pynvml.nvmlInit()
         return pynvml, pynvml.nvmlDeviceGetHandleByUUID(uuid)
     except pynvml.NVMLError as error:
-        raise Unavailable(f"no NVML for {uuid}: {error}") from error
+        raise Unavailable(message("no_nvml", device=uuid, words=str(error))) from error
 
 
 def energy_per_image(
     bound: Bound, meter: Meter, least_seconds: float, clock: Callable[[], float] = time.perf_counter
-) -> dict[str, Any]:
-    """Stream for at least `least_seconds` and divide the counter's difference by the images; idle power is included.
-
-    Returns the cell's object `energy`: millijoules per image, mean watts, seconds, the batch size and the source.
-    """
+) -> Energy:
+    """Stream for at least `least_seconds` and divide the counter's difference by the images; idle power is included."""
     runs, used, seconds = 1, 0.0, 0.0
     while seconds < least_seconds:
         before, started = meter.joules(), clock()
@@ -194,17 +203,10 @@ def energy_per_image(
         seconds, used = clock() - started, meter.joules() - before
         if seconds < least_seconds:
             runs = max(runs * 2, int(runs * 1.2 * least_seconds / max(seconds, 1e-6)))
-    return {
-        "mj_per_image": 1e3 * used / (runs * bound.batch_size),
-        "batch_size": bound.batch_size,
-        "watts": used / seconds,
-        "seconds": seconds,
-        "source": meter.source,
-        "reason": None,
-    }
-
-
-def no_energy(reason: str) -> dict[str, Any]:
-    """The cell's object `energy` where nothing could be measured."""
-    empty: dict[str, Any] = dict.fromkeys(("mj_per_image", "batch_size", "watts", "seconds", "source"))
-    return {**empty, "reason": reason}
+    return Energy(
+        mj_per_image=1e3 * used / (runs * bound.batch_size),
+        batch_size=bound.batch_size,
+        power_w=used / seconds,
+        measured_s=seconds,
+        source=meter.source,
+    )

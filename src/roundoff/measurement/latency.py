@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -10,72 +11,80 @@ import numpy as np
 from roundoff.backend.base import Milliseconds
 from roundoff.measurement.statistics import Interval, median_interval, quantile_interval, samples_for_percentile
 from roundoff.measurement.timing import Timing, coefficient_of_variation, paired_speedup
+from roundoff.results.cell import Batch, BindingInfo, Speedup
+from roundoff.results.message import Message, message
 from roundoff.results.shortfall import Shortfall
 
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p999": 0.999}
-NOISY = 0.025
+NOISY = "noisy"
+STEADY = 0.025
 HOST_BOUND = 0.8
 GRAPH_MATTERS = 0.05
 RERUN = "evaluate"  # the stage that measures batch sizes
-ANSWERS = ("output_error", "output_tolerance", "repeat_spread", "repeat_tolerance")
 
 
 def batch_metrics(
     timing: Timing,
     reference: Timing | None,
     batch_size: int,
-    facts: Mapping[str, Any],
+    info: BindingInfo,
     repeated_rounds: int = 0,
     builds: int = 1,
-) -> dict[str, Any]:
-    """The object `batch_N` of a cell. `reference` is the same backend's fp32 at this batch size, if there is one.
+) -> Batch:
+    """A cell at one batch size. `reference` is the same backend's fp32 at this batch size, if there is one.
 
     `builds` different builds took the loads in turn; `build_p50_ms` has the median of each, null if there is one only.
-
-    Latencies are milliseconds, throughput images per second of host wall time. `facts` is what the runner says of
-    itself; the keys `enqueue_ms`, `copy_ms`, `device_ms` and `enqueued_device_ms` are understood where given.
+    What its outputs were off by, and why there is no speed-up, is for the caller to add.
     """
     throughput = throughput_interval(timing, batch_size)
-    return {
-        **dict.fromkeys(("status", "reason", "detail", "rerun")),
-        "status": "measured",
+    figures: Any = {
         **_percentiles("device", timing, [block.device_ms for block in timing.blocks]),
         **_percentiles("end_to_end", timing, [block.end_to_end_ms for block in timing.blocks]),
-        "throughput_per_s": throughput.value,
-        "throughput_low_per_s": throughput.low,
-        "throughput_high_per_s": throughput.high,
-        **_speedup("speedup", None if reference is None else paired_speedup(reference, timing)),
-        **_speedup("end_to_end_speedup", None if reference is None else paired_speedup(reference, timing, True)),
-        "speedup_reason": None,
-        **dict.fromkeys(ANSWERS),
-        "round_spread": round_spread(timing.round_ms),
-        "build_p50_ms": build_medians(timing, builds),
-        "variation": coefficient_of_variation(timing.device_ms),
-        "runs": len(timing.device_ms),
-        "rounds": len(timing.blocks),
-        "loads": len(np.unique(timing.round_load)),
-        "seconds": timing.seconds,
-        "stopped": timing.stopped,
-        "warnings": warnings(timing, facts, repeated_rounds),
-        "facts": dict(facts),
+        **asdict(speedup(timing, reference)),
     }
+    return Batch(
+        status="measured",
+        throughput_per_s=throughput.value,
+        throughput_low_per_s=throughput.low,
+        throughput_high_per_s=throughput.high,
+        round_spread=round_spread(timing.round_ms),
+        build_p50_ms=build_medians(timing, builds),
+        cv=coefficient_of_variation(timing.device_ms),
+        runs=len(timing.device_ms),
+        rounds=len(timing.blocks),
+        loads=len(np.unique(timing.round_load)),
+        measured_s=timing.seconds,
+        stop_reason=timing.stop_reason,
+        warnings=warnings(timing, info, repeated_rounds),
+        binding_info=info,
+        **figures,
+    )
 
 
-def batch_unavailable(reason: str) -> dict[str, Any]:
-    """The object `batch_N` of a cell that cannot run this batch size: the same keys, null, and the reason."""
-    return batch_without_figures(Shortfall("unavailable", reason))
+def batch_without_figures(why: Shortfall) -> Batch:
+    """A cell that was not measured at this batch size, and why."""
+    return Batch(
+        status=why.status,
+        reason=why.reason,
+        detail=why.detail,
+        rerun=why.rerun(RERUN),
+        repeat_spread=why.repeat_spread,
+    )
 
 
-def batch_without_figures(why: Shortfall) -> dict[str, Any]:
-    """The object `batch_N` of a cell that was not measured at this batch size: the same keys, null, and why."""
-    modes = [f"{mode}_{name}" for mode in ("device", "end_to_end") for name in PERCENTILES]
-    percentiles = [f"{name}{bound}_ms" for name in modes for bound in ("", "_low", "_high")]
-    speedups = [f"{mode}{bound}" for mode in ("speedup", "end_to_end_speedup") for bound in ("", "_low", "_high")]
-    throughput = ["throughput_per_s", "throughput_low_per_s", "throughput_high_per_s"]
-    others = ["speedup_reason", *ANSWERS, "round_spread", "build_p50_ms", "variation", "seconds", "stopped"]
-    empty: dict[str, Any] = dict.fromkeys([*percentiles, *throughput, *speedups, *others])
-    empty["repeat_spread"] = why.repeat_spread
-    return {**why.row(RERUN), **empty, "runs": 0, "rounds": 0, "loads": 0, "warnings": [], "facts": {}}
+def speedup(timing: Timing, reference: Timing | None) -> Speedup:
+    """Times the speed of `reference`, device-only and end to end; empty without one."""
+    if reference is None:
+        return Speedup()
+    device, whole = paired_speedup(reference, timing), paired_speedup(reference, timing, True)
+    return Speedup(
+        speedup=device.value,
+        speedup_low=device.low,
+        speedup_high=device.high,
+        end_to_end_speedup=whole.value,
+        end_to_end_speedup_low=whole.low,
+        end_to_end_speedup_high=whole.high,
+    )
 
 
 def throughput_interval(timing: Timing, batch_size: int) -> Interval:
@@ -123,26 +132,19 @@ def supported(percentile: float, samples: int) -> bool:
     return percentile == PERCENTILES["p50"] or samples >= samples_for_percentile(percentile)
 
 
-def _speedup(name: str, found: Interval | None) -> dict[str, float | None]:
-    values = (None, None, None) if found is None else (found.value, found.low, found.high)
-    return dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
-
-
-def warnings(timing: Timing, facts: Mapping[str, Any], repeated_rounds: int) -> list[str]:
-    """What a reader must know before believing the figures, in words with numbers."""
+def warnings(timing: Timing, info: BindingInfo, repeated_rounds: int) -> list[Message]:
+    """What a reader must know before believing the figures."""
     device_ms = float(np.median(timing.device_ms))
-    found = []
-    if (variation := coefficient_of_variation(timing.device_ms)) > NOISY:
-        found.append(
-            f"noisy: single runs vary by {variation:.1%} (standard deviation over mean; steady is 2.5 % or less)"
-        )
-    if (enqueue := facts.get("enqueue_ms")) and enqueue > HOST_BOUND * device_ms:
-        found.append(f"host-bound: enqueueing takes {enqueue:.4g} ms, the device {device_ms:.4g} ms")
-    if (copy := facts.get("copy_ms")) and copy > device_ms:
-        found.append(f"copy-bound: copies take {copy:.4g} ms, computing {device_ms:.4g} ms")
-    enqueued = facts.get("enqueued_device_ms")
+    said = []
+    if (variation := coefficient_of_variation(timing.device_ms)) > STEADY:
+        said.append(message(NOISY, cv=variation))
+    if info.enqueue_ms and info.enqueue_ms > HOST_BOUND * device_ms:
+        said.append(message("host_bound", enqueue_ms=info.enqueue_ms, device_ms=device_ms))
+    if info.copy_ms and info.copy_ms > device_ms:
+        said.append(message("copy_bound", copy_ms=info.copy_ms, device_ms=device_ms))
+    enqueued = info.enqueued_device_ms
     if enqueued and abs(enqueued / device_ms - 1) > GRAPH_MATTERS:
-        found.append(f"CUDA graph: {device_ms:.4g} ms by graph replay, {enqueued:.4g} ms enqueued one by one")
+        said.append(message("graph_matters", replay_ms=device_ms, enqueued_ms=enqueued))
     if repeated_rounds:
-        found.append(f"throttled: {repeated_rounds} rounds were repeated since the reasons for throttling changed")
-    return found
+        said.append(message("throttled", rounds=repeated_rounds))
+    return said

@@ -13,12 +13,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
-from roundoff.cells.cell import Cell
 from roundoff.dataset.base import Prepared
 from roundoff.errors import GateError
-from roundoff.measurement.energy import no_energy
+from roundoff.measurement.answered import Answered
 from roundoff.measurement.latency import batch_without_figures
-from roundoff.measurement.speed import DeviceSpeed, SpeedPlan, measure_device
+from roundoff.measurement.speed import CellSpeed, DeviceSpeed, SpeedPlan, measure_device
+from roundoff.results.cell import Energy
+from roundoff.results.message import message
+from roundoff.results.run import Device
 from roundoff.results.shortfall import Shortfall, tolerated
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -29,7 +31,7 @@ class Share:
     """What one process measures: `visible` is the value of CUDA_VISIBLE_DEVICES under which it runs."""
 
     visible: str
-    cells: list[Cell]
+    cells: Sequence[Answered]
     plan: SpeedPlan
     prepared: Prepared
     platform: dict[str, Any]
@@ -61,8 +63,8 @@ def dealt(batch_sizes: Sequence[int], hands: int) -> list[list[int]]:
     return [list(batch_sizes[first::hands]) for first in range(min(hands, len(batch_sizes)))]
 
 
-def measure_spread(
-    gpus: Sequence[str], cells: list[Cell], plan: SpeedPlan, prepared: Prepared, platform: Mapping[str, Any]
+def measure_on_several(
+    gpus: Sequence[str], cells: Sequence[Answered], plan: SpeedPlan, prepared: Prepared, platform: Mapping[str, Any]
 ) -> list[tuple[str, DeviceSpeed]]:
     """As `measure_device`, by device name, each with its share of the batch sizes.
 
@@ -88,18 +90,18 @@ def measure_spread(
 
 def _outcome(share: Share, measured: Future[tuple[str, DeviceSpeed]]) -> tuple[str, DeviceSpeed]:
     lost: list[Shortfall] = []
-    with tolerated(f"timing on GPU {share.visible}", lost.append, share.plan.strict):
+    with tolerated(message("doing_share", gpu=share.visible), lost.append, share.plan.strict):
         return measured.result()
     return f"GPU {share.visible}", _nothing(share, lost[0])
 
 
 def _nothing(share: Share, why: Shortfall) -> DeviceSpeed:
     """What a share is that was lost as a whole."""
-    row: dict[str, Any] = {f"batch_{size}": batch_without_figures(why) for size in share.plan.batch_sizes}
-    row |= {"load_ms": None, "memory_mb": None, "energy": no_energy(why.reason)}
-    report = {"cells": [cell.name for cell in share.cells], "loads": 0, "rounds": 0, "repeated_rounds": 0}
-    report |= {"waited_s": 0.0, "conditions": None, "conditions_reason": why.reason, "control": None}
-    return DeviceSpeed({cell.name: dict(row) for cell in share.cells}, {}, report)
+    batches = {size: batch_without_figures(why) for size in share.plan.batch_sizes}
+    speed = CellSpeed(energy=Energy(reason=why.reason), batches=batches)
+    names = [each.name for each in share.cells]
+    report = Device(cells=names, repeated_rounds=0, waited_s=0.0, conditions_reason=why.reason)
+    return DeviceSpeed(dict.fromkeys(names, speed), {}, report)
 
 
 def measure_share(share: Share) -> tuple[str, DeviceSpeed]:
@@ -113,31 +115,14 @@ def measure_share(share: Share) -> tuple[str, DeviceSpeed]:
 
 def _device(share: Share) -> str:
     """The device that the engines are loaded on; GateError where none of them loads."""
-    tried = [replace(cell) for cell in share.cells]  # whose rows may say "unavailable": the cells' own are to grow on
-    for cell in tried:
-        runner = cell.open(share.platform)
-        if runner is not None:
-            with runner:
-                return runner.device
-    reasons = "; ".join(f"{cell.name}: {cell.row['reason']}" for cell in tried)
+    tried: list[Shortfall] = []
+    for each in share.cells:
+        with tolerated(message("doing_loading"), tried.append), each.cell.open(share.platform) as runner:
+            return runner.device
+    reasons = "; ".join(f"{each.name}: {why.reason}" for each, why in zip(share.cells, tried, strict=True))
     raise GateError(
         f"no engine loads on GPU {share.visible}, which is to time a share of the batch sizes",
         received=reasons,
         expected="an engine that loads there",
-        fix=f"free that GPU, leave it out of {VISIBLE}, or set evaluate.spread=false",
+        fix=f"free that GPU, leave it out of {VISIBLE}, or set evaluate.multi_gpu=false",
     )
-
-
-def merged_rows(speeds: Sequence[DeviceSpeed]) -> dict[str, dict[str, Any]]:
-    """One row per cell from several devices: batch sizes side by side, energy at the largest, the most memory."""
-    rows: dict[str, dict[str, Any]] = {}
-    for speed in speeds:
-        for name, found in speed.rows.items():
-            row = rows.setdefault(name, {})
-            energies = [part["energy"] for part in (row, found) if "energy" in part]
-            memories = [part["memory_mb"] for part in (row, found) if part.get("memory_mb") is not None]
-            known = row.get("load_ms")
-            row |= found | {"load_ms": found["load_ms"] if known is None else known}
-            row["energy"] = max(energies, key=lambda energy: energy["batch_size"] or 0)
-            row["memory_mb"] = max(memories, default=None)
-    return rows

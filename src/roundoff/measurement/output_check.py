@@ -10,6 +10,7 @@ from roundoff.backend.base import Bound
 from roundoff.backend.repeats import REPEATS, looked_again, spread_of
 from roundoff.errors import GateError, UnsteadyError, noted
 from roundoff.measurement.accuracy import Logits, relative_error
+from roundoff.results.message import message
 
 SAME_OUTPUT = 1e-5
 MOST_REPEAT = 0.01
@@ -47,10 +48,10 @@ def repeat_tolerance(own_error: float | None) -> float:
 def check_outputs(cell: str, bound: Bound, expected: Logits, own_error: float | None) -> Answers:
     """Poison the outputs, run in either timed mode, ten times on one input, and compare.
 
-    `expected` are the accuracy run's logits [rotate × batch, classes], `own_error` the cell's relative error. Not bit
-    for bit: another batch size may take another kernel, which adds in another order. Returns the larger error and
-    spread of both modes. Raises GateError where an output is not written, not finite or too far off, and UnsteadyError
-    where runs of one input differ too much.
+    `expected` are the accuracy run's logits [input_buffers × batch, classes], `own_error` the cell's relative error.
+    Not bit for bit: another batch size may take another kernel, which adds in another order. Returns the larger error
+    and spread of both modes. Raises GateError where an output is not written, not finite or too far off, and
+    UnsteadyError where runs of one input differ too much.
     """
     with noted(f"while the outputs of {cell} at batch size {bound.batch_size} were checked"):
         return _checked(bound, expected, tolerance(own_error), repeat_tolerance(own_error))
@@ -70,11 +71,11 @@ def _checked(bound: Bound, expected: Logits, most: float, most_spread: float) ->
 
 
 def _whole(mode: str, outputs: list[Logits], expected: Logits) -> Logits:
-    """All outputs [rotate × batch, classes], finite wherever the accuracy run's are."""
+    """All outputs [input_buffers × batch, classes], finite wherever the accuracy run's are."""
     found = np.concatenate(outputs)
     if found.shape != expected.shape:
         raise GateError(
-            f"the {mode} timed mode gives outputs of another shape than the accuracy run",
+            message("other_shape", mode=mode),
             received=found.shape,
             expected=expected.shape,
             fix=NOT_TIMED,
@@ -82,7 +83,7 @@ def _whole(mode: str, outputs: list[Logits], expected: Logits) -> Logits:
     unwritten = int((np.isfinite(found) != np.isfinite(expected)).any(axis=1).sum())
     if unwritten:
         raise GateError(
-            f"the {mode} timed mode does not compute what the accuracy run computed",
+            message("other_outputs", mode=mode),
             received=f"{unwritten} outputs never written or not finite, of {len(found)}",
             expected="every output written, and finite where the accuracy run's is",
             fix=NOT_TIMED,
@@ -94,7 +95,7 @@ def _compared(mode: str, bound: Bound, found: Logits, expected: Logits, most: fl
     error = relative_error(found, expected) or 0.0
     if error > most:
         raise GateError(
-            f"the {mode} timed mode does not compute what the accuracy run computed",
+            message("other_outputs", mode=mode),
             received=f"relative error {error:.3g}{_alone_against(bound, expected, most)}",
             expected=f"relative error at most {most:.1e}",
             fix=NOT_TIMED,
@@ -113,7 +114,7 @@ def _alone_against(bound: Bound, expected: Logits, most: float) -> str:
 
 def _unsteady(bound: Bound, spread: float, allowed: float) -> UnsteadyError:
     raised = UnsteadyError(
-        f"{REPEATS} runs of one input differ",
+        message("runs_differ", runs=REPEATS),
         received=f"relative difference up to {spread:.3g}; {looked_again(bound, allowed)}",
         expected=f"at most {allowed:.1e}",
         fix=NOT_TIMED,

@@ -3,49 +3,57 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from roundoff.backend.base import Logits
-from roundoff.cells.cell import PREFERRED_REFERENCE, REFERENCE_PRECISION, Cell, references
+from roundoff.cells.cell import PREFERRED_REFERENCE, REFERENCE_PRECISION, Cell
 from roundoff.cells.store import GRAPH
 from roundoff.dataset.base import Images
 from roundoff.errors import GateError
 from roundoff.measurement.accuracy import relative_error
+from roundoff.measurement.answered import Answered, Missing
 from roundoff.measurement.effective_precision import label, strict_fp32
+from roundoff.results.message import message
 from roundoff.results.shortfall import tolerated
 
 log = logging.getLogger(__name__)
 
 
-def choose_reference(cells: list[Cell], images: Images, strict: bool = False) -> tuple[Cell, Logits | None]:
+def choose_reference(
+    answered: Sequence[Answered], images: Images, missing: Missing, strict: bool = False
+) -> tuple[Answered, Logits | None] | None:
     """The reference among cells that ran the test set, labelled, and exact logits of the first images or all.
 
-    The best FP32 cell that computes in FP32 or TF32; the logits are None where there is no graph to have them from.
-    Raises GateError where no FP32 cell is left, which names what became of each.
+    The best FP32 cell that computes in FP32 or TF32 (ONNX Runtime's, then the others); the logits are None where there
+    is no graph to have them from. None where no FP32 cell is left.
     """
-    for cell in references([cell for cell in cells if cell.logits is not None]):
-        exact = _exact_logits(cell, images)
-        if fill_label(cell, exact, strict):
-            return cell, exact
-    raise no_reference(cells)
+    candidates = [each for each in answered if each.cell.precision == REFERENCE_PRECISION]
+    for candidate in sorted(candidates, key=lambda each: each.name != PREFERRED_REFERENCE):
+        exact = _exact_logits(candidate, images)
+        labelled = with_effective_precision(candidate, exact, missing, strict)
+        if labelled is not None:
+            return labelled, exact
+    return None
 
 
-def fill_label(cell: Cell, exact: Logits | None, strict: bool = False) -> bool:
-    """Error against `exact` and what it says of the type into the row; False for a cell that is not what it claims."""
-    assert cell.logits is not None
-    with tolerated("comparing it with FP32", cell.leave_out, strict):
-        error = None if exact is None else _error(cell.logits, exact)
-        cell.row["label"] = label(cell.precision, error, cell.name)
-        cell.row["numerics"]["relative_error"] = error
-        return True
-    return False
+def with_effective_precision(
+    answered: Answered, exact: Logits | None, missing: Missing, strict: bool = False
+) -> Answered | None:
+    """With the error against `exact` and what it says of the type; None for a cell that is not what it claims."""
+    with missing.note(answered.name, message("doing_comparing"), strict):
+        error = None if exact is None else _error(answered.logits, exact)
+        computes_in = label(answered.cell.precision, error, answered.name)
+        return replace(answered, relative_error=error, effective_precision=computes_in)
+    return None
 
 
 def _error(logits: Logits, exact: Logits) -> float | None:
     if logits.shape[1:] != exact.shape[1:]:  # or NumPy would stretch one to the other
         raise GateError(
-            "it answers for another number of classes than FP32",
+            message("other_classes"),
             received=f"{logits.shape[1]} logits for each image",
             expected=exact.shape[1],
             fix="the engine was built from another graph; build it again",
@@ -53,13 +61,9 @@ def _error(logits: Logits, exact: Logits) -> float | None:
     return relative_error(logits[: len(exact)], exact)
 
 
-def no_reference(cells: list[Cell]) -> GateError:
+def no_reference(cells: Sequence[Cell], missing: Missing) -> GateError:
     """No FP32 cell runs: what became of each."""
-    became = [
-        f"{cell.name} is {cell.row['status']} ({cell.row['reason']}{_words(cell)})"
-        for cell in cells
-        if cell.precision == REFERENCE_PRECISION
-    ]
+    became = [_became(cell, missing) for cell in cells if cell.precision == REFERENCE_PRECISION]
     return GateError(
         "no FP32 cell runs here, so there is nothing to compare the others with",
         received="; ".join(became) or "no FP32 cell at all",
@@ -68,25 +72,26 @@ def no_reference(cells: list[Cell]) -> GateError:
     )
 
 
-def _words(cell: Cell) -> str:
-    return f": {cell.row['detail']}" if cell.row.get("detail") else ""
+def _became(cell: Cell, missing: Missing) -> str:
+    why = missing.get(cell.name, cell.built)
+    return f"{cell.name} is {why.status} ({why.reason}{f': {why.detail}' if why.detail else ''})"
 
 
-def _exact_logits(reference: Cell, images: Images) -> Logits | None:
+def _exact_logits(reference: Answered, images: Images) -> Logits | None:
     """The reference's own where it is strict FP32 by itself.
 
     A GPU's FP32 cell, compared with itself, would show no error whatever it computes in.
     """
     if reference.name == PREFERRED_REFERENCE:
         return reference.logits
-    graph = reference.directory / GRAPH
+    graph = reference.cell.directory / GRAPH
     if not graph.exists():
         return None
     found: list[Logits] = []
     with tolerated(
-        "strict FP32 on the CPU",
-        lambda missing: log.warning(
-            "nothing tells whether %s computes in FP32: %s (%s)", reference.name, missing.reason, missing.detail
+        message("doing_strict_fp32"),
+        lambda why: log.warning(
+            "nothing tells whether %s computes in FP32: %s (%s)", reference.name, why.reason, why.detail
         ),
     ):
         found.append(np.asarray(strict_fp32(graph, images)))

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from roundoff.backend.base import Bound, Milliseconds
 from roundoff.measurement.statistics import Interval, median_interval
+from roundoff.results.values import StopReason
 from roundoff.system.gc_pause import collector_paused
 
 Clock = Callable[[], float]
@@ -72,10 +73,10 @@ class Block:
 
 @dataclass
 class Timing:
-    """Everything measured of one entry, a block per round; `stopped` says why no more was."""
+    """Everything measured of one entry, a block per round; `stop_reason` says why no more was."""
 
     blocks: list[Block] = field(default_factory=list)
-    stopped: str = "minimum"
+    stop_reason: StopReason = "minimum"
 
     @property
     def seconds(self) -> float:
@@ -281,7 +282,7 @@ class Interleaved:
         going_on: dict[str, None] = {}
         for name, reference in self.references.items():
             settled = self._settled(name, reference)
-            self.timings[name].stopped = "target" if settled else "budget"
+            self.timings[name].stop_reason = "target" if settled else "budget"
             if not settled and not over_budget:
                 going_on |= {name: None, reference: None}
         return list(going_on)

@@ -7,14 +7,17 @@ and placeholders (a test sees to it).
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
+from typing import TypeAlias
 
 from roundoff.errors import ConfigError
 
 LANGUAGES = ("en", "ja")
 VERBATIM = "verbatim"
+Value: TypeAlias = "str | int | float | bool | Message | Sequence[str | Message] | None"
 
 
 @dataclass(frozen=True)
@@ -25,15 +28,15 @@ class Message:
     """
 
     code: str
-    values: dict[str, str | int | float | bool | Message | list[str | Message] | None] = field(default_factory=dict)
+    values: dict[str, Value] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return Words("en").sentence(self)
 
 
-def message(code: str, **values: str | int | float | bool | Message | list[str | Message] | None) -> Message:
+def message(code: str, /, **values: Value) -> Message:
     """`Message(code, values)` with the values as keywords."""
-    return Message(code, values)
+    return Message(code, dict(values))
 
 
 def verbatim(text: str) -> Message:
@@ -68,7 +71,7 @@ class Words:
         catalogue: dict[str, str] = json.loads(path.read_text("utf-8"))
         return catalogue
 
-    def __call__(self, key: str, **values: object) -> str:
+    def __call__(self, key: str, /, **values: object) -> str:
         return self.catalogue[key].format(**{name: self._value(value) for name, value in values.items()})
 
     def sentence(self, said: Message) -> str:
@@ -79,7 +82,7 @@ class Words:
             return f"{said.code}: {', '.join(f'{name} {self._value(value)}' for name, value in said.values.items())}"
         return self(said.code, **said.values)
 
-    def sentences(self, said: list[Message]) -> str:
+    def sentences(self, said: Sequence[Message]) -> str:
         """Several messages as one text."""
         return self("group_separator").join(self.sentence(each) for each in said)
 
@@ -94,6 +97,6 @@ class Words:
     def _value(self, value: object) -> object:
         if isinstance(value, Message):
             return self.sentence(value)
-        if isinstance(value, list):
+        if isinstance(value, list | tuple):
             return self("list_separator").join(str(self._value(each)) for each in value)
         return value

@@ -19,6 +19,7 @@ from roundoff.precision.bf16 import Bf16
 from roundoff.precision.fp16 import Fp16
 from roundoff.precision.fp32 import Fp32
 from roundoff.precision.tf32 import Tf32
+from roundoff.results.cell import BindingInfo
 
 CLASSES, SIZE = 5, 8
 
@@ -144,22 +145,22 @@ def test_images_that_are_not_contiguous_are_inferred(runner):
 
 
 def test_fp16_says_that_it_computes_in_float32_where_weights_are_cast(tmp_path):
-    backend, facts = built(tmp_path, Fp16())
+    backend, info = built(tmp_path, Fp16())
     images = pictures(5)
     with backend.load(tmp_path) as loaded:
         error = relative_error(loaded.infer(images), expected(images))
     assert 1e-6 < error < 5e-3
-    assert sum(facts["layer_types"].values()) == 2
-    assert (facts["note"] is None) == (facts["layer_types"] == {"float16": 2})
+    assert sum(info.layer_types.values()) == 2
+    assert (not info.notes) == (info.layer_types == {"float16": 2})
 
 
 def test_int8_runs_in_integers_and_names_the_layers_that_do_not(tmp_path):
-    backend, facts = built(tmp_path, Int8())
+    backend, info = built(tmp_path, Int8())
     images = pictures(5)
     with backend.load(tmp_path) as loaded:
         assert 1e-4 < relative_error(loaded.infer(images), expected(images)) < 5e-2
-    assert facts["layer_types"]["float32"] == 1
-    assert "1 in float32 instead of int8" in facts["note"]
+    assert info.layer_types["float32"] == 1
+    assert "1 in float32 instead of int8" in str(info.notes[0])
     assert {n.op_type for n in onnx.load(tmp_path / "model.onnx").graph.node} >= {"QLinearConv", "MatMul"}
 
 
@@ -198,11 +199,11 @@ def test_precisions_with_kernels_are_not_refused(precision):
 
 
 def test_bf16_is_refused_in_the_words_of_the_runtime():
-    assert "Could not find an implementation for Conv" in OnnxRuntime().refusal(Bf16())
+    assert "Could not find an implementation for Conv" in str(OnnxRuntime().refusal(Bf16()))
 
 
 def test_tf32_is_refused():
-    assert "TF32 is a mode of NVIDIA GPUs" in OnnxRuntime().refusal(Tf32())
+    assert "TF32 is a mode of NVIDIA GPUs" in str(OnnxRuntime().refusal(Tf32()))
 
 
 def test_operator_without_a_kernel_makes_the_cell_unavailable(tmp_path):
@@ -260,7 +261,7 @@ def test_timed_modes_return_a_positive_time_per_run(runner):
             assert milliseconds.shape == (5,)
             assert (milliseconds > 0).all()
         assert bound.stream(5) > 0
-        assert bound.facts() == {"threads": 1}
+        assert bound.info() == BindingInfo(threads=1)
 
 
 def test_batches_of_different_sizes_are_refused(runner):

@@ -7,7 +7,7 @@ import pytest
 from onnx import helper
 
 from roundoff.backend.base import Source
-from roundoff.backend.onnxrt.backend import LESS_OPTIMIZED, OnnxRuntime
+from roundoff.backend.onnxrt.backend import OnnxRuntime
 from roundoff.errors import BuildError
 from roundoff.precision.fp8 import Fp8
 from tests.support.networks import pictures, relative_error, residual_network, run, table_of
@@ -27,19 +27,19 @@ def pooled():
 
 
 def built(model, tmp_path):
-    """Facts of the build, and the loaded engine's relative error against FP32."""
+    """What is told of the build, and the loaded engine's relative error against FP32."""
     backend, precision = OnnxRuntime(threads=1), Fp8()
     onnx.save(precision.convert(model, backend.grid, table_of(model)), tmp_path / "graph.onnx")
     nothing = np.zeros((1, 8, 8, 3), np.uint8)
-    facts = backend.build(Source("fp8", precision, tmp_path / "graph.onnx", None, nothing), tmp_path)
+    info = backend.build(Source("fp8", precision, tmp_path / "graph.onnx", None, nothing), tmp_path)
     with backend.load(tmp_path) as runner:
-        return facts, relative_error(runner.infer(pictures()), run(model, pictures())[0])
+        return info, relative_error(runner.infer(pictures()), run(model, pictures())[0])
 
 
 def test_it_agrees_with_fp32(pooled, tmp_path):
-    facts, error = built(pooled, tmp_path)
+    info, error = built(pooled, tmp_path)
     assert error < 0.05
-    assert LESS_OPTIMIZED not in (facts["note"] or "")
+    assert "less_optimized" not in [note.code for note in info.notes]
 
 
 def refusing(monkeypatch, levels):
@@ -56,9 +56,9 @@ def refusing(monkeypatch, levels):
 
 def test_where_the_optimizer_breaks_it_less_is_optimized_and_the_row_says_so(pooled, tmp_path, monkeypatch):
     refusing(monkeypatch, [ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED])
-    facts, error = built(pooled, tmp_path)
+    info, error = built(pooled, tmp_path)
     assert error < 0.05
-    assert LESS_OPTIMIZED in facts["note"]
+    assert "less_optimized" in [note.code for note in info.notes]
 
 
 def test_what_no_level_loads_is_an_error_in_the_runtimes_words(pooled, tmp_path, monkeypatch):

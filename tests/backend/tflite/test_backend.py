@@ -20,6 +20,8 @@ from roundoff.precision.fp16 import Fp16
 from roundoff.precision.fp32 import Fp32
 from roundoff.precision.int8 import Int8 as RealInt8
 from roundoff.precision.tf32 import Tf32
+from roundoff.results.build import BuildInfo
+from roundoff.results.cell import BindingInfo
 from roundoff.results.message import Words
 
 CLASSES, SIZE = 5, 8
@@ -76,7 +78,7 @@ def keras_file(network, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def built(keras_file, tmp_path_factory):
-    """Directory and facts of each precision."""
+    """Directory and info of each precision."""
     made = {}
     for name, precision in PRECISIONS.items():
         directory = tmp_path_factory.mktemp(name)
@@ -143,13 +145,13 @@ def test_a_model_trained_in_mixed_float16_is_built_in_float32(tmp_path):
         assert np.abs(loaded.infer(images) - reference).max() / np.abs(reference).max() < 1e-5
 
 
-def test_facts_say_what_layers_compute_in(built):
-    facts = {name: made[1] for name, made in built.items()}
-    assert facts["fp32"] == {"layer_types": {"float32": 2}, "note": None}
-    assert facts["fp16"]["layer_types"] == {"float32": 2}
-    assert "the arithmetic is float32's" in facts["fp16"]["note"]
-    assert facts["int8"]["layer_types"] == {"int8": 2}
-    assert "the converter's own" in facts["int8"]["note"]
+def test_info_say_what_layers_compute_in(built):
+    info = {name: made[1] for name, made in built.items()}
+    assert info["fp32"] == BuildInfo(layer_types={"float32": 2})
+    assert info["fp16"].layer_types == {"float32": 2}
+    assert "the arithmetic is float32's" in str(info["fp16"].notes[0])
+    assert info["int8"].layer_types == {"int8": 2}
+    assert "the converter's own" in str(info["int8"].notes[0])
 
 
 def test_settings_that_the_converter_does_not_know_are_said_to_have_no_effect(built):
@@ -201,12 +203,12 @@ def test_precisions_that_the_converter_makes_are_not_refused(precision):
     ],
 )
 def test_other_precisions_are_refused_with_their_types(precision, words):
-    assert words in LiteRT().refusal(precision)
+    assert words in str(LiteRT().refusal(precision))
 
 
 def test_without_tensorflow_the_cell_is_unavailable(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
-    assert "pip install tensorflow" in LiteRT().refusal(Fp32())
+    assert "pip install tensorflow" in str(LiteRT().refusal(Fp32()))
 
 
 def test_without_litert_a_built_cell_is_unavailable(built, monkeypatch):
@@ -282,7 +284,7 @@ def test_timed_modes_return_a_positive_time_per_run(runner):
             assert milliseconds.shape == (5,)
             assert (milliseconds > 0).all()
         assert bound.stream(5) > 0
-        assert bound.facts() == {"threads": 1}
+        assert bound.info() == BindingInfo(threads=1)
 
 
 def test_a_closed_binding_says_so(runner):

@@ -17,7 +17,14 @@ from roundoff.backend.trt import build as trt_build
 from roundoff.backend.trt import cuda
 from roundoff.backend.trt import library as trt_library
 from roundoff.backend.trt.backend import Tensorrt
-from roundoff.backend.trt.inspect import Layer, layers_from_inspector, multiplications, refuse_false_claim, summarize
+from roundoff.backend.trt.inspect import (
+    Layer,
+    layers_from_inspector,
+    multiplications,
+    note,
+    refuse_false_claim,
+    summarize,
+)
 from roundoff.backend.trt.library import import_tensorrt
 from roundoff.backend.trt.progress import PhaseProgress, make_monitor
 from roundoff.errors import BuildError, ConfigError, GateError, Unavailable
@@ -27,6 +34,8 @@ from roundoff.precision.fp16 import Fp16
 from roundoff.precision.fp32 import Fp32
 from roundoff.precision.int8 import Int8
 from roundoff.precision.tf32 import Tf32
+from roundoff.results.build import LayerTypes
+from roundoff.results.checked import as_json
 from roundoff.system.files import read_json
 
 trt = pytest.importorskip("tensorrt_rtx")
@@ -78,39 +87,40 @@ def build(directory, precision, model=None, **fields):
 
 @pytest.mark.parametrize("precision", [Fp32(), Tf32(), Fp16(), Bf16()], ids=lambda p: type(p).__name__)
 def test_engines_build_without_a_gpu(tmp_path, precision):
-    facts = build(tmp_path, precision)
+    info = build(tmp_path, precision)
     assert (tmp_path / "model.engine").stat().st_size > 1000
-    assert facts["tf32_allowed"] is precision.allows_tf32
-    assert facts["made_for"] == {"library": f"tensorrt_rtx {trt.__version__}"}
-    assert facts["weights"] == precision.weights
-    assert facts["build_warnings"] == 0
+    assert info.tf32_allowed is precision.allows_tf32
+    assert info.made_for == {"library": f"tensorrt_rtx {trt.__version__}"}
+    assert info.weights == precision.weights
+    assert info.build_warnings == 0
     assert "Engine generation completed" in (tmp_path / "logs" / "trt.log").read_text()
 
 
 def test_what_load_needs_lies_beside_the_engine(tmp_path):
-    facts = build(tmp_path, Fp32())
+    info = build(tmp_path, Fp32())
     stored = read_json(tmp_path / "engine.json")
-    assert stored == facts | {"multiplications": {"conv": 16 * 3 * 3 * 3 * 64, "dense_layer": 160}}
+    assert stored == as_json(info)
+    assert stored["multiplications"] == {"conv": 16 * 3 * 3 * 3 * 64, "dense_layer": 160}
 
 
 def test_every_profile_is_in_the_engine(tmp_path):
     one = build(tmp_path, Fp16(), profiles=[[1, 16, 32]])
     size = (tmp_path / "model.engine").stat().st_size
     three = build(tmp_path, Fp16(), profiles=[[1, 1, 1], [1, 16, 32], [64, 256, 1024]])
-    assert (one["profiles"], three["profiles"]) == ([[1, 16, 32]], [[1, 1, 1], [1, 16, 32], [64, 256, 1024]])
+    assert (one.profiles, three.profiles) == ([[1, 16, 32]], [[1, 1, 1], [1, 16, 32], [64, 256, 1024]])
     assert (tmp_path / "model.engine").stat().st_size > size
 
 
 def test_without_profiles_each_batch_size_has_one_of_its_own(tmp_path):
-    facts = build(tmp_path, Fp16(), batch_sizes=[1, 8, 64])
-    assert facts["profiles"] == [[1, 1, 1], [8, 8, 8], [64, 64, 64]]
+    info = build(tmp_path, Fp16(), batch_sizes=[1, 8, 64])
+    assert info.profiles == [[1, 1, 1], [8, 8, 8], [64, 64, 64]]
 
 
 def test_layers_are_counted_for_one_run_whatever_the_profiles(tmp_path):
     one = build(tmp_path, Fp16())
     three = build(tmp_path, Fp16(), profiles=[[2, 2, 2], [1, 16, 32], [64, 256, 1024]])
-    assert three["layer_types"] == one["layer_types"] == {"float16": 2}
-    assert three["all_layer_types"]["uint8"] == 1
+    assert three.layer_types == one.layer_types == {"float16": 2}
+    assert three.all_layer_types["uint8"] == 1
 
 
 def test_tf32_flag_changes_the_engine(tmp_path):
@@ -211,13 +221,13 @@ def test_each_gpu_has_compiled_kernels_of_its_own(tmp_path, monkeypatch):
 @pytest.mark.skipif(not without_gpu(), reason="this machine has a GPU")
 def test_a_build_for_the_current_gpu_is_refused_without_one():
     assert Tensorrt().refusal(Fp32()) is None
-    assert "no CUDA device" in Tensorrt(compute_capabilities=("CURRENT",)).refusal(Fp32())
+    assert "no CUDA device" in str(Tensorrt(compute_capabilities=("CURRENT",)).refusal(Fp32()))
 
 
 def test_a_gpu_without_the_units_refuses(monkeypatch):
     monkeypatch.setattr(cuda, "absence", lambda: None)
     monkeypatch.setattr(cuda, "compute_capability", lambda: (7, 5))
-    assert Tensorrt().refusal(Bf16()) == "bfloat16 needs a GPU of compute capability 8.0; this one has 7.5"
+    assert str(Tensorrt().refusal(Bf16())) == "bfloat16 needs a GPU of compute capability 8.0; this one has 7.5"
     assert Tensorrt().refusal(Fp16()) is None
 
 
@@ -232,7 +242,9 @@ def test_a_platform_without_packages_is_a_reason_and_a_missing_package_an_error(
     ):
         build(tmp_path, Fp32(), module="tensorrt")
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert backend.refusal(Fp32()) == ("Python module tensorrt is not installed: it has no packages for this platform")
+    assert str(backend.refusal(Fp32())) == (
+        "Python module tensorrt is not installed: it has no packages for this platform"
+    )
 
 
 def test_a_missing_package_is_named_with_the_command(monkeypatch):
@@ -391,12 +403,13 @@ INSPECTION = {
 
 
 def test_inspection_shares_layers_and_compute_by_type():
-    assert summarize(layers_from_inspector(json.dumps(INSPECTION)), {"conv": 300, "dense_layer": 100}) == {
-        "layer_types": {"int8": 1, "float16": 1},
-        "all_layer_types": {"float32": 1, "uint8": 1, "int8": 1, "float16": 1},
-        "compute_share": {"int8": 0.75, "float16": 0.25},
-        "note": "convolutions and matrix products: 1 in int8, 1 in float16",
-    }
+    told = summarize(layers_from_inspector(json.dumps(INSPECTION)), {"conv": 300, "dense_layer": 100})
+    assert told == LayerTypes(
+        layer_types={"int8": 1, "float16": 1},
+        all_layer_types={"float32": 1, "uint8": 1, "int8": 1, "float16": 1},
+        compute_share={"int8": 0.75, "float16": 0.25},
+    )
+    assert str(note(told.layer_types)) == "convolutions and matrix products: 1 in int8, 1 in float16"
 
 
 def test_shares_are_averaged_over_profiles_and_what_no_layer_names_is_unknown():
@@ -409,8 +422,8 @@ def test_shares_are_averaged_over_profiles_and_what_no_layer_names_is_unknown():
     found = summarize(
         layers_from_inspector(json.dumps({"Layers": [first, second, unnamed]})), {"conv": 300, "dense_layer": 100}
     )
-    assert found["compute_share"] == {"int8": 0.375, "float16": 0.375, "unknown": 0.25}
-    assert found["layer_types"] == {"int8": 1, "float16": 2}
+    assert found.compute_share == {"int8": 0.375, "float16": 0.375, "unknown": 0.25}
+    assert found.layer_types == {"int8": 1, "float16": 2}
 
 
 def test_inspection_of_names_alone_tells_nothing():
@@ -423,20 +436,20 @@ def test_inspection_of_names_alone_tells_nothing():
     ids=["fp32", "fp16", "bf16"],
 )
 def test_a_built_engine_says_what_it_computes_in(tmp_path, precision, kind):
-    facts = build(tmp_path, precision)
-    assert facts["layer_types"] == {kind: 2}
-    assert facts["compute_share"] == {kind: 1.0}
-    assert facts["note"] is None
-    assert facts["all_layer_types"]["uint8"] == 1
+    info = build(tmp_path, precision)
+    assert info.layer_types == {kind: 2}
+    assert info.compute_share == {kind: 1.0}
+    assert not info.notes
+    assert info.all_layer_types["uint8"] == 1
 
 
 def test_unknown_types_are_no_verdict_and_weights_tell_where_inputs_do_not():
     unknown = {"Name": "a", "LayerType": "Convolution", "Inputs": [{"Format/Datatype": "N/A due to dynamic shapes"}]}
     only = layers_from_inspector(json.dumps({"Layers": [unknown]}))
-    assert summarize(only, {})["layer_types"] == {"unknown": 1}
+    assert summarize(only, {}).layer_types == {"unknown": 1}
     refuse_false_claim(["int8"], only, unknown_counts=True)
     weighed = {"Layers": [unknown | {"Weights": {"Type": "Int8", "Count": 432}}]}
-    assert summarize(layers_from_inspector(json.dumps(weighed)), {})["layer_types"] == {"int8": 1}
+    assert summarize(layers_from_inspector(json.dumps(weighed)), {}).layer_types == {"int8": 1}
     half = {"Layers": [unknown | {"Weights": {"Type": "Half", "Count": 432}}]}
     with pytest.raises(GateError, match="claims int8"):
         refuse_false_claim(["int8"], layers_from_inspector(json.dumps(half)), unknown_counts=True)
@@ -523,7 +536,7 @@ def test_warnings_are_counted(tmp_path, monkeypatch):
         return trt_build.Built(b"plan", b"", ("slow", "slower"), [])
 
     monkeypatch.setattr("roundoff.backend.trt.backend.build_engine", built)
-    assert build(tmp_path, Fp32(), cache=str(tmp_path / "cache"))["build_warnings"] == 2
+    assert build(tmp_path, Fp32(), cache=str(tmp_path / "cache")).build_warnings == 2
 
 
 def test_a_further_build_leaves_the_kept_timing_cache_alone(tmp_path, monkeypatch):

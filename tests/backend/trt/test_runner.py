@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,6 +20,7 @@ from roundoff.backend.trt.context import SCRATCH
 from roundoff.backend.trt.library import make_log, write_cache
 from roundoff.backend.trt.runner import TensorrtRunner
 from roundoff.errors import BuildError, DataError, GateError, Unavailable, UnsteadyError
+from roundoff.results.build import BuildInfo
 from tests.support import fake_gpu
 from tests.support.fake_gpu import CLASSES, IMAGE_SHAPE, Error, FakeCuda, FakeTensorrt, logits_of
 
@@ -46,10 +48,10 @@ def no_nvml() -> None:
 def load(gpu, tmp_path):
     runners = []
 
-    def make(trt=None, plan=b"plan", facts=None, streams=3, cuda_graphs=True) -> TensorrtRunner:
+    def make(trt=None, plan=b"plan", build=None, streams=3, cuda_graphs=True) -> TensorrtRunner:
         trt = trt or FakeTensorrt(gpu)
         runners.append(
-            TensorrtRunner(trt, plan, make_log(trt), facts or {}, tmp_path / "kernels", streams, cuda_graphs)
+            TensorrtRunner(trt, plan, make_log(trt), build or BuildInfo(), tmp_path / "kernels", streams, cuda_graphs)
         )
         return runners[-1]
 
@@ -87,7 +89,7 @@ def test_every_timed_mode_leaves_each_inputs_logits(load, gpu, cuda_graphs, inpu
             if cuda_graphs or lane.stream is bound.streams[0]:
                 np.testing.assert_array_equal(on_device(gpu, lane), logits_of(batches[index % inputs]))
             assert np.isnan(lane.host_logits.array).all()
-        assert bound.facts()["cuda_graph"] is cuda_graphs
+        assert bound.info().cuda_graph is cuda_graphs
 
 
 @pytest.mark.parametrize("cuda_graphs", [True, False])
@@ -161,9 +163,9 @@ def test_a_context_that_cannot_be_captured_is_enqueued_and_says_why(load, gpu):
     gpu.fail["cudaStreamEndCapture"] = Error.cudaErrorStreamCaptureUnsupported
     batch = images(2)
     with load().bind([batch]) as bound:
-        facts = bound.facts()
-        assert facts["cuda_graph"] is False
-        assert "cudaStreamEndCapture: cudaErrorStreamCaptureUnsupported" in facts["no_cuda_graph_reason"]
+        info = bound.info()
+        assert info.cuda_graph is False
+        assert "cudaStreamEndCapture: cudaErrorStreamCaptureUnsupported" in str(info.no_cuda_graph_reason)
         np.testing.assert_array_equal(bound.outputs(transfers=True)[0], logits_of(batch))
 
 
@@ -180,7 +182,7 @@ def test_the_profile_with_the_nearest_optimum_serves_a_batch(load, gpu):
     found = []
     for size in (1, 8, 32):
         with runner.bind([images(size)]) as bound:
-            found.append(bound.facts()["profile"])
+            found.append(bound.info().profile)
     assert found == [[1, 1, 1], [1, 4, 8], [1, 32, 32]]
 
 
@@ -212,10 +214,10 @@ def test_tensorrts_own_lack_of_memory_makes_that_batch_unavailable(load, gpu, cu
 def test_probes_are_measured_warm_and_back_to_back(load, gpu):
     with load().bind([images(1)]) as bound:
         before = gpu.launches
-        facts = bound.facts()
+        info = bound.info()
         assert gpu.launches - before > 2 * trt_bound.PROBES
-        assert facts["enqueued_device_ms"] == facts["copy_ms"] == pytest.approx(0.25)
-        assert facts["enqueue_ms"] > 0
+        assert info.enqueued_device_ms == info.copy_ms == pytest.approx(0.25)
+        assert info.enqueue_ms > 0
 
 
 def test_scratch_is_shared_between_bindings_and_between_engines(load, gpu):
@@ -247,7 +249,7 @@ def test_memory_counts_the_engine_and_its_largest_binding(load):
 
 @pytest.mark.parametrize("compatible", [True, False])
 def test_only_a_version_compatible_plan_may_bring_code_for_the_host(load, gpu, compatible):
-    runner = load(FakeTensorrt(gpu), facts={"version_compatible": compatible})
+    runner = load(FakeTensorrt(gpu), build=BuildInfo(version_compatible=compatible))
     assert runner._engine.runtime.engine_host_code_allowed is compatible
 
 
@@ -380,23 +382,23 @@ def test_kernels_that_cannot_be_read_are_compiled_again(load, tmp_path, caplog):
 
 def test_compiled_kernels_are_kept_and_reused(load, tmp_path):
     with load().bind([images(1)]) as cold:
-        assert cold.facts()["runtime_cache_warm"] is False
+        assert cold.info().runtime_cache_warm is False
     assert (tmp_path / "kernels").read_bytes() == b"kernels"
     with load().bind([images(1)]) as warm:
-        assert warm.facts()["runtime_cache_warm"] is True
+        assert warm.info().runtime_cache_warm is True
 
 
 def test_kernels_that_are_refused_are_told_in_tensorrts_words_and_replaced(load, tmp_path):
     (tmp_path / "kernels").write_bytes(b"of another GPU")
     with load().bind([images(1)]) as bound:
-        facts = bound.facts()
-    assert facts["runtime_cache_warm"] is False
-    assert facts["runtime_cache_problem"] == (
+        info = bound.info()
+    assert info.runtime_cache_warm is False
+    assert info.runtime_cache_problem == (
         "what was kept is refused: [Runtime Cache]: Fingerprint check failed; rejecting cache."
     )
     assert (tmp_path / "kernels").read_bytes() == b"kernels"
     with load().bind([images(1)]) as bound:
-        assert bound.facts()["runtime_cache_problem"] is None
+        assert bound.info().runtime_cache_problem is None
 
 
 def test_kernels_that_are_refused_go_even_if_there_are_none_to_replace_them(load, gpu, tmp_path):
@@ -404,7 +406,7 @@ def test_kernels_that_are_refused_go_even_if_there_are_none_to_replace_them(load
     trt = FakeTensorrt(gpu)
     trt.kernels = b""
     with load(trt).bind([images(1)]) as bound:
-        words = bound.facts()["runtime_cache_problem"]
+        words = bound.info().runtime_cache_problem
     assert words.startswith("what was kept is refused: ")
     assert " / nothing to keep was given: " in words
     assert not (tmp_path / "kernels").exists()
@@ -414,7 +416,7 @@ def test_kernels_that_cannot_be_serialized_are_told_in_tensorrts_words(load, gpu
     trt = FakeTensorrt(gpu)
     trt.kernels = b""
     with load(trt).bind([images(1)]) as bound:
-        words = bound.facts()["runtime_cache_problem"]
+        words = bound.info().runtime_cache_problem
     assert words == "nothing to keep was given: [RUNTIME CACHE]: Error serializing graph"
     assert not (tmp_path / "kernels").exists()
 
@@ -467,31 +469,31 @@ def layer(kind: str) -> dict:
 
 def test_int8_without_an_int8_convolution_fails(load, gpu):
     with pytest.raises(GateError, match="claims int8 shows no convolution in int8"):
-        load(FakeTensorrt(gpu, layers=[layer("Half")]), facts={"weights": "int8", "activations": "int8"})
+        load(FakeTensorrt(gpu, layers=[layer("Half")]), build=BuildInfo(weights="int8", activations="int8"))
     assert not gpu.live
 
 
 def test_the_loaded_engine_is_held_to_the_claim_whatever_the_build_told(load, gpu):
-    runner = load(FakeTensorrt(gpu, layers=[layer("Half")]), facts={"weights": "int8", "layer_types": {"int8": 9}})
+    runner = load(FakeTensorrt(gpu, layers=[layer("Half")]), build=BuildInfo(weights="int8", layer_types={"int8": 9}))
     with pytest.raises(GateError, match="claims int8 shows no convolution in int8"):
         runner.layer_types()
 
 
 def test_types_that_the_build_could_not_tell_are_judged_with_a_context(load, gpu):
     unknown = layer("N/A due to dynamic shapes")
-    facts = {"weights": "int8", "layer_types": {"unknown": 1}}
+    build = BuildInfo(weights="int8", layer_types={"unknown": 1})
     good = FakeTensorrt(gpu, layers=[layer("Int8 NC/32HW32")])
     good.layers_without_context = [unknown]
-    assert load(good, facts=facts).layer_types()["layer_types"] == {"int8": 1}
+    assert load(good, build=build).layer_types().layer_types == {"int8": 1}
     with pytest.raises(GateError, match="claims int8"):
-        load(FakeTensorrt(gpu, layers=[layer("Half")]), facts=facts)
+        load(FakeTensorrt(gpu, layers=[layer("Half")]), build=build)
 
 
 def test_an_engine_that_nothing_is_told_of_is_no_int8_engine(load, gpu):
-    facts = {"weights": "int8", "layer_types": {"int8": 9}}
-    assert load(FakeTensorrt(gpu), facts=facts).layer_types() is None
+    build = BuildInfo(weights="int8", layer_types={"int8": 9})
+    assert load(FakeTensorrt(gpu), build=build).layer_types() is None
     with pytest.raises(GateError, match="received: nothing: this library does not tell"):
-        load(FakeTensorrt(gpu), facts=facts | {"layer_types": {}})
+        load(FakeTensorrt(gpu), build=replace(build, layer_types={}))
 
 
 def test_loading_takes_one_logger_however_often(gpu):
@@ -514,8 +516,8 @@ def test_the_reason_is_the_first_error_unless_one_is_of_memory(gpu):
 
 
 def test_int8_with_an_int8_convolution_passes(load, gpu):
-    runner = load(FakeTensorrt(gpu, layers=[layer("Int8 NC/32HW32")]), facts={"weights": "int8"})
-    assert runner.layer_types()["layer_types"] == {"int8": 1}
+    runner = load(FakeTensorrt(gpu, layers=[layer("Int8 NC/32HW32")]), build=BuildInfo(weights="int8"))
+    assert runner.layer_types().layer_types == {"int8": 1}
     assert json.loads(runner.inspection())["Layers"]
 
 
@@ -583,7 +585,7 @@ def test_the_driver_is_nvmls_where_there_is_nvml(gpu, monkeypatch):
 
 def test_no_driver_is_said_in_cudas_words(gpu):
     gpu.fail["cudaGetDeviceCount"] = Error.cudaErrorInsufficientDriver
-    assert cuda.absence() == (
+    assert str(cuda.absence()) == (
         "no CUDA device: cudaGetDeviceCount: cudaErrorInsufficientDriver (words for cudaErrorInsufficientDriver)"
     )
 

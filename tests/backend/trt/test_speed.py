@@ -16,9 +16,12 @@ from roundoff.backend.trt.runner import TensorrtRunner
 from roundoff.cells.cell import Cell
 from roundoff.errors import Unavailable
 from roundoff.measurement import speed
-from roundoff.measurement.energy import no_energy
-from roundoff.measurement.speed import SpeedPlan, measure_device
+from roundoff.measurement.answered import Answered
+from roundoff.measurement.speed import CellSpeed, SpeedPlan, measure_device
 from roundoff.measurement.timing import Schedule
+from roundoff.results.build import BuildInfo
+from roundoff.results.cell import CellMetrics, Energy
+from roundoff.results.message import verbatim
 from tests.support.fake_gpu import IMAGE_SHAPE, FakeCuda, FakeTensorrt, logits_of
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (16, *IMAGE_SHAPE), dtype=np.uint8)
@@ -31,7 +34,7 @@ SCHEDULE = Schedule(
     rounds_per_load=2,
     interval_target=0.5,
 )
-PLAN = SpeedPlan(SCHEDULE, batch_sizes=[1, 8], rotate=2, energy_seconds=0.01, control=False, seed=0)
+PLAN = SpeedPlan(SCHEDULE, batch_sizes=[1, 8], input_buffers=2, energy_seconds=0.01, aa_control=False, seed=0)
 ENGINE = 300_000
 
 
@@ -47,31 +50,31 @@ class Loader:
         self.loads += 1
         trt = FakeTensorrt(self.gpu)
         trt.engine_bytes = ENGINE
-        return TensorrtRunner(trt, b"plan", make_log(trt), {}, self.kernels, 3, True)
+        return TensorrtRunner(trt, b"plan", make_log(trt), BuildInfo(), self.kernels, 3, True)
 
 
 @pytest.fixture
 def measure(monkeypatch, tmp_path):
     monkeypatch.setattr(trt_bound, "WARM_S", 0.001)
 
-    def run(capacity: int, precisions=("fp32", "fp16")) -> dict[str, dict]:
+    def run(capacity: int, precisions=("fp32", "fp16")) -> dict[str, CellSpeed]:
         gpu = FakeCuda(capacity=capacity)
         monkeypatch.setattr(cuda, "runtime", lambda: gpu)
         cells = []
         for name in precisions:
             (tmp_path / name).mkdir(exist_ok=True)
-            row = {"numerics": {"relative_error": 0.0}}
             loader = Loader(gpu, tmp_path / f"{name}-kernels")
-            cells.append(Cell(name, "gpu", loader, tmp_path / name, row, device="GPU-0", logits=logits_of(IMAGES)))
-        rows = measure_device("GPU-0", cells, PLAN, IMAGES).rows
+            cell = Cell(name, "gpu", loader, tmp_path / name, CellMetrics(status="measured"))
+            cells.append(Answered(cell, "GPU-0", logits_of(IMAGES), None, relative_error=0.0))
+        rows = measure_device("GPU-0", cells, PLAN, IMAGES).cells
         assert gpu.used == 0
         return rows
 
     return run
 
 
-def timed(row: dict) -> list[bool]:
-    return [row[f"batch_{size}"]["device_p50_ms"] is not None for size in PLAN.batch_sizes]
+def timed(row: CellSpeed) -> list[bool]:
+    return [row.batches[size].device_p50_ms is not None for size in PLAN.batch_sizes]
 
 
 def test_all_is_timed_where_there_is_room(measure):
@@ -84,8 +87,8 @@ def test_an_engine_that_does_not_fit_beside_the_others_is_a_row_and_they_stand(m
     found = {name: timed(row) for name, row in rows.items()}
     assert sorted(found.values()) == [[False, False], [True, True]]
     left_out = next(row for name, row in rows.items() if not any(found[name]))
-    assert left_out["batch_8"]["reason"].endswith("(beside the other engines; alone it ran)")
-    assert left_out["memory_mb"] > ENGINE / 1e6
+    assert str(left_out.batches[8].reason).endswith("(beside the other engines; alone it ran)")
+    assert left_out.memory_mb > ENGINE / 1e6
 
 
 def test_memory_is_measured_with_nothing_else_loaded(measure, monkeypatch):
@@ -94,15 +97,15 @@ def test_memory_is_measured_with_nothing_else_loaded(measure, monkeypatch):
 
     monkeypatch.setattr(TensorrtRunner, "memory_mb", used)
     rows = measure(10 * ENGINE)
-    assert 1 < rows["fp32/gpu"]["memory_mb"] / (ENGINE / 1e6) < 2
-    assert rows["fp16/gpu"]["memory_mb"] == rows["fp32/gpu"]["memory_mb"]
+    assert 1 < rows["fp32/gpu"].memory_mb / (ENGINE / 1e6) < 2
+    assert rows["fp16/gpu"].memory_mb == rows["fp32/gpu"].memory_mb
 
 
 def test_an_engine_that_does_not_load_at_all_any_more_is_a_row(measure):
     row = measure(ENGINE // 2, ["fp32"])["fp32/gpu"]
     assert timed(row) == [False, False]
-    assert row["load_ms"] is None
-    assert "memory" in row["batch_1"]["reason"]
+    assert row.load_ms is None
+    assert "memory" in str(row.batches[1].reason)
 
 
 def test_energy_that_finds_no_memory_any_more_says_so(measure, monkeypatch):
@@ -113,7 +116,7 @@ def test_energy_that_finds_no_memory_any_more_says_so(measure, monkeypatch):
 
     monkeypatch.setattr(speed, "energy_per_image", taken)
     row = measure(10 * ENGINE, ["fp32"])["fp32/gpu"]
-    assert row["energy"] == no_energy("no memory left for the engine")
+    assert row.energy == Energy(reason=verbatim("no memory left for the engine"))
     assert timed(row) == [True, True]
 
 
@@ -132,11 +135,11 @@ def test_a_batch_size_whose_runs_differ_has_failed_and_the_rest_stands(measure, 
     rows = measure(10 * ENGINE)
     for row in rows.values():
         assert timed(row) == [False, True]
-        assert (row["batch_1"]["status"], row["batch_1"]["reason"]) == ("failed", "10 runs of one input differ")
-        assert "on one stream and one context, enqueued one by one, it answers alike" in row["batch_1"]["detail"]
-        assert row["batch_1"]["repeat_spread"] > 1e-3
-        assert row["batch_8"]["repeat_spread"] == 0
-    assert rows["fp16/gpu"]["batch_1"]["speedup"] is None
+        assert (row.batches[1].status, str(row.batches[1].reason)) == ("failed", "10 runs of one input differ")
+        assert "on one stream and one context, enqueued one by one, it answers alike" in row.batches[1].detail
+        assert row.batches[1].repeat_spread > 1e-3
+        assert row.batches[8].repeat_spread == 0
+    assert rows["fp16/gpu"].batches[1].speedup is None
 
 
 def test_a_run_that_cuda_refuses_in_the_middle_frees_all_and_the_rest_stands(measure, monkeypatch):
@@ -151,4 +154,4 @@ def test_a_run_that_cuda_refuses_in_the_middle_frees_all_and_the_rest_stands(mea
     monkeypatch.setattr(TensorrtBound, "device_only", refused)
     for row in measure(10 * ENGINE).values():  # the fixture holds that nothing is left on the device
         assert timed(row) == [True, False]
-        assert row["batch_8"]["detail"].startswith("CudaError: cudaGraphLaunch: cudaErrorLaunchFailure")
+        assert row.batches[8].detail.startswith("CudaError: cudaGraphLaunch: cudaErrorLaunchFailure")

@@ -37,8 +37,8 @@ RIGHT = {
     "null": "points profiles workspace_mb threads latency_ms throughput_per_s size_mb memory_mb mj_per_image cache "
     "archive lock_directory",
     "text": "prepared predictions timings engines metrics plots logs path downloads cache archive lock_directory",
-    "list": "exclude_nodes exclude_types more untimed backends.tensorrt_rtx.compute_capabilities precisions.fp16.keep "
-    "precisions.bf16.keep precisions.fp8.keep precisions.int8_fp16.keep",
+    "list": "exclude_nodes exclude_types more accuracy_only backends.tensorrt_rtx.compute_capabilities "
+    "precisions.fp16.keep precisions.bf16.keep precisions.fp8.keep precisions.int8_fp16.keep",
     "-1": "scale offset",
     "0": "seed shift_pixels optimization_level flip_examples batch_norm_momentum warmup_fraction momentum weight_decay "
     "label_smoothing warmup_ms speed_margin points offset",

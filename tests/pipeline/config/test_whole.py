@@ -59,7 +59,7 @@ def test_a_name_that_can_be_no_folder_is_refused(default, tmp_path, section, nam
     refused(OmegaConf.create(cfg), tmp_path, "is no name for a folder|has a name that is taken")
 
 
-@pytest.mark.parametrize("key", ["build.more", "evaluate.untimed"])
+@pytest.mark.parametrize("key", ["build.more", "evaluate.accuracy_only"])
 @pytest.mark.parametrize("name", ["../x", "a/b", "", "ü"])
 def test_a_name_that_is_repeated_is_no_path_either(spoilt, tmp_path, key, name):
     refused(spoilt(**{key: [name]}), tmp_path, f"{key} is no name for a folder")
@@ -68,7 +68,7 @@ def test_a_name_that_is_repeated_is_no_path_either(spoilt, tmp_path, key, name):
 
 CODE = {"_target_": "os.mkdir", "path": "made"}
 PLACES = [
-    "evaluate.untimed",
+    "evaluate.accuracy_only",
     "build.more",
     "paths.metrics",
     "seed",
@@ -111,9 +111,17 @@ def test_nothing_is_imported_before_all_keys_stand_where_they_may(spoilt, tmp_pa
 
 def test_code_that_an_interpolation_brings_is_refused_as_well(spoilt, tmp_path, monkeypatch):
     monkeypatch.setenv("ROUNDOFF_TEST", "{_target_: os.mkdir, path: made}")
-    refused(spoilt(**{"evaluate.untimed": ["${oc.decode:${oc.env:ROUNDOFF_TEST}}"]}), tmp_path, "may not stand here")
-    refused(spoilt(**{"evaluate.untimed": ["${oc.create:${oc.env:ROUNDOFF_TEST}}"]}), tmp_path, "may not stand here")
-    refused(spoilt(**{"evaluate.untimed": "${dataset}"}), tmp_path, r"evaluate\.untimed\._target_ may not stand here")
+    refused(
+        spoilt(**{"evaluate.accuracy_only": ["${oc.decode:${oc.env:ROUNDOFF_TEST}}"]}), tmp_path, "may not stand here"
+    )
+    refused(
+        spoilt(**{"evaluate.accuracy_only": ["${oc.create:${oc.env:ROUNDOFF_TEST}}"]}), tmp_path, "may not stand here"
+    )
+    refused(
+        spoilt(**{"evaluate.accuracy_only": "${dataset}"}),
+        tmp_path,
+        r"evaluate\.accuracy_only\._target_ may not stand here",
+    )
 
 
 def test_an_environment_variable_may_be_a_value(spoilt, tmp_path, monkeypatch):
@@ -131,7 +139,7 @@ def test_an_interpolation_that_leads_nowhere_is_named(spoilt, tmp_path, text):
 
 def test_interpolations_without_end_are_refused(spoilt, tmp_path):
     refused(spoilt(**{"seed": "${prepare.seed}", "prepare.seed": "${seed}"}), tmp_path, "seed leads to no value")
-    refused(spoilt(**{"evaluate.untimed": ["${evaluate.untimed}"]}), tmp_path, "no end|leads to no value")
+    refused(spoilt(**{"evaluate.accuracy_only": ["${evaluate.accuracy_only}"]}), tmp_path, "no end|leads to no value")
     more = {f"build.l{n}": [f"${{build.l{n - 1}}}"] * 10 for n in range(1, 9)}
     refused(spoilt(**{"build.l0": [1] * 10, **more}), tmp_path, "has no end")
 

@@ -22,13 +22,15 @@ from roundoff.backend.onnxrt.probes import (
 from roundoff.dataset.base import Images
 from roundoff.errors import BuildError, Unavailable
 from roundoff.precision.base import Grid, Precision
+from roundoff.results.build import BuildInfo
+from roundoff.results.cell import BindingInfo
+from roundoff.results.message import Message, message, verbatim
 from roundoff.system.machine import usable_cores
 
 MOVES_PAIRS = "QDQPropagationTransformer"
 # Beyond the first a file holds the layouts of the CPU it was made on; loading applies those in milliseconds. The others
 # are for graphs that the optimizer breaks.
 LEVELS = ("ORT_ENABLE_EXTENDED", "ORT_ENABLE_BASIC", "ORT_DISABLE_ALL")
-LESS_OPTIMIZED = "ONNX Runtime's optimizer breaks this graph at its usual level, so it was optimized less"
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,13 @@ class OnnxRuntime(Backend):
     def __post_init__(self) -> None:
         check_threads(self.threads)
 
-    def refusal(self, precision: Precision) -> str | None:
+    def refusal(self, precision: Precision) -> Message | None:
         if precision.allows_tf32:
-            return "TF32 is a mode of NVIDIA GPUs: ONNX Runtime's CPU provider computes float32 in full"
-        return convolution_error(precision.activations)
+            return message("tf32_on_gpus_only")
+        words = convolution_error(precision.activations)
+        return verbatim(words) if words else None
 
-    def build(self, source: Source, directory: Path) -> dict[str, Any]:
+    def build(self, source: Source, directory: Path) -> BuildInfo:
         import onnx
 
         path = directory / self.artifact
@@ -71,8 +74,8 @@ class OnnxRuntime(Backend):
                 fix="see the node that the message names; other runtimes may still take the graph",
             ) from error
         types = layer_types(onnx.load(path))
-        remarks = [note(source.precision, types), None if level == LEVELS[0] else LESS_OPTIMIZED]
-        return {"layer_types": types, "note": "; ".join(filter(None, remarks)) or None}
+        remarks = [note(source.precision, types), None if level == LEVELS[0] else message("less_optimized")]
+        return BuildInfo(layer_types=types, notes=[each for each in remarks if each])
 
     def _optimize(self, source: Source, path: Path) -> str:
         """Write the optimized graph; the highest level at which ONNX Runtime loads what its optimizer made of it."""
@@ -94,7 +97,7 @@ class OnnxRuntime(Backend):
 
     def load(self, directory: Path) -> Runner:
         session = self._loaded(directory / self.artifact)
-        return OnnxRuntimeRunner(session, {"threads": self.threads or usable_cores()})
+        return OnnxRuntimeRunner(session, self.threads or usable_cores())
 
     def _options(self) -> Any:
         import onnxruntime as ort
@@ -136,8 +139,8 @@ class OnnxRuntimeRunner(Runner):
 
     device = "cpu"
 
-    def __init__(self, session: Any, facts: dict[str, Any]) -> None:
-        self._session, self._facts = session, facts
+    def __init__(self, session: Any, threads: int) -> None:
+        self._session, self._threads = session, threads
         self._input, self._output = session.get_inputs()[0].name, session.get_outputs()[0].name
         self._classes = int(session.get_outputs()[0].shape[-1])
 
@@ -145,7 +148,7 @@ class OnnxRuntimeRunner(Runner):
         return infer_in_chunks(images, self._classes, self._run)
 
     def bind(self, batches: Sequence[Images]) -> Bound:
-        return OnnxRuntimeBound(self._session, batches, self._classes, self._facts)
+        return OnnxRuntimeBound(self._session, batches, self._classes, self._threads)
 
     def close(self) -> None:
         self._session = None
@@ -158,9 +161,9 @@ class OnnxRuntimeRunner(Runner):
 class OnnxRuntimeBound(HostBound):
     """Inputs and outputs bound once, each input with its own output buffer."""
 
-    def __init__(self, session: Any, batches: Sequence[Images], classes: int, facts: dict[str, Any]) -> None:
+    def __init__(self, session: Any, batches: Sequence[Images], classes: int, threads: int) -> None:
         super().__init__(batches)
-        self._session, self._facts = session, facts
+        self._session, self._threads = session, threads
         self._input, self._output = session.get_inputs()[0].name, session.get_outputs()[0].name
         self._logits = [np.full((self.batch_size, classes), np.nan, np.float32) for _ in self.batches]
         self._bindings = [self._bound(*pair) for pair in zip(self.batches, self._logits, strict=True)]
@@ -182,8 +185,8 @@ class OnnxRuntimeBound(HostBound):
         for logits in self._logits:
             logits.fill(np.nan)
 
-    def facts(self) -> dict[str, Any]:
-        return dict(self._facts)
+    def info(self) -> BindingInfo:
+        return BindingInfo(threads=self._threads)
 
     def close(self) -> None:
         self._session, self._bindings = None, []

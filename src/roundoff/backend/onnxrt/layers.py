@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from roundoff.precision.base import Precision
+from roundoff.results.message import Message, message
 
 if TYPE_CHECKING:
     import onnx
@@ -45,14 +46,13 @@ def dtype_name(code: int) -> str:
     return str(helper.tensor_dtype_to_np_dtype(code))
 
 
-def note(precision: Precision, types: dict[str, int]) -> str | None:
+def note(precision: Precision, types: dict[str, int]) -> Message | None:
     """What a reader must know where not all layers compute in the precision's own type; None where they do."""
     # int8 weights may become uint8 ones, shifted by 128, where a CPU's instructions need that
     others = {name: count for name, count in types.items() if name.removeprefix("u") != precision.weights}
     if not others:
         return None
-    counts = ", ".join(f"{count} in {name}" for name, count in sorted(others.items()))
-    return (
-        f"of {sum(types.values())} convolutions and matrix products, {counts} instead of {precision.weights}: "
-        "values rounded to the precision, multiplied in another type"
-    )
+    counts: list[str | Message] = [
+        message("layers_in", count=count, kind=name) for name, count in sorted(others.items())
+    ]
+    return message("rounded_only", total=sum(types.values()), counts=counts, named=precision.weights)

@@ -16,15 +16,14 @@ from roundoff.backend.tflite.convert import keras_on_tensorflow, tflite_from_ker
 from roundoff.dataset.base import Images
 from roundoff.errors import BuildError, Unavailable
 from roundoff.precision.base import Precision
+from roundoff.results.build import BuildInfo
+from roundoff.results.cell import BindingInfo
+from roundoff.results.message import Message, as_message, message
 from roundoff.system.machine import usable_cores
 
 CONVERTED = ("float32", "float16", "int8")
 MULTIPLIERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "BATCH_MATMUL")
-HALF = (
-    "weights are stored in float16 and widened when the model is loaded; the arithmetic is float32's, "
-    "so the file is half as large and the speed is float32's"
-)
-OWN_RANGES = "activation ranges are the converter's own, minimum and maximum over the calibration images"
+NOTES = {"float16": message("weights_widened"), "int8": message("own_ranges")}
 
 
 @dataclass(frozen=True)
@@ -39,40 +38,35 @@ class LiteRT(Backend):
     def __post_init__(self) -> None:
         check_threads(self.threads)
 
-    def refusal(self, precision: Precision) -> str | None:
+    def refusal(self, precision: Precision) -> Message | None:
         """For a precision that it converts this imports TensorFlow, so that `build` is timed without the import."""
         alike = precision.weights == precision.activations and precision.remainder == "float32"
         if not alike or precision.weights not in CONVERTED:
-            return (
-                f"LiteRT's converter makes {', '.join(CONVERTED)} models, with weights and activations alike; this "
-                f"precision has {precision.weights} weights and {precision.activations} activations, "
-                f"the rest in {precision.remainder}"
-            )
+            kinds = {name: getattr(precision, name) for name in ("weights", "activations", "remainder")}
+            return message("not_converted", converted=list(CONVERTED), **kinds)
         try:
             keras_on_tensorflow()
         except Unavailable as reason:
-            return str(reason)
+            return as_message(reason.args[0])
         return None
 
-    def build(self, source: Source, directory: Path) -> dict[str, Any]:
+    def build(self, source: Source, directory: Path) -> BuildInfo:
         path = directory / self.artifact
         path.write_bytes(tflite_from_keras(source))
-        notes = [{"float16": HALF, "int8": OWN_RANGES}.get(source.precision.weights), ignored(source.precision)]
-        return {"layer_types": layer_types(path), "note": "; ".join(filter(None, notes)) or None}
+        notes = [NOTES.get(source.precision.weights), ignored(source.precision)]
+        return BuildInfo(layer_types=layer_types(path), notes=[note for note in notes if note])
 
     def load(self, directory: Path) -> Runner:
         return LiteRTRunner(directory / self.artifact, self.threads or usable_cores())
 
 
-def ignored(precision: Precision) -> str | None:
+def ignored(precision: Precision) -> Message | None:
     """What was set of the precision and makes no difference here; None where nothing was."""
     default: Any = type(precision)()
     pairs = [(f.name, getattr(precision, f.name), getattr(default, f.name)) for f in fields(default)]
     # a list from YAML may stand for a tuple
     changed = [name for name, a, b in pairs if (list(a) != list(b) if isinstance(b, list | tuple) else a != b)]
-    return (
-        f"{', '.join(changed)} of the precision has no effect: the converter chooses layers itself" if changed else None
-    )
+    return message("without_effect", settings=changed) if changed else None
 
 
 class LiteRTRunner(Runner):
@@ -129,8 +123,8 @@ class LiteRTBound(HostBound):
     def poison(self) -> None:
         self.sized.output_view().fill(np.nan)
 
-    def facts(self) -> dict[str, Any]:
-        return {"threads": self._threads}
+    def info(self) -> BindingInfo:
+        return BindingInfo(threads=self._threads)
 
     def close(self) -> None:
         self._sized = None
@@ -196,7 +190,7 @@ def open_interpreter(path: Path, threads: int) -> Any:
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
-        raise Unavailable(f"LiteRT cannot be imported here ({error}): pip install ai-edge-litert") from error
+        raise Unavailable(message("no_litert", words=str(error))) from error
     return Interpreter(model_path=str(path), num_threads=threads)
 
 

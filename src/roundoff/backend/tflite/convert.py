@@ -13,6 +13,7 @@ from roundoff.backend.base import Source
 from roundoff.dataset.base import Images
 from roundoff.errors import BuildError, Unavailable
 from roundoff.export.source import in_float32
+from roundoff.results.message import message
 from roundoff.system.progress import track
 
 
@@ -49,9 +50,7 @@ def keras_on_tensorflow() -> tuple[Any, Any]:
         import keras
         import tensorflow as tf
     except ImportError as error:
-        raise Unavailable(
-            f"LiteRT's converter is TensorFlow's, which fails here ({error}): pip install tensorflow"
-        ) from error
+        raise Unavailable(message("no_tensorflow", words=str(error))) from error
     if keras.backend.backend() != "tensorflow":
         raise BuildError(
             "LiteRT's converter reads Keras models on TensorFlow only",

@@ -5,25 +5,27 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 from roundoff.backend.base import Backend, Runner, Source
 from roundoff.backend.trt import cuda
-from roundoff.backend.trt.build import Settings, build_engine, builds_ahead_of_time
+from roundoff.backend.trt.build import Built, Settings, build_engine, builds_ahead_of_time
 from roundoff.backend.trt.compatibility import made_for, refuse_foreign
-from roundoff.backend.trt.inspect import multiplications, refuse_false_claim, summarize
+from roundoff.backend.trt.inspect import multiplications, note, refuse_false_claim, summarize
 from roundoff.backend.trt.library import INSTALL, import_tensorrt, make_log, published_here, read_cache, write_cache
 from roundoff.backend.trt.runner import KERNELS, TensorrtRunner
 from roundoff.errors import BuildError, ConfigError, GateError, RoundoffError, Unavailable
 from roundoff.pipeline.limits import MOST_BATCH, MOST_BATCH_SIZES
 from roundoff.precision.base import Grid, Precision
+from roundoff.results.build import BuildInfo
+from roundoff.results.checked import as_json, checked
+from roundoff.results.message import Message, as_message, message
 from roundoff.system.files import read_json, write_json
 from roundoff.system.gc_pause import collector_paused
 
-FACTS, TIMING_CACHE = "engine.json", "timing.cache"
+INFO, TIMING_CACHE = "engine.json", "timing.cache"
 LEVELS = range(6)
 MOST_MEGABYTES, MOST_REPEATS, MOST_STREAMS = 10**6, 100, 64
 FIRST_CAPABILITY = {"bfloat16": (8, 0), "tf32": (8, 0), "float8_e4m3fn": (8, 9)}
@@ -99,19 +101,19 @@ class Tensorrt(Backend):
     def _profiles(self) -> list[list[int]]:
         return [3 * [size] for size in self.batch_sizes] if self.profiles is None else self.profiles
 
-    def refusal(self, precision: Precision) -> str | None:
+    def refusal(self, precision: Precision) -> Message | None:
         """A library that builds only on its GPU, without one; a precision that the GPU has no units for."""
         try:
             trt = import_tensorrt(self.module)
         except BuildError as error:
             # where it could be installed, `build` raises this: what was asked for must be there
-            return None if published_here(self.module) else f"{error.what}: it has no packages for this platform"
+            return None if published_here(self.module) else message("no_packages", words=str(error.what))
         missing = cuda.absence()
         if missing is None:
             return _beyond_this_gpu(precision)
         if builds_ahead_of_time(trt) and "CURRENT" not in self.compute_capabilities:
             return None
-        return f"{self.module} builds for the GPU of this machine; {missing}"
+        return message("builds_for_gpu_here", library=self.module, reason=missing)
 
     def builds_on(self) -> str | None:
         """The GPU for TensorRT, which times its kernels there; None for TensorRT-RTX, which builds ahead of time.
@@ -123,15 +125,15 @@ class Tensorrt(Backend):
         try:
             return cuda.use_first_device()
         except cuda.CudaError as error:
-            raise Unavailable(f"{self.module} builds for the GPU of this machine; {error}") from None
+            raise Unavailable(message("builds_for_gpu_here", library=self.module, reason=str(error))) from None
 
-    def build(self, source: Source, directory: Path) -> dict[str, Any]:
+    def build(self, source: Source, directory: Path) -> BuildInfo:
         """Write model.engine, engine.json and (TensorRT) timing.cache."""
         import onnx
 
         trt = import_tensorrt(self.module)
         if not builds_ahead_of_time(trt) and (missing := cuda.absence()):
-            raise Unavailable(f"{self.module} builds for the GPU of this machine; {missing}")
+            raise Unavailable(message("builds_for_gpu_here", library=self.module, reason=missing))
         timings = self._timing_cache_file(trt)
         cache = b"" if source.again else read_cache(timings)
         settings, log = self._settings(source.precision), self._log_file(source)
@@ -148,10 +150,9 @@ class Tensorrt(Backend):
             if not source.again:  # or a further build, begun from nothing, would throw away what others had learnt
                 write_cache(timings, built.timing_cache)
         macs = multiplications(onnx.load(source.graph))
-        summary = summarize(built.layers, macs)
-        facts = self._facts(trt, source.precision, built.warnings) | summary
-        write_json(directory / FACTS, facts | {"multiplications": macs})
-        return facts
+        info = self._info(trt, source.precision, built, macs)
+        write_json(directory / INFO, as_json(info))
+        return info
 
     def load(self, directory: Path) -> Runner:
         """The engine on the first visible GPU; Unavailable where there is none or it was made for another."""
@@ -161,17 +162,19 @@ class Tensorrt(Backend):
         try:
             trt = import_tensorrt(self.module)
         except BuildError as error:
-            raise Unavailable(f"{error.what} ({error.received}): {error.fix}") from None
-        facts, plan = read_json(directory / FACTS), (directory / self.artifact).read_bytes()
+            values = {"what": str(error.what), "received": str(error.received), "remedy": error.fix}
+            raise Unavailable(message("not_importable", **values)) from None
+        info = checked(BuildInfo, read_json(directory / INFO), str(directory / INFO))
+        plan = (directory / self.artifact).read_bytes()
         log = make_log(trt)
         with collector_paused():
-            refuse_foreign(trt, facts["made_for"], plan, log)
-            return TensorrtRunner(trt, plan, log, facts, self._kernels_file(plan), self.streams, self.cuda_graphs)
+            refuse_foreign(trt, info.made_for or {}, plan, log)
+            return TensorrtRunner(trt, plan, log, info, self._kernels_file(plan), self.streams, self.cuda_graphs)
 
     def _with_log(self, error: RoundoffError, log: Path, name: str) -> RoundoffError:
         """The error with the precision's name, and where the log is."""
         fix = f"{error.fix}; {self.module}'s log is in {log}" if log.exists() else error.fix
-        what = f"{name} on {self.module}: {error.what}"
+        what = message("on_backend", cell=f"{name} on {self.module}", what=as_message(error.what))
         return type(error)(what, received=error.received, expected=error.expected, fix=fix)
 
     def _log_file(self, source: Source) -> Path:
@@ -194,16 +197,21 @@ class Tensorrt(Backend):
             may_lack_kernels={precision.weights, precision.activations} != {"float32"},
         )
 
-    def _facts(self, trt: Any, precision: Precision, warnings: Sequence[str]) -> dict[str, Any]:
-        return {
-            "made_for": made_for(trt, self.hardware_compatibility, self.version_compatible),
-            "weights": precision.weights,
-            "activations": precision.activations,
-            "tf32_allowed": precision.allows_tf32,
-            "profiles": [list(sizes) for sizes in self._profiles],
-            "version_compatible": self.version_compatible,
-            "build_warnings": len(warnings),
-        }
+    def _info(self, trt: Any, precision: Precision, built: Built, macs: dict[str, int]) -> BuildInfo:
+        layers = summarize(built.layers, macs)
+        told = note(layers.layer_types or {})
+        return BuildInfo(
+            **vars(layers),
+            notes=[told] if told else [],
+            made_for=made_for(trt, self.hardware_compatibility, self.version_compatible),
+            weights=precision.weights,
+            activations=precision.activations,
+            tf32_allowed=precision.allows_tf32,
+            profiles=[list(sizes) for sizes in self._profiles],
+            version_compatible=self.version_compatible,
+            build_warnings=len(built.warnings),
+            multiplications=macs,
+        )
 
     def _cache_directory(self) -> Path:
         home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -218,12 +226,12 @@ class Tensorrt(Backend):
         return self._cache_directory() / f"{self.module}-{trt.__version__}-timing.cache"
 
 
-def _beyond_this_gpu(precision: Precision) -> str | None:
+def _beyond_this_gpu(precision: Precision) -> Message | None:
     have = cuda.compute_capability()
     for kind in (precision.weights, precision.activations):
         need = FIRST_CAPABILITY.get(kind, (0, 0))
         if have < need:
-            return f"{kind} needs a GPU of compute capability {need[0]}.{need[1]}; this one has {have[0]}.{have[1]}"
+            return message("beyond_this_gpu", kind=kind, need=f"{need[0]}.{need[1]}", have=f"{have[0]}.{have[1]}")
     return None
 
 

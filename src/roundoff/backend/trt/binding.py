@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,8 @@ from roundoff.backend.trt.context import SCRATCH, Context, Engine, freed_on_fail
 from roundoff.backend.trt.cuda import CudaError, Event, Owner, Stream, copy_to_device, copy_to_host
 from roundoff.dataset.base import Images
 from roundoff.errors import UnsteadyError
+from roundoff.results.cell import BindingInfo
+from roundoff.results.message import Message, message, verbatim
 
 EVENTS = 256
 PROBES = 20
@@ -42,9 +43,9 @@ class TensorrtBound(Bound):
         self.batch_size, self.inputs = len(batches[0]), len(batches)
         self.engine, self._on_close = engine, on_close
         self._turn = self._asked = 0
-        self.no_graph_reason = None if cuda_graphs else "switched off by cuda_graphs=false"
+        self.no_graph_reason: Message | None = None if cuda_graphs else message("graphs_off")
         scratch = engine.scratch_bytes(self.batch_size)
-        with SCRATCH.running, freed_on_failure(f"batch size {self.batch_size}") as owner:
+        with SCRATCH.running, freed_on_failure(message("doing_batch_size", batch=self.batch_size)) as owner:
             blocks = SCRATCH.take(scratch, streams)
             owner.callback(SCRATCH.give_back, blocks)
             self.streams: list[Stream] = [owner.own(Stream()) for _ in blocks]
@@ -71,7 +72,7 @@ class TensorrtBound(Bound):
         except (CudaError, RuntimeError) as error:
             if isinstance(error, CudaError) and error.is_out_of_memory:
                 raise
-            self.no_graph_reason = str(error)
+            self.no_graph_reason = verbatim(str(error))
             for lane in self.lanes:
                 lane.compute_graph = lane.round_trip_graph = None
             self._warm_up()
@@ -160,7 +161,7 @@ class TensorrtBound(Bound):
     def _disagreement(self, index: int, apart: float, norm: float) -> UnsteadyError:
         """Raised by two streams; what one of them shows by itself says whose doing it is."""
         raised = UnsteadyError(
-            f"two runs of one input differ: lanes {index % self.inputs} and {index} answer one input differently",
+            message("lanes_differ", one=index % self.inputs, other=index),
             received=f"logits {apart:.3g} apart, of norm {norm:.3g}; {looked_again(self, LANES_AGREE)}",
             expected=f"a relative difference of at most {LANES_AGREE}",
             fix="leave this batch size or precision out, or try another version of the library",
@@ -168,7 +169,7 @@ class TensorrtBound(Bound):
         raised.repeat_spread = apart / norm if norm > 0 and np.isfinite(apart / norm) else None
         return raised
 
-    def facts(self) -> dict[str, Any]:
+    def info(self) -> BindingInfo:
         """How it runs, and three figures for warnings, in milliseconds: `enqueue_ms` (the host's time for one launch),
         `copy_ms` (the longer direction) and `enqueued_device_ms` (device time without the graph).
 
@@ -177,19 +178,19 @@ class TensorrtBound(Bound):
         self._get_warm()
         profile = self.engine.profiles[self.engine.profile_for(self.batch_size)]
         graph = self.no_graph_reason is None
-        return {
-            "cuda_graph": graph,
-            "no_cuda_graph_reason": self.no_graph_reason,
-            "streams": len(self.streams),
-            "profile": list(profile),
-            "host_memory": "pinned",
-            "runtime_cache_warm": self.engine.cache_was_warm,
-            "runtime_cache_problem": self.engine.cache_problem,
-            "memory_mb": self.device_bytes / 1e6,
-            "enqueue_ms": self._enqueue_ms(),
-            "copy_ms": self._copy_ms(),
-            "enqueued_device_ms": self._enqueued_ms() if graph else None,
-        }
+        return BindingInfo(
+            cuda_graph=graph,
+            no_cuda_graph_reason=self.no_graph_reason,
+            streams=len(self.streams),
+            profile=list(profile),
+            host_memory="pinned",
+            runtime_cache_warm=self.engine.cache_was_warm,
+            runtime_cache_problem=self.engine.cache_problem,
+            memory_mb=self.device_bytes / 1e6,
+            enqueue_ms=self._enqueue_ms(),
+            copy_ms=self._copy_ms(),
+            enqueued_device_ms=self._enqueued_ms() if graph else None,
+        )
 
     def close(self) -> None:
         if self._owner is not None:

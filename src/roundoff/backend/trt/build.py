@@ -13,6 +13,7 @@ from roundoff.backend.trt.inspect import Layer, layers_from_inspector, layers_fr
 from roundoff.backend.trt.library import OUT_OF_MEMORY, make_build_log
 from roundoff.backend.trt.progress import make_monitor
 from roundoff.errors import BuildError, Unavailable
+from roundoff.results.message import message
 from roundoff.system.progress import progress_bar
 
 UNSUPPORTED = re.compile(r"not support|unsupported|not available|plugin not found", re.IGNORECASE)
@@ -97,11 +98,16 @@ def builds_ahead_of_time(trt: Any) -> bool:
     return hasattr(trt.IBuilderConfig, "set_compute_capability")
 
 
+def _version(trt: Any) -> str:
+    return f"{trt.__name__} {trt.__version__}"
+
+
 def _builder(trt: Any, log: Any) -> Any:
     try:
         return trt.Builder(log)
     except TypeError as error:  # pybind11's words for a null pointer: TensorRT found no usable CUDA driver
-        raise Unavailable(f"{trt.__name__} cannot build on this machine: {log.errors[:1] or error}") from None
+        words = str(log.errors[:1] or error)
+        raise Unavailable(message("cannot_build_here", library=trt.__name__, words=words)) from None
 
 
 def _strongly_typed(trt: Any) -> int:
@@ -123,7 +129,9 @@ def _parse(trt: Any, network: Any, graph: Path, log: Any) -> None:
     where = f"node {node!r} ({operator})" if operator else "the file as a whole"
     words = f"{errors[0].code()} {errors[0].desc()}"
     if UNSUPPORTED.search(words):
-        raise Unavailable(f"{trt.__name__} {trt.__version__} does not support {where}: {words}; {PARSE_FIX}")
+        raise Unavailable(
+            message("unsupported_node", library=_version(trt), where=where, words=words, remedy=PARSE_FIX)
+        )
     raise _parse_failure(graph, where, words)
 
 
@@ -165,11 +173,11 @@ def _set_compute_capabilities(trt: Any, config: Any, names: Sequence[str], log: 
     known = getattr(trt, "ComputeCapability", None)
     missing = [name for name in names if not hasattr(known, name)]
     if missing:
-        raise Unavailable(f"{trt.__name__} {trt.__version__} does not build for {', '.join(missing)}")
+        raise Unavailable(message("unknown_capability", library=_version(trt), names=list(missing)))
     config.num_compute_capabilities = len(names)
     for index, name in enumerate(names):
         if not config.set_compute_capability(getattr(known, name), index):
-            raise Unavailable(f"{trt.__name__} refuses compute capability {name}: {log.reason()}")
+            raise Unavailable(message("refused_capability", library=trt.__name__, name=name, words=log.reason()))
 
 
 def _profile(builder: Any, network: Any, sizes: Sequence[int]) -> Any:
@@ -207,10 +215,10 @@ def _build_failure(trt: Any, log: Any, may_lack_kernels: bool) -> Exception:
     patterns = [UNSUPPORTED, NO_KERNEL] if may_lack_kernels else [UNSUPPORTED]
     unsupported = (words for words in log.errors if any(pattern.search(words) for pattern in patterns))
     if not short and (words := next(unsupported, None)):
-        return Unavailable(f"{trt.__name__} {trt.__version__}: {words}")
+        return Unavailable(message("library_words", library=_version(trt), words=words))
     words = log.reason()
     if "Cuda Runtime" in words and (missing := cuda.absence()):
-        return Unavailable(f"{trt.__name__} {trt.__version__} needs a GPU to build this graph ({missing}): {words}")
+        return Unavailable(message("needs_gpu", library=_version(trt), reason=missing, words=words))
     return BuildError(
         f"{trt.__name__} {trt.__version__} built no engine",
         received=words,

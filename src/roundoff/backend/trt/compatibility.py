@@ -8,9 +8,10 @@ from typing import Any
 from roundoff.backend.trt import cuda
 from roundoff.backend.trt.build import builds_ahead_of_time
 from roundoff.errors import BuildError, Unavailable
+from roundoff.results.message import message
 
 
-def made_for(trt: Any, hardware_compatibility: str = "NONE", version_compatible: bool = False) -> dict[str, Any]:
+def made_for(trt: Any, hardware_compatibility: str = "NONE", version_compatible: bool = False) -> dict[str, str]:
     """What an engine built now is bound to: the library's version and, if it was built for one, the GPU."""
     bound = {"library": f"{trt.__name__} {trt.__version__}"}
     if not builds_ahead_of_time(trt):
@@ -20,7 +21,7 @@ def made_for(trt: Any, hardware_compatibility: str = "NONE", version_compatible:
     return {key: value for key, value in bound.items() if key not in free}
 
 
-def refuse_foreign(trt: Any, built_for: Mapping[str, Any], plan: bytes, log: Any) -> None:
+def refuse_foreign(trt: Any, built_for: Mapping[str, str], plan: bytes, log: Any) -> None:
     """Unavailable, with both sides named, where the engine was made for another library or GPU than is here.
 
     TensorRT-RTX judges for itself (getEngineValidity); raises BuildError for bytes that are no engine at all.
@@ -28,7 +29,7 @@ def refuse_foreign(trt: Any, built_for: Mapping[str, Any], plan: bytes, log: Any
     all_here = made_for(trt)
     here = {key: all_here.get(key) for key in built_for}
     if dict(built_for) != here:
-        raise Unavailable(f"the engine was built for {_words(built_for)}, but here is {_words(here)}: build it again")
+        raise Unavailable(message("built_for_another", built_for=_words(built_for), here=_words(here)))
     runtime = trt.Runtime(log)
     if not hasattr(runtime, "get_engine_validity"):
         return
@@ -50,10 +51,8 @@ def refuse_foreign(trt: Any, built_for: Mapping[str, Any], plan: bytes, log: Any
         return
     machine = {"library": all_here["library"], **cuda.device_identity()}
     words = ", ".join(reasons) or "no diagnosis"
-    raise Unavailable(
-        f"the engine was built for {_words(built_for)}, and does not run on {_words(machine)}: {words}; "
-        f"{log.reason()}: build it again"
-    )
+    values = {"built_for": _words(built_for), "here": _words(machine), "diagnosis": words, "words": log.reason()}
+    raise Unavailable(message("refused_engine", **values))
 
 
 def _words(parts: Mapping[str, Any]) -> str:

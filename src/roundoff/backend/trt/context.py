@@ -11,6 +11,7 @@ from typing import Any
 from roundoff.backend.trt.cuda import CudaError, DeviceMemory, Owner, Stream
 from roundoff.backend.trt.library import OUT_OF_MEMORY
 from roundoff.errors import Unavailable
+from roundoff.results.message import Message, message
 
 
 @dataclass
@@ -90,7 +91,7 @@ class Context:
         if not outcome:
             words = self.engine.log.reason()
             if OUT_OF_MEMORY.search(words):
-                raise Unavailable(f"no memory left for {what}: {words}")
+                raise Unavailable(message("no_memory", doing=what, words=words))
             raise RuntimeError(f"TensorRT: {what} failed: {words}")
 
 
@@ -104,7 +105,8 @@ class Engine:
         self.engine = self.runtime.deserialize_cuda_engine(plan)
         log.raise_again()
         if self.engine is None:
-            raise Unavailable(f"{trt.__name__} {trt.__version__} refuses the engine: {log.reason()}")
+            library = f"{trt.__name__} {trt.__version__}"
+            raise Unavailable(message("library_refuses", library=library, words=log.reason()))
         names = [self.engine.get_tensor_name(i) for i in range(self.engine.num_io_tensors)]
         self.input = next(n for n in names if self.engine.get_tensor_mode(n) == trt.TensorIOMode.INPUT)
         self.output = next(n for n in names if self.engine.get_tensor_mode(n) == trt.TensorIOMode.OUTPUT)
@@ -160,10 +162,7 @@ class Engine:
         fitting = [i for i, (low, _, high) in enumerate(self.profiles) if low <= batch <= high]
         if not fitting:
             ranges = ", ".join(f"{low}" if low == high else f"{low} to {high}" for low, _, high in self.profiles)
-            raise Unavailable(
-                f"batch size {batch} lies in no optimization profile of the engine ({ranges}); "
-                "build it with this size in evaluate.batch_sizes or profiles"
-            )
+            raise Unavailable(message("no_profile", batch=batch, ranges=ranges))
         return min(fitting, key=lambda i: abs(self.profiles[i][1] - batch))
 
     def scratch_bytes(self, batch: int) -> int:
@@ -175,7 +174,8 @@ class Engine:
         context = self.engine.create_execution_context(self.config)
         self.log.raise_again()
         if context is None:
-            raise Unavailable(f"{self.trt.__name__} {self.trt.__version__} cannot run the engine: {self.log.reason()}")
+            library = f"{self.trt.__name__} {self.trt.__version__}"
+            raise Unavailable(message("library_cannot_run", library=library, words=self.log.reason()))
         return context
 
     def close(self) -> None:
@@ -187,7 +187,7 @@ class Engine:
 
 
 @contextmanager
-def freed_on_failure(what: str) -> Iterator[Owner]:
+def freed_on_failure(what: str | Message) -> Iterator[Owner]:
     """An Owner that survives success and is closed on failure; running out of memory becomes Unavailable."""
     owner = Owner()
     try:
@@ -195,7 +195,7 @@ def freed_on_failure(what: str) -> Iterator[Owner]:
     except CudaError as error:
         owner.close()
         if error.is_out_of_memory:
-            raise Unavailable(f"no memory left for {what}: {error}") from None
+            raise Unavailable(message("no_memory", doing=what, words=str(error))) from None
         raise
     except BaseException:
         owner.close()

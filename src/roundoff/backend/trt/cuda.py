@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roundoff.errors import Unavailable
+from roundoff.results.message import Message, as_message, message
 
 T = TypeVar("T", bound=np.generic)
 
@@ -39,7 +40,7 @@ def runtime() -> Any:
     try:
         from cuda.bindings import runtime as bindings
     except ImportError as error:
-        raise Unavailable(f"cuda-python does not load ({error}): pip install cuda-python") from None
+        raise Unavailable(message("no_cuda_python", words=str(error))) from None
     return bindings
 
 
@@ -54,15 +55,15 @@ def call(function: Callable[..., Any], *arguments: Any) -> Any:
     return results[0] if len(results) == 1 else tuple(results) or None
 
 
-def absence() -> str | None:
-    """Why no CUDA device can be used here, in CUDA's own words; None if one can."""
+def absence() -> Message | None:
+    """Why no CUDA device can be used here, with CUDA's own words; None if one can."""
     try:
         count = call(runtime().cudaGetDeviceCount)
     except Unavailable as error:
-        return str(error)
+        return as_message(error.args[0])
     except CudaError as error:
-        return f"no CUDA device: {error}"
-    return None if count else "no CUDA device: CUDA_VISIBLE_DEVICES hides all of them, or there is none"
+        return message("no_cuda_device", words=str(error))
+    return None if count else message("no_visible_cuda_device")
 
 
 def compute_capability() -> tuple[int, int]:

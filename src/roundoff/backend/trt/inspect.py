@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from roundoff.errors import GateError
+from roundoff.results.build import LayerTypes
+from roundoff.results.message import Message, message
 
 if TYPE_CHECKING:
     import onnx
@@ -103,24 +105,23 @@ def _layer(kind: str, formats: str, name: str, metadata: str | None, profile: in
     return Layer(kind, _type(formats), frozenset([*nodes, name]), profile)
 
 
-def summarize(layers: Sequence[Layer], macs: Mapping[str, int]) -> dict[str, Any]:
+def summarize(layers: Sequence[Layer], macs: Mapping[str, int]) -> LayerTypes:
     """What the engine computes in.
 
     `layer_types`: convolutions and matrix products by the type of what they read (the narrowest); `all_layer_types`:
     all layers that read something; both count one run, so of several profiles the one with most of a type.
     `compute_share`: the share of each type in the multiply-adds `macs` (by ONNX node), averaged over the layers that
     name the node; "unknown" is what no multiplying layer of known type names, and None says that none names any.
-    `note`: `layer_types` in words, None if all are alike.
     """
     types = _most([(layer.profile, layer.reads or UNKNOWN) for layer in layers if layer.multiplies])
     every = _most([(layer.profile, layer.reads) for layer in layers if layer.reads])
-    words = ", ".join(f"{count} in {kind}" for kind, count in types.items())
-    return {
-        "layer_types": types,
-        "all_layer_types": every,
-        "compute_share": _share(layers, macs),
-        "note": f"convolutions and matrix products: {words}" if len(types) > 1 else None,
-    }
+    return LayerTypes(layer_types=types, all_layer_types=every, compute_share=_share(layers, macs))
+
+
+def note(types: Mapping[str, int]) -> Message | None:
+    """The types of the layers that multiply, where they are not all alike."""
+    counts = [message("layers_in", count=count, kind=kind) for kind, count in types.items()]
+    return message("multiplying_layers", counts=counts) if len(types) > 1 else None
 
 
 def _share(layers: Sequence[Layer], macs: Mapping[str, int]) -> dict[str, float] | None:
@@ -160,7 +161,7 @@ def refuse_false_claim(claimed: Iterable[str], layers: Sequence[Layer], unknown_
     told = Counter(f"{layer.kind} in {layer.reads or UNKNOWN}" for layer in multiplying)
     for kind in {"int8", "float8_e4m3fn"}.intersection(claimed) - found:
         raise GateError(
-            f"an engine that claims {kind} shows no convolution in {kind}",
+            message("false_claim", kind=kind),
             received=dict(told) or "nothing: this library does not tell what the engine's layers are",
             expected=f"at least one convolution that reads {kind} (a matrix product, where there are none)",
             fix="leave this precision out for this backend, or use a version that computes in it and tells so",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from roundoff.backend.trt.inspect import decides, layers_from_inspector, refuse_
 from roundoff.backend.trt.library import prune, read_cache, write_cache
 from roundoff.dataset.base import Images
 from roundoff.errors import DataError
+from roundoff.results.build import BuildInfo, LayerTypes
+from roundoff.results.message import message
 from roundoff.system.gc_pause import collector_paused
 
 KERNELS = "-runtime.cache"
@@ -30,7 +32,7 @@ class TensorrtRunner(Runner):
     """An engine on the first visible GPU, whose UUID is `device`.
 
     `infer` runs in batches of a profile's optimum; the last one is filled up with zeros.
-    `cache_file` keeps the kernels that TensorRT-RTX compiles at load. `facts` is what the build wrote: the claimed
+    `cache_file` keeps the kernels that TensorRT-RTX compiles at load. `build` is what the build wrote: the claimed
     types and the multiply-adds of the graph's nodes.
     """
 
@@ -39,26 +41,26 @@ class TensorrtRunner(Runner):
         trt: Any,
         plan: bytes,
         log: Any,
-        facts: Mapping[str, Any],
+        build: BuildInfo,
         cache_file: Path,
         streams: int,
         cuda_graphs: bool,
     ) -> None:
         self.device = cuda.use_first_device()
-        self._facts, self.cache_file = facts, cache_file
+        self._build, self.cache_file = build, cache_file
         self._streams, self._cuda_graphs = streams, cuda_graphs
         self._bounds: list[TensorrtBound] = []
         self._largest_binding = 0
         free = cuda.free_bytes()
         self._kept = read_cache(cache_file)
-        with SCRATCH.running, freed_on_failure("the engine") as owner:
+        with SCRATCH.running, freed_on_failure(message("doing_engine")) as owner:
             self._owner: Owner | None = owner
-            self._engine: Engine = owner.own(Engine(trt, plan, log, self._kept, bool(facts.get("version_compatible"))))
+            self._engine: Engine = owner.own(Engine(trt, plan, log, self._kept, bool(build.version_compatible)))
             self._chunk = _chunk([best for _, best, _ in self._engine.profiles])
             self._lane, of_the_lane = self._inference_lane(owner)
             self._loaded_bytes = max(0, free - cuda.free_bytes() - of_the_lane)
             # where the build could tell, loading need not take the time to look again
-            if not decides(facts.get("layer_types")):
+            if not decides(build.layer_types):
                 self.layer_types()
             if not self._engine.cache_was_warm:
                 self._replace_kernels()
@@ -110,16 +112,16 @@ class TensorrtRunner(Runner):
         """
         return (self._loaded_bytes + self._largest_binding) / 1e6
 
-    def layer_types(self) -> dict[str, Any] | None:
+    def layer_types(self) -> LayerTypes | None:
         """What the inspector tells of the loaded engine: see trt_inspect.summarize; None if it tells nothing.
 
         Raises GateError where that is not what the build claims.
         """
         information = self.inspection()
         layers = layers_from_inspector(information) if information else []
-        claimed = (self._facts.get("weights", ""), self._facts.get("activations", ""))
-        refuse_false_claim(claimed, layers, unknown_counts=decides(self._facts.get("layer_types")))
-        return summarize(layers, self._facts.get("multiplications", {})) if layers else None
+        claimed = (self._build.weights or "", self._build.activations or "")
+        refuse_false_claim(claimed, layers, unknown_counts=decides(self._build.layer_types))
+        return summarize(layers, self._build.multiplications or {}) if layers else None
 
     def inspection(self) -> str:
         """The engine inspector's JSON text, as TensorRT gives it; empty where the library has no inspector."""

@@ -153,5 +153,5 @@ def unknown_key(key: str, name: object, known: tuple[str, ...]) -> ConfigError:
 
 
 def _named(key: str, error: ConfigError) -> ConfigError:
-    what = error.what if not key or key in error.what else f"{key}: {error.what}"
+    what = error.what if not key or key in str(error.what) else f"{key}: {error.what}"
     return ConfigError(what, received=error.received, expected=error.expected, fix=error.fix)

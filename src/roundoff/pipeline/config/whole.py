@@ -137,7 +137,7 @@ def _check_whole(values: Values) -> None:
 def _check_cells(values: Values) -> None:
     """What is built, and what is left untimed, are precisions and backends that there are."""
     precisions, backends, build = list(values["precisions"]), list(values["backends"]), values["build"]
-    require_known("evaluate.untimed", values["evaluate"].get("untimed", []), backends)
+    require_known("evaluate.accuracy_only", values["evaluate"].get("accuracy_only", []), backends)
     more = [name for name in precisions if name not in ALWAYS_BUILT]
     require_known("build.more", build.get("more", []), more, f" ({', '.join(ALWAYS_BUILT)} are built anyway)")
     if build.get("precision", MISSING) != MISSING:
