@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta
 
 from roundoff.errors import ConfigError
 
@@ -27,8 +29,8 @@ class Message:
     As text (`str`) it is the English sentence, for logs and errors.
     """
 
-    code: str
-    values: dict[str, Value] = field(default_factory=dict)
+    code: Annotated[str, Meta(description="key of the sentence in the catalogue")]
+    values: Annotated[dict[str, Value], Meta(description="what stands in the sentence")] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return Words("en").sentence(self)

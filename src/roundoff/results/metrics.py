@@ -11,7 +11,7 @@ from roundoff.results import legacy
 from roundoff.results.build import BuildMetrics
 from roundoff.results.cell import CellMetrics
 from roundoff.results.checked import as_json, checked
-from roundoff.results.run import Method, Metrics
+from roundoff.results.run import Head, Metrics
 from roundoff.results.verdict import Verdict
 from roundoff.system.files import read_json, write_json
 
@@ -48,15 +48,14 @@ def metrics_from(files: Mapping[str, object]) -> Metrics:
                 fix="run the evaluate stage again",
             )
     complete = all(_format(content) == FORMAT for content in files.values())
+    head = checked(Head, {key: whole[key] for key in HEAD if key in whole}, f"{first}.json", complete)
     cells: dict[str, CellMetrics] = {}
     for name, content in contents.items():
         body = {key: value for key, value in content.items() if key not in HEAD}
         for precision, backends in ({name: body} if name != MORE else body).items():
-            for backend, cell in backends.items():
-                where = f"{name}.json ({precision}/{backend})"
-                cells[f"{precision}/{backend}"] = checked(CellMetrics, cell, where, complete)
-    method = checked(Method, whole.get("method") or {}, f"{first}.json (method)", complete)
-    return Metrics(platform=whole["platform"], reference=whole["reference"], method=method, cells=cells)
+            found = checked(dict[str, CellMetrics], backends, f"{name}.json ({precision})", complete)
+            cells |= {f"{precision}/{backend}": cell for backend, cell in found.items()}
+    return Metrics(platform=head.platform, reference=head.reference, method=head.method, cells=cells)
 
 
 def write_metrics(metrics: Metrics, directory: Path) -> None:
@@ -108,15 +107,13 @@ def holds_cells(content: object) -> bool:
 
 def _of_this_format(name: str, content: object, modern: Any) -> dict[str, Any]:
     if not isinstance(content, dict):
-        raise DataError(
-            f"{name}.json is not what a stage wrote",
-            received=type(content).__name__,
-            expected="an object",
-            fix="restore it with `git checkout`, or run the stage again with `dvc repro -f STAGE`",
-        )
+        raise _foreign(name, type(content).__name__)
     version = _format(content)
     if version is None:
-        modernized: dict[str, Any] = modern(content)
+        try:
+            modernized: dict[str, Any] = modern(content)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise _foreign(name, f"{type(error).__name__}: {error}") from error
         return modernized
     if version != FORMAT:
         raise DataError(
@@ -126,6 +123,15 @@ def _of_this_format(name: str, content: object, modern: Any) -> dict[str, Any]:
             fix="install the version of roundoff that wrote it, or a newer one",
         )
     return content
+
+
+def _foreign(name: str, received: str) -> DataError:
+    return DataError(
+        f"{name}.json is not what a stage wrote",
+        received=received,
+        expected="an object of the keys that docs/metrics.md names",
+        fix="restore it with `git checkout`, or run the stage again with `dvc repro -f STAGE`",
+    )
 
 
 def _format(content: object) -> object:

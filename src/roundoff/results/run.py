@@ -62,10 +62,16 @@ class Method:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Metrics:
-    """The metrics of one run: its cells by name (PRECISION/BACKEND), and what all of them share."""
+class Head:
+    """What each metrics file says of the run as a whole."""
 
     platform: Annotated[dict[str, Any], about("fingerprint of the machine")]
     reference: Annotated[str | None, about("the cell that the others are compared with")]
     method: Annotated[Method, about("how it was measured")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metrics(Head):
+    """The metrics of one run: its cells by name (PRECISION/BACKEND), and what all of them share."""
+
     cells: Annotated[dict[str, CellMetrics], about("by name")]
