@@ -76,11 +76,7 @@ def test_a_verdict_and_builds_are_read_again(tmp_path):
     verdict = Verdict(
         platform="abc",
         target=Requirements(min_relative_accuracy=0.99),
-        cells={
-            "fp32/x": CellVerdict(
-                verdict="undecided", criteria=[criterion], batches={1: SpeedVerdict(speed=None, noise_floor=0.01)}
-            )
-        },
+        cells={"fp32/x": CellVerdict(verdict="undecided", criteria=[criterion], batches=batches)},
         recommendations={"fastest": Recommendation(cell=None, undecided={"fp32/x": 7})},
     )
     write_verdict(verdict, tmp_path)

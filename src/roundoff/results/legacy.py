@@ -27,7 +27,7 @@ def metrics_file(content: Old) -> dict[str, Any]:
     """fp32.json and its like: BACKEND → cell; more.json: PRECISION → BACKEND → cell."""
     head = {"platform": content.get("platform"), "reference": content.get("reference")}
     head["method"] = _method(content.get("method") or {})
-    return head | {key: _cells(value) for key, value in content.items() if key not in head and isinstance(value, dict)}
+    return head | {key: _cells(value) for key, value in content.items() if key not in head}
 
 
 def verdict_file(content: Old) -> dict[str, Any]:
