@@ -139,9 +139,9 @@ class CompiledPeer:
             setattr(network, network.slots[name], value.contiguous(memory_format=layout))
         self.compiled = torch.compile(network, mode=mode, dynamic=False)
 
-    def bind(self, batches: Sequence[np.ndarray]) -> PeerBound:
+    def bind(self, batches: Sequence[np.ndarray]) -> PeerBinding:
         """Compile for the batches' size and capture one graph for each; takes tens of seconds."""
-        return PeerBound(self.compiled, batches)
+        return PeerBinding(self.compiled, batches)
 
 
 def _weights(model: onnx.ModelProto) -> set[str]:
@@ -149,7 +149,7 @@ def _weights(model: onnx.ModelProto) -> set[str]:
     return {name for n in model.graph.node if n.op_type in ("Conv", "Gemm", "MatMul") for name in n.input[1:]}
 
 
-class PeerBound:
+class PeerBinding:
     """One batch size, captured: a graph for each rotating input, over one pool of memory."""
 
     def __init__(self, compiled: Callable[[torch.Tensor], torch.Tensor], batches: Sequence[np.ndarray]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from verdict_called import CANDIDATE, CONTROL, FP32, called, speedup
 
-from roundoff.backend.base import Bound, Logits, Milliseconds
+from roundoff.backend.base import Binding, Logits, Milliseconds
 from roundoff.measurement.energy import Monitor
 from roundoff.measurement.evaluate import Evaluation
 from roundoff.measurement.heap_layout import scatter
@@ -23,10 +23,10 @@ NAMES = [f"{FP32}0", f"{CANDIDATE}0", f"{CONTROL}0"]
 REFERENCES = {NAMES[1]: NAMES[0], NAMES[2]: NAMES[0]}
 
 
-class Slowed(Bound):
+class Slowed(Binding):
     """An engine whose every run takes `share` longer, by spinning."""
 
-    def __init__(self, bound: Bound, share: float) -> None:
+    def __init__(self, bound: Binding, share: float) -> None:
         self.bound, self.share, self.batch_size = bound, share, bound.batch_size
 
     def device_only(self, runs: int) -> Milliseconds:
@@ -79,7 +79,7 @@ def _fresh_networks(share: float, seed: int) -> Fresh:
     slower, random = dict(zip(NAMES, (0.0, share, 0.0), strict=True)), np.random.default_rng(seed)
 
     @contextmanager
-    def fresh(names: Sequence[str]) -> Iterator[Mapping[str, Bound]]:
+    def fresh(names: Sequence[str]) -> Iterator[Mapping[str, Binding]]:
         with ExitStack() as stack:
             bounds, blocks = {}, []
             for name in names:
@@ -90,7 +90,7 @@ def _fresh_networks(share: float, seed: int) -> Fresh:
     return fresh
 
 
-def _network() -> Bound:
+def _network() -> Binding:
     """A small convolutional network on one thread of ONNX Runtime, bound to random images at batch size 4."""
     import onnxruntime as ort
     from onnx import TensorProto, helper, numpy_helper

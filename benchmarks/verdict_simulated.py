@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from verdict_called import CANDIDATE, CONTROL, FP32, called, speedup
 
-from roundoff.backend.base import Bound, Logits, Milliseconds
+from roundoff.backend.base import Binding, Logits, Milliseconds
 from roundoff.measurement.energy import Monitor
 from roundoff.measurement.evaluate import Evaluation
 from roundoff.measurement.timing import Interleaved
@@ -55,7 +55,7 @@ class Machine:
 
 
 @dataclass
-class Simulated(Bound):
+class Simulated(Binding):
     """An engine of known speed on a simulated machine."""
 
     machine: Machine
@@ -88,7 +88,7 @@ def simulated(seed: int, slowdown: float, **changes: Any) -> Interleaved:
     }
 
     @contextmanager
-    def fresh(names: Sequence[str]) -> Iterator[Mapping[str, Bound]]:
+    def fresh(names: Sequence[str]) -> Iterator[Mapping[str, Binding]]:
         yield {name: Simulated(machine, machine.loaded(nominal_ms[name])) for name in names}
 
     schedule = replace(Evaluation().schedule(), **changes)

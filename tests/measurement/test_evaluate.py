@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
-from roundoff.backend.onnxrt.backend import OnnxRuntime, OnnxRuntimeBound, OnnxRuntimeRunner
+from roundoff.backend.onnxrt.backend import OnnxRuntime, OnnxRuntimeBinding, OnnxRuntimeRunner
 from roundoff.cells.cell import find_cells
 from roundoff.errors import BuildError, ConfigError, DataError, GateError, Unavailable
 from roundoff.measurement import answered, speed
@@ -160,21 +160,21 @@ def test_an_untrained_model_is_refused(tmp_path):
 
 
 def test_outputs_that_are_never_written_are_refused(fresh, monkeypatch):
-    monkeypatch.setattr(OnnxRuntimeBound, "compute", lambda self, index: None)
+    monkeypatch.setattr(OnnxRuntimeBinding, "compute", lambda self, index: None)
     with pytest.raises(GateError, match=r"[28] outputs never written"):
         run(fresh)
 
 
 @pytest.mark.parametrize(("method", "mode"), [("answer", "device-only"), ("round_trip", "end-to-end")])
 def test_a_timed_mode_that_computes_something_else_is_refused(fresh, monkeypatch, method, mode):
-    true_answer = getattr(OnnxRuntimeBound, method)
-    monkeypatch.setattr(OnnxRuntimeBound, method, lambda self, index: 1.1 * true_answer(self, index))
+    true_answer = getattr(OnnxRuntimeBinding, method)
+    monkeypatch.setattr(OnnxRuntimeBinding, method, lambda self, index: 1.1 * true_answer(self, index))
     with pytest.raises(GateError, match=rf"{mode} timed mode does not compute(.|\n)*relative error 0\.(1|09)"):
         run(fresh)
 
 
 def test_outputs_that_overflow_in_the_timed_mode_are_refused(fresh, monkeypatch):
-    monkeypatch.setattr(OnnxRuntimeBound, "answer", lambda self, index: np.full((self.batch_size, CLASSES), np.inf))
+    monkeypatch.setattr(OnnxRuntimeBinding, "answer", lambda self, index: np.full((self.batch_size, CLASSES), np.inf))
     with pytest.raises(GateError, match="not finite"):
         run(fresh)
 

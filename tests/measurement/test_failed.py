@@ -220,7 +220,7 @@ def test_what_ends_a_process_and_wrong_settings_pass_through(measure, monkeypatc
     def ended(self, runs):
         raise ConfigError("no", received=1, expected=2, fix="x") if error is ConfigError else error
 
-    monkeypatch.setattr("tests.support.faults.BrokenBound.device_only", ended)
+    monkeypatch.setattr("tests.support.faults.BrokenBinding.device_only", ended)
     with pytest.raises(error):
         measure("")
 

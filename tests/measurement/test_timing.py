@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pytest
 
-from roundoff.backend.base import Bound
+from roundoff.backend.base import Binding
 from roundoff.measurement.energy import Monitor
 from roundoff.measurement.timing import MOST_REPEATS, Interleaved, Schedule, paired_speedup
 
@@ -29,7 +29,7 @@ class Clock:
 
 
 @dataclass
-class Engine(Bound):
+class Engine(Binding):
     """Takes `ms` per run, give or take `noise`; writes down what is asked of it."""
 
     name: str

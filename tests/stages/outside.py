@@ -9,7 +9,7 @@ from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from roundoff.backend.base import Backend, Runner
-from roundoff.backend.cpu import HostBound
+from roundoff.backend.cpu import HostBinding
 from roundoff.dataset.base import Dataset, OpenDataset
 from roundoff.model.base import Model, classified, normalised_input
 from roundoff.precision.base import Precision
@@ -104,13 +104,13 @@ class ReferenceRunner(Runner):
         return self.evaluator.run(None, {"image": np.asarray(images)})[0]
 
     def bind(self, batches):
-        return ReferenceBound(self, batches)
+        return ReferenceBinding(self, batches)
 
     def close(self):
         pass
 
 
-class ReferenceBound(HostBound):
+class ReferenceBinding(HostBinding):
     def __init__(self, runner, batches):
         super().__init__(batches)
         self.runner = runner

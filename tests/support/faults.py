@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from roundoff.backend.base import Backend, Runner
-from roundoff.backend.cpu import HostBound
+from roundoff.backend.cpu import HostBinding
 from roundoff.results.build import BuildInfo
 from roundoff.results.cell import BindingInfo
 
@@ -107,7 +107,7 @@ class BrokenRunner(Runner):
         if self.backend.fault == "dies" and len(batches[0]) in self.backend.at and multiprocessing.parent_process():
             os._exit(1)  # as a segmentation fault would
         self.backend.counts.binds += 1
-        bound = BrokenBound(self.backend, batches)
+        bound = BrokenBinding(self.backend, batches)
         if bound.breaks("bind") or (bound.breaks("late_bind") and self.backend.counts.binds > 2 * self.backend.late):
             raise broken("bind")
         return bound
@@ -117,7 +117,7 @@ class BrokenRunner(Runner):
         self.closed = True
 
 
-class BrokenBound(HostBound):
+class BrokenBinding(HostBinding):
     def __init__(self, backend: Broken, batches) -> None:
         super().__init__(batches)
         self.backend, self.logits, self.timed = backend, None, False

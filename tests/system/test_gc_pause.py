@@ -84,7 +84,7 @@ def test_it_is_paused_while_an_engine_is_loaded(tmp_path, monkeypatch):
 
 def test_it_is_paused_while_an_engine_is_bound(monkeypatch):
     seen: list[bool] = []
-    monkeypatch.setattr(trt_runner, "TensorrtBound", looking(seen))
+    monkeypatch.setattr(trt_runner, "TensorrtBinding", looking(seen))
     runner = SimpleNamespace(
         _engine=None, _streams=3, _cuda_graphs=True, _bounds=[], _refuse_closed=list, _refuse_other_shape=id
     )

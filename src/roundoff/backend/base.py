@@ -83,7 +83,7 @@ class Runner(ABC):
         """Logits float32 [n, classes] of uint8 images [n, H, W, C]; any n, split as the engine needs."""
 
     @abstractmethod
-    def bind(self, batches: Sequence[Images]) -> Bound:
+    def bind(self, batches: Sequence[Images]) -> Binding:
         """Fix the batch size and lay out the inputs; timed runs rotate over `batches` (all of one size)."""
 
     def memory_mb(self) -> float | None:
@@ -108,7 +108,7 @@ class Runner(ABC):
         self.close()
 
 
-class Bound(ABC):
+class Binding(ABC):
     """An engine at one batch size with inputs and outputs in place: what gets timed. A context manager."""
 
     batch_size: int
@@ -150,7 +150,7 @@ class Bound(ABC):
     def close(self) -> None:  # noqa: B027 - nothing to free by default
         """Free what `bind` took."""
 
-    def __enter__(self) -> Bound:
+    def __enter__(self) -> Binding:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from roundoff.backend.base import Bound, Logits, Milliseconds
+from roundoff.backend.base import Binding, Logits, Milliseconds
 from roundoff.dataset.base import Images
 from roundoff.errors import ConfigError, GateError
 from roundoff.pipeline.limits import MOST_THREADS
@@ -52,7 +52,7 @@ def infer_in_chunks(images: Images, classes: int, infer: Callable[[Images], Logi
     return logits
 
 
-class HostBound(Bound):
+class HostBinding(Binding):
     """A binding on the CPU, which rotates over its inputs from one run to the next."""
 
     def __init__(self, batches: Sequence[Images]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from roundoff.backend.base import Bound, Logits
+from roundoff.backend.base import Binding, Logits
 
 REPEATS = 10
 
@@ -19,7 +19,7 @@ def spread_of(runs: list[Logits]) -> float:
     return apart / scale if scale > 0 else float("inf") if apart > 0 else 0.0
 
 
-def looked_again(bound: Bound, allowed: float) -> str:
+def looked_again(bound: Binding, allowed: float) -> str:
     """Whether runs of one input differ with nothing beside them, too: whose doing the difference is."""
     if bound.alone_words is None:
         return "they ran one after the other, with nothing beside them: the runtime itself is not deterministic here"

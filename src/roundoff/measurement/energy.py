@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from roundoff.backend.base import Bound
+from roundoff.backend.base import Binding
 from roundoff.errors import Unavailable
 from roundoff.results.cell import Energy
 from roundoff.results.message import Message, as_message, message
@@ -193,7 +193,7 @@ def _nvml(uuid: str) -> tuple[Any, Any]:
 
 
 def energy_per_image(
-    bound: Bound, meter: Meter, least_seconds: float, clock: Callable[[], float] = time.perf_counter
+    bound: Binding, meter: Meter, least_seconds: float, clock: Callable[[], float] = time.perf_counter
 ) -> Energy:
     """Stream for at least `least_seconds` and divide the counter's difference by the images; idle power is included."""
     runs, used, seconds = 1, 0.0, 0.0

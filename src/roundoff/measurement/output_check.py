@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from roundoff.backend.base import Bound
+from roundoff.backend.base import Binding
 from roundoff.backend.repeats import REPEATS, looked_again, spread_of
 from roundoff.errors import GateError, UnsteadyError, noted
 from roundoff.measurement.accuracy import Logits, relative_error
@@ -45,7 +45,7 @@ def repeat_tolerance(own_error: float | None) -> float:
     return max(SAME_OUTPUT, min(MOST_REPEAT, 2 * (own_error or 0.0)))
 
 
-def check_outputs(cell: str, bound: Bound, expected: Logits, own_error: float | None) -> Answers:
+def check_outputs(cell: str, bound: Binding, expected: Logits, own_error: float | None) -> Answers:
     """Poison the outputs, run in either timed mode, ten times on one input, and compare.
 
     `expected` are the accuracy run's logits [input_buffers × batch, classes], `own_error` the cell's relative error.
@@ -57,7 +57,7 @@ def check_outputs(cell: str, bound: Bound, expected: Logits, own_error: float | 
         return _checked(bound, expected, tolerance(own_error), repeat_tolerance(own_error))
 
 
-def _checked(bound: Bound, expected: Logits, most: float, most_spread: float) -> Answers:
+def _checked(bound: Binding, expected: Logits, most: float, most_spread: float) -> Answers:
     found = {}
     for mode, transfers in MODES:
         bound.poison()
@@ -91,7 +91,7 @@ def _whole(mode: str, outputs: list[Logits], expected: Logits) -> Logits:
     return found
 
 
-def _compared(mode: str, bound: Bound, found: Logits, expected: Logits, most: float) -> float:
+def _compared(mode: str, bound: Binding, found: Logits, expected: Logits, most: float) -> float:
     error = relative_error(found, expected) or 0.0
     if error > most:
         raise GateError(
@@ -103,7 +103,7 @@ def _compared(mode: str, bound: Bound, found: Logits, expected: Logits, most: fl
     return error
 
 
-def _alone_against(bound: Bound, expected: Logits, most: float) -> str:
+def _alone_against(bound: Binding, expected: Logits, most: float) -> str:
     """What a run with nothing beside it shows of the first input; empty where the timed modes are that already."""
     if bound.alone_words is None:
         return ""
@@ -112,7 +112,7 @@ def _alone_against(bound: Bound, expected: Logits, most: float) -> str:
     return f"; {bound.alone_words} the engine answers {alike} (relative error {error:.3g})"
 
 
-def _unsteady(bound: Bound, spread: float, allowed: float) -> UnsteadyError:
+def _unsteady(bound: Binding, spread: float, allowed: float) -> UnsteadyError:
     raised = UnsteadyError(
         message("runs_differ", runs=REPEATS),
         received=f"relative difference up to {spread:.3g}; {looked_again(bound, allowed)}",

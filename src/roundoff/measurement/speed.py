@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from roundoff.backend.base import Bound, Runner
+from roundoff.backend.base import Binding, Runner
 from roundoff.cells.cell import REFERENCE_PRECISION
 from roundoff.dataset.base import Images
 from roundoff.errors import ConfigError
@@ -152,7 +152,7 @@ class _Bench:
         return [name for name in names if name not in self.missing]
 
     @contextmanager
-    def fresh(self, names: Sequence[str]) -> Iterator[Mapping[str, Bound]]:
+    def fresh(self, names: Sequence[str]) -> Iterator[Mapping[str, Binding]]:
         """The named entries, their engines newly loaded, builds in turn.
 
         After the first time, still warm, each says how it runs, and the outputs of each build are checked once.
@@ -165,7 +165,7 @@ class _Bench:
         self.loads += 1
         random, blocks = np.random.default_rng((self.plan.seed, self.loads)), []
         with ExitStack() as stack:
-            bounds: dict[str, Bound] = {}
+            bounds: dict[str, Binding] = {}
             for cell, sizes in wanted.items():
                 blocks.append(scatter(random))
                 bounds |= self._opened(cell, builds[cell], sizes, stack)
@@ -174,7 +174,7 @@ class _Bench:
                 if name not in self.missing:
                     self._look_after(name, builds[name.rsplit("/batch_", 1)[0]], bound)
 
-    def _look_after(self, name: str, build: Path, bound: Bound) -> None:
+    def _look_after(self, name: str, build: Path, bound: Binding) -> None:
         """What a binding tells of itself, and its outputs after it was timed."""
         if name not in self.info:
             with self._tolerated([name], message("doing_looking")):
@@ -183,9 +183,9 @@ class _Bench:
             self._check_outputs(name, self.loaders[name.rsplit("/batch_", 1)[0]], bound)
             self.checked_after.add((name, build))
 
-    def _opened(self, name: str, build: Path, sizes: Sequence[int], stack: ExitStack) -> dict[str, Bound]:
+    def _opened(self, name: str, build: Path, sizes: Sequence[int], stack: ExitStack) -> dict[str, Binding]:
         """Loaded and bound to the batch sizes that fit, each as an entry; the others' rows say why they do not."""
-        entries, bounds = [entry_name(name, size) for size in sizes], dict[str, Bound]()
+        entries, bounds = [entry_name(name, size) for size in sizes], dict[str, Binding]()
         with self._tolerated(entries, message("doing_loading"), build):
             runner = self._loaded(name, build)
             stack.callback(self._free, entries, runner)
@@ -194,7 +194,7 @@ class _Bench:
                 self.memory_mb[name] = runner.memory_mb()
         return {entry: bound for entry, bound in bounds.items() if entry not in self.missing}
 
-    def _free(self, entries: Sequence[str], resource: Runner | Bound) -> None:
+    def _free(self, entries: Sequence[str], resource: Runner | Binding) -> None:
         with self._tolerated(entries, message("doing_freeing")):
             resource.close()
 
@@ -204,7 +204,9 @@ class _Bench:
         self.load_ms[name].append(1e3 * (time.perf_counter() - started))
         return runner
 
-    def _bind(self, name: str, build: Path, runner: Runner, sizes: Sequence[int], stack: ExitStack) -> dict[str, Bound]:
+    def _bind(
+        self, name: str, build: Path, runner: Runner, sizes: Sequence[int], stack: ExitStack
+    ) -> dict[str, Binding]:
         bounds = {}
         for size in sizes:
             entry = entry_name(name, size)
@@ -244,7 +246,7 @@ class _Bench:
     def _batches(self, size: int) -> list[Images]:
         return [np.ascontiguousarray(self.images[row]) for row in self.inputs[size]]
 
-    def _check_outputs(self, entry: str, answered: Answered, bound: Bound) -> None:
+    def _check_outputs(self, entry: str, answered: Answered, bound: Binding) -> None:
         expected = np.concatenate([answered.logits[row] for row in self.inputs[bound.batch_size]])
         with self._tolerated([entry], message("doing_outputs")):
             found = check_outputs(answered.name, bound, expected, answered.relative_error)

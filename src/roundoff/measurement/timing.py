@@ -16,13 +16,13 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from roundoff.backend.base import Bound, Milliseconds
+from roundoff.backend.base import Binding, Milliseconds
 from roundoff.measurement.statistics import Interval, median_interval
 from roundoff.results.values import StopReason
 from roundoff.system.gc_pause import collector_paused
 
 Clock = Callable[[], float]
-Fresh = Callable[[Sequence[str]], AbstractContextManager[Mapping[str, Bound]]]
+Fresh = Callable[[Sequence[str]], AbstractContextManager[Mapping[str, Binding]]]
 Found = TypeVar("Found")
 MODES = 3
 CHECK_EVERY = 1.25
@@ -192,7 +192,7 @@ class Interleaved:
         self._forget(set(names) - set(bounds))
         return list(bounds)
 
-    def _attempt(self, bounds: dict[str, Bound], name: str, run: Callable[[str, Bound], Found]) -> Found | None:
+    def _attempt(self, bounds: dict[str, Binding], name: str, run: Callable[[str, Binding], Found]) -> Found | None:
         """What `run` returns; None where it raises, and the entry then takes part in `bounds` no more."""
         try:
             return run(name, bounds[name])
@@ -205,7 +205,7 @@ class Interleaved:
         self.timings = {name: timing for name, timing in self.timings.items() if name not in gone}
         self.references = {a: b for a, b in self.references.items() if not gone & {a, b}}
 
-    def _warm_up(self, name: str, bound: Bound) -> None:
+    def _warm_up(self, name: str, bound: Binding) -> None:
         """Run uncounted: at the first load in full, which also shows how long a run takes.
 
         Later loads warm up for as many runs, or a quarter of the time where that is shorter.
@@ -252,7 +252,7 @@ class Interleaved:
         """Of all modes, those included that are not counted."""
         return MODES * self._runs[name] + (MODES - 1) * self._settling[name]
 
-    def _round(self, bounds: dict[str, Bound], order: Sequence[str]) -> None:
+    def _round(self, bounds: dict[str, Binding], order: Sequence[str]) -> None:
         for repeat in range(MOST_REPEATS + 1):
             self.repeated_rounds += repeat > 0
             with collector_paused():
@@ -263,7 +263,7 @@ class Interleaved:
             if block is not None:
                 self.timings[name].blocks.append(block)
 
-    def _block(self, name: str, bound: Bound) -> Block:
+    def _block(self, name: str, bound: Binding) -> Block:
         # Runs that meet cold caches, counted, would weigh more the fewer runs an engine has in a slice.
         runs, first = self._runs[name], self._settling[name]
         started = self.clock()

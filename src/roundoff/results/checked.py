@@ -24,17 +24,12 @@ def checked(kind: type[T], content: object, where: str, complete: bool = True) -
         found = msgspec.convert(_gathered(content), kind)
     except msgspec.ValidationError as error:
         raise DataError(
-            f"{where} holds what cannot be", received=str(error), expected=f"a {_name(kind)}", fix=REMEDY
+            f"{where} holds what cannot be", received=str(error), expected=f"a {kind.__name__}", fix=REMEDY
         ) from error
     absent = next(_absent(as_json(found), content), None) if complete else None
     if absent is not None:
-        raise DataError(f"{where} lacks a key", received=f"no {absent}", expected=f"a {_name(kind)}", fix=REMEDY)
+        raise DataError(f"{where} lacks a key", received=f"no {absent}", expected=f"a {kind.__name__}", fix=REMEDY)
     return found
-
-
-def _name(kind: type[object]) -> str:
-    """Of `dict[str, Thing]`, too."""
-    return str(getattr(kind, "__args__", (kind,))[-1].__name__)
 
 
 def as_json(result: object) -> Any:

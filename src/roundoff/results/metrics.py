@@ -53,8 +53,11 @@ def metrics_from(files: Mapping[str, object]) -> Metrics:
     for name, content in contents.items():
         body = {key: value for key, value in content.items() if key not in HEAD}
         for precision, backends in ({name: body} if name != MORE else body).items():
-            found = checked(dict[str, CellMetrics], backends, f"{name}.json ({precision})", complete)
-            cells |= {f"{precision}/{backend}": cell for backend, cell in found.items()}
+            if not isinstance(backends, dict):
+                raise _foreign(name, f"{precision}: {backends!r}")
+            for backend, cell in backends.items():
+                where = f"{name}.json ({precision}/{backend})"
+                cells[f"{precision}/{backend}"] = checked(CellMetrics, cell, where, complete)
     return Metrics(platform=head.platform, reference=head.reference, method=head.method, cells=cells)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from roundoff.backend.trt import binding as trt_bound
 from roundoff.backend.trt import cuda
-from roundoff.backend.trt.binding import TensorrtBound
+from roundoff.backend.trt.binding import TensorrtBinding
 from roundoff.backend.trt.library import make_log
 from roundoff.backend.trt.runner import TensorrtRunner
 from roundoff.cells.cell import Cell
@@ -122,7 +122,7 @@ def test_energy_that_finds_no_memory_any_more_says_so(measure, monkeypatch):
 
 def test_a_batch_size_whose_runs_differ_has_failed_and_the_rest_stands(measure, monkeypatch):
     """As TensorRT-RTX 1.6.1 does on an H200 in FP32 at batch 1."""
-    alike = TensorrtBound.outputs
+    alike = TensorrtBinding.outputs
 
     def differing(self, transfers):
         found = alike(self, transfers)
@@ -131,7 +131,7 @@ def test_a_batch_size_whose_runs_differ_has_failed_and_the_rest_stands(measure, 
             found[0] = self.lanes[0].host_logits.array.copy()
         return found
 
-    monkeypatch.setattr(TensorrtBound, "outputs", differing)
+    monkeypatch.setattr(TensorrtBinding, "outputs", differing)
     rows = measure(10 * ENGINE)
     for row in rows.values():
         assert timed(row) == [False, True]
@@ -143,7 +143,7 @@ def test_a_batch_size_whose_runs_differ_has_failed_and_the_rest_stands(measure, 
 
 
 def test_a_run_that_cuda_refuses_in_the_middle_frees_all_and_the_rest_stands(measure, monkeypatch):
-    device_only, runs = TensorrtBound.device_only, []
+    device_only, runs = TensorrtBinding.device_only, []
 
     def refused(self, count):
         runs.append(count)
@@ -151,7 +151,7 @@ def test_a_run_that_cuda_refuses_in_the_middle_frees_all_and_the_rest_stands(mea
             raise cuda.CudaError("cudaGraphLaunch", "cudaErrorLaunchFailure", "unspecified launch failure")
         return device_only(self, count)
 
-    monkeypatch.setattr(TensorrtBound, "device_only", refused)
+    monkeypatch.setattr(TensorrtBinding, "device_only", refused)
     for row in measure(10 * ENGINE).values():  # the fixture holds that nothing is left on the device
         assert timed(row) == [True, False]
         assert row.batches[8].detail.startswith("CudaError: cudaGraphLaunch: cudaErrorLaunchFailure")

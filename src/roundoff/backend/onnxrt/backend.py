@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from roundoff.backend.base import Backend, Bound, Logits, Runner, Source
-from roundoff.backend.cpu import HostBound, check_threads, infer_in_chunks
+from roundoff.backend.base import Backend, Binding, Logits, Runner, Source
+from roundoff.backend.cpu import HostBinding, check_threads, infer_in_chunks
 from roundoff.backend.onnxrt.layers import layer_types, note
 from roundoff.backend.onnxrt.probes import (
     PROVIDERS,
@@ -147,8 +147,8 @@ class OnnxRuntimeRunner(Runner):
     def infer(self, images: Images) -> Logits:
         return infer_in_chunks(images, self._classes, self._run)
 
-    def bind(self, batches: Sequence[Images]) -> Bound:
-        return OnnxRuntimeBound(self._session, batches, self._classes, self._threads)
+    def bind(self, batches: Sequence[Images]) -> Binding:
+        return OnnxRuntimeBinding(self._session, batches, self._classes, self._threads)
 
     def close(self) -> None:
         self._session = None
@@ -158,7 +158,7 @@ class OnnxRuntimeRunner(Runner):
         return logits
 
 
-class OnnxRuntimeBound(HostBound):
+class OnnxRuntimeBinding(HostBinding):
     """Inputs and outputs bound once, each input with its own output buffer."""
 
     def __init__(self, session: Any, batches: Sequence[Images], classes: int, threads: int) -> None:

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from roundoff.backend.base import Backend, Bound, Logits, Runner, Source
-from roundoff.backend.cpu import HostBound, check_threads, infer_in_chunks
+from roundoff.backend.base import Backend, Binding, Logits, Runner, Source
+from roundoff.backend.cpu import HostBinding, check_threads, infer_in_chunks
 from roundoff.backend.tflite.convert import keras_on_tensorflow, tflite_from_keras
 from roundoff.dataset.base import Images
 from roundoff.errors import BuildError, Unavailable
@@ -82,8 +82,8 @@ class LiteRTRunner(Runner):
     def infer(self, images: Images) -> Logits:
         return infer_in_chunks(images, self._classes, self._run)
 
-    def bind(self, batches: Sequence[Images]) -> Bound:
-        return LiteRTBound(self._path, self._threads, batches)
+    def bind(self, batches: Sequence[Images]) -> Binding:
+        return LiteRTBinding(self._path, self._threads, batches)
 
     def close(self) -> None:
         self._sized = None
@@ -94,7 +94,7 @@ class LiteRTRunner(Runner):
         return self._sized.round_trip(images)
 
 
-class LiteRTBound(HostBound):
+class LiteRTBinding(HostBinding):
     """An interpreter of one batch size; an input is copied into it before each run."""
 
     def __init__(self, path: Path, threads: int, batches: Sequence[Images]) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from roundoff.backend.base import Bound, Logits, Milliseconds
+from roundoff.backend.base import Binding, Logits, Milliseconds
 from roundoff.backend.repeats import looked_again
-from roundoff.backend.trt.buffers import Lane
+from roundoff.backend.trt.buffers import IoBuffers
 from roundoff.backend.trt.context import SCRATCH, Context, Engine, freed_on_failure
 from roundoff.backend.trt.cuda import CudaError, Event, Owner, Stream, copy_to_device, copy_to_host
 from roundoff.dataset.base import Images
@@ -23,7 +23,7 @@ WARM_S = 0.2
 LANES_AGREE = 0.01  # relative; kernels that add in no fixed order differ by their type's rounding, under it
 
 
-class TensorrtBound(Bound):
+class TensorrtBinding(Binding):
     """Inputs lie in pinned host memory; input i is served by lane i, and lanes share the streams in turn.
 
     There are at least as many lanes as streams, so that the throughput run keeps every stream busy even when all
@@ -38,7 +38,7 @@ class TensorrtBound(Bound):
         batches: Sequence[Images],
         streams: int,
         cuda_graphs: bool,
-        on_close: Callable[[TensorrtBound], None],
+        on_close: Callable[[TensorrtBinding], None],
     ) -> None:
         self.batch_size, self.inputs = len(batches[0]), len(batches)
         self.engine, self._on_close = engine, on_close
@@ -55,7 +55,7 @@ class TensorrtBound(Bound):
             ]
             count = streams * -(-self.inputs // streams)
             self.lanes = [
-                Lane(owner, contexts[i % streams], batches[i % self.inputs], engine.classes) for i in range(count)
+                IoBuffers(owner, contexts[i % streams], batches[i % self.inputs], engine.classes) for i in range(count)
             ]
             self.events: list[Event] = [owner.own(Event()) for _ in range(EVENTS + 1)]
             if cuda_graphs:
@@ -201,12 +201,14 @@ class TensorrtBound(Bound):
                     stream.synchronize()
                 self.lanes.clear()
 
-    def _next_lane(self) -> Lane:
+    def _next_lane(self) -> IoBuffers:
         lane = self.lanes[self._turn]
         self._turn = (self._turn + 1) % len(self.lanes)
         return lane
 
-    def _device_ms(self, runs: int, launch: Callable[[Lane, Stream], None], graphs: bool | None = None) -> Milliseconds:
+    def _device_ms(
+        self, runs: int, launch: Callable[[IoBuffers, Stream], None], graphs: bool | None = None
+    ) -> Milliseconds:
         found = np.empty(runs)
         graphs = self.no_graph_reason is None if graphs is None else graphs
         with SCRATCH.running:
@@ -215,7 +217,7 @@ class TensorrtBound(Bound):
                 found[first : first + part] = self._between_events(part, launch, graphs)
         return found
 
-    def _between_events(self, runs: int, launch: Callable[[Lane, Stream], None], graphs: bool) -> Milliseconds:
+    def _between_events(self, runs: int, launch: Callable[[IoBuffers, Stream], None], graphs: bool) -> Milliseconds:
         # Without graphs a lane computes on its own context's stream: take the lanes of the first stream alone then.
         stream = self.streams[0]
         launch(self.lanes[0], stream)  # keeps the device busy while the host gets ahead of it

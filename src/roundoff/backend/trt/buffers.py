@@ -20,7 +20,7 @@ from roundoff.dataset.base import Images
 NAN_BYTE = 255  # a float32 of such bytes is NaN
 
 
-class Lane:
+class IoBuffers:
     """One input with its own buffers, on one context: pinned host and device memory for images and logits."""
 
     def __init__(self, owner: Owner, context: Context, images: Images, classes: int) -> None:

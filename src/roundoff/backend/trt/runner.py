@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from roundoff.backend.base import Bound, Logits, Runner
+from roundoff.backend.base import Binding, Logits, Runner
 from roundoff.backend.cpu import check_batches
 from roundoff.backend.trt import cuda
-from roundoff.backend.trt.binding import TensorrtBound
-from roundoff.backend.trt.buffers import Lane
+from roundoff.backend.trt.binding import TensorrtBinding
+from roundoff.backend.trt.buffers import IoBuffers
 from roundoff.backend.trt.context import SCRATCH, Context, Engine, freed_on_failure
 from roundoff.backend.trt.cuda import Owner, Stream
 from roundoff.backend.trt.inspect import decides, layers_from_inspector, refuse_false_claim, summarize
@@ -49,7 +49,7 @@ class TensorrtRunner(Runner):
         self.device = cuda.use_first_device()
         self._build, self.cache_file = build, cache_file
         self._streams, self._cuda_graphs = streams, cuda_graphs
-        self._bounds: list[TensorrtBound] = []
+        self._bounds: list[TensorrtBinding] = []
         self._largest_binding = 0
         free = cuda.free_bytes()
         self._kept = read_cache(cache_file)
@@ -65,7 +65,7 @@ class TensorrtRunner(Runner):
             if not self._engine.cache_was_warm:
                 self._replace_kernels()
 
-    def _inference_lane(self, owner: Owner) -> tuple[Lane, int]:
+    def _inference_lane(self, owner: Owner) -> tuple[IoBuffers, int]:
         """What `infer` runs on, and the device memory that was taken for its buffers and scratch."""
         (block,) = SCRATCH.take(self._engine.scratch_bytes(self._chunk), 1)
         owner.callback(SCRATCH.give_back, [block])
@@ -73,7 +73,7 @@ class TensorrtRunner(Runner):
         stream = owner.own(Stream())
         context = owner.own(Context(self._engine, self._chunk, stream, block))
         nothing = np.zeros((self._chunk, *self._engine.image_shape), np.uint8)
-        lane = Lane(owner, context, nothing, self._engine.classes)
+        lane = IoBuffers(owner, context, nothing, self._engine.classes)
         lane.enqueue_round_trip()
         stream.synchronize()
         return lane, taken + lane.bytes
@@ -93,13 +93,13 @@ class TensorrtRunner(Runner):
                 logits[start : start + len(part)] = lane.host_logits.array[: len(part)]
         return logits
 
-    def bind(self, batches: Sequence[Images]) -> Bound:
+    def bind(self, batches: Sequence[Images]) -> Binding:
         self._refuse_closed()
         check_batches(batches)
         for batch in batches:
             self._refuse_other_shape(batch)
         with collector_paused():
-            bound = TensorrtBound(self._engine, batches, self._streams, self._cuda_graphs, self._bounds.remove)
+            bound = TensorrtBinding(self._engine, batches, self._streams, self._cuda_graphs, self._bounds.remove)
             self._bounds.append(bound)
             self._largest_binding = max(self._largest_binding, bound.device_bytes)
             self._keep_kernels()
