@@ -12,7 +12,7 @@ import pytest
 from roundoff.backend.onnxrt.backend import OnnxRuntime, OnnxRuntimeBinding, OnnxRuntimeRunner
 from roundoff.cells.cell import find_cells
 from roundoff.errors import BuildError, ConfigError, DataError, GateError, Unavailable
-from roundoff.measurement import answered, speed
+from roundoff.measurement import answered, bench
 from roundoff.precision.fp32 import Fp32
 from roundoff.results.build import Builds, LayerTypes
 from roundoff.results.checked import as_json
@@ -272,7 +272,7 @@ def test_a_batch_size_that_does_not_fit_is_a_row_and_the_others_stand(fresh, mon
 
 def test_each_timed_load_of_an_engine_has_its_memory_moved(fresh, monkeypatch):
     sizes = []
-    monkeypatch.setattr(speed, "scatter", lambda random: sizes.append(random.integers(10**9)) or [])
+    monkeypatch.setattr(bench, "scatter", lambda random: sizes.append(random.integers(10**9)) or [])
     run(fresh)
     assert len(sizes) >= 2 * QUICK.min_loads
     assert len(set(sizes)) == len(sizes)

@@ -8,8 +8,8 @@ import onnxruntime as ort
 import pytest
 
 from roundoff.errors import ConfigError, GateError, RoundoffError, UnsteadyError
+from roundoff.measurement import bench
 from roundoff.measurement import evaluate as evaluation
-from roundoff.measurement import speed
 from roundoff.precision.fp32 import Fp32
 from roundoff.results.checked import as_json
 from roundoff.results.message import message
@@ -126,7 +126,7 @@ def test_the_spread_of_ten_runs_is_in_every_row(measure):
 
 
 def test_what_differs_in_the_control_alone_has_failed_in_its_twin_too(project, answers, monkeypatch):
-    check, seen = speed.check_outputs, []
+    check, seen = bench.check_outputs, []
 
     def second_time(cell, bound, *more):
         seen.append(bound.batch_size)
@@ -136,7 +136,7 @@ def test_what_differs_in_the_control_alone_has_failed_in_its_twin_too(project, a
             raise raised
         return check(cell, bound, *more)
 
-    monkeypatch.setattr(speed, "check_outputs", second_time)
+    monkeypatch.setattr(bench, "check_outputs", second_time)
     row = run(project, QUICK, {SOUND: BACKENDS[SOUND]})[f"fp32/{SOUND}"]
     assert (row.batches[1].status, row.batches[1].repeat_spread) == ("failed", 0.05)
     assert row.batches[4].device_p50_ms > 0
@@ -229,8 +229,8 @@ def test_energy_that_raises_is_a_reason(measure, monkeypatch):
     def lost(*arguments):
         raise RuntimeError("counter lost")
 
-    monkeypatch.setattr(speed, "meter_for", lambda device: None)
-    monkeypatch.setattr(speed, "energy_per_image", lost)
+    monkeypatch.setattr(bench, "meter_for", lambda device: None)
+    monkeypatch.setattr(bench, "energy_per_image", lost)
     rows = measure("")
     assert whole(rows["fp32/broken"])
     assert str(rows["fp32/broken"].energy.reason) == "measuring energy failed: RuntimeError: counter lost"

@@ -13,8 +13,9 @@ from roundoff.cells.cell import Cell
 from roundoff.errors import GateError, Unavailable
 from roundoff.measurement.answered import Answered
 from roundoff.measurement.multi_gpu import Share, dealt, equal_gpus, measure_share
+from roundoff.measurement.plan import CellSpeed
 from roundoff.measurement.put_together import merged_speeds
-from roundoff.measurement.speed import CellSpeed, DeviceSpeed
+from roundoff.measurement.speed import DeviceSpeed
 from roundoff.results.cell import Batch, CellMetrics, Energy
 from roundoff.results.run import Device
 

@@ -13,6 +13,7 @@ from roundoff.backend.cpu import HostBinding
 from roundoff.dataset.base import Dataset, OpenDataset
 from roundoff.model.base import Model, classified, normalised_input
 from roundoff.precision.base import Precision
+from roundoff.results.build import BuildInfo
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Reference(Backend):
 
     def build(self, source, directory):
         onnx.save(onnx.load(source.graph), directory / self.artifact)
-        return {"layer_types": None}
+        return BuildInfo()
 
     def load(self, directory):
         return ReferenceRunner(ReferenceEvaluator(str(directory / self.artifact)))

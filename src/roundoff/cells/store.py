@@ -26,9 +26,9 @@ from roundoff.cells.sidecar import (
     write_cell,
 )
 from roundoff.dataset.base import Images
-from roundoff.errors import Unavailable, noted
+from roundoff.errors import BuildError, Unavailable, noted
 from roundoff.precision.base import Precision
-from roundoff.results.build import BuildMetrics, Builds
+from roundoff.results.build import BuildInfo, BuildMetrics, Builds
 from roundoff.results.message import Message, as_message, message
 from roundoff.results.shortfall import Shortfall, tolerated
 from roundoff.system import own
@@ -238,6 +238,7 @@ def _built(
         start = time.perf_counter()
         info = backend.build(source, directory)
         build_s = time.perf_counter() - start
+        _refuse_foreign(backend, info)
         different = _build_again(backend, source, directory)
     files = {
         path.relative_to(directory).as_posix(): StoredFile(sha256=sha256_of(path), bytes=path.stat().st_size)
@@ -253,6 +254,16 @@ def _built(
         build_info=replace(info, multiplications=None),
     )
     return sidecar, build_s
+
+
+def _refuse_foreign(backend: Backend, info: object) -> None:
+    if not isinstance(info, BuildInfo):
+        raise BuildError(
+            f"{type(backend).__name__}.build does not return what a build is told by",
+            received=type(info).__name__,
+            expected="a roundoff.results.build.BuildInfo",
+            fix="return BuildInfo(...), all fields of which may be left out",
+        )
 
 
 def _build_again(backend: Backend, source: Source, directory: Path) -> int:

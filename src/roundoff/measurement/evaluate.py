@@ -17,9 +17,10 @@ from roundoff.errors import ConfigError
 from roundoff.measurement.accuracy import chance_level, refuse_chance_level
 from roundoff.measurement.answered import AccuracyRun, Answered, Missing, infer
 from roundoff.measurement.multi_gpu import equal_gpus, measure_on_several
+from roundoff.measurement.plan import SpeedPlan
 from roundoff.measurement.put_together import Parts, accuracies_of, merged_speeds, put_together, refuse_empty
 from roundoff.measurement.reference import choose_reference, no_reference, with_effective_precision
-from roundoff.measurement.speed import DeviceSpeed, SpeedPlan, measure_device
+from roundoff.measurement.speed import DeviceSpeed, measure_device
 from roundoff.measurement.statistics import FEWEST_FOR_MEDIAN_INTERVAL
 from roundoff.measurement.timing import Schedule, Timing
 from roundoff.pipeline.limits import MOST_BATCH, MOST_BATCH_SIZES, MOST_LOADS, MOST_SECONDS, check_seed

@@ -17,7 +17,8 @@ from roundoff.dataset.base import Prepared
 from roundoff.errors import GateError
 from roundoff.measurement.answered import Answered
 from roundoff.measurement.latency import batch_without_figures
-from roundoff.measurement.speed import CellSpeed, DeviceSpeed, SpeedPlan, measure_device
+from roundoff.measurement.plan import CellSpeed, SpeedPlan
+from roundoff.measurement.speed import DeviceSpeed, measure_device
 from roundoff.results.cell import Energy
 from roundoff.results.message import message
 from roundoff.results.run import Device

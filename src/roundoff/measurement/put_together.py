@@ -10,7 +10,8 @@ from roundoff.dataset.base import Labels
 from roundoff.errors import GateError
 from roundoff.measurement.accuracy import accuracy
 from roundoff.measurement.answered import Answered
-from roundoff.measurement.speed import CellSpeed, DeviceSpeed
+from roundoff.measurement.plan import CellSpeed
+from roundoff.measurement.speed import DeviceSpeed
 from roundoff.results.cell import Accuracy, Batch, CellMetrics, Energy
 from roundoff.results.message import Message, message
 from roundoff.results.shortfall import Shortfall

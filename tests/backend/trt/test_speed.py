@@ -15,9 +15,10 @@ from roundoff.backend.trt.library import make_log
 from roundoff.backend.trt.runner import TensorrtRunner
 from roundoff.cells.cell import Cell
 from roundoff.errors import Unavailable
-from roundoff.measurement import speed
+from roundoff.measurement import bench
 from roundoff.measurement.answered import Answered
-from roundoff.measurement.speed import CellSpeed, SpeedPlan, measure_device
+from roundoff.measurement.plan import CellSpeed, SpeedPlan
+from roundoff.measurement.speed import measure_device
 from roundoff.measurement.timing import Schedule
 from roundoff.results.build import BuildInfo
 from roundoff.results.cell import CellMetrics, Energy
@@ -109,12 +110,12 @@ def test_an_engine_that_does_not_load_at_all_any_more_is_a_row(measure):
 
 
 def test_energy_that_finds_no_memory_any_more_says_so(measure, monkeypatch):
-    monkeypatch.setattr(speed, "meter_for", lambda device: None)
+    monkeypatch.setattr(bench, "meter_for", lambda device: None)
 
     def taken(*arguments):
         raise Unavailable("no memory left for the engine")
 
-    monkeypatch.setattr(speed, "energy_per_image", taken)
+    monkeypatch.setattr(bench, "energy_per_image", taken)
     row = measure(10 * ENGINE, ["fp32"])["fp32/gpu"]
     assert row.energy == Energy(reason=verbatim("no memory left for the engine"))
     assert timed(row) == [True, True]

@@ -1,0 +1,35 @@
+"""What of speed is to be measured, and what is found of one cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from roundoff.measurement.timing import Schedule
+from roundoff.results.cell import Batch, Energy
+
+
+@dataclass(frozen=True)
+class SpeedPlan:
+    """What to time: batch sizes, input buffers, seconds of energy, whether with an A/A control; and its lock.
+
+    With `strict` the first failure ends it; else what fails is a row, and the others go on.
+    """
+
+    schedule: Schedule
+    batch_sizes: list[int]
+    input_buffers: int
+    energy_seconds: float
+    aa_control: bool
+    seed: int
+    strict: bool = False
+    lock_directory: str | None = None
+
+
+@dataclass(frozen=True)
+class CellSpeed:
+    """What timing finds of one cell: the part of its metrics that `CellMetrics` names alike."""
+
+    load_ms: float | None = None
+    memory_mb: float | None = None
+    energy: Energy = field(default_factory=Energy)
+    batches: dict[int, Batch] = field(default_factory=dict)
