@@ -8,8 +8,10 @@ import numpy as np
 
 from roundoff.measurement.statistics import Interval
 from roundoff.measurement.timing import Interleaved, paired_speedup
-from roundoff.verdict.decide import Target
+from roundoff.results.cell import Speedup
+from roundoff.results.run import AaControl, Device, Method
 from roundoff.verdict.ranking import noise_floor, speed_difference
+from roundoff.verdict.requirements import Target
 
 FP32, CANDIDATE, CONTROL = "fp32_", "candidate_", "control_"
 
@@ -23,12 +25,15 @@ def called(loops: Sequence[Interleaved], pairs: Iterable[int]) -> dict[str, floa
     """Shares of the comparisons that call a candidate slower, faster, different; the noise floor is the product's."""
     answers = []
     for loop in loops:
-        control = speedup(loop, f"{CONTROL}0").value
-        batch = {"speedup": control, "end_to_end_speedup": control}
-        report = {"cells": ["candidate"], "control": {"batch_1": batch}}
-        floor = noise_floor({"devices": {"here": report}}, 1, Target().speed_margin)
+        floor = noise_floor(_method(speedup(loop, f"{CONTROL}0").value), 1, Target().speed_margin, "candidate")
         for pair in pairs:
             found = speedup(loop, f"{CANDIDATE}{pair}")
             answers.append(speed_difference(found.low, found.high, floor))
     slower, faster = (float(np.mean([answer == which for answer in answers])) for which in ("slower", "faster"))
     return {"called_different": slower + faster, "called_slower": slower, "called_faster": faster}
+
+
+def _method(control: float) -> Method:
+    """One device, on which FP32 against itself came out at the ratio `control`."""
+    twin = AaControl(cell="fp32", batches={1: Speedup(speedup=control, end_to_end_speedup=control)})
+    return Method(devices={"here": Device(cells=["candidate"], aa_control=twin)})

@@ -11,9 +11,10 @@ from roundoff.pipeline.config import component
 from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving
 from roundoff.report.report import Report
+from roundoff.results.metrics import read_metrics, write_verdict
 from roundoff.revisions.read import Sources
-from roundoff.system.files import write_json
-from roundoff.verdict.decide import Target, decide, read_metrics
+from roundoff.verdict.decide import decide
+from roundoff.verdict.requirements import Target
 
 
 @stage
@@ -28,7 +29,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
     )
     verdict = decide(read_metrics(sources.metrics), component(cfg.verdict, Target))
     metrics = workspace.output(cfg.paths.metrics)
-    write_json(metrics / "verdict.json", verdict)
+    write_verdict(verdict, metrics)
     component(cfg.report, Report).run(sources, verdict, metrics, workspace.output(cfg.paths.plots))
 
 

@@ -6,11 +6,11 @@ from string import Formatter
 
 import pytest
 
-import roundoff.report
+import roundoff
 from roundoff.errors import ConfigError
 from roundoff.results.message import LANGUAGES, Words
 
-SOURCE = "\n".join(path.read_text() for path in Path(roundoff.report.__path__[0]).rglob("*.py"))
+SOURCE = "\n".join(path.read_text() for path in Path(roundoff.__path__[0]).rglob("*.py"))
 
 
 def placeholders(sentence):

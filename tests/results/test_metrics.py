@@ -142,6 +142,11 @@ def test_what_is_no_object_is_refused(content):
             read()
 
 
+def test_missing_metrics_are_named(tmp_path):
+    with pytest.raises(DataError, match=r"no fp32\.json in"):
+        read_metrics(tmp_path)
+
+
 def test_files_of_different_runs_are_refused(written):
     other = copy.deepcopy(written["int8"])
     other["platform"]["id"] = "def"

@@ -14,9 +14,11 @@ import pytest
 
 from roundoff.measurement.accuracy import accuracy
 from roundoff.report.report import Report
+from roundoff.results.metrics import read_metrics
 from roundoff.revisions.read import Evidence, Sources, read_evidence
 from roundoff.system.files import read_json, write_json
-from roundoff.verdict.decide import Target, decide, read_metrics
+from roundoff.verdict.decide import decide
+from roundoff.verdict.requirements import Target
 
 CLASSES = [str(digit) for digit in range(10)]
 NO_GPU = "the engine needs an NVIDIA GPU, and this machine has none"

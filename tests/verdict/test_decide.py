@@ -1,170 +1,146 @@
-"""Verdicts, the front, recommendations, and two runs side by side."""
+"""The verdict on each cell: accuracy, budgets, and speed against FP32."""
 
 import json
+from dataclasses import replace
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from roundoff.errors import ConfigError, DataError
-from roundoff.measurement.accuracy import accuracy
-from roundoff.system.files import write_json
-from roundoff.verdict.decide import Metrics, Target, decide, metrics_from, read_metrics
-from roundoff.verdict.ranking import Ranked, front, noise_floor, rounded_up, speed_difference
-
-SAMPLES = 10_000
-LABELS = np.arange(SAMPLES) % 10
-
-
-def logits(lost, gained, right=9000):
-    """Answers that are right on the first `right` samples, but for `lost` of those, and on `gained` others."""
-    answers = np.where(np.arange(SAMPLES) < right, LABELS, (LABELS + 1) % 10)
-    answers[:lost] = (LABELS[:lost] + 1) % 10
-    answers[right : right + gained] = LABELS[right : right + gained]
-    return np.eye(10, dtype=np.float32)[answers]
+from roundoff.results.cell import Energy
+from roundoff.results.checked import as_json
+from roundoff.results.message import message, verbatim
+from roundoff.results.metrics import FORMAT, verdict_from
+from roundoff.results.run import Device, Method
+from roundoff.results.verdict import CellVerdict
+from roundoff.verdict.decide import decide
+from roundoff.verdict.requirements import Target
+from tests.support.measured import UNAVAILABLE, alone, cell, compared, control, metrics, timed
 
 
-def cell(lost=0, gained=0, ms=1.0, size=1.0, speedup=1.0, label="fp16", samples=SAMPLES, **more):
-    batch = {
-        "reason": None,
-        "runs": 500,
-        "end_to_end_p50_ms": ms,
-        "end_to_end_p50_low_ms": 0.99 * ms,
-        "end_to_end_p50_high_ms": 1.01 * ms,
-        "end_to_end_p99_ms": None,
-        "device_p50_ms": ms / 2,
-        "device_p50_low_ms": 0.99 * ms / 2,
-        "device_p50_high_ms": 1.01 * ms / 2,
-        "throughput_per_s": 1000 / ms,
-        "throughput_low_per_s": 990 / ms,
-        "throughput_high_per_s": 1010 / ms,
-        "speedup": speedup,
-        "speedup_low": 0.99 * speedup,
-        "speedup_high": 1.01 * speedup,
-        "round_spread": 0.01,
-    }
-    keep = slice(0, SAMPLES, SAMPLES // samples)
-    found = accuracy(logits(lost, gained)[keep], LABELS[keep], logits(0, 0)[keep])
-    return {
-        "status": "measured",
-        "reason": None,
-        "label": label,
-        "size_mb": size,
-        "memory_mb": None,
-        "energy": {"mj_per_image": None, "reason": "no meter"},
-        "accuracy": found,
-        "batch_1": batch,
-        **more,
-    }
-
-
-UNAVAILABLE = {"status": "unavailable", "reason": "no GPU here", "size_mb": 2.0, "build_s": 1.0}
-
-
-def without_timing(measured):
-    """A cell whose accuracy alone is known."""
-    return {key: value for key, value in measured.items() if not key.startswith("batch_")}
-
-
-def metrics(control=1.0, platform="one", **cells):
-    named = {name.replace("__", "/"): content for name, content in cells.items()}
-    both = {"speedup": control, "end_to_end_speedup": control}
-    method = {
-        "chance": 0.1,
-        "evaluate": {"chance_margin": 0.05},
-        "devices": {"cpu": {"control": {"cell": "fp32/ort", "batch_1": both}}},
-    }
-    reference = "fp32/ort" if "fp32/ort" in named else None
-    return Metrics(named, {"id": platform, "cpu": {"model": platform}}, reference, method)
-
-
-def verdicts(target, **cells):
-    return {name: found["verdict"] for name, found in decide(metrics(**cells), target)["cells"].items()}
+def judged(cell_metrics, target=None, name="int8/ort"):
+    """The verdict on a cell beside a sound reference."""
+    cells = {"fp32__ort": cell(), name.replace("/", "__"): cell_metrics}
+    return decide(metrics(**cells), target or Target()).cells[name]
 
 
 @pytest.mark.parametrize(
-    ("lost", "gained", "expected"), [(10, 8, "pass"), (300, 10, "fail"), (130, 40, "undecided"), (0, 0, "pass")]
+    ("regressed", "corrected", "expected"), [(10, 8, "pass"), (300, 10, "fail"), (130, 40, "undecided"), (0, 0, "pass")]
 )
-def test_the_target_is_a_share_of_the_references_accuracy(lost, gained, expected):
-    found = verdicts(Target(keep=0.99), fp32__ort=cell(label="fp32"), int8__ort=cell(lost, gained))
-    assert found == {"fp32/ort": "pass", "int8/ort": expected}
+def test_the_target_is_a_share_of_the_references_accuracy(regressed, corrected, expected):
+    found = decide(metrics(fp32__ort=cell(), int8__ort=cell(regressed, corrected)), Target(min_relative_accuracy=0.99))
+    assert {name: each.verdict for name, each in found.cells.items()} == {"fp32/ort": "pass", "int8/ort": expected}
+    assert [each.name for each in found.cells["int8/ort"].criteria] == ["min_relative_accuracy"]
 
 
-@pytest.mark.parametrize(("points", "verdict"), [(1.2, "pass"), (0.95, "undecided"), (0.6, "fail")])
+@pytest.mark.parametrize(("points", "verdict"), [(2.0, "pass"), (1.2, "pass"), (0.95, "undecided"), (0.6, "fail")])
 def test_points_are_judged_by_the_interval_of_the_drop(points, verdict):
     """A drop of 0.90 points, 0.65 to 1.17."""
-    found = decide(metrics(fp32__ort=cell(), int8__ort=cell(130, 40)), Target(keep=None, points=points))
-    assert found["cells"]["int8/ort"]["verdict"] == verdict
+    found = judged(cell(130, 40), Target(min_relative_accuracy=None, max_drop_points=points))
+    assert found.verdict == verdict
+    (criterion,) = found.criteria
+    assert (criterion.name, criterion.limit, criterion.bounds) == ("max_drop_points", points, "interval")
+    assert (criterion.low, criterion.value, criterion.high) == pytest.approx((0.65, 0.90, 1.17), abs=0.01)
 
 
-def test_the_target_may_be_in_points():
-    found = decide(metrics(fp32__ort=cell(), int8__ort=cell(130, 40)), Target(keep=None, points=2.0))
-    assert found["cells"]["int8/ort"]["verdict"] == "pass"
-    assert "loses 0.90 points of accuracy" in found["cells"]["int8/ort"]["reasons"][0]
+def test_both_targets_of_accuracy_may_be_set():
+    found = judged(cell(130, 40), Target(min_relative_accuracy=0.98, max_drop_points=0.6))
+    assert {each.name: each.verdict for each in found.criteria} == {
+        "min_relative_accuracy": "pass",
+        "max_drop_points": "fail",
+    }
+    assert found.verdict == "fail"
 
 
 def test_undecided_says_how_many_images_would_decide():
-    found = decide(metrics(fp32__ort=cell(), int8__ort=cell(samples=200)), Target())["cells"]["int8/ort"]
-    assert found["verdict"] == "undecided"
-    needed = found["checks"][0]["samples_needed"]
-    assert 500 < needed < 1500
-    assert "test images would decide (there are 200)" in found["reasons"][0]
+    found = judged(cell(samples=200))
+    assert found.verdict == "undecided"
+    assert 500 < found.criteria[0].samples_needed < 1500
+    assert found.samples_needed == found.criteria[0].samples_needed
 
 
 def test_exactly_at_the_target_no_number_decides():
-    found = decide(metrics(fp32__ort=cell(), int8__ort=cell(90, 0)), Target(keep=0.99))["cells"]["int8/ort"]
-    assert found["verdict"] == "undecided"
-    assert found["checks"][0]["samples_needed"] is None
-    assert "too close to it for any number" in found["reasons"][0]
+    found = judged(cell(90, 0))
+    assert (found.verdict, found.criteria[0].value) == ("undecided", 0.99)
+    assert found.criteria[0].samples_needed is None
 
 
 def test_a_coarse_precision_at_chance_level_fails_and_says_so():
-    dead = cell()
-    dead["accuracy"] = accuracy(np.tile(np.eye(10, dtype=np.float32)[0], (SAMPLES, 1)), LABELS, logits(0, 0))
-    found = decide(metrics(fp32__ort=cell(), int8__ort=dead), Target())["cells"]["int8/ort"]
-    assert found["verdict"] == "fail"
-    assert "not clearly above chance (10.00%): it has to lie above 14.50%" in found["reasons"][0]
-    assert [check["name"] for check in found["checks"]] == ["chance"]
+    found = judged(cell(8100, 100))
+    assert found.verdict == "fail"
+    (criterion,) = found.criteria
+    assert (criterion.name, criterion.value) == ("chance", 0.1)
+    assert criterion.limit == pytest.approx(0.145)
 
 
 @pytest.mark.parametrize(
     ("low", "high", "expected"), [(0.10, 0.14, "fail"), (0.10, 0.15, "undecided"), (0.15, 0.2, None)]
 )
 def test_chance_fails_only_what_lies_below_it_with_its_whole_interval(low, high, expected):
-    unsure = cell()
-    unsure["accuracy"] |= {"top1_low": low, "top1_high": high}
-    checks = decide(metrics(fp32__ort=cell(), int8__ort=unsure), Target())["cells"]["int8/ort"]["checks"]
-    assert [check["verdict"] for check in checks if check["name"] == "chance"] == ([expected] if expected else [])
-    assert any(check["name"] == "keep" for check in checks) == (expected != "fail")
+    unsure = cell(accuracy=replace(compared(), top1_low=low, top1_high=high))
+    criteria = judged(unsure).criteria
+    assert [each.verdict for each in criteria if each.name == "chance"] == ([expected] if expected else [])
+    assert any(each.name == "min_relative_accuracy" for each in criteria) == (expected != "fail")
+
+
+def test_where_the_chance_level_is_not_recorded_nothing_is_decided():
+    made = metrics(fp32__ort=cell(), int8__ort=cell())
+    found = decide(replace(made, method=Method()), Target()).cells["int8/ort"]
+    assert (found.verdict, found.criteria[0].reason) == ("undecided", message("chance_unknown"))
 
 
 @pytest.mark.parametrize(
-    ("budget", "expected", "words"),
+    ("budget", "expected", "name", "value"),
     [
-        ({"latency_ms": 2.0}, "pass", "latency (p50 at batch size 1) 1 ms"),
-        ({"latency_ms": 1.0}, "undecided", "target at most 1 ms"),
-        ({"latency_ms": 0.5}, "fail", "target at most 0.5 ms"),
-        ({"latency_ms": 5.0, "latency_percentile": "p99"}, "undecided", "p99 needs 662 runs, 500 were measured"),
-        ({"latency_ms": 5.0, "batch_size": 8}, "undecided", "batch size 8 was not measured"),
-        ({"throughput_per_s": 900}, "pass", "throughput (at batch size 1) 1000 images/s"),
-        ({"throughput_per_s": 2000}, "fail", "target at least 2000 images/s"),
-        ({"size_mb": 1.0}, "pass", "size (artifact) 1 MB"),
-        ({"size_mb": 0.9}, "fail", "target at most 0.9 MB"),
-        ({"mj_per_image": 1.0}, "undecided", "energy (per image) is not known: no meter"),
-        ({"memory_mb": 1.0}, "undecided", "the runtime does not tell"),
+        ({"latency_ms": 2.0}, "pass", "latency", 1.0),
+        ({"latency_ms": 1.0}, "undecided", "latency", 1.0),
+        ({"latency_ms": 0.5}, "fail", "latency", 1.0),
+        ({"throughput_per_s": 900}, "pass", "throughput", 1000.0),
+        ({"throughput_per_s": 2000}, "fail", "throughput", 1000.0),
+        ({"size_mb": 1.0}, "pass", "size", 1.0),
+        ({"size_mb": 0.9}, "fail", "size", 1.0),
     ],
 )
-def test_budgets(budget, expected, words):
-    found = decide(metrics(fp32__ort=cell(), fp16__ort=cell()), Target(**budget))["cells"]["fp16/ort"]
-    assert found["verdict"] == expected
-    assert any(words in reason for reason in found["reasons"])
+def test_budgets(budget, expected, name, value):
+    found = judged(cell(), Target(**budget), "fp16/ort")
+    criterion = found.criteria[-1]
+    assert (found.verdict, criterion.verdict) == (expected, expected)
+    assert (criterion.name, criterion.value, criterion.reason) == (name, value, None)
+    assert criterion.limit == next(iter(budget.values()))
 
 
-def timed(**figures):
-    found = cell()
-    found["batch_1"] |= figures
-    return found
+@pytest.mark.parametrize(
+    ("budget", "name", "reason"),
+    [
+        (
+            {"latency_ms": 5.0, "latency_percentile": "p99"},
+            "latency",
+            message("percentile_needs_runs", percentile="p99", needed=662, runs=500),
+        ),
+        ({"latency_ms": 5.0, "batch_size": 8}, "latency", message("batch_not_measured", batch=8)),
+        ({"throughput_per_s": 5.0, "batch_size": 8}, "throughput", message("batch_not_measured", batch=8)),
+        ({"mj_per_image": 1.0}, "energy", verbatim("no meter")),
+        ({"memory_mb": 1.0}, "memory", message("memory_unknown")),
+    ],
+)
+def test_a_budget_without_a_figure_is_undecided_and_says_why(budget, name, reason):
+    found = judged(cell(), Target(**budget))
+    criterion = found.criteria[-1]
+    assert (found.verdict, criterion.verdict) == ("undecided", "undecided")
+    assert (criterion.name, criterion.value, criterion.bounds, criterion.reason) == (name, None, None, reason)
+
+
+def test_what_is_not_known_of_a_cell_has_a_reason():
+    unknown = cell(size_mb=None, energy=None, accuracy=None)
+    criteria = judged(unknown, Target(size_mb=1.0, mj_per_image=1.0)).criteria
+    assert [(each.name, each.verdict, each.reason.code) for each in criteria] == [
+        ("accuracy", "undecided", "unknown"),
+        ("size", "undecided", "size_unknown"),
+        ("energy", "undecided", "unknown"),
+    ]
+
+
+def test_why_a_batch_size_was_not_measured_is_why_a_budget_is_open():
+    criterion = judged(timed(runs=0, end_to_end_p50_ms=None, reason=verbatim("no room")), Target(latency_ms=1.0))
+    assert criterion.criteria[-1].reason == verbatim("no room")
 
 
 @pytest.mark.parametrize(
@@ -172,303 +148,82 @@ def timed(**figures):
 )
 def test_a_percentile_is_decided_by_its_interval(low, high, expected):
     bounded = timed(end_to_end_p99_ms=9.99, end_to_end_p99_low_ms=low, end_to_end_p99_high_ms=high)
-    found = decide(metrics(fp32__ort=bounded), Target(latency_ms=10, latency_percentile="p99"))["cells"]["fp32/ort"]
-    assert found["verdict"] == expected
-    assert found["checks"][-1]["bounds"] == "interval"
-    assert f"9.99 ms (95 %: {low:.4g} to {high:.4g}); target at most 10 ms" in found["reasons"][-1]
+    found = decide(metrics(fp32__ort=bounded), Target(latency_ms=10, latency_percentile="p99")).cells["fp32/ort"]
+    assert found.verdict == expected
+    criterion = found.criteria[-1]
+    assert (criterion.value, criterion.low, criterion.high) == (9.99, low, high)
+    assert (criterion.bounds, criterion.limit) == ("interval", 10)
 
 
 def test_a_percentile_that_the_runs_do_not_bound_is_not_sure():
-    found = decide(metrics(fp32__ort=timed(end_to_end_p99_ms=9.0)), Target(latency_ms=10, latency_percentile="p99"))
-    checked = found["cells"]["fp32/ort"]["checks"][-1]
-    assert (checked["verdict"], checked["bounds"], checked["found"]) == ("undecided", None, 9.0)
-    assert "9 ms (no interval, which takes more loads" in checked["reason"]
+    target = Target(latency_ms=10, latency_percentile="p99")
+    criterion = judged(timed(end_to_end_p99_ms=9.0), target).criteria[-1]
+    assert (criterion.verdict, criterion.bounds, criterion.value) == ("undecided", None, 9.0)
+    assert (criterion.low, criterion.high) == (None, None)
 
 
 @pytest.mark.parametrize(
     ("found_mj", "expected"), [(9.0, "pass"), (9.99, "undecided"), (10.5, "undecided"), (11.2, "fail")]
 )
 def test_energy_has_no_interval_and_is_sure_beyond_a_margin(found_mj, expected):
-    metered = cell(energy={"mj_per_image": found_mj, "reason": None})
-    checked = decide(metrics(fp32__ort=metered), Target(mj_per_image=10))["cells"]["fp32/ort"]["checks"][-1]
-    assert (checked["verdict"], checked["bounds"]) == (expected, "margin")
-    assert "± 10%" in checked["reason"]
+    criterion = judged(cell(energy=Energy(mj_per_image=found_mj)), Target(mj_per_image=10)).criteria[-1]
+    assert (criterion.verdict, criterion.bounds) == (expected, "margin")
+    assert (criterion.low, criterion.high) == pytest.approx((0.9 * found_mj, 1.1 * found_mj))
 
 
 def test_memory_and_size_are_points():
-    found = decide(metrics(fp32__ort=cell(memory_mb=9.99)), Target(memory_mb=10, size_mb=2))["cells"]["fp32/ort"]
-    assert [(check["name"], check["verdict"], check["bounds"]) for check in found["checks"][1:]] == [
+    criteria = judged(cell(memory_mb=9.99), Target(memory_mb=10, size_mb=2)).criteria
+    assert [(each.name, each.verdict, each.bounds) for each in criteria[1:]] == [
         ("size", "pass", "exact"),
         ("memory", "pass", "exact"),
     ]
 
 
 def test_a_reference_that_is_never_right_decides_nothing():
-    found = cell(3, 2)
-    found["accuracy"] |= {"kept": None, "kept_low": None, "kept_high": None}
-    judged = decide(metrics(fp32__ort=cell(), int8__ort=found), Target())["cells"]["int8/ort"]
-    assert (judged["verdict"], judged["reasons"]) == (
-        "undecided",
-        ["the reference is never right, so there is no accuracy to keep"],
-    )
+    never = dict.fromkeys(f"relative_accuracy{end}" for end in ("", "_low", "_high"))
+    found = judged(cell(accuracy=replace(compared(3, 2), **never)))
+    (criterion,) = found.criteria
+    assert (found.verdict, criterion.name) == ("undecided", "min_relative_accuracy")
+    assert criterion.reason == message("reference_never_right")
 
 
-@pytest.mark.parametrize(("keep", "words"), [(0.99, "keep 99% of"), (0.9995, "keep 99.95% of")])
-def test_the_target_is_said_as_it_is(keep, words):
-    assert words in Target(keep=keep).words()
+def test_the_reference_passes_as_the_one_that_others_are_compared_with():
+    (criterion,) = judged(cell(), name="fp32/ort").criteria
+    assert (criterion.name, criterion.verdict, criterion.value, criterion.bounds) == ("accuracy", "pass", 1.0, "exact")
 
 
-def test_a_cell_that_was_not_measured_has_no_verdict_but_its_reason():
-    found = decide(metrics(fp32__ort=cell(), fp16__trt=UNAVAILABLE), Target())["cells"]["fp16/trt"]
-    assert (found["verdict"], found["reasons"]) == (None, ["no GPU here"])
+def test_a_cell_that_was_not_measured_has_no_verdict_and_one_that_failed_fails():
+    assert judged(UNAVAILABLE) == CellVerdict(verdict=None)
+    assert judged(replace(UNAVAILABLE, status="failed")) == CellVerdict(verdict="fail")
 
 
 def test_without_a_reference_the_accuracy_is_undecided():
-    alone = cell()
-    alone["accuracy"] = accuracy(logits(0, 0), LABELS, None)
-    found = decide(metrics(fp16__ort=alone), Target())
-    assert found["cells"]["fp16/ort"]["verdict"] == "undecided"
-    assert found["recommendations"]["reference"]["cell"] is None
+    found = decide(metrics(fp16__ort=cell(accuracy=alone(compared()))), Target())
+    verdict = found.cells["fp16/ort"]
+    assert (verdict.verdict, verdict.criteria[0].reason) == ("undecided", message("no_reference"))
+    assert found.recommendations["reference"].cell is None
 
 
-def test_the_verdict_is_json():
-    found = decide(metrics(fp32__ort=cell(), int8__ort=cell(130, 40), fp16__trt=UNAVAILABLE), Target())
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
+def test_the_verdict_is_read_as_it_was_written():
+    made = metrics(fp32__ort=cell(), int8__ort=cell(130, 40), fp16__trt=UNAVAILABLE)
+    found = decide(made, Target(latency_ms=2.0, max_drop_points=1.0, mj_per_image=1.0))
+    written = json.dumps({"format": FORMAT, **as_json(found)}, allow_nan=False)
+    assert verdict_from(json.loads(written)) == found
 
 
-def test_the_front_leaves_out_what_another_beats():
-    cells = {
-        "fp32__ort": cell(ms=2.0, size=4.0),
-        "fp16__ort": cell(ms=2.0, size=2.0),
-        "int8__ort": cell(30, 10, ms=1.0, size=1.0),
-        "int8__slow": cell(30, 10, ms=3.0, size=1.0),
-    }
-    assert decide(metrics(**cells), Target())["front"] == ["int8/ort", "fp16/ort"]
-
-
-def test_latencies_that_cannot_be_told_apart_do_not_decide_the_front():
-    found = decide(metrics(fp32__ort=cell(ms=1.0), fp16__ort=cell(ms=1.005)), Target())
-    assert found["front"] == ["fp32/ort", "fp16/ort"]
-
-
-def test_accuracies_that_cannot_be_told_apart_do_not_decide_the_front():
-    same = {"fp32__ort": cell(ms=2.0, size=4.0), "int8__ort": cell(12, 10, ms=1.0, size=1.0)}
-    assert decide(metrics(**same), Target())["front"] == ["int8/ort"]
-    worse = {**same, "int8__ort": cell(60, 10, ms=1.0, size=1.0)}
-    assert decide(metrics(**worse), Target())["front"] == ["int8/ort", "fp32/ort"]
-
-
-def test_without_a_reference_accuracies_are_told_apart_by_their_own_intervals():
-    cells = {"fp16__ort": cell(ms=2.0), "int8__ort": cell(20, 0, ms=1.0), "int8__slow": cell(2000, 0, ms=2.0)}
-    for one in cells.values():
-        one["accuracy"] |= dict.fromkeys(("drop", "drop_low", "drop_high", "kept", "kept_low", "kept_high"))
-    assert decide(metrics(**cells), Target())["front"] == ["int8/ort"]
-
-
-@st.composite
-def any_ranked(draw):
-    low, lost = draw(st.floats(1, 2)), draw(st.floats(-0.1, 0.1))
-    high, most = low + draw(st.floats(0, 1)), lost + draw(st.floats(0, 0.1))
-    size = draw(st.sampled_from([1.0, 2.0]))
-    return Ranked("cell", low, low, high, draw(st.floats(0, 0.2)), size, 0.9, lost, most)
-
-
-@given(st.lists(any_ranked(), min_size=1, max_size=7))
-def test_there_is_always_a_front(cells):
-    assert front(cells)
-
-
-def recommended(**cells):
-    found = decide(metrics(**cells), Target())["recommendations"]
-    return {use: choice["cell"] for use, choice in found.items()}, found
-
-
-def test_fastest_may_lose_a_little_and_balanced_may_not():
-    names, _ = recommended(
-        fp32__ort=cell(ms=4.0),
-        fp16__ort=cell(3, 2, ms=2.0),
-        int8__ort=cell(60, 10, ms=1.0),
-        bf16__ort=cell(400, 0, ms=0.5),
-    )
-    assert names == {"fastest": "int8/ort", "balanced": "fp16/ort", "reference": "fp32/ort"}
-
-
-def test_of_tied_cells_the_smallest_is_taken_and_the_tie_is_told():
-    names, found = recommended(fp32__ort=cell(ms=1.0, size=4.0), fp16__ort=cell(ms=1.01, size=2.0))
-    assert names["fastest"] == "fp16/ort"
-    assert found["fastest"]["tied"] == ["fp32/ort"]
-    assert "not to be told apart from fp32/ort in speed" in found["fastest"]["reason"]
-
-
-@pytest.mark.parametrize(("sizes", "chosen"), [((4.0, 3.97), "fp16/ort"), ((4.0, 3.95), "bf16/ort")])
-def test_of_tied_cells_within_one_percent_in_size_the_faster_is_taken(sizes, chosen):
-    wide, slim = sizes
-    names, _ = recommended(
-        fp32__ort=cell(ms=2.0), fp16__ort=cell(ms=1.0, size=wide), bf16__ort=cell(ms=1.005, size=slim)
-    )
-    assert names["fastest"] == chosen
-
-
-def test_a_size_within_one_percent_keeps_no_cell_on_the_front():
-    cells = {
-        "fp16__ort": cell(ms=1.0, size=4.0),
-        "bf16__ort": cell(ms=2.0, size=3.97),
-        "int8__ort": cell(ms=2.0, size=3.0),
-    }
-    assert decide(metrics(fp32__ort=cell(ms=4.0, size=9.0), **cells), Target())["front"] == ["fp16/ort", "int8/ort"]
-
-
-def test_a_cell_that_another_clearly_beats_is_not_tied_with_the_quickest():
-    noisy = cell(ms=1.0, size=3.0)
-    noisy["batch_1"] |= {"end_to_end_p50_low_ms": 0.98, "end_to_end_p50_high_ms": 1.1}
-    names, found = recommended(
-        fp32__ort=cell(ms=2.0), fp16__ort=noisy, bf16__ort=cell(ms=1.0, size=2.0), int8__ort=cell(ms=1.08)
-    )
-    assert names["fastest"] == "bf16/ort"
-    assert found["fastest"]["tied"] == ["fp16/ort"]
-
-
-def test_where_each_beats_the_next_in_a_circle_none_is_left_out():
-    def one(name, latency, lost):
-        return Ranked(name, latency[0], *latency, noise=0.0, size_mb=1.0, top1=0.9, lost_low=lost[0], lost_high=lost[1])
-
-    circle = [
-        one("d", (1.00, 1.01), (0.05, 0.06)),
-        one("a", (1.10, 1.11), (0.00, 0.07)),
-        one("b", (1.20, 1.21), (0.00, 0.01)),
-        one("c", (1.00, 1.30), (0.02, 0.03)),
-    ]
-    assert front(circle) == ["d", "a", "b", "c"]
-
-
-def test_an_undecided_cell_that_would_be_faster_is_named():
-    names, found = recommended(fp32__ort=cell(ms=4.0), int8__ort=cell(130, 40, ms=1.0))
-    assert names["fastest"] == "fp32/ort"
-    assert found["fastest"]["faster_if_decided"] == ["int8/ort"]
-    assert "would be faster, but the data do not decide on it: int8/ort" in found["fastest"]["reason"]
-
-
-def test_where_nothing_passes_there_is_no_recommendation():
-    found = decide(metrics(fp32__ort=cell(ms=4.0)), Target(latency_ms=1.0))["recommendations"]
-    assert found["fastest"]["cell"] is None
-    assert found["fastest"]["reason"] == "the data allow no recommendation: there are no cells that pass"
-    assert found["fastest"]["untimed"] == []
-
-
-def test_what_passes_but_was_not_timed_is_told_from_what_does_not_pass():
-    found = decide(metrics(fp32__ort=cell(), int8__ort=cell(3, 2)), Target(batch_size=32))
-    assert {name: one["verdict"] for name, one in found["cells"].items()} == {"fp32/ort": "pass", "int8/ort": "pass"}
-    fastest = found["recommendations"]["fastest"]
-    assert (fastest["cell"], fastest["untimed"]) == (None, ["fp32/ort", "int8/ort"])
-    assert "none of the cells that pass was timed at verdict.batch_size=32: fp32/ort, int8/ort" in fastest["reason"]
-    assert "of evaluate.batch_sizes, or time this one" in fastest["reason"]
-    assert "no cells that pass" not in fastest["reason"]
-
-
-def test_a_passing_cell_that_was_not_timed_is_named_beside_the_recommended_one():
-    untimed = {"fp32__ort": without_timing(cell()), "int8__trt": without_timing(cell(300, 20))}
-    _, found = recommended(fp16__trt=cell(3, 2), **untimed)
-    assert (found["fastest"]["cell"], found["fastest"]["untimed"]) == ("fp16/trt", ["fp32/ort"])
-    assert "of the cells that pass, not timed at batch size 1: fp32/ort" in found["fastest"]["reason"]
-
-
-def test_where_nothing_passes_the_undecided_are_named_with_the_images_that_would_decide():
-    few = cell(samples=200)
-    found = decide(metrics(fp16__ort=few, int8__ort=without_timing(few)), Target())
-    fastest = found["recommendations"]["fastest"]
-    needed = found["cells"]["fp16/ort"]["checks"][0]["samples_needed"]
-    assert fastest["cell"] is None
-    assert fastest["undecided"] == {"fp16/ort": needed, "int8/ort": needed}
-    assert fastest["faster_if_decided"] == ["fp16/ort", "int8/ort"]
-    words = f"fp16/ort (about {rounded_up(needed):,} test images would decide)"
-    assert f"there are no cells that pass; undecided: {words}" in fastest["reason"]
-
-
-def test_images_do_not_decide_what_a_budget_leaves_open():
-    found = decide(metrics(fp32__ort=cell(), int8__ort=cell(samples=200)), Target(memory_mb=1.0))
-    assert found["recommendations"]["fastest"]["undecided"]["int8/ort"] is None
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "expected"),
-    [
-        (1.02, 1.04, "faster"),
-        (0.95, 0.97, "slower"),
-        (0.99, 1.03, "not told apart"),
-        (1.001, 1.004, "not told apart"),
-        (None, None, None),
-    ],
-)
-def test_a_speed_difference_lies_beyond_the_margin_with_its_whole_interval(low, high, expected):
-    assert speed_difference(low, high, 0.005) == expected
-
-
-def test_what_the_control_differs_by_is_noise():
-    assert noise_floor(metrics(control=0.97).method, 1, 0.005) == pytest.approx(0.03)
-    assert noise_floor(metrics().method, 1, 0.005) == 0.005
-    assert noise_floor({}, 1, 0.005) == 0.005
+def test_speed_against_fp32_is_said_by_batch_size():
+    found = decide(metrics(fp32__ort=cell(), int8__ort=cell(speedup=1.4)), Target()).cells
+    assert {size: each.speed for size, each in found["int8/ort"].batches.items()} == {1: "faster"}
+    assert {size: each.speed for size, each in found["fp32/ort"].batches.items()} == {1: "not told apart"}
 
 
 def test_each_device_has_its_own_noise():
     made = metrics(fp32__ort=cell(), int8__ort=cell(speedup=1.05), fp32__trt=cell(), int8__trt=cell(speedup=1.05))
-    loud, quiet = ({"batch_1": {"speedup": found, "end_to_end_speedup": 1.0}} for found in (0.9, 1.0))
-    made.method["devices"] = {
-        "cpu": {"cells": ["fp32/ort", "int8/ort"], "control": loud},
-        "GPU-1": {"cells": ["fp32/trt", "int8/trt"], "control": quiet},
+    devices = {
+        "cpu": Device(cells=["fp32/ort", "int8/ort"], aa_control=control("fp32/ort", 0.9)),
+        "GPU-1": Device(cells=["fp32/trt", "int8/trt"], aa_control=control("fp32/trt", 1.0)),
     }
-    found = decide(made, Target())
-    assert found["cells"]["int8/ort"]["speed"] == {"batch_1": "not told apart"}
-    assert found["cells"]["int8/trt"]["speed"] == {"batch_1": "faster"}
-    assert found["cells"]["int8/ort"]["speed_margin"] == pytest.approx({"batch_1": 0.1})
-    assert found["cells"]["int8/trt"]["speed_margin"] == {"batch_1": 0.01}
-    assert found["speed_margin"] == pytest.approx(0.1)
-
-
-def test_speed_against_fp32_is_said_by_batch_size():
-    found = decide(metrics(fp32__ort=cell(), int8__ort=cell(speedup=1.4)), Target())["cells"]
-    assert found["int8/ort"]["speed"] == {"batch_1": "faster"}
-    assert found["fp32/ort"]["speed"] == {"batch_1": "not told apart"}
-
-
-@pytest.mark.parametrize(
-    ("values", "key"),
-    [
-        ({"keep": None}, "keep"),
-        ({"keep": 1.2}, "keep"),
-        ({"keep": 0.0}, "keep"),
-        ({"points": -1.0}, "points"),
-        ({"batch_size": 0}, "batch_size"),
-        ({"latency_percentile": "p42"}, "latency_percentile"),
-        ({"latency_ms": -1.0}, "latency_ms"),
-        ({"size_mb": float("nan")}, "size_mb"),
-        ({"speed_margin": 1.0}, "speed_margin"),
-    ],
-)
-def test_a_bad_target_is_refused(values, key):
-    with pytest.raises(ConfigError, match=f"bad {key}"):
-        Target(**values)
-
-
-def write_files(directory, found):
-    head = {"platform": found.platform, "reference": found.reference, "method": found.method}
-    for name in ("fp16", "int8"):
-        write_json(directory / f"{name}.json", head)
-    write_json(directory / "fp32.json", {**head, "ort": found.cells["fp32/ort"]})
-    write_json(directory / "more.json", {**head, "bf16": {"ort": found.cells["bf16/ort"]}})
-
-
-def test_metrics_are_read_from_the_files_of_a_run(tmp_path):
-    made = metrics(fp32__ort=cell(), bf16__ort=cell(3, 1))
-    write_files(tmp_path, made)
-    assert read_metrics(tmp_path) == made
-
-
-def test_missing_metrics_are_named(tmp_path):
-    with pytest.raises(DataError, match=r"no fp32\.json in"):
-        read_metrics(tmp_path)
-
-
-def test_metrics_of_different_runs_are_refused():
-    head = {"platform": {"id": "a"}, "reference": None, "method": {}}
-    with pytest.raises(DataError, match=r"different runs(.|\n)*fp16\.json differs from fp32\.json"):
-        metrics_from({"fp32": head, "fp16": {**head, "platform": {"id": "b"}}})
+    found = decide(replace(made, method=replace(made.method, devices=devices)), Target()).cells
+    loud, quiet = found["int8/ort"].batches[1], found["int8/trt"].batches[1]
+    assert (loud.speed, quiet.speed) == ("not told apart", "faster")
+    assert (loud.noise_floor, quiet.noise_floor) == (pytest.approx(0.1), 0.01)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from roundoff.measurement.latency import PERCENTILES
 from roundoff.measurement.statistics import samples_for_percentile
-from roundoff.verdict.criterion import Bounds, Check, Outcome
-from roundoff.verdict.requirements import Target
+from roundoff.results.cell import Batch, CellMetrics, Energy
+from roundoff.results.message import Message, message
+from roundoff.results.values import Bounds, Outcome, bounds_of
+from roundoff.results.verdict import Criterion, Requirements
 
 # Energy is read once, over seconds, from a meter that is itself off by about 5 %, and on some GPUs sees a quarter of
 # the time (Yang, Adamek and Armour, SC24): what lies within this share of its limit is not sure.
@@ -17,93 +17,73 @@ ENERGY_MARGIN = 0.1
 
 
 @dataclass(frozen=True)
-class Found:
-    """A figure with what it lies between; `low` and `high` are None where nothing bounds it, which `unsure` explains.
-
-    `missing` says why there is no figure.
-    """
+class Figure:
+    """A figure and the ends that it lies between, None where nothing bounds it; `missing` says why there is none."""
 
     value: float | None
-    low: float | None
-    high: float | None
+    ends: tuple[float, float] | None
     bounds: Bounds
-    missing: str
-    unsure: str = ""
+    missing: Message
 
 
-def budget_checks(cell: Mapping[str, Any], target: Target) -> list[Check]:
-    """A check for each budget that the target sets, of one measured cell."""
-    at = f"at batch size {target.batch_size}"
-    memory, energy = cell.get("memory_mb"), cell.get("energy") or {}
+def budget_criteria(cell: CellMetrics, target: Requirements) -> list[Criterion]:
+    """A criterion for each budget that the target sets, of one measured cell."""
+    batch = cell.batches.get(target.batch_size)
     questions = (
-        ("latency", f"{target.latency_percentile} {at}", "ms", _latency(cell, target), target.latency_ms),
-        ("throughput", at, "images/s", _throughput(cell, target), target.throughput_per_s),
-        ("size", "artifact", "MB", _exact(cell["size_mb"], "the size is unknown"), target.size_mb),
+        ("latency", _latency(batch, target), target.latency_ms),
+        ("throughput", _throughput(batch, target), target.throughput_per_s),
+        ("size", _exact(cell.size_mb, message("size_unknown")), target.size_mb),
         # What an engine allocates depends on the engine, not on the moment: a point, as the size is.
-        ("memory", "device", "MB", _exact(memory, "the runtime does not tell"), target.memory_mb),
-        ("energy", "per image", "mJ", _energy(energy), target.mj_per_image),
+        ("memory", _exact(cell.memory_mb, message("memory_unknown")), target.memory_mb),
+        ("energy", _energy(cell.energy), target.mj_per_image),
     )
-    return [_check(name, what, unit, found, limit) for name, what, unit, found, limit in questions if limit is not None]
+    return [_criterion(name, figure, limit) for name, figure, limit in questions if limit is not None]
 
 
-def _latency(cell: Mapping[str, Any], target: Target) -> Found:
-    batch, percentile = cell.get(f"batch_{target.batch_size}") or {}, target.latency_percentile
-    missing = _missing(batch, target)
-    if batch.get("runs"):
+def _latency(batch: Batch | None, target: Requirements) -> Figure:
+    percentile, missing = target.latency_percentile, _not_measured(batch, target)
+    if batch is not None and batch.runs:
         needed = samples_for_percentile(PERCENTILES[percentile])
-        missing = f"{percentile} needs {needed} runs, {batch['runs']} were measured"
-    value, low, high = (batch.get(f"end_to_end_{percentile}{end}_ms") for end in ("", "_low", "_high"))
-    return Found(value, low, high, "interval", missing, "no interval, which takes more loads or more alike ones")
+        missing = message("percentile_needs_runs", percentile=percentile, needed=needed, runs=batch.runs)
+    name = f"end_to_end_{percentile}"
+    return Figure(getattr(batch, f"{name}_ms", None), bounds_of(batch, name, "ms"), "interval", missing)
 
 
-def _throughput(cell: Mapping[str, Any], target: Target) -> Found:
-    batch = cell.get(f"batch_{target.batch_size}") or {}
-    value, low, high = (batch.get(f"throughput{end}_per_s") for end in ("", "_low", "_high"))
-    return Found(value, low, high, "interval", _missing(batch, target), "no interval")
+def _throughput(batch: Batch | None, target: Requirements) -> Figure:
+    value = batch.throughput_per_s if batch else None
+    return Figure(value, bounds_of(batch, "throughput", "per_s"), "interval", _not_measured(batch, target))
 
 
-def _missing(batch: Mapping[str, Any], target: Target) -> str:
-    return str(batch.get("reason") or f"batch size {target.batch_size} was not measured")
+def _not_measured(batch: Batch | None, target: Requirements) -> Message:
+    known = batch.reason if batch else None
+    return known or message("batch_not_measured", batch=target.batch_size)
 
 
-def _exact(value: float | None, missing: str) -> Found:
-    return Found(value, value, value, "exact", missing)
+def _exact(value: float | None, missing: Message) -> Figure:
+    return Figure(value, None if value is None else (value, value), "exact", missing)
 
 
-def _energy(energy: Mapping[str, Any]) -> Found:
-    value, missing = energy.get("mj_per_image"), str(energy.get("reason"))
-    if value is None:
-        return Found(None, None, None, "margin", missing)
-    return Found(value, value * (1 - ENERGY_MARGIN), value * (1 + ENERGY_MARGIN), "margin", missing)
+def _energy(energy: Energy | None) -> Figure:
+    value = energy.mj_per_image if energy else None
+    ends = None if value is None else (value * (1 - ENERGY_MARGIN), value * (1 + ENERGY_MARGIN))
+    return Figure(value, ends, "margin", (energy.reason if energy else None) or message("unknown"))
 
 
-def _check(name: str, what: str, unit: str, found: Found, limit: float) -> Check:
-    """A check of `found` against `limit`: a least for throughput, else a most."""
-    least = name == "throughput"
-    asked = f"target {'at least' if least else 'at most'} {limit:.6g} {unit}"
-    if found.value is None:
-        reason = f"{name} ({what}) is not known: {found.missing}; {asked}"
-        return Check(name, "undecided", None, None, None, limit, reason, bounds=None)
-    reason = f"{name} ({what}) {found.value:.4g} {unit}{_span(found)}; {asked}"
-    verdict = _outcome(found, limit, least)
-    return Check(name, verdict, found.value, found.low, found.high, limit, reason, bounds=_bounds(found))
+def _criterion(name: str, figure: Figure, limit: float) -> Criterion:
+    """`figure` against `limit`: a least for throughput, else a most."""
+    verdict: Outcome = "undecided"
+    if figure.value is None:
+        return Criterion(name=name, verdict=verdict, limit=limit, reason=figure.missing)
+    if figure.ends is None:
+        return Criterion(name=name, verdict=verdict, limit=limit, value=figure.value)
+    low, high = figure.ends
+    verdict = _outcome(low, high, limit, least=name == "throughput")
+    return Criterion(
+        name=name, verdict=verdict, limit=limit, value=figure.value, low=low, high=high, bounds=figure.bounds
+    )
 
 
-def _outcome(found: Found, limit: float, least: bool) -> Outcome:
-    if found.low is None or found.high is None:
-        return "undecided"
-    holds = found.low >= limit if least else found.high <= limit
-    breaks = found.high < limit if least else found.low > limit
+def _outcome(low: float, high: float, limit: float, least: bool) -> Outcome:
+    holds = low >= limit if least else high <= limit
+    breaks = high < limit if least else low > limit
     return "pass" if holds else "fail" if breaks else "undecided"
-
-
-def _bounds(found: Found) -> Bounds | None:
-    return None if found.low is None or found.high is None else found.bounds
-
-
-def _span(found: Found) -> str:
-    if found.low is None or found.high is None:
-        return f" ({found.unsure})"
-    if found.bounds == "interval":
-        return f" (95 %: {found.low:.4g} to {found.high:.4g})"
-    return f" (± {ENERGY_MARGIN:.0%}: {found.low:.4g} to {found.high:.4g})" if found.bounds == "margin" else ""

@@ -1,40 +1,31 @@
-"""The target: what a cell must hold to be shipped."""
+"""The target: what a cell must hold to be shipped, as the configuration sets it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from roundoff.errors import ConfigError
 from roundoff.measurement.latency import PERCENTILES
 from roundoff.pipeline.limits import MOST_BATCH
+from roundoff.results.verdict import Requirements
 
 
-@dataclass(frozen=True)
-class Target:
-    """What a cell must hold to be shipped; None means that it does not matter.
+@dataclass(frozen=True, kw_only=True)
+class Target(Requirements):
+    """The fields of `Requirements`, checked; None means that it does not matter. Raises ConfigError.
 
-    `keep` is the share of the reference's accuracy to keep, `points` the most percentage points of accuracy to lose.
-    Budgets: end-to-end `latency_ms` at `latency_percentile`, and `throughput_per_s` (images), both at `batch_size`;
-    `size_mb` and `memory_mb` (10^6 bytes); `mj_per_image`. Latency end to end at `batch_size` also ranks the cells;
-    differences of a share below `speed_margin` are not called differences.
+    At least one of the two targets for accuracy must be set. Latency end to end at `batch_size` also ranks the cells.
     """
 
-    keep: float | None = 0.99
-    points: float | None = None
-    batch_size: int = 1
-    latency_ms: float | None = None
-    latency_percentile: str = "p50"
-    throughput_per_s: float | None = None
-    size_mb: float | None = None
-    memory_mb: float | None = None
-    mj_per_image: float | None = None
-    speed_margin: float = 0.01
+    min_relative_accuracy: float | None = 0.99
+    max_drop_points: float | None = None
 
     def __post_init__(self) -> None:
-        one = self.keep is not None or self.points is not None
-        _require(one, "keep", None, "a value for keep or for points: a verdict needs a target for accuracy")
-        _require(self.keep is None or 0 < self.keep <= 1, "keep", self.keep, "a share above 0, at most 1")
-        _require(self.points is None or 0 <= self.points < 100, "points", self.points, "percentage points, 0 or more")
+        share, points = self.min_relative_accuracy, self.max_drop_points
+        either = "a value for it or for max_drop_points: a verdict needs a target for accuracy"
+        _require(share is not None or points is not None, "min_relative_accuracy", None, either)
+        _require(share is None or 0 < share <= 1, "min_relative_accuracy", share, "a share above 0, at most 1")
+        _require(points is None or 0 <= points < 100, "max_drop_points", points, "percentage points, 0 or more")
         _require(1 <= self.batch_size <= MOST_BATCH, "batch_size", self.batch_size, f"at least 1, at most {MOST_BATCH}")
         known = self.latency_percentile in PERCENTILES
         _require(known, "latency_percentile", self.latency_percentile, f"one of {', '.join(PERCENTILES)}")
@@ -43,21 +34,9 @@ class Target:
             _require(value is None or 0 < value < float("inf"), name, value, "a number above 0, or null")
         _require(0 <= self.speed_margin < 1, "speed_margin", self.speed_margin, "a share from 0 to below 1")
 
-    def words(self) -> str:
-        """The target in one line."""
-        parts = [
-            (self.keep, f"keep {100 * (self.keep or 0):.6g}% of the reference's accuracy"),
-            (self.points, f"lose at most {self.points} points of accuracy"),
-            (
-                self.latency_ms,
-                f"{self.latency_percentile} at most {self.latency_ms} ms at batch size {self.batch_size}",
-            ),
-            (self.throughput_per_s, f"at least {self.throughput_per_s} images/s at batch size {self.batch_size}"),
-            (self.size_mb, f"at most {self.size_mb} MB"),
-            (self.memory_mb, f"at most {self.memory_mb} MB of device memory"),
-            (self.mj_per_image, f"at most {self.mj_per_image} mJ per image"),
-        ]
-        return ", ".join(text for value, text in parts if value is not None)
+    def requirements(self) -> Requirements:
+        """What verdict.json says of it."""
+        return Requirements(**asdict(self))
 
 
 def _require(holds: bool, name: str, received: object, expected: str) -> None:

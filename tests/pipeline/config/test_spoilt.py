@@ -34,18 +34,18 @@ SPOILT = {
 }
 # Which keys may be that after all, by the end of their names or in full.
 RIGHT = {
-    "null": "points profiles workspace_mb threads latency_ms throughput_per_s size_mb memory_mb mj_per_image cache "
-    "archive lock_directory",
+    "null": "max_drop_points profiles workspace_mb threads latency_ms throughput_per_s size_mb memory_mb mj_per_image "
+    "cache archive lock_directory",
     "text": "prepared predictions timings engines metrics plots logs path downloads cache archive lock_directory",
     "list": "exclude_nodes exclude_types more accuracy_only backends.tensorrt_rtx.compute_capabilities "
     "precisions.fp16.keep precisions.bf16.keep precisions.fp8.keep precisions.int8_fp16.keep",
     "-1": "scale offset",
     "0": "seed shift_pixels optimization_level flip_examples batch_norm_momentum warmup_fraction momentum weight_decay "
-    "label_smoothing warmup_ms speed_margin points offset",
+    "label_smoothing warmup_ms speed_margin max_drop_points offset",
     "0.5": "tolerance test_fraction validation_fraction interval_target chance_margin learning_rate percentile scale "
-    "max_clipped_percent verdict.keep min_seconds budget_seconds energy_seconds batch_norm_momentum warmup_fraction "
-    "momentum weight_decay label_smoothing warmup_ms speed_margin latency_ms throughput_per_s size_mb memory_mb "
-    "mj_per_image points offset",
+    "max_clipped_percent min_relative_accuracy min_seconds budget_seconds energy_seconds batch_norm_momentum "
+    "warmup_fraction momentum weight_decay label_smoothing warmup_ms speed_margin latency_ms throughput_per_s size_mb memory_mb "
+    "mj_per_image max_drop_points offset",
     # a budget that all cells hold; a rate at which training tells that its loss is not finite
     "huge": "latency_ms throughput_per_s size_mb memory_mb mj_per_image learning_rate weight_decay",
     "true": "flip first_layer last_layer residual depthwise bias_correction version_compatible cuda_graphs "

@@ -76,7 +76,7 @@ PLACES = [
     "precisions.int8.exclude_nodes",
     "backends.tensorrt_rtx.profiles",
     "report.language",
-    "verdict.keep",
+    "verdict.min_relative_accuracy",
 ]
 
 

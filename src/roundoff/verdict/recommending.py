@@ -1,0 +1,67 @@
+"""A cell for each of three uses, by stated rules.
+
+Rules. *fastest*: of the cells that pass, the lowest latency. *balanced*: the same among those that pass without a
+measurable loss of accuracy (the 95 % interval of the drop reaches 0). *reference*: the FP32 cell that all are compared
+with. Cells tie if no other is clearly faster; of tied cells the smallest is taken, and of those that are as small, by
+1 %, the most accurate, then the fastest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from roundoff.results.cell import CellMetrics
+from roundoff.results.run import Metrics
+from roundoff.results.values import Use
+from roundoff.results.verdict import CellVerdict, Recommendation
+from roundoff.verdict.ranking import Ranked, accuracy_loss
+
+
+def recommendations(
+    every: Sequence[Ranked], metrics: Metrics, verdicts: Mapping[str, CellVerdict], batch_size: int
+) -> dict[Use, Recommendation]:
+    """One for each use; `every` are the cells that were ranked, at `batch_size`."""
+    cells = metrics.cells
+    passing = [name for name, verdict in verdicts.items() if verdict.verdict == "pass"]
+    lossless = [name for name in passing if _without_loss(name, cells[name], metrics.reference)]
+    undecided = {name: verdict.samples_needed for name, verdict in verdicts.items() if verdict.verdict == "undecided"}
+    failed = {name for name in passing if batch_size in cells[name].failed_batches}
+    return {
+        "fastest": _fastest(every, passing, undecided, failed),
+        "balanced": _fastest(every, lossless, undecided, failed),
+        "reference": Recommendation(cell=metrics.reference),
+    }
+
+
+def _without_loss(name: str, cell: CellMetrics, reference: str | None) -> bool:
+    return cell.accuracy is not None and accuracy_loss(name, cell.accuracy, reference)[0] <= 0
+
+
+def _fastest(
+    every: Sequence[Ranked], names: Sequence[str], undecided: dict[str, int | None], failed: Collection[str]
+) -> Recommendation:
+    """The fastest cell of `names`; without one, all that is undecided could change that."""
+    candidates = [cell for cell in every if cell.name in names]
+    unranked = [name for name in names if name not in {cell.name for cell in every}]
+    chosen, tied = _chosen(candidates)
+    would_win = undecided
+    if chosen is not None:
+        faster = [cell.name for cell in every if cell.name in undecided and cell.clearly_faster(chosen)]
+        would_win = {name: undecided[name] for name in faster}
+    return Recommendation(
+        cell=chosen.name if chosen else None,
+        tied=tied,
+        undecided=would_win,
+        not_timed=[name for name in unranked if name not in failed],
+        failed=[name for name in unranked if name in failed],
+    )
+
+
+def _chosen(candidates: Sequence[Ranked]) -> tuple[Ranked | None, list[str]]:
+    """The cell to take of the candidates, and those that it ties with."""
+    tied = [cell for cell in candidates if not any(other.clearly_faster(cell) for other in candidates)]
+    smallest = [cell for cell in tied if not any(other.clearly_smaller(cell) for other in tied)]
+    if not smallest:
+        return None, []
+    chosen = min(smallest, key=lambda cell: (-cell.top1, cell.latency_ms))
+    return chosen, [cell.name for cell in tied if cell is not chosen]

@@ -1,0 +1,42 @@
+"""What may be asked of a cell."""
+
+from dataclasses import fields
+
+import pytest
+
+from roundoff.errors import ConfigError
+from roundoff.results.verdict import Requirements
+from roundoff.verdict.requirements import Target
+
+
+@pytest.mark.parametrize(
+    ("values", "key"),
+    [
+        ({"min_relative_accuracy": None}, "min_relative_accuracy"),
+        ({"min_relative_accuracy": 1.2}, "min_relative_accuracy"),
+        ({"min_relative_accuracy": 0.0}, "min_relative_accuracy"),
+        ({"max_drop_points": -1.0}, "max_drop_points"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"latency_percentile": "p42"}, "latency_percentile"),
+        ({"latency_ms": -1.0}, "latency_ms"),
+        ({"size_mb": float("nan")}, "size_mb"),
+        ({"speed_margin": 1.0}, "speed_margin"),
+    ],
+)
+def test_a_bad_target_is_refused(values, key):
+    with pytest.raises(ConfigError, match=f"bad {key}"):
+        Target(**values)
+
+
+def test_a_target_in_points_alone_will_do():
+    found = Target(min_relative_accuracy=None, max_drop_points=1.0).requirements()
+    assert (found.min_relative_accuracy, found.max_drop_points) == (None, 1.0)
+
+
+def test_the_requirements_are_the_target_as_it_was_set():
+    target = Target(latency_ms=2.0, batch_size=8)
+    found = target.requirements()
+    assert type(found) is Requirements
+    assert [getattr(found, each.name) for each in fields(found)] == [
+        getattr(target, each.name) for each in fields(target)
+    ]
