@@ -1,7 +1,8 @@
 import pytest
 
 from roundoff.errors import ConfigError
-from roundoff.pipeline.overrides import check_group_overrides
+from roundoff.pipeline.config.renamed import RENAMED
+from roundoff.pipeline.overrides import check_overrides
 from tests.support.places import ROOT
 
 
@@ -9,8 +10,16 @@ from tests.support.places import ROOT
 def test_a_group_that_is_set_to_no_name_is_refused(argument):
     group = argument.partition("=")[0]
     with pytest.raises(ConfigError, match=f"{group} is a config group") as error:
-        check_group_overrides(["-m", argument], ROOT / "conf")
+        check_overrides(["-m", argument], ROOT / "conf")
     assert error.value.received == argument
+
+
+@pytest.mark.parametrize("form", ["{}=1", "+{}=1", "++{}=1", "{}=1,2"])
+@pytest.mark.parametrize("old", RENAMED)
+def test_a_keys_old_name_is_refused_with_the_new_one(old, form):
+    with pytest.raises(ConfigError, match=f"{old} has a new name") as error:
+        check_overrides([form.format(old)], ROOT / "conf")
+    assert error.value.expected == RENAMED[old]
 
 
 @pytest.mark.parametrize(
@@ -26,4 +35,4 @@ def test_a_group_that_is_set_to_no_name_is_refused(argument):
     ],
 )
 def test_everything_else_is_left_to_hydra(argument):
-    check_group_overrides([argument], ROOT / "conf")
+    check_overrides([argument], ROOT / "conf")

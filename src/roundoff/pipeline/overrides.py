@@ -1,4 +1,4 @@
-"""Config groups on the command line, looked at before Hydra composes: it has no words for a group that is nothing."""
+"""The command line, looked at before Hydra composes: it has no words for a group that is nothing or a new name."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from roundoff.errors import ConfigError
+from roundoff.pipeline.config.renamed import refuse_renamed
 
 
-def check_group_overrides(arguments: Sequence[str], conf: Path) -> None:
-    """ConfigError for a group, a folder of `conf`, that is set to anything but names; the rest is left to Hydra."""
+def check_overrides(arguments: Sequence[str], conf: Path) -> None:
+    """ConfigError for a group, a folder of `conf`, that is set to anything but names, and for a key's old name.
+
+    The rest is left to Hydra.
+    """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
@@ -22,6 +26,7 @@ def check_group_overrides(arguments: Sequence[str], conf: Path) -> None:
         except HydraException:  # Hydra shows where
             continue
         group = override.key_or_group
+        refuse_renamed(group, argument)
         if group in groups and not override.is_sweep_override() and not isinstance(override.value(), str | list):
             raise ConfigError(
                 f"{group} is a config group, and names a file of conf/{group}/",

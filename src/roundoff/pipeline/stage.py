@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from roundoff.errors import RoundoffError
 from roundoff.pipeline.config import check
 from roundoff.pipeline.config.params_file import check_params_file
-from roundoff.pipeline.overrides import check_group_overrides
+from roundoff.pipeline.overrides import check_overrides
 from roundoff.system.stopping import stopping
 
 
@@ -76,7 +76,7 @@ def stage(body: Body) -> Callable[..., object]:
         if given:
             return task(*given)
         try:
-            check_group_overrides(sys.argv[1:], Path(sys.argv[0]).resolve().parents[1] / "conf")
+            check_overrides(sys.argv[1:], Path(sys.argv[0]).resolve().parents[1] / "conf")
             if _is_frozen(sys.argv[1:]):
                 check_params_file(Path("params.yaml"))
         except RoundoffError as error:

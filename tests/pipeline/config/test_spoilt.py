@@ -44,8 +44,8 @@ RIGHT = {
     "label_smoothing warmup_ms speed_margin max_drop_points offset",
     "0.5": "tolerance test_fraction validation_fraction interval_target chance_margin learning_rate percentile scale "
     "max_clipped_percent min_relative_accuracy min_seconds budget_seconds energy_seconds batch_norm_momentum "
-    "warmup_fraction momentum weight_decay label_smoothing warmup_ms speed_margin latency_ms throughput_per_s size_mb memory_mb "
-    "mj_per_image max_drop_points offset",
+    "warmup_fraction momentum weight_decay label_smoothing warmup_ms speed_margin latency_ms throughput_per_s size_mb "
+    "memory_mb mj_per_image max_drop_points offset",
     # a budget that all cells hold; a rate at which training tells that its loss is not finite
     "huge": "latency_ms throughput_per_s size_mb memory_mb mj_per_image learning_rate weight_decay",
     "true": "flip first_layer last_layer residual depthwise bias_correction version_compatible cuda_graphs "

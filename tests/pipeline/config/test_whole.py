@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from roundoff.errors import ConfigError
 from roundoff.pipeline.config import check, precision_to_build
 from roundoff.pipeline.config.kinds import KINDS, kind_at
+from roundoff.pipeline.config.renamed import RENAMED
 from tests.support.places import ROOT
 
 HEAVY = ("onnx", "scipy", "keras", "tensorflow", "onnxruntime", "pandas", "matplotlib")
@@ -42,6 +43,16 @@ def test_an_unknown_section_is_refused(spoilt, tmp_path):
     refused(spoilt(hydra={"callbacks": {}}), tmp_path, "unknown key hydra")
     refused(spoilt(**{"build.mode": 1}), tmp_path, r"unknown key build\.mode")
     refused(spoilt(**{"paths.modell": "a"}), tmp_path, r"unknown key paths\.modell")
+
+
+@pytest.mark.parametrize("old", RENAMED)
+def test_a_keys_old_name_is_refused_with_the_new_one(spoilt, tmp_path, old):
+    refused(spoilt(**{old: 0.9}), tmp_path, rf"{old} has a new name(.|\n)*write {RENAMED[old]} instead")
+
+
+@pytest.mark.parametrize("new", RENAMED.values())
+def test_a_new_name_is_a_key(default, new):
+    assert OmegaConf.select(OmegaConf.create(default), new, default="none") != "none"
 
 
 def test_a_value_is_refused_before_a_missing_section(tmp_path):

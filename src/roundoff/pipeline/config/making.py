@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 from roundoff.errors import ConfigError
 from roundoff.pipeline.config.kinds import kind_name
 from roundoff.pipeline.config.plain import joined, plain, shortened
+from roundoff.pipeline.config.renamed import refuse_renamed
 from roundoff.pipeline.config.values import check_value, words
 
 T = TypeVar("T")
@@ -119,6 +120,7 @@ def check_arguments(key: str, arguments: Mapping[Any, Any], target: Any) -> None
     known = {field.name: field for field in fields(target) if field.init}
     for name, value in arguments.items():
         if name not in known:
+            refuse_renamed(joined(key, name), shortened(repr(value)))
             raise unknown_key(joined(key, name), name, tuple(known))
         check_value(joined(key, name), value, hints[name])
     for name, field in known.items():
