@@ -9,7 +9,7 @@ from roundoff.errors import ConfigError
 from roundoff.pipeline.config.plain import shortened
 
 FITTING = re.compile(r"[A-Za-z0-9_-]{1,64}")
-TAKEN = ("platform", "reference", "method")  # keys of a metrics file beside its cells'
+TAKEN = ("format", "platform", "reference", "method")  # keys of a metrics file beside its cells'
 
 
 def check_name(key: str, name: object) -> None:
