@@ -4,24 +4,68 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from roundoff.cli import main
+from roundoff.results.cell import Accuracy, Batch, CellMetrics
+from roundoff.results.metrics import write_metrics, write_verdict
+from roundoff.results.run import Method, Metrics
+from roundoff.results.verdict import CellVerdict, Criterion, Requirements, Verdict
 from roundoff.system.files import write_json
 
+NAME = "int8/onnxruntime"
 PLATFORM = {"gpus": [{"name": "one"}], "id": "aaaa", "cpu": {"model": "one"}}
+ACCURACY = Accuracy(top1=0.95, top1_low=0.94, top1_high=0.96, samples=1000, correct=950, nonfinite=0)
 
 
-def metrics(size=0.1, latency=0.1, platform=PLATFORM, method=()):
-    cell = {
+def write(folder, size=0.1, latency=0.1, platform=PLATFORM, method=None, accuracy=ACCURACY):
+    """The metrics files of a run with one cell."""
+    cell = CellMetrics(
+        status="measured",
+        effective_precision="int8",
+        size_mb=size,
+        accuracy=accuracy,
+        batches={1: Batch(status="measured", device_p50_ms=latency)},
+    )
+    made = Metrics(platform=platform, reference=None, method=method or Method(), cells={NAME: cell})
+    write_metrics(made, folder)
+
+
+OLD_METRICS = {
+    "platform": PLATFORM,
+    "reference": None,
+    "method": {},
+    "onnxruntime": {
         "status": "measured",
+        "reason": None,
         "label": "int8",
-        "size_mb": size,
-        "accuracy": {"top1": 0.95, "top1_low": 0.94, "top1_high": 0.96},
-        "batch_1": {"device_p50_ms": latency},
-    }
-    return {"platform": platform, "reference": None, "method": dict(method), "onnxruntime": cell}
+        "size_mb": 0.1,
+        "accuracy": {
+            "top1": 0.95,
+            "top1_low": 0.94,
+            "top1_high": 0.96,
+            "samples": 1000,
+            "correct": 950,
+            "nonfinite": 0,
+        },
+        "batch_1": {"reason": None, "device_p50_ms": 0.1, "variation": 0.01, "runs": 9, "stopped": "target"},
+    },
+}
+OLD_CHECK = {
+    "name": "keep",
+    "verdict": "pass",
+    "found": 1.0,
+    "low": 1.0,
+    "high": 1.0,
+    "limit": 0.99,
+    "reason": "it does",
+}
+OLD_VERDICT = {
+    "target": {"keep": 0.99, "points": None, "batch_size": 1, "speed_margin": 0.01},
+    "cells": {NAME: {"verdict": "pass", "checks": [OLD_CHECK], "speed": {"batch_1": "faster"}, "speed_margin": 0.01}},
+}
 
 
 def git(project, *arguments):
@@ -33,7 +77,7 @@ def git(project, *arguments):
 
 
 def commit(project, **figures):
-    write_json(project / "metrics/int8.json", metrics(**figures))
+    write(project / "metrics", **figures)
     git(project, "add", "-A")
     git(project, "commit", "-q", "--allow-empty", "-m", "metrics")
     return git(project, "rev-parse", "HEAD")
@@ -75,7 +119,7 @@ def test_revisions_are_compared(project, capsys):
 
 
 def test_workspace_is_the_default(project, capsys):
-    write_json(project / "metrics/int8.json", metrics(size=0.05))
+    write(project / "metrics", size=0.05)
     out = shown(capsys, "HEAD")
     assert "workspace" in out
     assert "better" in out
@@ -122,6 +166,36 @@ def test_broken_metrics_are_refused(project, capsys):
     assert "int8.json of workspace is not JSON" in refused(capsys, "HEAD")
 
 
+@pytest.mark.parametrize(("format", "what"), [(99, "format 99"), (3, "holds what cannot be")])
+def test_metrics_that_cannot_be_read_are_refused_with_their_revision(project, capsys, format, what):
+    path = project / "metrics/int8.json"
+    path.write_text(path.read_text().replace('"format": 3', f'"format": {format}').replace("0.95", "7.0"))
+    git(project, "commit", "-qam", "spoilt")
+    error = refused(capsys, "HEAD~1", "HEAD")
+    assert what in error
+    assert "int8.json" in error
+    assert "(in HEAD)" in error
+
+
+def test_metrics_from_before_there_was_a_format_are_compared_under_todays_names(project, capsys):
+    write_json(project / "metrics/int8.json", OLD_METRICS)
+    write_json(project / "metrics/verdict.json", OLD_VERDICT)
+    for name in ("fp32", "fp16", "more"):
+        (project / f"metrics/{name}.json").unlink()
+    git(project, "add", "-A")
+    git(project, "commit", "-qm", "before")
+    write(project / "metrics", latency=0.2)
+    judge(project, "fail", min_relative_accuracy=0.99)
+    found, judged = judgements(capsys, "HEAD")
+    assert found["differing"] == []
+    assert judged == {
+        "verdict": "worse",
+        "top1": "unchanged",
+        "size_mb": "unchanged",
+        "batch 1: device_p50_ms": "worse",
+    }
+
+
 def test_directory_without_git_is_refused(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert "revisions need a git repository" in refused(capsys, "HEAD", "--project", str(tmp_path))
@@ -137,8 +211,10 @@ def test_other_machine_is_named_and_judges_nothing(project, capsys):
 
 
 def judge(project, verdict, **target):
-    cells = {"int8/onnxruntime": {"verdict": verdict, "checks": [{"name": "keep", "verdict": verdict}]}}
-    write_json(project / "metrics/verdict.json", {"target": target, "cells": cells})
+    criterion = Criterion(name="min_relative_accuracy", verdict=verdict, limit=0.99, value=0.98)
+    asked = Requirements(max_drop_points=None, **target)
+    cells = {NAME: CellVerdict(verdict=verdict, criteria=[criterion])}
+    write_verdict(Verdict(target=asked, cells=cells), project / "metrics")
 
 
 def lock(project, prepared):
@@ -154,24 +230,22 @@ def judgements(capsys, *arguments):
 
 
 def test_a_stricter_target_is_named_and_judges_no_verdict(project, capsys):
-    judge(project, "pass", keep=0.99)
+    judge(project, "pass", min_relative_accuracy=0.99)
     commit(project)
-    judge(project, "fail", keep=0.999)
+    judge(project, "fail", min_relative_accuracy=0.999)
     out = shown(capsys, "HEAD")
     assert "judged by different targets" in out
-    assert "keep: 0.99 → 0.999" in out
+    assert "min_relative_accuracy: 0.99 → 0.999" in out
     found, judged = judgements(capsys, "HEAD")
     assert (judged["verdict"], found["differing"]) == ("not comparable", ["target"])
-    assert (found["a"]["target"], found["b"]["target"]) == ({"keep": 0.99}, {"keep": 0.999})
+    assert [found[side]["target"]["min_relative_accuracy"] for side in ("a", "b")] == [0.99, 0.999]
 
 
 def test_other_prepared_data_are_another_test_set(project, capsys):
     lock(project, "one.dir")
     commit(project)
     lock(project, "two.dir")
-    better = metrics()
-    better["onnxruntime"]["accuracy"] = {"top1": 0.99, "top1_low": 0.98, "top1_high": 1.0}
-    write_json(project / "metrics/int8.json", better)
+    write(project / "metrics", accuracy=replace(ACCURACY, top1=0.99, top1_low=0.98, top1_high=1.0))
     assert "tested on different images: no verdict or accuracy is compared" in shown(capsys, "HEAD")
     found, judged = judgements(capsys, "HEAD")
     assert (judged["top1"], found["differing"]) == ("not comparable", ["test set"])
@@ -181,14 +255,13 @@ def test_other_prepared_data_are_another_test_set(project, capsys):
 def test_the_metrics_own_hash_of_the_test_set_counts(project, capsys):
     for prepared in ("one.dir", "two.dir"):
         lock(project, prepared)
-        write_json(project / "metrics/fp32.json", metrics(method={"test_set": "same"}))
-        commit(project)
+        commit(project, method=Method(test_set="same"))
     assert judgements(capsys, "HEAD~1", "HEAD")[0]["differing"] == []
 
 
 def test_metrics_that_the_pipeline_did_not_write_are_not_its_datas(project, capsys):
     lock(project, "one.dir")
-    write_json(project / "kept/int8.json", metrics())
+    write(project / "kept")
     commit(project)
     lock(project, "two.dir")
     assert judgements(capsys, "HEAD", "--metrics", "kept")[0]["differing"] == []

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from roundoff.errors import RoundoffError
+from roundoff.results.checked import as_json
 from roundoff.revisions.basis import Basis, basis
 from roundoff.revisions.diff import SESSION_DRIFT, Change, compare, differing_bases, differing_parts
 from roundoff.revisions.revision import Snapshot, snapshot
@@ -61,7 +62,7 @@ def _diff(given: argparse.Namespace) -> int:
     except RoundoffError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    bases = (basis(given.project, given.metrics, a.commit), basis(given.project, given.metrics, b.commit))
+    bases = (basis(given.project, given.metrics, a), basis(given.project, given.metrics, b))
     changes = compare(a, b, given.drift, bases)
     if given.json:
         print(json.dumps(_as_json(a, b, bases, changes), indent=2, ensure_ascii=False))
@@ -106,15 +107,19 @@ def _as_json(a: Snapshot, b: Snapshot, bases: tuple[Basis, Basis], changes: Sequ
         name: {
             "revision": side.revision,
             "commit": side.commit,
-            "platform": side.platform,
-            "target": on.target,
+            "platform": side.metrics.platform,
+            "target": as_json(on.target),
             "test_set": on.test_set or on.prepared,
         }
         for name, side, on in (("a", a, bases[0]), ("b", b, bases[1]))
     }
-    same = a.platform.get("id") == b.platform.get("id")
     apart = sorted(differing_bases(a, b, bases))
-    return {**sides, "same_machine": same, "differing": apart, "changes": [asdict(change) for change in changes]}
+    return {
+        **sides,
+        "same_machine": a.machine == b.machine,
+        "differing": apart,
+        "changes": [asdict(change) for change in changes],
+    }
 
 
 def _show(a: Snapshot, b: Snapshot, bases: tuple[Basis, Basis], changes: Sequence[Change], everything: bool) -> None:
@@ -139,13 +144,12 @@ def _show(a: Snapshot, b: Snapshot, bases: tuple[Basis, Basis], changes: Sequenc
 
 
 def _show_machines(console: Console, a: Snapshot, b: Snapshot) -> None:
-    parts = differing_parts(a.platform, b.platform)
-    if a.platform.get("id") == b.platform.get("id"):
-        console.print(Text(f"both measured on {a.platform.get('id')}"))
+    if a.machine == b.machine:
+        console.print(Text(f"both measured on {a.machine}"))
         return
     console.print(Text("measured on different machines: no difference is called better or worse", style="bold yellow"))
-    console.print(Text(f"  fingerprint: {a.platform.get('id')} → {b.platform.get('id')}"))
-    for name, (left, right) in parts.items():
+    console.print(Text(f"  fingerprint: {a.machine} → {b.machine}"))
+    for name, (left, right) in differing_parts(a.metrics.platform, b.metrics.platform).items():
         console.print(Text(f"  {name}: {left} → {right}"))
 
 
@@ -153,7 +157,7 @@ def _show_bases(console: Console, a: Snapshot, b: Snapshot, bases: tuple[Basis, 
     apart = differing_bases(a, b, bases)
     if "target" in apart:
         console.print(Text("judged by different targets: no verdict is compared", style="bold yellow"))
-        for name, (left, right) in differing_parts(bases[0].target or {}, bases[1].target or {}).items():
+        for name, (left, right) in differing_parts(*(as_json(side.target) or {} for side in bases)).items():
             console.print(Text(f"  {name}: {left} → {right}"))
     if "test set" in apart:
         console.print(Text("tested on different images: no verdict or accuracy is compared", style="bold yellow"))

@@ -1,7 +1,7 @@
 """What `roundoff diff` calls a difference."""
 
-import copy
 import math
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given, settings
@@ -9,41 +9,65 @@ from hypothesis import strategies as st
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from roundoff.measurement.statistics import wilson
+from roundoff.results.cell import Accuracy, Batch, CellMetrics, Energy
+from roundoff.results.run import Method, Metrics
+from roundoff.results.verdict import CellVerdict, Requirements, Verdict
 from roundoff.revisions.basis import Basis, asked
-from roundoff.revisions.diff import ACCURACY_FIGURES, BATCH_FIGURES, compare, differing_parts, interval_of_change
-from roundoff.revisions.read import Cell
+from roundoff.revisions.diff import (
+    ACCURACY_FIGURES,
+    BATCH_FIGURES,
+    CELL_FIGURES,
+    ENERGY_FIGURES,
+    compare,
+    differing_parts,
+    interval_of_change,
+)
 from roundoff.revisions.revision import Snapshot
 
 TOP1, SPEEDUP, LATENCY = ACCURACY_FIGURES[0], BATCH_FIGURES[3], BATCH_FIGURES[0]
 UNKNOWN = (Basis(), Basis())
 PLATFORM = {"id": "aaaa", "cpu": {"model": "one", "cores": 2}, "gpus": [{"name": "X"}]}
-FACTS = {
-    "status": "measured",
-    "label": "int8",
-    "size_mb": 0.1,
-    "load_ms": 9.0,
-    "accuracy": {"top1": 0.95, "top1_low": 0.94, "top1_high": 0.96, "agreement": 0.98},
-    "batch_1": {
-        "device_p50_ms": 0.1,
-        "end_to_end_p50_ms": 0.11,
-        "throughput_per_s": 9000.0,
-        "speedup": 1.4,
-        "speedup_low": 1.38,
-        "speedup_high": 1.42,
-    },
-}
+NAME = "int8/onnxruntime"
+ACCURACY = Accuracy(top1=0.95, top1_low=0.94, top1_high=0.96, samples=1000, correct=950, nonfinite=0, agreement=0.98)
+BATCH = Batch(
+    status="measured",
+    device_p50_ms=0.1,
+    end_to_end_p50_ms=0.11,
+    throughput_per_s=9000.0,
+    speedup=1.4,
+    speedup_low=1.38,
+    speedup_high=1.42,
+)
+CELL = CellMetrics(
+    status="measured",
+    effective_precision="int8",
+    size_mb=0.1,
+    load_ms=9.0,
+    accuracy=ACCURACY,
+    batches={1: BATCH},
+)
+
+
+def changed(cell, path, value):
+    """The cell with another value at a dotted path such as `accuracy.top1`, `batch_1.speedup` or `size_mb`."""
+    part, _, name = path.rpartition(".")
+    if not part:
+        return replace(cell, **{name: value})
+    if part == "batch_1":
+        return replace(cell, batches={1: replace(cell.batches[1], **{name: value})})
+    return replace(cell, **{part: replace(getattr(cell, part), **{name: value})})
 
 
 def snapshot(changes=(), platform=PLATFORM, verdict="pass"):
-    facts = copy.deepcopy(FACTS)
+    cell = CELL
     for path, value in changes:
-        *parents, last = path.split(".")
-        inner = facts
-        for name in parents:
-            inner = inner[name]
-        inner[last] = value
-    cell = Cell("int8", "onnxruntime", facts)
-    return Snapshot("r", "c", platform, {cell.key: cell}, {cell.key: verdict})
+        cell = changed(cell, path, value)
+    return of({NAME: cell}, platform, {NAME: CellVerdict(verdict=verdict)})
+
+
+def of(cells, platform=PLATFORM, verdicts=None):
+    metrics = Metrics(platform=platform, reference=None, method=Method(), cells=cells)
+    return Snapshot("r", "c", metrics, Verdict(cells=verdicts or {}))
 
 
 def judged(*changes, bases=UNKNOWN, **options):
@@ -118,8 +142,8 @@ def test_verdict_changes_between_pass_and_fail(verdict, judgement):
     assert judged(verdict=verdict) == {"verdict": judgement}
 
 
-STRICT = {"keep": 0.999, "batch_size": 1, "latency_ms": None, "speed_margin": 0.01}
-LAX = {**STRICT, "keep": 0.99}
+STRICT = Requirements(min_relative_accuracy=0.999, max_drop_points=None)
+LAX = replace(STRICT, min_relative_accuracy=0.99)
 
 
 def test_a_stricter_target_is_no_regression():
@@ -134,17 +158,17 @@ def test_a_stricter_target_is_no_regression():
         ({"batch_size": 32}, True),
         ({"speed_margin": 0.05}, True),
         ({"latency_ms": 1.0}, False),
-        ({"points": 1.0}, False),
+        ({"max_drop_points": 1.0}, False),
     ],
 )
 def test_targets_are_the_same_if_they_ask_the_same(change, same):
-    assert (asked({**LAX, **change}) == asked(LAX)) is same
+    assert (asked(replace(LAX, **change)) == asked(LAX)) is same
 
 
 def test_the_batch_size_of_a_budget_is_asked():
-    budget = {**LAX, "latency_ms": 1.0, "latency_percentile": "p99"}
-    assert asked({**budget, "batch_size": 32}) != asked(budget)
-    assert asked({**budget, "latency_percentile": "p50"}) != asked(budget)
+    budget = replace(LAX, latency_ms=1.0, latency_percentile="p99")
+    assert asked(replace(budget, batch_size=32)) != asked(budget)
+    assert asked(replace(budget, latency_percentile="p50")) != asked(budget)
 
 
 @pytest.mark.parametrize("kind", ["test_set", "prepared"])
@@ -177,7 +201,8 @@ def test_another_number_of_test_images_is_another_test_set():
 
 def test_a_verdict_that_absolute_times_alone_turned_is_not_called_a_regression():
     slow, inexact = (
-        Basis(LAX, failed={"int8/onnxruntime": frozenset(names)}) for names in (["latency"], ["latency", "keep"])
+        Basis(LAX, failed={"int8/onnxruntime": frozenset(names)})
+        for names in (["latency"], ["latency", "min_relative_accuracy"])
     )
     assert judged(verdict="fail", bases=(Basis(LAX), slow)) == {"verdict": "noise unknown"}
     assert judged(verdict="fail", bases=(Basis(LAX), inexact)) == {"verdict": "worse"}
@@ -200,20 +225,23 @@ def test_a_figure_that_is_zero_has_no_ratio(path, before, after, judgement):
 
 @pytest.mark.parametrize(("batch", "judgement"), [(32, "worse"), (1, "not comparable")])
 def test_energy_is_compared_at_one_batch_size(batch, judgement):
-    before = snapshot((("energy", {"mj_per_image": 1.0, "batch_size": 32}),))
-    after = snapshot((("energy", {"mj_per_image": 2.0, "batch_size": batch}),))
+    before = snapshot((("energy", Energy(mj_per_image=1.0, batch_size=32)),))
+    after = snapshot((("energy", Energy(mj_per_image=2.0, batch_size=batch)),))
     found = {change.figure: change.judgement for change in compare(before, after)}
     assert found["mj_per_image"] == judgement
 
 
 def test_lost_cell_is_named():
     assert judged(("status", "unavailable"))["status"] == "not comparable"
-    gone = Snapshot("r", "c", PLATFORM, {}, {})
-    assert [(c.figure, c.b) for c in compare(snapshot(), gone)] == [("status", "absent")]
+    assert [(c.figure, c.b) for c in compare(snapshot(), of({}))] == [("status", "absent")]
 
 
 def test_relabelled_cell_is_named():
-    assert judged(("label", "fp16")) == {"computes as": "not comparable"}
+    assert judged(("effective_precision", "fp16")) == {"computes as": "not comparable"}
+
+
+def test_a_cell_whose_type_is_not_known_is_what_was_asked_for():
+    assert judged(("effective_precision", None)) == {}
 
 
 def test_missing_figure_is_not_comparable():
@@ -227,7 +255,8 @@ def test_differing_parts_of_fingerprints():
 
 def share(correct, samples):
     found = wilson(correct, samples)
-    return {"top1": found.value, "top1_low": found.low, "top1_high": found.high}
+    ends = {"top1": found.value, "top1_low": found.low, "top1_high": found.high}
+    return Accuracy(samples=samples, correct=correct, nonfinite=0, **ends)
 
 
 @settings(deadline=None)
@@ -241,7 +270,7 @@ def test_interval_of_shares_is_newcombes(before, after):
 @given(st.floats(0.5, 4), st.floats(0.5, 4), st.floats(1.001, 1.5), st.floats(1.001, 1.5))
 def test_interval_of_ratios_holds_the_change_and_turns_round(a, b, spread_a, spread_b):
     sides = [
-        {"speedup": value, "speedup_low": value / spread, "speedup_high": value * spread}
+        Batch(status="measured", speedup=value, speedup_low=value / spread, speedup_high=value * spread)
         for value, spread in ((a, spread_a), (b, spread_b))
     ]
     low, high = interval_of_change(SPEEDUP, *sides, 0.12)
@@ -253,7 +282,7 @@ def test_interval_of_ratios_holds_the_change_and_turns_round(a, b, spread_a, spr
 
 @given(st.floats(0.01, 100), st.floats(0, 0.5))
 def test_drift_within_its_bound_is_noise(before, drift):
-    a, b = {"device_p50_ms": before}, {"device_p50_ms": before * (1 + 0.99 * drift)}
+    a, b = (Batch(status="measured", device_p50_ms=before * ratio) for ratio in (1, 1 + 0.99 * drift))
     low, high = interval_of_change(LATENCY, a, b, drift)
     assert low <= 0 <= high
 
@@ -269,3 +298,12 @@ def test_absolute_times_without_a_gpu_are_not_judged():
 def test_what_was_measured_and_now_fails_got_worse():
     assert judged(("status", "failed"))["status"] == "worse"
     assert judged(("batch_1.status", "failed"))["batch 1: status"] == "worse"
+
+
+@pytest.mark.parametrize(
+    ("figures", "holder"),
+    [(CELL_FIGURES, CellMetrics), (ACCURACY_FIGURES, Accuracy), (BATCH_FIGURES, Batch), (ENERGY_FIGURES, Energy)],
+)
+def test_every_figure_is_a_field_of_what_has_it(figures, holder):
+    named = {name for figure in figures for name in (figure.name, figure.within) if name}
+    assert named <= {field.name for field in fields(holder)}

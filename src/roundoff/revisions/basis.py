@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import yaml
+
+from roundoff.results.verdict import CellVerdict, Requirements
+from roundoff.revisions.revision import Snapshot
 
 Part = Literal["target", "test set", "reference", "chance margin"]
 LOCK = "dvc.lock"
@@ -20,11 +22,11 @@ class Basis:
     """None, or empty, where the revision does not record it.
 
     `test_set` is the test images' hash as the metrics have it, `prepared` DVC's hash of the prepared data that
-    `evaluate` read, both splits of it. `failed` has the names of the checks that failed, by cell. `reference` is the
+    `evaluate` read, both splits of it. `failed` has the names of the criteria that failed, by cell. `reference` is the
     cell that the others were compared with, `chance_margin` how far above chance they had to be.
     """
 
-    target: Mapping[str, Any] | None = None
+    target: Requirements | None = None
     test_set: str | None = None
     prepared: str | None = None
     failed: Mapping[str, frozenset[str]] | None = None
@@ -48,61 +50,56 @@ class Basis:
         return apart
 
 
-def asked(target: Mapping[str, Any]) -> dict[str, Any]:
+def asked(target: Requirements) -> dict[str, object]:
     """The part of a target that verdicts depend on: what is set, and what that is measured at."""
-    speed = target.get("latency_ms") is not None or target.get("throughput_per_s") is not None
+    speed = target.latency_ms is not None or target.throughput_per_s is not None
     unused = {"speed_margin"} | (set() if speed else {"batch_size"})
-    unused |= set() if target.get("latency_ms") is not None else {"latency_percentile"}
-    return {key: value for key, value in target.items() if value is not None and key not in unused}
+    unused |= set() if target.latency_ms is not None else {"latency_percentile"}
+    held = {each.name: getattr(target, each.name) for each in fields(target) if each.name not in unused}
+    return {name: value for name, value in held.items() if value is not None}
 
 
-def basis(project: Path, metrics: str, commit: str | None) -> Basis:
-    """The basis of the folder `metrics` of `project` at a commit; None is the workspace."""
-    verdict = _parsed(_text(project, f"{metrics}/verdict.json", commit))
-    measured = _parsed(_text(project, f"{metrics}/fp32.json", commit))
-    method = measured.get("method") or {}
-    lock = _parsed(_text(project, LOCK, commit))
+def basis(project: Path, folder: str, found: Snapshot) -> Basis:
+    """The basis of what was found in `folder` of `project`."""
+    method = found.metrics.method
     return Basis(
-        target=verdict.get("target"),
-        test_set=method.get("test_set"),
-        prepared=_prepared(lock, metrics),
-        failed=_failed(verdict),
-        reference=measured.get("reference"),
-        chance_margin=(method.get("evaluate") or {}).get("chance_margin"),
+        target=found.verdict.target,
+        test_set=method.test_set,
+        prepared=_prepared(_lock(project, found.commit), folder),
+        failed={name: _failed(verdict) for name, verdict in found.verdict.cells.items()},
+        reference=found.metrics.reference,
+        chance_margin=method.chance_margin,
     )
 
 
-def _failed(verdict: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    return {
-        name: frozenset(check["name"] for check in cell.get("checks") or [] if check["verdict"] == "fail")
-        for name, cell in (verdict.get("cells") or {}).items()
-    }
+def _failed(verdict: CellVerdict) -> frozenset[str]:
+    return frozenset(criterion.name for criterion in verdict.criteria if criterion.verdict == "fail")
 
 
-def _prepared(lock: Mapping[str, Any], metrics: str) -> str | None:
-    """DVC's hash of what `prepare` wrote and `evaluate` read, if it is `metrics` that `evaluate` wrote."""
+def _prepared(lock: Mapping[str, Any], folder: str) -> str | None:
+    """DVC's hash of what `prepare` wrote and `evaluate` read, if it is `folder` that `evaluate` wrote to."""
     stages = lock.get("stages") or {}
     prepare, evaluate = (stages.get(name) or {} for name in ("prepare", "evaluate"))
     wrote = {str(PurePosixPath(out["path"]).parent) for out in evaluate.get("outs") or []}
     prepared = {out["path"] for out in prepare.get("outs") or []}
     hashes = [dep.get("md5") for dep in evaluate.get("deps") or [] if dep["path"] in prepared]
-    return hashes[0] if hashes and str(PurePosixPath(metrics)) in wrote else None
+    return hashes[0] if hashes and str(PurePosixPath(folder)) in wrote else None
 
 
-def _text(project: Path, path: str, commit: str | None) -> str:
-    """A file's content; empty where there is none."""
-    if commit is None:
-        file = project / path
-        return file.read_text(encoding="utf-8") if file.is_file() else ""
-    command = ["git", "-C", str(project), "show", f"{commit}:./{path}"]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
-    return done.stdout if done.returncode == 0 else ""
-
-
-def _parsed(text: str) -> Mapping[str, Any]:
-    """A mapping from JSON or YAML; empty where the text is none."""
+def _lock(project: Path, commit: str | None) -> Mapping[str, Any]:
+    """What DVC recorded, at a commit or in the workspace; empty where it did not, or no YAML."""
     try:
-        found = json.loads(text) if text.lstrip().startswith("{") else yaml.safe_load(text)
-    except (json.JSONDecodeError, yaml.YAMLError):
+        found = yaml.safe_load(_text(project / LOCK) if commit is None else _committed(project, commit))
+    except yaml.YAMLError:
         return {}
     return found if isinstance(found, Mapping) else {}
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8") if file.is_file() else ""
+
+
+def _committed(project: Path, commit: str) -> str:
+    command = ["git", "-C", str(project), "show", f"{commit}:./{LOCK}"]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    return done.stdout if done.returncode == 0 else ""

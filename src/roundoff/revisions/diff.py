@@ -5,28 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
+from roundoff.results.cell import Accuracy, Batch, CellMetrics, Energy
+from roundoff.results.values import Outcome, bounds_of
 from roundoff.revisions.basis import Basis, Part
-from roundoff.revisions.read import Cell
 from roundoff.revisions.revision import Snapshot
 
 Judgement = Literal["better", "worse", "within noise", "unchanged", "noise unknown", "other machine", "not comparable"]
 Kind = Literal["share", "ratio", "session", "exact"]
+Holder = CellMetrics | Accuracy | Energy | Batch | None  # what has figures; None has none
 
 # Two sessions are never interleaved: one model timed against itself in two of them read 0.88 to 1.0.
 SESSION_DRIFT = 0.12
-SESSION_CHECKS = {"latency", "throughput", "energy"}
+SESSION_CRITERIA = {"latency", "throughput", "energy"}
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of a cell: its key in the metrics, whether more is better, and what its noise is made of.
+    """A figure of a cell: its name in the metrics, whether more is better, and what its noise is made of.
 
-    `within` is the key of what it was measured at or on: figures of different ones are not compared.
+    `within` is the name of what it was measured at or on: figures of different ones are not compared.
     """
 
-    key: str
+    name: str
     more_is_better: bool
     kind: Kind
     within: str | None = None
@@ -47,7 +49,7 @@ BATCH_FIGURES = (
 ENERGY_FIGURES = (Figure("mj_per_image", False, "session", "batch_size"),)
 
 SESSION_FIGURES = {
-    figure.key for figure in (*CELL_FIGURES, *BATCH_FIGURES, *ENERGY_FIGURES) if figure.kind == "session"
+    figure.name for figure in (*CELL_FIGURES, *BATCH_FIGURES, *ENERGY_FIGURES) if figure.kind == "session"
 }
 
 
@@ -81,8 +83,7 @@ def compare(
     `drift` is the relative change that absolute figures may show between two sessions on one machine with a GPU.
     Without one they are not judged: whatever else ran on the CPU is in them, and the metrics do not know what that was.
     """
-    same_machine = a.platform.get("id") == b.platform.get("id")
-    on_cpu = not (a.platform.get("gpus") and b.platform.get("gpus"))
+    same_machine, on_cpu = a.machine == b.machine, not (a.has_gpu and b.has_gpu)
     apart = differing_bases(a, b, bases)
     changes = []
     for name in dict.fromkeys([*a.cells, *b.cells]):
@@ -99,14 +100,12 @@ def compare(
 def differing_bases(a: Snapshot, b: Snapshot, bases: tuple[Basis, Basis]) -> set[Part]:
     """Whether targets or test sets are known to differ; the latter also by the number of images."""
     apart = bases[0].differs(bases[1])
-    samples = [
-        {cell.accuracy["samples"] for cell in side.cells.values() if "samples" in cell.accuracy} for side in (a, b)
-    ]
+    samples = [{cell.accuracy.samples for cell in side.cells.values() if cell.accuracy} for side in (a, b)]
     return apart | {"test set"} if all(samples) and samples[0] != samples[1] else apart
 
 
-def differing_parts(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """The parts of two fingerprints that differ, by dotted name."""
+def differing_parts(a: Mapping[str, object], b: Mapping[str, object]) -> dict[str, tuple[object, object]]:
+    """The parts of two fingerprints, or of two targets, that differ, by dotted name."""
     left, right = dict(_flat(a)), dict(_flat(b))
     names = [name for name in dict.fromkeys([*left, *right]) if name != "id"]
     return {name: (left.get(name), right.get(name)) for name in names if left.get(name) != right.get(name)}
@@ -117,32 +116,43 @@ def _verdict_changes(name: str, a: Snapshot, b: Snapshot, bases: tuple[Basis, Ba
 
     What fails by absolute times or energy alone may do so by the drift of sessions.
     """
-    before, after = a.verdicts.get(name), b.verdicts.get(name)
+    before, after = (_verdict(side, name) for side in (a, b))
     if before is None or after is None:
         return
     judged: dict[tuple[str, str], Judgement] = {("pass", "fail"): "worse", ("fail", "pass"): "better"}
     judgement = "unchanged" if before == after else judged.get((before, after), "within noise")
     failed = [(side.failed or {}).get(name) for side in bases]
     broken = failed[0] if before == "fail" else failed[1]
-    if judgement in ("better", "worse") and broken and broken <= SESSION_CHECKS:
+    if judgement in ("better", "worse") and broken and broken <= SESSION_CRITERIA:
         judgement = "noise unknown"
     yield Change(name, "verdict", before, after, None, None, None, judgement)
 
 
-def _cell_changes(name: str, a: Cell | None, b: Cell | None, drift: float) -> Iterator[Change]:
-    states = [str(cell.facts.get("status")) if cell else "absent" for cell in (a, b)]
-    yield from _status_changes(name, "status", *states)
+def _verdict(side: Snapshot, name: str) -> Outcome | None:
+    found = side.verdict.cells.get(name)
+    return found.verdict if found else None
+
+
+def _cell_changes(name: str, a: CellMetrics | None, b: CellMetrics | None, drift: float) -> Iterator[Change]:
+    yield from _status_changes(name, "status", *(cell.status if cell else "absent" for cell in (a, b)))
     if a is None or b is None:
         return
     for batch in sorted({*a.batches} & {*b.batches}):
-        yield from _status_changes(name, f"batch {batch}: status", a.batch_status(batch), b.batch_status(batch))
-    if a.measured and b.measured and a.label != b.label:
-        yield Change(name, "computes as", a.label, b.label, None, None, None, "not comparable")
+        yield from _status_changes(name, f"batch {batch}: status", a.batches[batch].status, b.batches[batch].status)
+    yield from _precision_changes(name, a, b)
     for prefix, figures, left, right in _parts(a, b):
         for figure in figures:
             found = _change(name, prefix, figure, left, right, drift)
             if found is not None:
                 yield found
+
+
+def _precision_changes(name: str, a: CellMetrics, b: CellMetrics) -> Iterator[Change]:
+    """Where the type that a cell computes in is not known, it is what was asked for."""
+    asked_for = name.partition("/")[0]
+    before, after = (cell.effective_precision or asked_for for cell in (a, b))
+    if a.measured and b.measured and before != after:
+        yield Change(name, "computes as", before, after, None, None, None, "not comparable")
 
 
 def _status_changes(name: str, figure: str, before: str, after: str) -> Iterator[Change]:
@@ -153,57 +163,60 @@ def _status_changes(name: str, figure: str, before: str, after: str) -> Iterator
         yield Change(name, figure, before, after, None, None, None, judgement)
 
 
-def _parts(a: Cell, b: Cell) -> Iterator[tuple[str, tuple[Figure, ...], Mapping[str, Any], Mapping[str, Any]]]:
+def _parts(a: CellMetrics, b: CellMetrics) -> Iterator[tuple[str, tuple[Figure, ...], Holder, Holder]]:
     yield "", ACCURACY_FIGURES, a.accuracy, b.accuracy
-    yield "", CELL_FIGURES, a.facts, b.facts
-    yield "", ENERGY_FIGURES, a.facts.get("energy") or {}, b.facts.get("energy") or {}
+    yield "", CELL_FIGURES, a, b
+    yield "", ENERGY_FIGURES, a.energy, b.energy
     for batch in sorted({*a.batches, *b.batches}):
-        yield f"batch {batch}: ", BATCH_FIGURES, a.batches.get(batch, {}), b.batches.get(batch, {})
+        yield f"batch {batch}: ", BATCH_FIGURES, a.batches.get(batch), b.batches.get(batch)
 
 
-def _change(
-    cell: str, prefix: str, figure: Figure, a: Mapping[str, Any], b: Mapping[str, Any], drift: float
-) -> Change | None:
-    before, after = a.get(figure.key), b.get(figure.key)
-    name = prefix + figure.key
+def _change(cell: str, prefix: str, figure: Figure, a: Holder, b: Holder, drift: float) -> Change | None:
+    before, after = _value(a, figure.name), _value(b, figure.name)
+    name = prefix + figure.name
     if before is None and after is None:
         return None
     if before is None or after is None:
         return Change(cell, name, before, after, None, None, None, "not comparable")
-    if figure.within and _apart(a.get(figure.within), b.get(figure.within)):
+    if figure.within and _apart(_value(a, figure.within), _value(b, figure.within)):
         return Change(cell, name, before, after, None, None, None, "not comparable")
     if before == after:
         return Change(cell, name, before, after, 0.0, None, None, "unchanged")
     if figure.kind != "share" and min(before, after) <= 0:
         return Change(cell, name, before, after, None, None, None, _without_ratio(figure, before, after))
     change = after - before if figure.kind == "share" else after / before - 1
-    low, high = interval_of_change(figure, a, b, drift)
+    low, high = interval_of_change(figure, a, b, drift) or (None, None)
     unit: Literal["points", "ratio"] = "points" if figure.kind == "share" else "ratio"
     return Change(cell, name, before, after, change, low, high, _judgement(figure, change, low, high), unit)
 
 
-def interval_of_change(
-    figure: Figure, a: Mapping[str, Any], b: Mapping[str, Any], drift: float
-) -> tuple[float | None, float | None]:
+def _value(holder: Holder, name: str) -> float | None:
+    """A figure by its name; None where there is none."""
+    found: float | None = getattr(holder, name, None)
+    return found
+
+
+def interval_of_change(figure: Figure, a: Holder, b: Holder, drift: float) -> tuple[float, float] | None:
     """The 95 % interval of a change from the intervals of both figures (MOVER: Zou and Donner, Stat. Med. 27, 2008).
 
     Shares by difference (for Wilson's intervals this is Newcombe's, Stat. Med. 17, 1998), ratios by their logarithms;
     absolute figures of two sessions by `drift`, or by the spread of either session's rounds where that is more; both
     are far wider than the interval of a median.
     """
-    before, after = float(a[figure.key]), float(b[figure.key])
+    before, after = _value(a, figure.name), _value(b, figure.name)
+    if before is None or after is None:
+        return None
     if figure.kind == "exact":
         return after / before - 1, after / before - 1
     if figure.kind == "session":
-        widest = 1 + max(drift, *(float(side.get("round_spread") or 0.0) for side in (a, b)))
+        widest = 1 + max(drift, *(_value(side, "round_spread") or 0.0 for side in (a, b)))
         return after / before / widest - 1, after / before * widest - 1
-    known = [side.get(f"{figure.key}_{end}") for side in (a, b) for end in ("low", "high")]
-    bounds = [float(bound) for bound in known if bound is not None]
-    if len(bounds) < len(known):
-        return None, None
+    of_a, of_b = bounds_of(a, figure.name), bounds_of(b, figure.name)
+    if of_a is None or of_b is None:
+        return None
     if figure.kind == "share":
-        return _difference(before, after, *bounds)
-    low, high = _difference(math.log(before), math.log(after), *(math.log(bound) for bound in bounds))
+        return _difference(before, after, *of_a, *of_b)
+    low, high = _difference(math.log(before), math.log(after), *(math.log(bound) for bound in (*of_a, *of_b)))
     return math.expm1(low), math.expm1(high)
 
 
@@ -219,7 +232,7 @@ def _judgement(figure: Figure, change: float, low: float | None, high: float | N
     return "better" if (change > 0) == figure.more_is_better else "worse"
 
 
-def _apart(a: Any, b: Any) -> bool:
+def _apart(a: float | None, b: float | None) -> bool:
     return a is not None and b is not None and a != b
 
 
@@ -253,8 +266,8 @@ def _elsewhere(change: Change) -> Change:
     return replace(change, judgement="other machine")
 
 
-def _flat(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    children = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else None
-    if children is None:
+def _flat(value: object, prefix: str = "") -> list[tuple[str, object]]:
+    if not isinstance(value, Mapping | list):
         return [(prefix, value)]
+    children = value.items() if isinstance(value, Mapping) else enumerate(value)
     return [pair for key, child in children for pair in _flat(child, f"{prefix}.{key}" if prefix else str(key))]

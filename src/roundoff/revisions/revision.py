@@ -5,25 +5,42 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from roundoff.errors import DataError
-from roundoff.revisions.read import Cell, cells_of, has_cells
+from roundoff.results.cell import CellMetrics
+from roundoff.results.metrics import holds_cells, metrics_from, verdict_from
+from roundoff.results.run import Metrics
+from roundoff.results.verdict import Verdict
 
 WORKSPACE = "workspace"
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Cells and verdicts of one revision by name (PRECISION/BACKEND), and the fingerprint of the machine."""
+    """The metrics of one revision, and the verdict on them, which is empty where there is none."""
 
     revision: str
     commit: str | None
-    platform: Mapping[str, Any]
-    cells: Mapping[str, Cell]
-    verdicts: Mapping[str, str]
+    metrics: Metrics
+    verdict: Verdict = field(default_factory=Verdict)
+
+    @property
+    def cells(self) -> Mapping[str, CellMetrics]:
+        """Cells by name (PRECISION/BACKEND)."""
+        return self.metrics.cells
+
+    @property
+    def machine(self) -> str | None:
+        """The id of the machine's fingerprint."""
+        found = self.metrics.platform.get("id")
+        return None if found is None else str(found)
+
+    @property
+    def has_gpu(self) -> bool:
+        """Whether the machine has a GPU."""
+        return bool(self.metrics.platform.get("gpus"))
 
 
 def snapshot(project: Path, metrics: str, revision: str | None) -> Snapshot:
@@ -75,7 +92,7 @@ def _workspace_files(folder: Path) -> dict[str, str]:
 
 def _snapshot(revision: str, commit: str | None, files: Mapping[str, str], metrics: str) -> Snapshot:
     contents = {name: _parsed(revision, name, text) for name, text in files.items()}
-    measured = {name: content for name, content in contents.items() if has_cells(name, content)}
+    measured = {name: content for name, content in contents.items() if holds_cells(content)}
     if not measured:
         raise DataError(
             "there are no metrics to compare",
@@ -83,15 +100,18 @@ def _snapshot(revision: str, commit: str | None, files: Mapping[str, str], metri
             expected="fp32.json, fp16.json, int8.json as `evaluate` writes them",
             fix="run `dvc repro evaluate`, or name a revision that has them",
         )
-    cells = {cell.key: cell for name, content in measured.items() for cell in cells_of(name, content)}
-    judged = (contents.get("verdict") or {}).get("cells") or {}
-    verdicts = {name: found["verdict"] for name, found in judged.items() if found.get("verdict")}
-    return Snapshot(revision, commit, next(iter(measured.values()))["platform"], cells, verdicts)
-
-
-def _parsed(revision: str, name: str, text: str) -> Any:
     try:
-        return json.loads(text)
+        verdict = verdict_from(contents["verdict"]) if "verdict" in contents else Verdict()
+        return Snapshot(revision, commit, metrics_from(measured), verdict)
+    except DataError as error:
+        what = f"{error.what} (in {revision})"
+        raise DataError(what, received=error.received, expected=error.expected, fix=error.fix) from None
+
+
+def _parsed(revision: str, name: str, text: str) -> object:
+    try:
+        parsed: object = json.loads(text)
+        return parsed
     except json.JSONDecodeError as error:
         raise DataError(
             f"{name}.json of {revision} is not JSON",
