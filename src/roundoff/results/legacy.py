@@ -59,8 +59,15 @@ def _cell(old: Old) -> dict[str, Any]:
     cell |= {"reason": _said(old.get("reason")), "notes": _notes(old.get("note"))}
     cell["accuracy"] = _renamed(old.get("accuracy"), ACCURACY)
     cell["energy"] = _energy(old.get("energy"))
+    cell["numerics"] = _numerics(old.get("numerics"))
     batches = {key: _batch(value) for key, value in old.items() if key.startswith(BATCH) and value}
     return {key: value for key, value in cell.items() if not key.startswith(BATCH)} | batches
+
+
+def _numerics(old: Old | None) -> dict[str, Any] | None:
+    """For a time all that the engine told stood one level deeper."""
+    told = (old or {}).get("layer_types") or {}
+    return None if old is None else {**old, **told} if "layer_types" in told else dict(old)
 
 
 def _energy(old: Old | None) -> dict[str, Any] | None:

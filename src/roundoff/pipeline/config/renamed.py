@@ -7,6 +7,10 @@ from roundoff.errors import ConfigError
 RENAMED = {
     "verdict.keep": "verdict.min_relative_accuracy",
     "verdict.points": "verdict.max_drop_points",
+    "evaluate.untimed": "evaluate.accuracy_only",
+    "evaluate.spread": "evaluate.multi_gpu",
+    "evaluate.rotate": "evaluate.input_buffers",
+    "evaluate.control": "evaluate.aa_control",
 }
 
 
