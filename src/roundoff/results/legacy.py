@@ -19,6 +19,13 @@ ENERGY = {"watts": "power_w", "seconds": "measured_s"}
 TIMING = {"variation": "cv", "stopped": "stop_reason", "seconds": "measured_s", "facts": "binding_info"}
 SETTINGS = {"untimed": "accuracy_only", "spread": "multi_gpu", "rotate": "input_buffers", "control": "aa_control"}
 TARGET = {"keep": "min_relative_accuracy", "points": "max_drop_points"}
+COUNTED = {
+    "rounded_only": re.compile(
+        r"of (?P<total>\d+) convolutions and matrix products, (?P<counts>.+) instead of (?P<named>\w+): "
+        r"values rounded to the precision, multiplied in another type(?:; (?P<rest>.+))?"
+    ),
+    "multiplying_layers": re.compile(r"convolutions and matrix products: (?P<counts>.+)"),
+}
 ENDS = ("", "_low", "_high")
 ACCURACY = {f"kept{end}": f"relative_accuracy{end}" for end in ENDS} | {"lost": "regressed", "gained": "corrected"}
 
@@ -136,9 +143,9 @@ def _cell_verdict(old: Old) -> dict[str, Any]:
 
 def _criterion(old: Old) -> dict[str, Any]:
     """The reason stays where there is no figure, since nothing else says why."""
-    name, value = old["name"], old.get("found")
-    reason = _said(old.get("reason")) if value is None else None
-    return dict(old) | {"name": TARGET.get(name, name), "value": value, "reason": reason}
+    name, value, text = old["name"], old.get("found"), str(old.get("reason") or "")
+    why = text.partition(" is not known: ")[2].rpartition("; target ")[0] or text
+    return dict(old) | {"name": TARGET.get(name, name), "value": value, "reason": _said(why) if value is None else None}
 
 
 def _build(old: Old) -> dict[str, Any]:
@@ -162,5 +169,9 @@ def _said(text: object) -> dict[str, Any] | None:
 
 
 def _notes(text: object) -> list[dict[str, Any]]:
+    for code, pattern in COUNTED.items():
+        if match := pattern.fullmatch(str(text or "")):
+            values = match.groupdict()
+            return [{"code": code, "values": values}, *_notes(values.pop("rest", None))]
     said = _said(text)
     return [said] if said else []

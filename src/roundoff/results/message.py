@@ -7,7 +7,7 @@ and placeholders (a test sees to it).
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
@@ -87,6 +87,10 @@ class Words:
     def sentences(self, said: Sequence[Message]) -> str:
         """Several messages as one text."""
         return self("group_separator").join(self.sentence(each) for each in said)
+
+    def listed(self, each: Iterable[str | Message]) -> str:
+        """Words and messages as one list."""
+        return str(self._value(list(each)))
 
     def span(self, low: object, high: object) -> str:
         """A range of figures; one figure where both ends are the same."""

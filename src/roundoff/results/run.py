@@ -57,8 +57,21 @@ class Method:
     @property
     def chance_margin(self) -> float | None:
         """How far above chance an accuracy must be, as a share of the way to 1; None where it was not recorded."""
-        margin = self.evaluate.get("chance_margin")
-        return None if margin is None else float(margin)
+        return self._setting("chance_margin")
+
+    @property
+    def warmup_ms(self) -> float | None:
+        """The milliseconds of warm-up that were asked for."""
+        return self._setting("warmup_ms")
+
+    @property
+    def warmup_runs(self) -> float | None:
+        """The runs of warm-up that were asked for."""
+        return self._setting("warmup_runs")
+
+    def _setting(self, name: str) -> float | None:
+        value = self.evaluate.get(name)
+        return None if value is None else float(value)
 
 
 @dataclass(frozen=True, kw_only=True)
