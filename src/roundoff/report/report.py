@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from roundoff.errors import ConfigError
 from roundoff.report.plots.dvc_csv import csv_files
@@ -16,7 +14,7 @@ from roundoff.report.render.markdown import markdown_from_blocks
 from roundoff.report.sections.answer import answer_section
 from roundoff.report.sections.changes import changes_section
 from roundoff.report.sections.energy import energy_section
-from roundoff.report.sections.head_to_head import against_table
+from roundoff.report.sections.head_to_head import head_to_head_table
 from roundoff.report.sections.latency import latency_section
 from roundoff.report.sections.machine import machine_section
 from roundoff.report.sections.method import method_section
@@ -24,6 +22,7 @@ from roundoff.report.sections.tables import framework_section, load_section, pre
 from roundoff.report.sections.training import curves_section, noise_section
 from roundoff.report.sections.verdicts import verdict_section
 from roundoff.results.message import Words
+from roundoff.results.verdict import Verdict
 from roundoff.revisions.read import Evidence, Sources, read_evidence
 from roundoff.system import own
 from roundoff.system.files import whole_directory, whole_file
@@ -48,10 +47,10 @@ class Report:
                 fix="set report.flip_examples accordingly",
             )
 
-    def run(self, sources: Sources, verdict: Mapping[str, Any], output: Path, plots: Path) -> None:
+    def run(self, sources: Sources, verdict: Verdict | None, output: Path, plots: Path) -> None:
         """Write OUTPUT/report.md, OUTPUT/report.html and the folder `plots` (PNG, and CSV for `dvc plots`).
 
-        `verdict` is the content of verdict.json. Raises DataError where there are no cells to report.
+        Raises DataError where there are no cells to report.
         """
         evidence = read_evidence(sources, verdict)
         page = self.page(evidence)
@@ -68,7 +67,7 @@ class Report:
         page, words = Page(), Words(self.language)
         page.add(Heading(1, words("title"), "top"))
         answer_section(page, evidence, words)
-        tables = (precision_section, framework_section, against_table, size_section, load_section, energy_section)
+        tables = (precision_section, framework_section, head_to_head_table, size_section, load_section, energy_section)
         for section in tables:
             section(page, evidence, words)
         verdict_section(page, evidence, words)

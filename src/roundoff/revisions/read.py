@@ -7,10 +7,10 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,16 @@ from numpy.typing import NDArray
 from roundoff.dataset.base import Images, Prepared
 from roundoff.errors import DataError
 from roundoff.measurement.accuracy import chance_level, predictions
+from roundoff.results.build import BuildMetrics
+from roundoff.results.cell import Accuracy, Batch, CellMetrics
+from roundoff.results.metrics import builds_from, read_metrics
+from roundoff.results.preparation import CalibrationMetrics, ExportMetrics, stage_from
+from roundoff.results.run import Device, Metrics
+from roundoff.results.verdict import Verdict
 from roundoff.system.files import read_json
 
-HEAD = ("platform", "reference", "method")
+Stage = TypeVar("Stage", CalibrationMetrics, ExportMetrics)
+
 # what NumPy and zipfile raise on bytes that were cut or changed
 BROKEN = (OSError, ValueError, EOFError, RuntimeError, tokenize.TokenError, zipfile.BadZipFile, zlib.error)
 USUAL_ORDER = ("fp32", "tf32", "bf16", "fp16", "fp8", "int8_fp16", "int8")
@@ -40,11 +47,12 @@ class Sources:
 
 @dataclass(frozen=True)
 class Cell:
-    """One precision on one backend, with its object from the metrics."""
+    """One precision on one backend: what `evaluate` found of it, and what its build stage says (None: nothing)."""
 
     precision: str
     backend: str
-    facts: Mapping[str, Any]
+    metrics: CellMetrics
+    build: BuildMetrics | None = None
 
     @property
     def key(self) -> str:
@@ -53,37 +61,34 @@ class Cell:
 
     @property
     def measured(self) -> bool:
-        return bool(self.facts.get("status") == "measured")
+        return self.metrics.measured
 
     @property
     def failed(self) -> bool:
         """Whether it should work and does not, at any batch size."""
-        return bool(self.facts.get("status") == "failed")
-
-    def batch_status(self, batch: int) -> str:
-        """`measured`, `unavailable` or `failed`; metrics of before `failed` was known do not say it."""
-        timing = self.batches[batch]
-        return str(timing.get("status") or ("unavailable" if timing.get("reason") else "measured"))
+        return self.metrics.status == "failed"
 
     @property
-    def failed_batches(self) -> dict[int, Mapping[str, Any]]:
-        """The batch sizes that failed, of a cell that did not fail as a whole."""
-        return {} if self.failed else {n: self.batches[n] for n in self.batches if self.batch_status(n) == "failed"}
-
-    @property
-    def label(self) -> str:
+    def effective_precision(self) -> str:
         """The type that the cell computes in by its measured error; what was asked for where that is unknown."""
-        return str(self.facts.get("label") or self.precision)
+        return self.metrics.effective_precision or self.precision
 
     @property
-    def accuracy(self) -> Mapping[str, Any]:
-        return self.facts.get("accuracy") or {}
+    def accuracy(self) -> Accuracy | None:
+        return self.metrics.accuracy
 
     @property
-    def batches(self) -> dict[int, Mapping[str, Any]]:
+    def relative_error(self) -> float | None:
+        return self.metrics.numerics.relative_error if self.metrics.numerics else None
+
+    @property
+    def build_s(self) -> float | None:
+        return self.build.build_s if self.build else None
+
+    @property
+    def batches(self) -> dict[int, Batch]:
         """Timings by batch size, smallest first."""
-        sizes = sorted(int(key.removeprefix("batch_")) for key in self.facts if key.startswith("batch_"))
-        return {size: self.facts[f"batch_{size}"] for size in sizes if self.facts[f"batch_{size}"]}
+        return dict(sorted(self.metrics.batches.items()))
 
 
 @dataclass(frozen=True)
@@ -91,12 +96,19 @@ class Evidence:
     """The files of one run. Arrays are read when asked for; what a run does not have is None or empty."""
 
     sources: Sources
+    metrics: Metrics
     cells: tuple[Cell, ...]
-    platform: Mapping[str, Any]
-    platform_ids: tuple[str, ...]
-    reference: str | None
-    method: Mapping[str, Any]
-    verdict: Mapping[str, Any]
+    verdict: Verdict | None
+
+    @property
+    def platform(self) -> Mapping[str, Any]:
+        """The fingerprint of the machine."""
+        return self.metrics.platform
+
+    @property
+    def reference(self) -> str | None:
+        """The cell that the others are compared with."""
+        return self.metrics.reference
 
     @property
     def measured(self) -> tuple[Cell, ...]:
@@ -109,8 +121,9 @@ class Evidence:
     @property
     def main_batch(self) -> int | None:
         """The batch size that the verdict ranks cells at, else the smallest that was measured."""
-        ranked = (self.verdict.get("target") or {}).get("batch_size")
-        return int(ranked) if ranked in self.batch_sizes else next(iter(self.batch_sizes), None)
+        target = self.verdict.target if self.verdict else None
+        ranked = target.batch_size if target else None
+        return ranked if ranked in self.batch_sizes else next(iter(self.batch_sizes), None)
 
     def cell(self, key: str | None) -> Cell | None:
         """The cell named PRECISION/BACKEND."""
@@ -119,32 +132,31 @@ class Evidence:
     @property
     def chance(self) -> float:
         """Accuracy of the best constant answer on this test set."""
-        recorded = self.method.get("chance")
-        return chance_level(self.labels, len(self.classes)) if recorded is None else float(recorded)
+        recorded = self.metrics.method.chance
+        return chance_level(self.labels, len(self.classes)) if recorded is None else recorded
 
     @property
     def chance_margin(self) -> float:
         """The share of the way from chance to 1 that an accuracy's lower bound must be above chance."""
-        return float((self.method.get("evaluate") or {}).get("chance_margin") or 0.0)
+        return self.metrics.method.chance_margin or 0.0
 
     @property
-    def devices(self) -> Mapping[str, Mapping[str, Any]]:
+    def devices(self) -> Mapping[str, Device]:
         """How each device was timed, by its name or UUID."""
-        found: Mapping[str, Mapping[str, Any]] = self.method.get("devices") or {}
-        return found
+        return self.metrics.method.devices
 
     @property
-    def timings(self) -> list[Mapping[str, Any]]:
+    def timings(self) -> list[Batch]:
         """Every batch of every cell that was timed."""
         return [timing for _, _, timing in self.timed_batches]
 
     @property
-    def timed_batches(self) -> list[tuple[Cell, int, Mapping[str, Any]]]:
+    def timed_batches(self) -> list[tuple[Cell, int, Batch]]:
         """Cell, batch size and metrics of every batch that was timed."""
-        return [(cell, batch, timing) for cell, batch, timing in self.batches if cell.measured and timing.get("runs")]
+        return [(cell, batch, timing) for cell, batch, timing in self.batches if cell.measured and timing.runs]
 
     @property
-    def batches(self) -> list[tuple[Cell, int, Mapping[str, Any]]]:
+    def batches(self) -> list[tuple[Cell, int, Batch]]:
         """Cell, batch size and metrics of every batch, timed or not."""
         return [(cell, batch, timing) for cell in self.cells for batch, timing in cell.batches.items()]
 
@@ -169,10 +181,19 @@ class Evidence:
     def noise(self) -> list[dict[str, str]]:
         return _csv_rows(self.sources.noise)
 
-    def facts(self, name: str) -> dict[str, Any]:
-        """The metrics of one stage, such as `calibrate`; empty where the file is missing."""
+    @cached_property
+    def calibration(self) -> CalibrationMetrics | None:
+        """What the calibrate stage says; None where it wrote nothing."""
+        return self._stage("calibrate", CalibrationMetrics)
+
+    @cached_property
+    def export(self) -> ExportMetrics | None:
+        """What the export stage says; None where it wrote nothing."""
+        return self._stage("export", ExportMetrics)
+
+    def _stage(self, name: str, kind: type[Stage]) -> Stage | None:
         path = self.sources.metrics / f"{name}.json"
-        return dict(read_json(path)) if path.exists() else {}
+        return stage_from(kind, name, read_json(path)) if path.exists() else None
 
     @cached_property
     def test_images(self) -> Images:
@@ -199,53 +220,27 @@ class Evidence:
         return samples
 
 
-def read_evidence(sources: Sources, verdict: Mapping[str, Any]) -> Evidence:
-    """Collect the cells of every metrics file that `evaluate` wrote; raises DataError where there is none."""
-    contents = {path.stem: read_json(path) for path in sorted(sources.metrics.glob("*.json"))}
-    files = {name: content for name, content in contents.items() if has_cells(name, content)}
-    if not files:
-        raise DataError(
-            "there is nothing to report",
-            received=f"no metrics of cells in {sources.metrics}",
-            expected="fp32.json, fp16.json, int8.json as `evaluate` writes them",
-            fix="run `dvc repro evaluate` first",
-        )
-    cells = [_with_build(cell, contents) for name, content in files.items() for cell in cells_of(name, content)]
-    first = next(iter(files.values()))
-    return Evidence(
-        sources=sources,
-        cells=tuple(_in_order(cells)),
-        platform=first["platform"],
-        platform_ids=tuple(sorted({str(content["platform"].get("id")) for content in files.values()})),
-        reference=first.get("reference"),
-        method=first.get("method") or {},
-        verdict=verdict,
-    )
+def read_evidence(sources: Sources, verdict: Verdict | None) -> Evidence:
+    """Everything of one run; raises DataError where `evaluate` wrote nothing, or the files are of several runs."""
+    metrics = read_metrics(sources.metrics)
+    cells = cells_of(metrics, _builds(sources.metrics, metrics))
+    return Evidence(sources, metrics, tuple(_in_order(cells)), verdict)
 
 
-def cells_of(name: str, content: Mapping[str, Any]) -> list[Cell]:
-    """Cells of one metrics file: BACKEND → cell, or in a file of several precisions PRECISION → BACKEND → cell."""
-    found = []
-    for key, value in content.items():
-        if key in HEAD or not isinstance(value, Mapping):
-            continue
-        if "status" in value:
-            found.append(Cell(name, key, value))
-        else:
-            found += [Cell(key, backend, facts) for backend, facts in value.items()]
-    return found
+def cells_of(metrics: Metrics, builds: Mapping[str, Mapping[str, BuildMetrics]]) -> list[Cell]:
+    """The cells of a run in the order of its files, each with its build; `builds` by precision and backend."""
+    cells = []
+    for name, found in metrics.cells.items():
+        precision, backend = name.split("/")
+        cells.append(Cell(precision, backend, found, builds.get(precision, {}).get(backend)))
+    return cells
 
 
-def _with_build(cell: Cell, contents: Mapping[str, Any]) -> Cell:
-    """The cell with its build time from build-PRECISION.json; older metrics have it in the cell itself."""
-    built = contents.get(f"build-{cell.precision}") or {}
-    seconds = (built.get(cell.backend) or {}).get("build_s")
-    return cell if seconds is None else replace(cell, facts={**cell.facts, "build_s": seconds})
-
-
-def has_cells(name: str, content: Any) -> bool:
-    """Whether NAME.json is one that `evaluate` wrote."""
-    return name != "verdict" and isinstance(content, dict) and "platform" in content and "reference" in content
+def _builds(directory: Path, metrics: Metrics) -> dict[str, dict[str, BuildMetrics]]:
+    """What the build stages of the cells' precisions say, as far as they wrote anything."""
+    precisions = dict.fromkeys(name.split("/")[0] for name in metrics.cells)
+    paths = {precision: directory / f"build-{precision}.json" for precision in precisions}
+    return {precision: builds_from(path.stem, read_json(path)) for precision, path in paths.items() if path.exists()}
 
 
 def _in_order(cells: list[Cell]) -> list[Cell]:

@@ -11,11 +11,7 @@ from roundoff.report.sections.changes import quantized_cells
 from roundoff.report.words.decision import Decision
 from roundoff.revisions.read import Evidence
 
-SPEED_COLUMNS = (
-    "cell",
-    "precision",
-    "backend",
-    "batch",
+BATCH_COLUMNS = (
     "device_p50_ms",
     "device_p50_low_ms",
     "device_p50_high_ms",
@@ -26,12 +22,9 @@ SPEED_COLUMNS = (
     "speedup",
     "speedup_low",
     "speedup_high",
-    "top1",
-    "top1_low",
-    "top1_high",
-    "size_mb",
-    "on_front",
 )
+ACCURACY_COLUMNS = ("top1", "top1_low", "top1_high")
+SPEED_COLUMNS = ("cell", "precision", "backend", "batch", *BATCH_COLUMNS, *ACCURACY_COLUMNS, "size_mb", "on_front")
 CONFUSION_COLUMNS = ("actual", "predicted")
 
 
@@ -60,17 +53,10 @@ def speed_rows(evidence: Evidence) -> Iterable[tuple[Any, ...]]:
     front = Decision(evidence.verdict).front
     for cell in evidence.measured:
         for batch, timing in cell.batches.items():
-            facts = {
-                **{name: timing.get(name) for name in SPEED_COLUMNS},
-                **{name: cell.accuracy.get(name) for name in ("top1", "top1_low", "top1_high")},
-                "cell": cell.key,
-                "precision": cell.precision,
-                "backend": cell.backend,
-                "batch": batch,
-                "size_mb": cell.facts.get("size_mb"),
-                "on_front": cell.key in front,
-            }
-            yield tuple(facts[name] for name in SPEED_COLUMNS)
+            named = (cell.key, cell.precision, cell.backend, batch)
+            figures = (getattr(timing, name) for name in BATCH_COLUMNS)
+            accuracy = (getattr(cell.accuracy, name, None) for name in ACCURACY_COLUMNS)
+            yield (*named, *figures, *accuracy, cell.metrics.size_mb, cell.key in front)
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from roundoff.measurement.latency import supported
 from roundoff.report.plots.style import BELOW, WIDTH, colour_of, draw, marker_of, title
 from roundoff.report.render.document import Drawing
+from roundoff.results.cell import Accuracy, Batch
+from roundoff.results.values import bounds_of
 from roundoff.revisions.read import Cell, Evidence
 
 if TYPE_CHECKING:
@@ -20,6 +23,16 @@ LOG_FROM_RATIO = 12.0
 MOST_ACROSS = 5
 QUARTILES = (25, 75)
 BOX_OPACITY = 0.35  # under a median line in full colour, so that a box narrower than the line is seen, too
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """A cell's place in the plot of accuracy against speed; `ms` is the median end to end."""
+
+    cell: Cell
+    timing: Batch
+    ms: float
+    accuracy: Accuracy
 
 
 def latency_figure(evidence: Evidence, batch: int) -> Drawing | None:
@@ -92,46 +105,42 @@ def pareto_figure(evidence: Evidence, batch: int, front: Sequence[str]) -> Drawi
     cells, line = _placed(evidence, batch), front_line(evidence, batch, front)
     if not cells:
         return None
-    precisions, backends = _precisions(evidence), tuple(dict.fromkeys(cell.backend for cell in cells))
+    precisions, backends = _precisions(evidence), tuple(dict.fromkeys(mark.cell.backend for mark in cells))
 
     def plot(figure: Figure) -> None:
         axes = figure.add_subplot()
-        for cell in cells:
-            time, accuracy = cell.batches[batch]["end_to_end_p50_ms"], 100 * cell.accuracy["top1"]
+        for mark in cells:
             axes.errorbar(
-                time,
-                accuracy,
-                xerr=_time_error(cell.batches[batch]),
-                yerr=_accuracy_error(cell),
-                fmt=marker_of(cell.backend, backends),
-                color=colour_of(cell.precision, precisions),
+                mark.ms,
+                100 * mark.accuracy.top1,
+                xerr=_time_error(mark),
+                yerr=_accuracy_error(mark.accuracy),
+                fmt=marker_of(mark.cell.backend, backends),
+                color=colour_of(mark.cell.precision, precisions),
                 markersize=8,
                 capsize=3,
                 linewidth=1.2,
             )
         if line:
             axes.step(*zip(*line, strict=True), where="post", color="#888888", linestyle="--", linewidth=1, zorder=0)
-        _time_axis(axes, [cell.batches[batch]["end_to_end_p50_ms"] for cell in cells])
+        _time_axis(axes, [mark.ms for mark in cells])
         axes.set_xlabel("← faster: median latency end to end (ms)")
         axes.set_ylabel("top-1 accuracy (%), 95 % interval")
         title(figure, f"Accuracy against speed, batch {batch}")
-        _legend(figure, dict.fromkeys(cell.precision for cell in cells), precisions, backends)
+        _legend(figure, dict.fromkeys(mark.cell.precision for mark in cells), precisions, backends)
 
     return draw(plot, WIDTH, 4.2)
 
 
-def _time_error(timing: Mapping[str, Any]) -> NDArray[np.float64] | None:
-    low, median, high = (timing.get(f"end_to_end_p50{bound}_ms") for bound in ("_low", "", "_high"))
-    if low is None or median is None or high is None:
+def _time_error(mark: _Mark) -> NDArray[np.float64] | None:
+    bounds = bounds_of(mark.timing, "end_to_end_p50", "ms")
+    if bounds is None:
         return None
-    return np.array([[max(0.0, median - low)], [max(0.0, high - median)]])
+    return np.array([[max(0.0, mark.ms - bounds[0])], [max(0.0, bounds[1] - mark.ms)]])
 
 
-def _accuracy_error(cell: Cell) -> NDArray[np.float64] | None:
-    low, top, high = (cell.accuracy.get(key) for key in ("top1_low", "top1", "top1_high"))
-    if low is None or top is None or high is None:
-        return None
-    return 100 * np.array([[top - low], [high - top]])
+def _accuracy_error(accuracy: Accuracy) -> NDArray[np.float64]:
+    return 100 * np.array([[accuracy.top1 - accuracy.top1_low], [accuracy.top1_high - accuracy.top1]])
 
 
 def front_line(evidence: Evidence, batch: int, front: Sequence[str]) -> list[tuple[float, float]]:
@@ -140,17 +149,21 @@ def front_line(evidence: Evidence, batch: int, front: Sequence[str]) -> list[tup
     Members that only size put there are left out: they would make it run backwards.
     """
     best, line = -1.0, list[tuple[float, float]]()
-    for cell in sorted(_placed(evidence, batch), key=lambda cell: cell.batches[batch]["end_to_end_p50_ms"]):
-        if cell.key in front and cell.accuracy["top1"] > best:
-            best = cell.accuracy["top1"]
-            line.append((cell.batches[batch]["end_to_end_p50_ms"], 100 * best))
+    for mark in sorted(_placed(evidence, batch), key=lambda mark: mark.ms):
+        if mark.cell.key in front and mark.accuracy.top1 > best:
+            best = mark.accuracy.top1
+            line.append((mark.ms, 100 * best))
     return line if len(line) > 1 else []
 
 
-def _placed(evidence: Evidence, batch: int) -> list[Cell]:
+def _placed(evidence: Evidence, batch: int) -> list[_Mark]:
     """Cells with both an accuracy and a latency at the batch size."""
-    known = [cell for cell in evidence.measured if batch in cell.batches and cell.accuracy.get("top1") is not None]
-    return [cell for cell in known if cell.batches[batch].get("end_to_end_p50_ms")]
+    known = ((cell, cell.batches.get(batch), cell.accuracy) for cell in evidence.measured)
+    return [
+        _Mark(cell, timing, timing.end_to_end_p50_ms, accuracy)
+        for cell, timing, accuracy in known
+        if timing and timing.end_to_end_p50_ms and accuracy
+    ]
 
 
 def _legend(figure: Figure, shown: Iterable[str], precisions: tuple[str, ...], backends: tuple[str, ...]) -> None:
@@ -172,5 +185,5 @@ def _precisions(evidence: Evidence) -> tuple[str, ...]:
 
 
 def _name(cell: Cell) -> str:
-    computed = "" if cell.label == cell.precision else f" (computes as {cell.label})"
+    computed = "" if cell.effective_precision == cell.precision else f" (computes as {cell.effective_precision})"
     return f"{cell.backend} {cell.precision}{computed}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from roundoff.report.rules.rule import NOTHING, Seen
-from roundoff.report.words.conditions import device_words, throttled, throttling_unread
+from roundoff.report.words.conditions import device_words, reasons_words, throttled, throttling_unread
 from roundoff.results.message import Words
 from roundoff.revisions.read import Evidence
 
@@ -16,13 +16,13 @@ def quiet(evidence: Evidence, words: Words) -> Seen:
     timings, held_back = evidence.timings, throttled(evidence)
     if not timings:
         return NOTHING
-    warned = sum(1 for timing in timings if timing.get("warnings"))
+    warned = sum(1 for timing in timings if timing.warnings)
     text = words("seen_quiet", warned=warned, count=len(timings))
     if held_back:
-        reasons = dict.fromkeys(words.said(reason) for found in held_back.values() for reason in found)
-        text += words("group_separator") + words("seen_throttled", reasons=words("list_separator").join(reasons))
+        reasons = dict.fromkeys(reason for found in held_back.values() for reason in found)
+        text += words("group_separator") + words("seen_throttled", reasons=reasons_words(reasons, words))
     if unread := throttling_unread(evidence):
-        text += words("group_separator") + words("seen_throttling_unread", devices=words("list_separator").join(unread))
+        text += words("group_separator") + words("seen_throttling_unread", devices=words.listed(unread))
     quiet_as_far_as_known = not warned and not held_back
     all_read = bool(evidence.devices) and not unread
     return (None if quiet_as_far_as_known and not all_read else quiet_as_far_as_known), text
@@ -32,25 +32,25 @@ def conditions(evidence: Evidence, words: Words) -> Seen:
     """Held where clocks, power, temperature and throttling of every device were read; None where none could be."""
     if not evidence.devices:
         return NOTHING
-    read = [bool(found.get("conditions")) for found in evidence.devices.values()]
+    read = [device.conditions is not None for device in evidence.devices.values()]
     text = words("group_separator").join(device_words(device, evidence, words) for device in evidence.devices)
     return (all(read) if any(read) else None), text
 
 
 def energy(evidence: Evidence, words: Words) -> Seen:
     """Held where the energy of every measured cell is known."""
-    told = [cell.facts["energy"] for cell in evidence.measured if cell.facts.get("energy")]
+    told = [cell.metrics.energy for cell in evidence.measured if cell.metrics.energy]
     if not told:
         return NOTHING
-    known = [found for found in told if found.get("mj_per_image") is not None]
-    sources = dict.fromkeys(words.said(str(found.get("source"))) for found in known if found.get("source"))
-    reasons = dict.fromkeys(words.said(str(found.get("reason"))) for found in told if found not in known)
+    known = [found for found in told if found.mj_per_image is not None]
+    unknown = [found for found in told if found.mj_per_image is None]
+    sources = dict.fromkeys(words.sentence(found.source) for found in known if found.source)
+    reasons = dict.fromkeys(words.sentence(found.reason) if found.reason else words("unknown") for found in unknown)
     text = words("seen_energy", known=len(known), count=len(told))
     details = words("group_separator").join((*sources, *reasons))
     return len(known) == len(told), words("labelled", name=text, text=details) if details else text
 
 
 def fingerprint(evidence: Evidence, words: Words) -> Seen:
-    """Held where all metrics files carry the same fingerprint."""
-    ids = evidence.platform_ids
-    return len(ids) == 1, words("seen_fingerprint", ids=", ".join(ids))
+    """Held: metrics files with different fingerprints are not read."""
+    return True, words("seen_fingerprint", id=evidence.platform.get("id"))

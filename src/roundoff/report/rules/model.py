@@ -16,16 +16,16 @@ from roundoff.revisions.read import Cell, Evidence
 def whole(evidence: Evidence, words: Words) -> Seen:
     """Held where every cell answered as many images as the prepared test split has."""
     count = (evidence.manifest.get("counts") or {}).get("test")
-    samples = {int(cell.accuracy["samples"]) for cell in evidence.measured if "samples" in cell.accuracy}
+    samples = {cell.accuracy.samples for cell in evidence.measured if cell.accuracy}
     if count is None or not samples:
         return NOTHING
-    text = words("list_separator").join(f"{number:,}" for number in sorted(samples))
+    text = words.listed(f"{number:,}" for number in sorted(samples))
     return samples == {int(count)}, words("seen_whole", samples=text, count=f"{count:,}")
 
 
 def chance(evidence: Evidence, words: Words) -> Seen:
     """Held where every accuracy's lower bound is above chance by the run's margin: the verdict's own criterion."""
-    lows = [float(cell.accuracy["top1_low"]) for cell in evidence.measured if "top1_low" in cell.accuracy]
+    lows = [cell.accuracy.top1_low for cell in evidence.measured if cell.accuracy]
     if not lows:
         return NOTHING
     level, margin = evidence.chance, evidence.chance_margin
@@ -36,17 +36,17 @@ def chance(evidence: Evidence, words: Words) -> Seen:
 
 def calibration(evidence: Evidence, words: Words) -> Seen:
     """Held where calibration took the manifest's seeded training indices, clear of the test set, without a warning."""
-    facts, manifest = evidence.facts("calibrate"), evidence.manifest
-    if not facts:
+    calibrated, manifest = evidence.calibration, evidence.manifest
+    if calibrated is None:
         return NOTHING
-    wanted = ("method", "images", "held_out", "tensors")
-    parts = [words(f"calibrated_{name}", value=facts[name]) for name in wanted if facts.get(name) is not None]
-    pool, count = manifest.get("calibration_indices"), facts.get("images")
+    told = ((name, getattr(calibrated, name)) for name in ("method", "images", "held_out", "tensors"))
+    parts = [words(f"calibrated_{name}", value=value) for name, value in told if value is not None]
+    pool, count = manifest.get("calibration_indices"), calibrated.images
     found = None if pool is None or count is None else _indices(pool[:count], manifest)
     if found is not None:
         parts.append(words("calibrated_indices", seed=manifest.get("seed", words("unknown")), **found))
-    warnings = facts.get("warnings")
-    parts += [words("calibrated_warning", text=words.said(str(text))) for text in warnings or ()]
+    warnings = calibrated.warnings
+    parts += [words("calibrated_warning", text=finding) for finding in calibrated.findings]
     text = words("group_separator").join(parts)
     if warnings or (found is not None and (found["outside"] or found["in_test"] or found["count"] < (count or 0))):
         return False, text
@@ -76,9 +76,9 @@ def numerics(evidence: Evidence, words: Words) -> Seen:
 
 def _otherwise(cell: Cell, words: Words) -> str:
     """What the cell computes in besides or instead of its name; empty where that is all."""
-    if cell.label != cell.precision:
-        error = scientific((cell.facts.get("numerics") or {}).get("relative_error"))
-        return words("cell_relabelled", cell=cell.key, label=cell.label, error=error)
+    if cell.effective_precision != cell.precision:
+        error = scientific(cell.relative_error)
+        return words("cell_relabelled", cell=cell.key, effective=cell.effective_precision, error=error)
     found = computes(cell)
     if not found.others:
         return ""
@@ -88,9 +88,9 @@ def _otherwise(cell: Cell, words: Words) -> str:
 def outputs(evidence: Evidence, words: Words) -> Seen:
     """Held where the timed runs' outputs differ from the accuracy run's by no more than was allowed."""
     told = [
-        (float(timing["output_error"]), float(timing["output_tolerance"]))
+        (timing.output_error, timing.output_tolerance)
         for timing in evidence.timings
-        if timing.get("output_error") is not None and timing.get("output_tolerance") is not None
+        if timing.output_error is not None and timing.output_tolerance is not None
     ]
     if not told:
         return None, words("seen_outputs_unrecorded")
@@ -101,10 +101,11 @@ def outputs(evidence: Evidence, words: Words) -> Seen:
 
 def repeats(evidence: Evidence, words: Words) -> Seen:
     """Held where ten runs of one input agreed in every batch that was timed, and none failed for that."""
-    told = [timing for _, _, timing in evidence.batches if timing.get("repeat_spread") is not None]
+    told = [(timing.repeat_spread, timing.repeat_tolerance) for _, _, timing in evidence.batches]
+    told = [(spread, allowed) for spread, allowed in told if spread is not None]
     if not told:
         return NOTHING
-    held = [timing for timing in told if timing.get("repeat_tolerance")]
-    most = max((timing["repeat_spread"] / timing["repeat_tolerance"] for timing in held), default=0.0)
+    held = [spread / allowed for spread, allowed in told if spread is not None and allowed]
+    most = max(held, default=0.0)
     text = words("seen_repeats", same=len(held), count=len(told), most=percent(most, 0))
     return len(held) == len(told), text

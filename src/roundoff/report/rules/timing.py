@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from typing import get_args
 
 from roundoff.measurement.latency import PERCENTILES, supported
 from roundoff.report.rules.rule import NOTHING, Seen
 from roundoff.report.words.numbers import percent, plain, times_with_interval
 from roundoff.results.message import Words
+from roundoff.results.values import StopReason, bounds_of
 from roundoff.revisions.read import Evidence
 
+REASONS: tuple[StopReason, ...] = get_args(StopReason)
 CLOCKS = ("device", "end_to_end")
 # MEASURING: what every engine and batch size gets at least
 LEAST_WARMUP_MS, LEAST_WARMUP_RUNS, LEAST_SECONDS = 200, 10, 3
@@ -19,7 +21,7 @@ LEAST_WARMUP_MS, LEAST_WARMUP_RUNS, LEAST_SECONDS = 200, 10, 3
 def interleaved(evidence: Evidence, words: Words) -> Seen:
     """Held where every timed cell shared a device's rounds with the FP32 of its backend, for two rounds or more."""
     timings, together = evidence.timings, _together(evidence)
-    rounds = [timing["rounds"] for timing in timings if timing.get("rounds") is not None]
+    rounds = [timing.rounds for timing in timings if timing.rounds]
     if not rounds or not together:
         return NOTHING
     few = sum(1 for count in rounds if count < 2)
@@ -27,17 +29,17 @@ def interleaved(evidence: Evidence, words: Words) -> Seen:
     counts = {"few": few, "count": len(rounds), "rounds": words.span(min(rounds), max(rounds))}
     text = words("seen_interleaved", **counts)
     if alone:
-        text += words("group_separator") + words("seen_alone", cells=words("list_separator").join(alone))
+        text += words("group_separator") + words("seen_alone", cells=words.listed(alone))
     return not few and not alone, text
 
 
 def _together(evidence: Evidence) -> list[set[str]]:
     """Cells that took part in the same rounds, by device."""
-    return [set(found["cells"]) for found in evidence.devices.values() if found.get("cells")]
+    return [set(device.cells) for device in evidence.devices.values() if device.cells]
 
 
 def _alone(evidence: Evidence, together: Iterable[set[str]]) -> list[str]:
-    timed = [cell for cell in evidence.measured if any(timing.get("runs") for timing in cell.batches.values())]
+    timed = [cell for cell in evidence.cells if cell.metrics.timed_batches]
     names = {cell.key for cell in timed}
     wanted = {cell.key: {cell.key, f"fp32/{cell.backend}"} & names for cell in timed}
     return [name for name, group in wanted.items() if not any(group <= cells for cells in together)]
@@ -45,53 +47,50 @@ def _alone(evidence: Evidence, together: Iterable[set[str]]) -> list[str]:
 
 def settled(evidence: Evidence, words: Words) -> Seen:
     """Held where no batch was stopped by the time budget."""
-    stopped = [timing.get("stopped") for timing in evidence.timings]
-    if not any(stopped):
+    reasons = [timing.stop_reason for timing in evidence.timings]
+    if not any(reasons):
         return NOTHING
-    ended = {name: stopped.count(name) for name in ("target", "budget", "minimum")}
+    ended = {name: reasons.count(name) for name in REASONS}
     return not ended["budget"], words("seen_settled", **ended)
 
 
 def warmed_up(evidence: Evidence, words: Words) -> Seen:
     """Held where the warm-up asked for and the seconds timed are at least what MEASURING asks for."""
-    asked = evidence.method.get("evaluate") or {}
-    milliseconds, runs = asked.get("warmup_ms"), asked.get("warmup_runs")
-    seconds = [float(timing["seconds"]) for timing in evidence.timings if timing.get("seconds") is not None]
+    milliseconds, runs = evidence.metrics.method.warmup_ms, evidence.metrics.method.warmup_runs
+    seconds = [timing.measured_s for timing in evidence.timings if timing.measured_s is not None]
     if milliseconds is None or runs is None or not seconds:
         return NOTHING
     span = words.span(plain(min(seconds), 2), plain(max(seconds), 2))
     enough = milliseconds >= LEAST_WARMUP_MS and runs >= LEAST_WARMUP_RUNS and min(seconds) >= LEAST_SECONDS
-    return enough, words("seen_warmed_up", ms=plain(milliseconds), runs=runs, seconds=span)
+    return enough, words("seen_warmed_up", ms=plain(milliseconds), runs=f"{runs:g}", seconds=span)
 
 
 def rebuilt(evidence: Evidence, words: Words) -> Seen:
     """Held where an engine was built several times; building once is allowed, and said."""
-    builds = [cell.facts["builds"] for cell in evidence.measured if cell.facts.get("builds")]
+    builds = [cell.metrics.builds for cell in evidence.measured if cell.metrics.builds]
     if not builds:
         return NOTHING
-    repeated = [found for found in builds if found["count"] > 1]
+    repeated = [found for found in builds if found.count > 1]
     if not repeated:
         return None, words("seen_built_once", count=len(builds))
-    medians = [timing["build_p50_ms"] for timing in evidence.timings if timing.get("build_p50_ms")]
+    medians = [timing.build_p50_ms for timing in evidence.timings if timing.build_p50_ms]
     spread = max((max(found) / min(found) - 1 for found in medians), default=0.0)
-    differing = sum(1 for found in repeated if found["different"] > 1)
+    differing = sum(1 for found in repeated if found.different > 1)
     counts = {"count": len(builds), "repeated": len(repeated), "differing": differing}
     return True, words("seen_rebuilt", **counts, spread=percent(spread))
 
 
-def control(evidence: Evidence, words: Words) -> Seen:
+def aa_control(evidence: Evidence, words: Words) -> Seen:
     """Held where every interval of the engine against itself holds 1."""
-    seen: list[tuple[str, Mapping[str, Any]]] = [
-        (name.removeprefix("batch_"), twin[name])
-        for device in evidence.devices.values()
-        if (twin := device.get("control"))
-        for name in twin
-        if name.startswith("batch_") and twin[name].get("speedup_low") is not None
-    ]
+    twins = (device.aa_control for device in evidence.devices.values() if device.aa_control)
+    all_sizes = [(size, found) for twin in twins for size, found in twin.batches.items()]
+    seen = [(size, found, ends) for size, found in all_sizes if (ends := bounds_of(found, "speedup"))]
     if not seen:
         return NOTHING
-    inside = all(found["speedup_low"] <= 1 <= found["speedup_high"] for _, found in seen)
-    parts = (words("seen_control", batch=size, ratio=times_with_interval(found, "speedup")) for size, found in seen)
+    inside = all(low <= 1 <= high for _, _, (low, high) in seen)
+    parts = (
+        words("seen_aa_control", batch=size, ratio=times_with_interval(found, "speedup")) for size, found, _ in seen
+    )
     return inside, words("group_separator").join(parts)
 
 
@@ -100,9 +99,9 @@ def enough_runs(evidence: Evidence, words: Words) -> Seen:
     timings = evidence.timings
     if not timings:
         return NOTHING
-    runs = [timing["runs"] for timing in timings]
+    runs = [timing.runs for timing in timings]
     stated = [
-        (timing.get(f"{clock}_{name}_ms") is not None, supported(share, timing["runs"]))
+        (getattr(timing, f"{clock}_{name}_ms") is not None, supported(share, timing.runs))
         for timing in timings
         for clock in CLOCKS
         for name, share in PERCENTILES.items()
@@ -115,12 +114,14 @@ def enough_runs(evidence: Evidence, words: Words) -> Seen:
 
 def cuda_graphs(evidence: Evidence, words: Words) -> Seen:
     """Held where every batch whose backend can capture a CUDA graph was timed with one."""
-    told = [timing["facts"] for timing in evidence.timings if "cuda_graph" in (timing.get("facts") or {})]
+    told = [info for timing in evidence.timings if (info := timing.binding_info).cuda_graph is not None]
     if not told:
         return NOTHING
-    missing = [found for found in told if not found["cuda_graph"]]
+    missing = [info for info in told if not info.cuda_graph]
     text = words("seen_cuda_graphs", captured=len(told) - len(missing), count=len(told))
-    reasons = dict.fromkeys(str(found.get("no_cuda_graph_reason") or words("unknown")) for found in missing)
+    unknown = words("unknown")
+    said = (info.no_cuda_graph_reason for info in missing)
+    reasons = dict.fromkeys(words.sentence(reason) if reason else unknown for reason in said)
     if reasons:
-        text = words("labelled", name=text, text=words("list_separator").join(map(words.said, reasons)))
+        text = words("labelled", name=text, text=words.listed(reasons))
     return not missing, text

@@ -10,12 +10,20 @@ from roundoff.report.sections.machine import machine_name
 from roundoff.report.sections.notes import notes
 from roundoff.report.sections.tables import absent_groups
 from roundoff.report.sections.verdicts import is_noisy
-from roundoff.report.words.decision import Decision, Recommendation
+from roundoff.report.words.decision import Decision
 from roundoff.report.words.naming import cell_name, waiting_words
-from roundoff.report.words.numbers import amount_with_interval, interval, percent_with_interval, times_with_interval
+from roundoff.report.words.numbers import amount_with_interval, percent_with_interval, times_with_interval
 from roundoff.results.message import Words
+from roundoff.results.values import bounds_of
+from roundoff.results.verdict import Recommendation
 from roundoff.revisions.read import Cell, Evidence
 
+SOURCES = {
+    "image folder": "source_image_folder",
+    "CIFAR-10 binary archive": "source_cifar10",
+    "scikit-learn load_digits": "source_digits",
+}
+"""What datasets call themselves in the manifest, by the catalogue's key."""
 HASH_SHOWN = 12  # characters of a hash
 
 
@@ -25,28 +33,35 @@ def answer_section(page: Page, evidence: Evidence, words: Words) -> None:
     choice = decision.shipped
     cell = evidence.cell(choice.cell) if choice else None
     page.add(Heading(2, words("answer_heading"), "answer"))
-    if not evidence.verdict:
+    if evidence.verdict is None:
         page.add(Paragraph(words("verdict_missing"), "lead"))
     elif choice is None or cell is None:
         page.add(Paragraph(words("answer_none", machine=machine), "lead"))
-        if untimed := next((choice.untimed for choice in decision.recommendations if choice.untimed), ()):
-            names = words("list_separator").join(untimed)
-            page.add(Paragraph(words("answer_untimed", cells=names, batch=decision.batch_size)))
-        undecided = next((choice for choice in decision.recommendations if choice.waiting and not choice.cell), None)
-        if undecided:
-            page.add(Paragraph(waiting_words(undecided, evidence, words)))
+        for text in _why_none(evidence, words):
+            page.add(Paragraph(text))
     else:
         page.add(Paragraph(words("answer_ship", cell=cell_name(cell, words), machine=machine), "lead"))
         page.add(_paragraph(_support(cell, choice, evidence, words), words))
     if failed := failed_names(evidence, words):
-        page.add(Paragraph(words("answer_failed", cells=words("list_separator").join(failed)), "warning"))
+        page.add(Paragraph(words("answer_failed", cells=words.listed(failed)), "warning"))
     page.add(_paragraph(_scope(evidence, words), words))
     if cut := _cut_short(evidence, words):
-        values = {"cut": len(cut), "count": len(evidence.timings), "cells": words("list_separator").join(cut)}
+        values = {"cut": len(cut), "count": len(evidence.timings), "cells": words.listed(cut)}
         page.add(Paragraph(words("answer_narrow", **values), "warning"))
     found = tuple(notes(evidence, words))
     if found:
         page.add(Heading(3, words("notes_heading"), "notes"), Bullets(found))
+
+
+def _why_none(evidence: Evidence, words: Words) -> Iterator[str]:
+    """What passes but was not timed, and what is undecided."""
+    decision = Decision(evidence.verdict)
+    choices = list(decision.recommendations.values())
+    if not_timed := next((choice.not_timed for choice in choices if choice.not_timed), None):
+        yield words("answer_not_timed", cells=words.listed(not_timed), batch=decision.batch_size)
+    undecided = next((choice for choice in choices if choice.undecided and not choice.cell), None)
+    if undecided:
+        yield waiting_words(undecided, evidence, words)
 
 
 def _cut_short(evidence: Evidence, words: Words) -> list[str]:
@@ -54,7 +69,7 @@ def _cut_short(evidence: Evidence, words: Words) -> list[str]:
     return [
         words("cell_batch", cell=cell.key, batch=batch)
         for cell, batch, timing in evidence.timed_batches
-        if timing.get("stopped") == "budget" and is_noisy(timing)
+        if timing.stop_reason == "budget" and is_noisy(timing)
     ]
 
 
@@ -64,42 +79,40 @@ def _paragraph(sentences: Iterator[str], words: Words) -> Paragraph:
 
 def _support(cell: Cell, choice: Recommendation, evidence: Evidence, words: Words) -> Iterator[str]:
     batch = evidence.main_batch
-    timing = cell.batches.get(batch, {}) if batch else {}
-    if timing.get("end_to_end_p50_ms") is not None:
-        compared = cell.precision != "fp32" and timing.get("end_to_end_speedup") is not None
+    timing = cell.batches.get(batch) if batch else None
+    if timing is not None and timing.end_to_end_p50_ms is not None:
+        compared = cell.precision != "fp32" and timing.end_to_end_speedup is not None
         key = "answer_speed" if compared else "answer_speed_plain"
         speedup = times_with_interval(timing, "end_to_end_speedup")
         yield words(key, batch=batch, time=amount_with_interval(timing, "end_to_end_p50", "ms"), speedup=speedup)
     drop = drop_words(cell, evidence, words)
     top1 = percent_with_interval(cell.accuracy, "top1")
-    yield words("answer_accuracy", top1=top1, samples=f"{cell.accuracy.get('samples') or 0:,}", drop=drop)
+    yield words("answer_accuracy", top1=top1, samples=f"{cell.accuracy.samples if cell.accuracy else 0:,}", drop=drop)
     yield from _rivals(choice, evidence, words)
 
 
 def _rivals(choice: Recommendation, evidence: Evidence, words: Words) -> Iterator[str]:
     """Cells that a reader may wonder about: as fast, faster but undecided, faster with a measurable loss, not timed."""
-    separator = words("list_separator")
     if choice.tied:
-        yield words("answer_tied", cells=separator.join(choice.tied))
-    if choice.waiting:
+        yield words("answer_tied", cells=words.listed(choice.tied))
+    if choice.undecided:
         yield waiting_words(choice, evidence, words)
-    fastest = next((other for other in Decision(evidence.verdict).recommendations if other.use == "fastest"), None)
+    fastest = Decision(evidence.verdict).recommendations.get("fastest")
     faster = evidence.cell(fastest.cell) if fastest else None
     if fastest is not None and faster is not None and faster.key not in (choice.cell, *choice.tied):
         key = "answer_as_fast" if choice.cell in fastest.tied else "answer_faster"
         yield words(key, cell=cell_name(faster, words), drop=drop_words(faster, evidence, words))
-    if choice.untimed:
-        yield words("answer_untimed", cells=separator.join(choice.untimed), batch=evidence.main_batch)
+    if choice.not_timed:
+        yield words("answer_not_timed", cells=words.listed(choice.not_timed), batch=evidence.main_batch)
 
 
 def _scope(evidence: Evidence, words: Words) -> Iterator[str]:
     target = Decision(evidence.verdict).target(words)
     if target:
         yield words("answer_target", target=target)
-    separator = words("list_separator")
     absent = [
-        words("absent_group", backend=backend, precisions=separator.join(names))
-        for (backend, _), names in absent_groups(evidence).items()
+        words("absent_group", backend=backend, precisions=words.listed(names))
+        for (backend, _), names in absent_groups(evidence, words).items()
     ]
     if absent:
         yield words("answer_unavailable", cells=words("group_separator").join(absent))
@@ -109,20 +122,21 @@ def _scope(evidence: Evidence, words: Words) -> Iterator[str]:
 
 def _subject(evidence: Evidence, words: Words) -> Iterator[str]:
     """Which model, on which data, as far as the run's files tell."""
-    graph = evidence.facts("export").get("onnx_sha256")
+    graph = evidence.export.onnx_sha256 if evidence.export else None
     if graph:
-        yield words("answer_model", hash=str(graph)[:HASH_SHOWN])
+        yield words("answer_model", hash=graph[:HASH_SHOWN])
     source = (evidence.manifest.get("source") or {}).get("dataset")
     if source:
         train = f"{evidence.manifest['counts']['train']:,}"
-        yield words("answer_data", source=words.said(str(source)), classes=len(evidence.classes), train=train)
+        named = words(SOURCES[source]) if source in SOURCES else source
+        yield words("answer_data", source=named, classes=len(evidence.classes), train=train)
 
 
 def drop_words(cell: Cell, evidence: Evidence, words: Words) -> str:
     """What the interval of the paired drop allows one to say, and no more."""
     if cell.key == evidence.reference:
         return words("drop_reference")
-    bounds = interval(cell.accuracy, "drop")
+    bounds = bounds_of(cell.accuracy, "drop")
     if bounds is None:
         return words("drop_unknown")
     low, high = (f"{100 * abs(bound):.2f}" for bound in bounds)

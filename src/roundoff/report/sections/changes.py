@@ -45,7 +45,7 @@ def changes_section(page: Page, evidence: Evidence, words: Words, examples: int)
 def quantized_cells(evidence: Evidence) -> list[Cell]:
     """The measured 8-bit cells, the one that agrees least with the reference first."""
     cells = [cell for cell in evidence.measured if is_8_bit(cell)]
-    return sorted(cells, key=lambda cell: cell.accuracy.get("agreement") or 0.0)
+    return sorted(cells, key=lambda cell: (cell.accuracy.agreement if cell.accuracy else None) or 0.0)
 
 
 def _flips(
@@ -56,9 +56,9 @@ def _flips(
     if not changed.size:
         page.add(Paragraph(words("flips_same", cell=cell.key, reference=reference, samples=f"{len(labels):,}")))
         return
-    lost, gained = (before == labels)[changed], (after == labels)[changed]
-    counts = {"changed": changed.size, "lost": int(lost.sum()), "gained": int(gained.sum())}
-    other = int((~lost & ~gained).sum())
+    regressed, corrected = (before == labels)[changed], (after == labels)[changed]
+    counts = {"changed": changed.size, "regressed": int(regressed.sum()), "corrected": int(corrected.sum())}
+    other = int((~regressed & ~corrected).sum())
     page.add(
         Paragraph(
             words(
@@ -66,7 +66,7 @@ def _flips(
             )
         )
     )
-    shown = changed[np.argsort(~lost, kind="stable")][:examples]
+    shown = changed[np.argsort(~regressed, kind="stable")][:examples]
     if shown.size:
         page.add(Paragraph(words("flips_shown", shown=shown.size)))
         _gallery(page, evidence, words, cell, shown, before, after)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from roundoff.report.render.document import Field, Heading, Page, Paragraph, Table, row
 from roundoff.report.sections.tables import precision_name
 from roundoff.report.words.numbers import MISSING, plain
+from roundoff.results.cell import Energy
 from roundoff.results.message import Words
 from roundoff.revisions.read import Cell, Evidence
 
@@ -23,16 +24,15 @@ def energy_section(page: Page, evidence: Evidence, words: Words) -> None:
 
 
 def _energy_row(cell: Cell, words: Words) -> tuple[Field, ...]:
-    energy = cell.facts.get("energy") or {}
-    labels = (cell.backend, precision_name(cell, words), plain(cell.facts.get("memory_mb")))
-    if energy.get("mj_per_image") is None:
-        reason = energy.get("reason")
-        text = words("not_measured", reason=words.said(str(reason))) if reason else words("unknown")
+    energy = cell.metrics.energy or Energy()
+    labels = (cell.backend, precision_name(cell, words), plain(cell.metrics.memory_mb))
+    if energy.mj_per_image is None:
+        text = words("not_measured", reason=energy.reason) if energy.reason else words("unknown")
         return row(*labels, Field(text, "muted", span=len(COLUMNS) - len(labels)))
     return row(
         *labels,
-        plain(energy["mj_per_image"]),
-        f"{energy['batch_size']:,}" if energy.get("batch_size") else MISSING,
-        plain(energy.get("watts")),
-        words.said(str(energy.get("source") or words("unknown"))),
+        plain(energy.mj_per_image),
+        f"{energy.batch_size:,}" if energy.batch_size else MISSING,
+        plain(energy.power_w),
+        words.sentence(energy.source) if energy.source else words("unknown"),
     )

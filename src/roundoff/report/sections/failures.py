@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from roundoff.results.cell import Batch, CellMetrics
 from roundoff.results.message import Words
 from roundoff.revisions.read import Evidence
 
@@ -18,20 +18,20 @@ def failed_names(evidence: Evidence, words: Words) -> list[str]:
 
 def failure_notes(evidence: Evidence, words: Words) -> Iterator[str]:
     """What failed, why in plain words, what the runtime said itself, and the command that tries again."""
-    for name, row in _failed(evidence, words):
-        sentences = [words("note_failed", cell=name, reason=words.said(str(row.get("reason"))))]
-        if row.get("detail"):
-            sentences.append(words("note_failed_words", text=_shortened(str(row["detail"]))))
-        if row.get("rerun"):
-            sentences.append(words("note_failed_again", command=row["rerun"]))
+    for name, failed in _failed(evidence, words):
+        sentences = [words("note_failed", cell=name, reason=failed.reason or words("unknown"))]
+        if failed.detail:
+            sentences.append(words("note_failed_words", text=_shortened(failed.detail)))
+        if failed.rerun:
+            sentences.append(words("note_failed_again", command=failed.rerun))
         yield words("sentence_separator").join(sentences)
 
 
-def _failed(evidence: Evidence, words: Words) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _failed(evidence: Evidence, words: Words) -> Iterator[tuple[str, CellMetrics | Batch]]:
     for cell in evidence.cells:
         if cell.failed:
-            yield cell.key, cell.facts
-        for batch, timing in cell.failed_batches.items():
+            yield cell.key, cell.metrics
+        for batch, timing in cell.metrics.failed_batches.items():
             yield words("cell_batch", cell=cell.key, batch=batch), timing
 
 

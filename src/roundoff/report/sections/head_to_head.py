@@ -9,12 +9,12 @@ from roundoff.measurement.timing import medians_by_load
 from roundoff.report.render.document import Field, Page, Table, row
 from roundoff.report.words.decision import Decision
 from roundoff.report.words.naming import cell_name
-from roundoff.report.words.numbers import MISSING, times_with_interval
+from roundoff.report.words.numbers import MISSING, times
 from roundoff.results.message import Words
 from roundoff.revisions.read import Cell, Evidence
 
 
-def against_table(page: Page, evidence: Evidence, words: Words) -> None:
+def head_to_head_table(page: Page, evidence: Evidence, words: Words) -> None:
     """A row for each other cell at the batch size that cells are ranked at; nothing where none is recommended."""
     choice, batch = Decision(evidence.verdict).shipped, evidence.main_batch
     shipped = evidence.cell(choice.cell) if choice else None
@@ -22,18 +22,18 @@ def against_table(page: Page, evidence: Evidence, words: Words) -> None:
     if shipped is None or batch is None or not others:
         return
     name = cell_name(shipped, words)
-    columns = (words("col_cell"), words("against_ratio", cell=name))
+    columns = (words("col_cell"), words("head_to_head_ratio", cell=name))
     rows = tuple(row(cell_name(cell, words), _ratio(evidence, shipped, cell, batch, words)) for cell in others)
-    page.add(Table(words("against_caption", cell=name, batch=batch), columns, rows))
+    page.add(Table(words("head_to_head_caption", cell=name, batch=batch), columns, rows))
 
 
 def _ratio(evidence: Evidence, shipped: Cell, other: Cell, batch: int, words: Words) -> Field:
-    if not any({shipped.key, other.key} <= set(device.get("cells") or ()) for device in evidence.devices.values()):
-        return Field(words("against_elsewhere"), "muted")
+    if not any({shipped.key, other.key} <= set(device.cells) for device in evidence.devices.values()):
+        return Field(words("head_to_head_elsewhere"), "muted")
     found = paired_ratio(evidence, shipped, other, batch)
     if found is None:
         return Field(MISSING)
-    return Field(times_with_interval({"x": found.value, "x_low": found.low, "x_high": found.high}, "x"))
+    return Field(times(found.value, (found.low, found.high)))
 
 
 def paired_ratio(evidence: Evidence, cell: Cell, other: Cell, batch: int) -> Interval | None:

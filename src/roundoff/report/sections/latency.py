@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from roundoff.report.plots.speed import latency_figure, whisker_ends
 from roundoff.report.render.document import Details, Field, Figure, Heading, Page, Table, row
 from roundoff.report.sections.tables import precision_name
 from roundoff.report.words.numbers import percent, plain
+from roundoff.results.cell import Batch
 from roundoff.results.message import Words
 from roundoff.revisions.read import Cell, Evidence
 
@@ -29,7 +27,7 @@ def latency_section(page: Page, evidence: Evidence, words: Words) -> None:
 
 def _percentiles(evidence: Evidence, words: Words) -> Table:
     labels = tuple(words(f"col_{name}") for name in ("backend", "precision", "batch", "clock"))
-    tail = (words("col_variation"), words("col_runs"))
+    tail = (words("col_cv"), words("col_runs"))
     rows = tuple(
         _percentile_row(cell, batch, timing, clock, words)
         for cell in evidence.measured
@@ -39,13 +37,13 @@ def _percentiles(evidence: Evidence, words: Words) -> Table:
     return Table(words("percentiles_caption"), (*labels, *PERCENTILES.values(), *tail), rows, labels=4)
 
 
-def _percentile_row(cell: Cell, batch: int, timing: Mapping[str, Any], clock: str, words: Words) -> tuple[Field, ...]:
+def _percentile_row(cell: Cell, batch: int, timing: Batch, clock: str, words: Words) -> tuple[Field, ...]:
     return row(
         cell.backend,
         precision_name(cell, words),
         str(batch),
         words(f"clock_{clock}"),
-        *(plain(timing.get(f"{clock}_{key}_ms")) for key in PERCENTILES),
-        percent(timing.get("variation") if clock == "device" else None, 1),
-        f"{timing.get('runs') or 0:,}",
+        *(plain(getattr(timing, f"{clock}_{key}_ms")) for key in PERCENTILES),
+        percent(timing.cv if clock == "device" else None, 1),
+        f"{timing.runs:,}",
     )

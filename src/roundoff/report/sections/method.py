@@ -16,7 +16,7 @@ RULES: dict[str, Rule] = {
     "warmed_up": rules_timing.warmed_up,
     "settled": rules_timing.settled,
     "rebuilt": rules_timing.rebuilt,
-    "control": rules_timing.control,
+    "aa_control": rules_timing.aa_control,
     "runs": rules_timing.enough_runs,
     "cuda_graphs": rules_timing.cuda_graphs,
     "quiet": rules_device.quiet,

@@ -1,8 +1,7 @@
-"""What has to be known before any number is used: machines, chance level, types, throttling, warnings, gaps."""
+"""What has to be known before any number is used: failures, chance level, types, throttling, warnings, gaps."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from roundoff.measurement.accuracy import beats_chance, least_accuracy
@@ -14,17 +13,18 @@ from roundoff.report.words.numbers import percent, percent_with_interval, scient
 from roundoff.results.message import Words
 from roundoff.revisions.read import Cell, Evidence
 
+COUNTING = ("rounded_only", "multiplying_layers")
+"""Notes that only count layers by type, as the report does itself."""
+
 
 def notes(evidence: Evidence, words: Words) -> Iterator[str]:
     """A sentence or two for each thing; the gravest first."""
-    if len(evidence.platform_ids) > 1:
-        yield words("note_platforms", ids=", ".join(evidence.platform_ids))
     yield from failure_notes(evidence, words)
     for cell in evidence.measured:
         yield from _chance(cell, evidence, words)
-        if count := cell.accuracy.get("nonfinite"):
-            samples = f"{cell.accuracy['samples']:,}"
-            yield words("note_nonfinite", cell=cell.key, count=f"{count:,}", samples=samples)
+        if cell.accuracy and cell.accuracy.nonfinite:
+            counts = {"count": f"{cell.accuracy.nonfinite:,}", "samples": f"{cell.accuracy.samples:,}"}
+            yield words("note_nonfinite", cell=cell.key, **counts)
     yield from range_notes(evidence, words)
     yield from throttled_words(evidence, words)
     for cell in evidence.measured:
@@ -37,8 +37,7 @@ def notes(evidence: Evidence, words: Words) -> Iterator[str]:
 def _chance(cell: Cell, evidence: Evidence, words: Words) -> Iterator[str]:
     """By the verdict's own criterion. Only a reference that is at chance itself says that the model is to blame."""
     least = least_accuracy(evidence.chance, evidence.chance_margin)
-    high = cell.accuracy.get("top1_high")
-    if high is None or float(high) > least:
+    if cell.accuracy is None or cell.accuracy.top1_high > least:
         return
     top1 = percent_with_interval(cell.accuracy, "top1")
     values = {"cell": cell.key, "found": top1, "least": percent(least), "chance": percent(evidence.chance)}
@@ -54,20 +53,20 @@ def _chance(cell: Cell, evidence: Evidence, words: Words) -> Iterator[str]:
 
 def _beats_chance(cell: Cell, evidence: Evidence) -> bool:
     """True also for a cell whose accuracy is not known."""
-    low = cell.accuracy.get("top1_low")
-    return low is None or beats_chance(float(low), evidence.chance, evidence.chance_margin)
+    accuracy = cell.accuracy
+    return accuracy is None or beats_chance(accuracy.top1_low, evidence.chance, evidence.chance_margin)
 
 
 def _kinds(cell: Cell, words: Words) -> Iterator[str]:
     """What the cell computes in where that is not what its name says, and what its build says of that."""
-    if cell.label != cell.precision:
-        error = scientific((cell.facts.get("numerics") or {}).get("relative_error"))
-        yield words("note_relabelled", cell=cell.key, precision=cell.precision, label=cell.label, error=error)
+    if cell.effective_precision != cell.precision:
+        values = {"precision": cell.precision, "effective": cell.effective_precision}
+        yield words("note_relabelled", cell=cell.key, error=scientific(cell.relative_error), **values)
     sentences = list(_layers(cell, words))
-    note = str(cell.facts.get("note") or "")
-    if note and not (sentences and _repeats_counts(note, cell)):
+    said = [note for note in cell.metrics.notes if not (sentences and note.code in COUNTING)]
+    if said:
         key = "note_build" if sentences else "note_cell"
-        sentences.append(words(key, cell=cell.key, text=words.said(note)))
+        sentences.append(words(key, cell=cell.key, text=words.sentences(said)))
     if sentences:
         yield words("sentence_separator").join(sentences)
 
@@ -80,25 +79,19 @@ def _layers(cell: Cell, words: Words) -> Iterator[str]:
         yield words(key, cell=cell.key, kinds=kinds_words(found.others, words), **values)
 
 
-def _repeats_counts(note: str, cell: Cell) -> bool:
-    """Whether the note only counts layers by type, as the report has just done itself."""
-    return all(re.search(rf"\b{count} in {kind}\b", note) for kind, count in computes(cell).others.items())
-
-
 def _without_graph(evidence: Evidence, words: Words) -> Iterator[str]:
     """Batches whose backend could have captured a CUDA graph and did not, by reason."""
     groups: dict[str, list[str]] = {}
     for cell, batch, timing in evidence.timed_batches:
-        reason = (timing.get("facts") or {}).get("no_cuda_graph_reason")
-        if reason:
-            groups.setdefault(str(reason), []).append(words("cell_batch", cell=cell.key, batch=batch))
-    for reason, names in groups.items():
-        yield words("note_no_graph", cells=words("list_separator").join(names), reason=words.said(reason))
+        if reason := timing.binding_info.no_cuda_graph_reason:
+            groups.setdefault(words.sentence(reason), []).append(words("cell_batch", cell=cell.key, batch=batch))
+    for said, names in groups.items():
+        yield words("note_no_graph", cells=words.listed(names), reason=said)
 
 
 def _warned(evidence: Evidence, words: Words) -> Iterator[str]:
     timings = evidence.timings
-    warned = sum(1 for timing in timings if timing.get("warnings"))
+    warned = sum(1 for timing in timings if timing.warnings)
     if warned:
         yield words("note_warned", warned=warned, count=len(timings))
 
@@ -108,6 +101,6 @@ def _no_fp32(evidence: Evidence, words: Words) -> Iterator[str]:
         wide = evidence.cell(f"fp32/{backend}")
         if wide is None or not wide.measured:
             yield words("note_fp32_missing", backend=backend)
-        elif failed := wide.failed_batches:
-            sizes = words("list_separator").join(map(str, failed))
+        elif failed := wide.metrics.failed_batches:
+            sizes = words.listed(map(str, failed))
             yield words("note_fp32_failed", backend=backend, batches=sizes)

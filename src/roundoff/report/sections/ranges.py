@@ -9,6 +9,7 @@ from roundoff.report.words.compute_types import is_quantized_integer
 from roundoff.report.words.decision import Decision
 from roundoff.report.words.numbers import percent, plain
 from roundoff.results.message import Words
+from roundoff.results.preparation import CalibrationMetrics
 from roundoff.revisions.read import Cell, Evidence
 
 LEAST_DB = 15.0
@@ -30,19 +31,19 @@ class HeldTensor:
 
 def range_notes(evidence: Evidence, words: Words) -> Iterator[str]:
     """A sentence for each cell built from the calibration table that fails or is undecided, and has such a tensor."""
-    decision, calibrated = Decision(evidence.verdict), evidence.facts("calibrate")
-    allowed = float(calibrated.get("max_clipped_percent") or 1.0)
+    decision, calibrated = Decision(evidence.verdict), evidence.calibration or CalibrationMetrics()
+    allowed = calibrated.max_clipped_percent or 1.0
     for cell in evidence.measured:
         if decision.verdict(cell.key) not in NOT_PASSED:
             continue
         found = [one for one in held_tensors(cell, evidence) if _is_bad(one, allowed)]
         if found:
-            yield _note(cell, found, str(calibrated.get("method")), words)
+            yield _note(cell, found, calibrated.method, words)
 
 
 def held_tensors(cell: Cell, evidence: Evidence) -> list[HeldTensor]:
     """The tensors that the cell holds in 8 bits by the table; none where it was not built from one."""
-    ranges = cell.facts.get("ranges")
+    ranges = cell.metrics.ranges
     prefix = "asymmetric_" if ranges == "asymmetric" else ""
     lines = evidence.noise if ranges else []
     integers = is_quantized_integer(cell)
@@ -63,7 +64,7 @@ def _is_bad(tensor: HeldTensor, allowed_percent: float) -> bool:
     return tensor.clipped_percent > allowed_percent or (tensor.sqnr_db is not None and tensor.sqnr_db < LEAST_DB)
 
 
-def _note(cell: Cell, found: list[HeldTensor], method: str, words: Words) -> str:
+def _note(cell: Cell, found: list[HeldTensor], method: str | None, words: Words) -> str:
     worst = min(found, key=lambda one: (one.sqnr_db or 0.0, -one.clipped_percent))
     told = {"cell": cell.key, "tensor": worst.name, "low": plain(worst.low), "high": plain(worst.high)}
     told["clipped"] = percent(worst.clipped_percent / 100)

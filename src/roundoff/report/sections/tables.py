@@ -8,7 +8,9 @@ from roundoff.report.render.document import Field, Heading, Page, Paragraph, Tab
 from roundoff.report.words.compute_types import computes
 from roundoff.report.words.decision import TONES, Decision
 from roundoff.report.words.numbers import MISSING, percent, percent_with_interval, plain, times_with_interval
+from roundoff.results.cell import Batch, CellMetrics
 from roundoff.results.message import Words
+from roundoff.results.values import Outcome
 from roundoff.revisions.read import Cell, Evidence
 
 
@@ -43,32 +45,37 @@ def _precision_table(evidence: Evidence, batch: int, words: Words) -> Table:
 
 
 def _precision_row(cell: Cell, batch: int, decision: Decision, words: Words) -> tuple[Field, ...]:
-    timing, name = cell.batches.get(batch, {}), precision_name(cell, words)
-    if timing.get("reason"):
-        reason = reason_field(cell.batch_status(batch), timing["reason"], words, span=7)
-        return row(cell.backend, name, verdict_field(decision.verdict(cell.key), words), reason)
+    timing, name = cell.batches.get(batch), precision_name(cell, words)
+    verdict = verdict_field(decision.verdict(cell.key), words)
+    if timing and timing.reason:
+        return row(cell.backend, name, verdict, reason_field(timing, words, span=7))
     return row(
         cell.backend,
         name,
-        verdict_field(decision.verdict(cell.key), words),
-        plain(timing.get("device_p50_ms")),
-        plain(timing.get("end_to_end_p50_ms")),
-        plain(timing.get("throughput_per_s")),
+        verdict,
+        plain(timing.device_p50_ms if timing else None),
+        plain(timing.end_to_end_p50_ms if timing else None),
+        plain(timing.throughput_per_s if timing else None),
         percent_with_interval(cell.accuracy, "top1"),
-        plain(cell.facts.get("size_mb")),
-        plain(cell.facts.get("load_ms")),
+        plain(cell.metrics.size_mb),
+        plain(cell.metrics.load_ms),
         _ratio_field(cell, batch, decision, words),
     )
 
 
 def _ratio_field(cell: Cell, batch: int, decision: Decision, words: Words) -> Field:
     if cell.precision == "fp32":
-        timed = cell.batches.get(batch, {}).get("device_p50_ms") is not None
-        return Field(words("base") if timed else MISSING)
-    ratio = times_with_interval(cell.batches.get(batch, {}), "speedup")
+        return Field(words("base") if _timed(cell, batch) else MISSING)
+    ratio = times_with_interval(cell.batches.get(batch), "speedup")
     if decision.same_speed(cell.key, batch):
         return Field(words("same_speed", ratio=ratio), "muted")
     return Field(ratio)
+
+
+def _timed(cell: Cell, batch: int) -> Batch | None:
+    """The batch size's figures; None where it was not timed."""
+    timing = cell.batches.get(batch)
+    return timing if timing and timing.device_p50_ms is not None else None
 
 
 def framework_section(page: Page, evidence: Evidence, words: Words) -> None:
@@ -87,12 +94,12 @@ def framework_section(page: Page, evidence: Evidence, words: Words) -> None:
 def _framework_text(cell: Cell | None, batch: int, words: Words) -> Field:
     if cell is None:
         return Field(MISSING)
-    timing = cell.batches.get(batch, {})
-    if cell.failed or batch in cell.failed_batches:
+    if cell.failed or batch in cell.metrics.failed_batches:
         return Field(words("failed"), "bad")
-    if timing.get("device_p50_ms") is None:
+    timing = _timed(cell, batch)
+    if timing is None:
         return Field(words("not_timed" if cell.measured else "not_run"), "muted")
-    time, throughput = plain(timing.get("device_p50_ms")), plain(timing.get("throughput_per_s"))
+    time, throughput = plain(timing.device_p50_ms), plain(timing.throughput_per_s)
     return Field(words("framework_cell", time=time, throughput=throughput))
 
 
@@ -110,8 +117,8 @@ def size_section(page: Page, evidence: Evidence, words: Words) -> None:
 
 def _size_text(evidence: Evidence, precision: str, backend: str, words: Words) -> str:
     cell, wide = evidence.cell(f"{precision}/{backend}"), evidence.cell(f"fp32/{backend}")
-    size = cell.facts.get("size_mb") if cell else None
-    whole = wide.facts.get("size_mb") if wide else None
+    size = cell.metrics.size_mb if cell else None
+    whole = wide.metrics.size_mb if wide else None
     if size is None or not whole:
         return plain(size)
     return words("size_cell", size=plain(size), share=percent(size / whole, 0))
@@ -121,13 +128,9 @@ def load_section(page: Page, evidence: Evidence, words: Words) -> None:
     """Load and build time of every cell."""
     columns = tuple(words(f"col_{name}") for name in ("backend", "precision", "load", "build"))
     rows = tuple(
-        row(
-            cell.backend,
-            precision_name(cell, words),
-            *(plain(cell.facts.get(key)) for key in ("load_ms", "build_s")),
-        )
+        row(cell.backend, precision_name(cell, words), plain(cell.metrics.load_ms), plain(cell.build_s))
         for cell in evidence.cells
-        if cell.measured or cell.facts.get("build_s") is not None
+        if cell.measured or cell.build_s is not None
     )
     page.add(Heading(2, words("load_heading"), "load"), Paragraph(words("load_intro")))
     page.add(Table(words("load_caption"), columns, rows, labels=2))
@@ -135,21 +138,21 @@ def load_section(page: Page, evidence: Evidence, words: Words) -> None:
 
 def precision_name(cell: Cell, words: Words) -> str:
     """The precision asked for, and what is computed in besides it or instead."""
-    if cell.label != cell.precision:
-        return words("computes_as", precision=cell.precision, label=cell.label)
+    if cell.effective_precision != cell.precision:
+        return words("computes_as", precision=cell.precision, effective=cell.effective_precision)
     found = computes(cell)
     if not found.others:
         return cell.precision
     key = "rest_in" if found.share_named else "multiplies_in"
-    return words(key, precision=cell.precision, kinds=words("list_separator").join(found.others))
+    return words(key, precision=cell.precision, kinds=words.listed(found.others))
 
 
-def absent_groups(evidence: Evidence) -> dict[tuple[str, str], list[str]]:
-    """Precisions that cannot run here, by backend and reason."""
+def absent_groups(evidence: Evidence, words: Words) -> dict[tuple[str, str], list[str]]:
+    """Precisions that cannot run here, by backend and reason in words."""
     groups: dict[tuple[str, str], list[str]] = {}
     for cell in evidence.cells:
         if not cell.measured and not cell.failed:
-            reason = str(cell.facts.get("reason") or MISSING)
+            reason = words.sentence(cell.metrics.reason) if cell.metrics.reason else MISSING
             groups.setdefault((cell.backend, reason), []).append(cell.precision)
     return groups
 
@@ -157,12 +160,8 @@ def absent_groups(evidence: Evidence) -> dict[tuple[str, str], list[str]]:
 def absent_rows(evidence: Evidence, words: Words, span: int) -> tuple[tuple[Field, ...], ...]:
     """A row for each backend and reason: the precisions that were not run, and why, over `span` columns."""
     return tuple(
-        row(
-            backend,
-            words("list_separator").join(names),
-            Field(words("unavailable", reason=words.said(reason)), "muted", span),
-        )
-        for (backend, reason), names in absent_groups(evidence).items()
+        row(backend, words.listed(names), Field(words("unavailable", reason=reason), "muted", span))
+        for (backend, reason), names in absent_groups(evidence, words).items()
     )
 
 
@@ -174,21 +173,21 @@ def failed_rows(evidence: Evidence, words: Words, span: int) -> tuple[tuple[Fiel
             cell.backend,
             precision_name(cell, words),
             verdict_field(decision.verdict(cell.key), words),
-            reason_field("failed", str(cell.facts.get("reason") or MISSING), words, span),
+            reason_field(cell.metrics, words, span),
         )
         for cell in evidence.cells
         if cell.failed
     )
 
 
-def reason_field(status: str, reason: str, words: Words, span: int) -> Field:
+def reason_field(told: CellMetrics | Batch, words: Words, span: int) -> Field:
     """Why a cell or one of its batch sizes has no figures."""
-    failed = status == "failed"
+    failed = told.status == "failed"
     key = "failed_because" if failed else "unavailable"
-    return Field(words(key, reason=words.said(reason)), "bad" if failed else "muted", span)
+    return Field(words(key, reason=told.reason or MISSING), "bad" if failed else "muted", span)
 
 
-def verdict_field(verdict: str | None, words: Words) -> Field:
+def verdict_field(verdict: Outcome | None, words: Words) -> Field:
     """The verdict as a coloured word."""
     if verdict is None:
         return Field(MISSING)

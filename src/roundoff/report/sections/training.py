@@ -23,7 +23,7 @@ def noise_section(page: Page, evidence: Evidence, words: Words) -> None:
     rows = tuple(
         row(
             line["tensor"],
-            words.said(line["kind"]),
+            _kind(line["kind"], words),
             words("yes" if is_quantized(line) else "no"),
             plain(float(line["sqnr_db"])),
             f"{plain(float(line['low']))} … {plain(float(line['high']))}",
@@ -32,6 +32,10 @@ def noise_section(page: Page, evidence: Evidence, words: Words) -> None:
     )
     caption = words("noise_table", count=len(rows))
     page.add(Details(caption, (Table(caption, columns, rows, labels=3),)))
+
+
+def _kind(kind: str, words: Words) -> str:
+    return words(f"kind_{kind}") if words.known(f"kind_{kind}") else kind
 
 
 def is_quantized(line: Mapping[str, str]) -> bool:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from roundoff.report.plots.speed import front_line, pareto_figure
 from roundoff.report.render.document import Bullets, Details, Field, Figure, Heading, Page, Paragraph, Table, row
 from roundoff.report.sections.tables import absent_rows, failed_rows, precision_name, verdict_field
-from roundoff.report.words.decision import Decision, Recommendation
+from roundoff.report.words.decision import Decision
 from roundoff.report.words.naming import cell_name, waiting_words
 from roundoff.report.words.numbers import (
     MISSING,
@@ -17,52 +14,43 @@ from roundoff.report.words.numbers import (
     probability,
     scientific,
 )
+from roundoff.results.cell import Accuracy, Batch
 from roundoff.results.message import Words
+from roundoff.results.values import Use
+from roundoff.results.verdict import Recommendation
 from roundoff.revisions.read import Cell, Evidence
-
-WARNING_KINDS = {
-    "host-bound": "warning_host_bound",
-    "throttled": "warning_throttled",
-    "noisy": "warning_noisy",
-    "copy-bound": "warning_copy",
-    "CUDA graph": "warning_graph",
-}
 
 
 def warnings(evidence: Evidence, words: Words) -> tuple[str, ...]:
     """The timing's warnings, each with its cell and the batch sizes that it was given at."""
     return tuple(
-        _warning(text, cell, batches, words)
+        words(key, cell=cell.key, batch=", ".join(map(str, batches)), text=text)
         for cell in evidence.measured
-        for text, batches in _batches_by_warning(cell).items()
+        for (key, text), batches in _batches_by_warning(cell, words).items()
     )
 
 
-def _batches_by_warning(cell: Cell) -> dict[str, str]:
-    found: dict[str, list[str]] = {}
+def _batches_by_warning(cell: Cell, words: Words) -> dict[tuple[str, str], list[int]]:
+    """Batch sizes by the catalogue's key for the kind of warning, and what it says."""
+    found: dict[tuple[str, str], list[int]] = {}
     for batch, timing in cell.batches.items():
-        for text in timing.get("warnings") or []:
-            found.setdefault(str(text), []).append(str(batch))
-    return {text: ", ".join(batches) for text, batches in found.items()}
+        for warning in timing.warnings:
+            key = f"warning_{warning.code}"
+            said = key if words.known(key) else "warning_other", words.sentence(warning)
+            found.setdefault(said, []).append(batch)
+    return found
 
 
-def is_noisy(timing: Mapping[str, Any]) -> bool:
+def is_noisy(timing: Batch) -> bool:
     """Whether the timing warns that its single runs vary."""
-    return any(str(text).startswith("noisy") for text in timing.get("warnings") or [])
-
-
-def _warning(text: str, cell: Cell, batches: str, words: Words) -> str:
-    kind, _, numbers = text.partition(": ")
-    known = kind in WARNING_KINDS
-    key = WARNING_KINDS[kind] if known else "warning_other"
-    return words(key, cell=cell.key, batch=batches, text=words.said(numbers) if known else words.said(text))
+    return any(warning.code == "noisy" for warning in timing.warnings)
 
 
 def verdict_section(page: Page, evidence: Evidence, words: Words) -> None:
     """Recommendations, the verdict of every cell with its reasons, and the front of accuracy and speed."""
     decision = Decision(evidence.verdict)
     page.add(Heading(2, words("verdict_heading"), "verdict"), Paragraph(words("verdict_intro")))
-    if not evidence.verdict:
+    if evidence.verdict is None:
         page.add(Paragraph(words("verdict_missing"), "warning"))
     else:
         page.add(_recommendations(decision, evidence, words), _verdicts(decision, evidence, words))
@@ -86,34 +74,33 @@ def _pareto(page: Page, evidence: Evidence, decision: Decision, batch: int, word
 
 def _recommendations(decision: Decision, evidence: Evidence, words: Words) -> Table:
     columns = tuple(words(f"col_{name}") for name in ("use", "recommended", "reasons"))
-    rows = tuple(_recommendation_row(choice, evidence, words) for choice in decision.recommendations)
+    rows = tuple(_recommendation_row(use, choice, evidence, words) for use, choice in decision.recommendations.items())
     return Table(words("recommendation_caption"), columns, rows, labels=3)
 
 
-def _recommendation_row(choice: Recommendation, evidence: Evidence, words: Words) -> tuple[Field, ...]:
-    cell, separator = evidence.cell(choice.cell), words("list_separator")
-    reasons = [_rule(choice, cell, evidence, words)]
+def _recommendation_row(use: Use, choice: Recommendation, evidence: Evidence, words: Words) -> tuple[Field, ...]:
+    cell = evidence.cell(choice.cell)
+    reasons = [_rule(use, choice, cell, evidence, words)]
     if choice.tied:
-        reasons.append(words("answer_tied", cells=separator.join(choice.tied)))
-    if choice.waiting:
+        reasons.append(words("answer_tied", cells=words.listed(choice.tied)))
+    if choice.undecided:
         reasons.append(waiting_words(choice, evidence, words))
     name = cell_name(cell, words) if cell else Field(words("none"), "muted")
-    return row(words(f"use_{choice.use}"), name, words("sentence_separator").join(reasons))
+    return row(words(f"use_{use}"), name, words("sentence_separator").join(reasons))
 
 
-def _rule(choice: Recommendation, cell: Cell | None, evidence: Evidence, words: Words) -> str:
+def _rule(use: Use, choice: Recommendation, cell: Cell | None, evidence: Evidence, words: Words) -> str:
     """Why this cell is recommended for the use, or none."""
+    batch = Decision(evidence.verdict).batch_size
     if cell is None and choice.failed:
-        cells = words("list_separator").join((*choice.failed, *choice.untimed))
-        return words("rule_failed", cells=cells, batch=Decision(evidence.verdict).batch_size)
-    if cell is None and choice.untimed:
-        cells = words("list_separator").join(choice.untimed)
-        return words("rule_untimed", cells=cells, batch=Decision(evidence.verdict).batch_size)
+        return words("rule_failed", cells=words.listed((*choice.failed, *choice.not_timed)), batch=batch)
+    if cell is None and choice.not_timed:
+        return words("rule_not_timed", cells=words.listed(choice.not_timed), batch=batch)
     if cell is None:
-        return words(f"rule_{choice.use}_none")
-    if choice.use == "reference" and cell.label != cell.precision:
-        return words("rule_reference_as", label=cell.label)
-    return words(f"rule_{choice.use}")
+        return words(f"rule_{use}_none")
+    if use == "reference" and cell.effective_precision != cell.precision:
+        return words("rule_reference_as", effective=cell.effective_precision)
+    return words(f"rule_{use}")
 
 
 def _verdicts(decision: Decision, evidence: Evidence, words: Words) -> Table:
@@ -127,7 +114,7 @@ def _verdicts(decision: Decision, evidence: Evidence, words: Words) -> Table:
 def _verdict_row(cell: Cell, evidence: Evidence, words: Words) -> tuple[Field, ...]:
     """The reference has nothing to be compared with, so its comparison is dashes."""
     decision = Decision(evidence.verdict)
-    accuracy = {} if cell.key == evidence.reference else cell.accuracy
+    accuracy = None if cell.key == evidence.reference else cell.accuracy
     return row(
         cell.backend,
         precision_name(cell, words),
@@ -135,7 +122,11 @@ def _verdict_row(cell: Cell, evidence: Evidence, words: Words) -> tuple[Field, .
         words("group_separator").join(decision.reasons(cell.key, words)) or MISSING,
         points_with_interval(accuracy, "drop"),
         percent_with_interval(accuracy, "agreement"),
-        " / ".join(MISSING if accuracy.get(key) is None else f"{accuracy[key]:,}" for key in ("lost", "gained")),
-        probability(accuracy.get("mcnemar_p")),
-        scientific((cell.facts.get("numerics") or {}).get("relative_error")),
+        " / ".join(MISSING if count is None else f"{count:,}" for count in _flips(accuracy)),
+        probability(accuracy.mcnemar_p if accuracy else None),
+        scientific(cell.relative_error),
     )
+
+
+def _flips(accuracy: Accuracy | None) -> tuple[int | None, int | None]:
+    return (accuracy.regressed, accuracy.corrected) if accuracy else (None, None)

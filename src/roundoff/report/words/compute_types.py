@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from roundoff.results.message import Words
+from roundoff.results.cell import Numerics
+from roundoff.results.message import Words, message
 from roundoff.revisions.read import Cell
 
 FAMILIES = {"fp": "float", "tf": "float", "bf": "bfloat", "int": "int", "uint": "int"}
@@ -65,9 +65,8 @@ class Computes:
 
 def computes(cell: Cell) -> Computes:
     """From the cell's `numerics`: `layer_types`, counts by type, and `compute_share` where the runtime tells it."""
-    told: Mapping[str, Any] = cell.facts.get("numerics") or {}
-    counts: Mapping[str, int] = told.get("layer_types") or {}
-    given: Mapping[str, float] = told.get("compute_share") or {}
+    told = cell.metrics.numerics or Numerics()
+    counts, given = told.layer_types or {}, told.compute_share or {}
     known = {kind: count for kind, count in counts.items() if kind != "unknown"}
     shares = {kind: share for kind, share in given.items() if kind != "unknown"}
     return Computes(_named(cell.precision), known, shares or None)
@@ -79,11 +78,11 @@ def holds_name(cell: Cell) -> bool | None:
     The error proves FP32 and TF32 alone: a narrower type's error is also that of values rounded to it and multiplied
     in a wider one.
     """
-    if cell.label != cell.precision:
+    if cell.effective_precision != cell.precision:
         return False
     by_layers = computes(cell).as_named
     if by_layers is None and cell.precision in FULL_WIDTH:
-        return True if (cell.facts.get("numerics") or {}).get("relative_error") is not None else None
+        return True if cell.relative_error is not None else None
     return by_layers
 
 
@@ -99,13 +98,12 @@ def is_quantized_integer(cell: Cell) -> bool:
 
 
 def _weights(cell: Cell) -> str:
-    return str(cell.facts.get("weights") or _named(cell.precision) or "")
+    return cell.metrics.weights or _named(cell.precision) or ""
 
 
 def kinds_words(counts: Mapping[str, int], words: Words) -> str:
     """For example "21 in int8, 1 in float32"."""
-    parts = (words("layers_in", count=count, kind=kind) for kind, count in counts.items())
-    return words("list_separator").join(parts)
+    return words.listed(message("layers_in", count=count, kind=kind) for kind, count in counts.items())
 
 
 def _named(precision: str) -> str | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from roundoff.report.words.numbers import plain
 from roundoff.results.message import Words
+from roundoff.results.run import Conditions, Device
 from roundoff.revisions.read import Evidence
 
 SENSORS = ("sm_clock_mhz", "memory_clock_mhz", "power_w", "temperature_c")
@@ -21,17 +21,15 @@ def device_name(device: str, evidence: Evidence) -> str:
 
 
 def throttled(evidence: Evidence) -> dict[str, list[str]]:
-    """Devices that were held back while they were timed, by the words of NVML's reasons."""
-    seen = {name: (found.get("conditions") or {}).get("throttle_reasons") for name, found in evidence.devices.items()}
-    return {name: list(reasons) for name, reasons in seen.items() if reasons}
+    """Devices that were held back while they were timed, with the codes of NVML's reasons."""
+    seen = {name: _throttle_reasons(device) for name, device in evidence.devices.items()}
+    return {name: reasons for name, reasons in seen.items() if reasons}
 
 
 def throttling_unread(evidence: Evidence) -> list[str]:
     """Names of the devices of which nobody knows whether they were held back while they were timed."""
     return [
-        device_name(device, evidence)
-        for device, found in evidence.devices.items()
-        if (found.get("conditions") or {}).get("throttle_reasons") is None
+        device_name(name, evidence) for name, device in evidence.devices.items() if _throttle_reasons(device) is None
     ]
 
 
@@ -40,47 +38,51 @@ def throttled_words(evidence: Evidence, words: Words) -> list[str]:
     return [
         words(
             "note_throttled",
-            device=device_name(device, evidence),
-            reasons=_reasons(reasons, words),
-            spans=_spans(evidence.devices[device]["conditions"], words),
+            device=device_name(name, evidence),
+            reasons=reasons_words(reasons, words),
+            spans=_spans(evidence.devices[name].conditions, words),
         )
-        for device, reasons in throttled(evidence).items()
+        for name, reasons in throttled(evidence).items()
     ]
 
 
 def device_words(device: str, evidence: Evidence, words: Words) -> str:
     """What was read of the device, or why nothing was, with repeated rounds and the wait for other jobs."""
     found = evidence.devices[device]
-    conditions = found.get("conditions")
-    parts = [_conditions(conditions, words) if conditions else _unread(found, words)]
-    if found.get("repeated_rounds") is not None:
-        parts.append(words("seen_repeated", count=found["repeated_rounds"]))
-    if found.get("waited_s") is not None:
-        parts.append(words("seen_waited", seconds=plain(found["waited_s"], 2)))
-    return words("labelled", name=device_name(device, evidence), text=words("list_separator").join(parts))
+    parts = [_conditions(found.conditions, words) if found.conditions else _unread(found, words)]
+    if found.repeated_rounds is not None:
+        parts.append(words("seen_repeated", count=found.repeated_rounds))
+    if found.waited_s is not None:
+        parts.append(words("seen_waited", seconds=plain(found.waited_s, 2)))
+    return words("labelled", name=device_name(device, evidence), text=words.listed(parts))
 
 
-def _conditions(conditions: Mapping[str, Any], words: Words) -> str:
-    reasons = conditions.get("throttle_reasons")
+def reasons_words(reasons: Iterable[str], words: Words) -> str:
+    """NVML's reasons by their codes; one that the catalogue does not know as its code."""
+    keys = ((reason, f"throttle_{reason}") for reason in reasons)
+    return words.listed(words(key) if words.known(key) else reason for reason, key in keys)
+
+
+def _throttle_reasons(device: Device) -> list[str] | None:
+    return device.conditions.throttle_reasons if device.conditions else None
+
+
+def _conditions(conditions: Conditions, words: Words) -> str:
+    reasons, spans = conditions.throttle_reasons, _spans(conditions, words)
     if reasons is None:
-        return _spans(conditions, words)
-    throttle = words("seen_throttled", reasons=_reasons(reasons, words)) if reasons else words("seen_not_throttled")
-    return words("list_separator").join(filter(None, (_spans(conditions, words), throttle)))
-
-
-def _spans(conditions: Mapping[str, Any], words: Words) -> str:
-    spans = (
-        words(f"sensor_{name}", span=words.span(*(f"{value:,.0f}" for value in conditions[name])))
-        for name in SENSORS
-        if conditions.get(name)
+        return spans
+    throttle = (
+        words("seen_throttled", reasons=reasons_words(reasons, words)) if reasons else words("seen_not_throttled")
     )
-    return words("list_separator").join(spans)
+    return words.listed(filter(None, (spans, throttle)))
 
 
-def _unread(found: Mapping[str, Any], words: Words) -> str:
-    reason = found.get("conditions_reason")
-    return words("seen_unread", reason=words.said(str(reason)) if reason else words("unknown"))
+def _spans(conditions: Conditions | None, words: Words) -> str:
+    read = ((name, getattr(conditions, name, None)) for name in SENSORS)
+    return words.listed(
+        words(f"sensor_{name}", span=words.span(*(f"{value:,.0f}" for value in ends))) for name, ends in read if ends
+    )
 
 
-def _reasons(reasons: list[str], words: Words) -> str:
-    return words("list_separator").join(words.said(reason) for reason in reasons)
+def _unread(device: Device, words: Words) -> str:
+    return words("seen_unread", reason=device.conditions_reason or words("unknown"))

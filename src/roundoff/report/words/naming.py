@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from roundoff.report.sections.tables import precision_name
-from roundoff.report.words.decision import Decision, Recommendation
+from roundoff.report.words.decision import Decision
 from roundoff.results.message import Words
+from roundoff.results.verdict import Recommendation
 from roundoff.revisions.read import Cell, Evidence
 
 
 def waiting_words(choice: Recommendation, evidence: Evidence, words: Words) -> str:
     """Undecided cells that a recommendation waits for, each with the number of test images that would decide."""
     decision = Decision(evidence.verdict)
-    names = (_waiting_name(cell, decision, words) for cell in choice.waiting)
+    names = (_waiting_name(cell, decision, words) for cell in choice.undecided)
     key = "answer_waiting" if choice.cell else "answer_undecided"
-    return words(key, cells=words("list_separator").join(names))
+    return words(key, cells=words.listed(names))
 
 
 def _waiting_name(cell: str, decision: Decision, words: Words) -> str:

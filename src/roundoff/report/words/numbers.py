@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from roundoff.verdict import ranking
+from roundoff.results.values import bounds_of
 
 MISSING = "–"
 SMALLEST_P = 0.0001
@@ -44,41 +41,39 @@ def points(value: float | None, digits: int = 2) -> str:
     return MISSING if value is None else f"{100 * value:+.{digits}f}".replace("-", "−")
 
 
-def interval(facts: Mapping[str, Any], key: str) -> tuple[float, float] | None:
-    """The pair (`key`_low, `key`_high), or None where either is missing."""
-    low, high = facts.get(f"{key}_low"), facts.get(f"{key}_high")
-    return None if low is None or high is None else (float(low), float(high))
-
-
-def percent_with_interval(facts: Mapping[str, Any], key: str) -> str:
-    """For example `97.22 % (95.0 to 98.5)`, with a dash between the bounds."""
-    bounds = interval(facts, key)
-    value = percent(facts.get(key))
+def percent_with_interval(owner: object, name: str) -> str:
+    """The figure `name` of one of `results`' dataclasses, or of None: `97.22 % (95.0–98.5)`."""
+    bounds = bounds_of(owner, name)
+    value = percent(getattr(owner, name, None))
     return value if bounds is None else f"{value} ({100 * bounds[0]:.1f}–{100 * bounds[1]:.1f})"
 
 
-def points_with_interval(facts: Mapping[str, Any], key: str) -> str:
+def points_with_interval(owner: object, name: str) -> str:
     """For example `+0.28 (−0.83 … +1.39)`, in percentage points."""
-    bounds = interval(facts, key)
-    value = points(facts.get(key))
+    bounds = bounds_of(owner, name)
+    value = points(getattr(owner, name, None))
     return value if bounds is None else f"{value} ({points(bounds[0])} … {points(bounds[1])})"
 
 
-def times_with_interval(facts: Mapping[str, Any], key: str) -> str:
+def times_with_interval(owner: object, name: str) -> str:
     """A ratio with its interval, for example `1.40× (1.38–1.42)`."""
-    value, bounds = facts.get(key), interval(facts, key)
-    if value is None:
-        return MISSING
+    value = getattr(owner, name, None)
+    return MISSING if value is None else times(value, bounds_of(owner, name))
+
+
+def times(value: float, bounds: tuple[float, float] | None) -> str:
+    """A ratio with its bounds."""
     return f"{value:.2f}×" if bounds is None else f"{value:.2f}× ({bounds[0]:.2f}–{bounds[1]:.2f})"
 
 
-def amount_with_interval(facts: Mapping[str, Any], key: str, unit: str) -> str:
-    """`KEY_UNIT` of `facts` with `KEY_low_UNIT` and `KEY_high_UNIT`, for example `0.178 ms (0.175–0.190)`."""
-    value, low, high = (facts.get(f"{key}{end}_{unit}") for end in ("", "_low", "_high"))
+def amount_with_interval(owner: object, name: str, unit: str) -> str:
+    """The figure NAME_UNIT with NAME_low_UNIT and NAME_high_UNIT, for example `0.178 ms (0.175–0.190)`."""
+    value, bounds = getattr(owner, f"{name}_{unit}", None), bounds_of(owner, name, unit)
     text = plain(value) if value is None else f"{plain(value)}\u00a0{unit}"
-    return text if low is None or high is None else f"{text} ({plain(low)}–{plain(high)})"
+    return text if bounds is None else f"{text} ({plain(bounds[0])}–{plain(bounds[1])})"
 
 
 def rounded_up(count: int) -> str:
-    """An estimated number as `ranking.rounded_up` has it, in words."""
-    return f"{ranking.rounded_up(count):,}"
+    """An estimated number: two significant digits, upwards, since it is an estimate and should look like one."""
+    unit: int = 10 ** max(0, len(str(count)) - 2)
+    return f"{-(-count // unit) * unit:,}"
