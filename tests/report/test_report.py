@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from roundoff.errors import ConfigError, DataError
-from roundoff.measurement.latency import batch_unavailable
 from roundoff.report.plots.dvc_csv import SPEED_COLUMNS, csv_files
 from roundoff.report.plots.model import confusion_figure, flips_figure
 from roundoff.report.render.document import Details, Gallery, Page, Paragraph
@@ -17,9 +16,12 @@ from roundoff.report.report import Report
 from roundoff.report.sections.changes import changes_section, confusion
 from roundoff.report.sections.tables import precision_section
 from roundoff.report.sections.training import noise_section
-from roundoff.results.message import Words
+from roundoff.results.cell import Batch, CellMetrics
+from roundoff.results.checked import as_json
+from roundoff.results.message import Words, verbatim
 from roundoff.revisions.read import read_evidence
 
+ABSENT = as_json(CellMetrics(status="unavailable", reason=verbatim("not built")))
 ORDER = (
     "answer",
     "precision",
@@ -101,11 +103,11 @@ def test_bare_run_is_reported(run):
     for name in ("int8", "fp32"):
         run.rewrite(
             name,
-            lambda content: [content[b].update(status="unavailable", reason="?") for b in ("onnxruntime", "litert")],
+            lambda content: [content[b].update(ABSENT) for b in ("onnxruntime", "litert")],
         )
     for name in ("fp32", "fp16", "int8", "more"):
         run.rewrite(name, lambda content: content.update(reference=None))
-    page = Report().page(read_evidence(run.sources, {}))
+    page = Report().page(read_evidence(run.sources, None))
     texts = [getattr(block, "text", "") for block in page.blocks]
     words = Words("en")
     for key in ("noise_none", "curves_none", "changed_none"):
@@ -116,7 +118,7 @@ def test_bare_run_is_reported(run):
 def test_missing_reference_is_not_called_missing_int8(run, language):
     run.rewrite_all(lambda content: content.update(reference=None))
     page, words = Page(), Words(language)
-    changes_section(page, read_evidence(run.sources, {}), words, examples=9)
+    changes_section(page, read_evidence(run.sources, None), words, examples=9)
     found = page.blocks[1].text
     assert found in {words("changed_no_reference", cell=f"int8/{name}") for name in ("onnxruntime", "litert")}
 
@@ -129,7 +131,8 @@ def test_missing_answers_are_said(run):
 
 
 def test_batch_that_does_not_fit_says_so(run):
-    run.rewrite("int8", lambda content: content["onnxruntime"].update(batch_32=batch_unavailable("out of memory")))
+    full = as_json(Batch(status="unavailable", reason=verbatim("out of memory")))
+    run.rewrite("int8", lambda content: content["onnxruntime"].update(batch_32=full))
     page = Page()
     precision_section(page, run.evidence(), Words("en"))
     fields = [field.text for block in page.blocks for line in getattr(block, "rows", ()) for field in line]
@@ -195,8 +198,7 @@ def test_confusion_csv_has_a_row_per_test_image(run):
 
 
 def test_confusion_csv_without_int8_is_its_head_alone(run):
-    unavailable = {"status": "unavailable", "reason": "not built"}
-    run.rewrite("int8", lambda content: content.update(onnxruntime=unavailable, litert=unavailable))
+    run.rewrite("int8", lambda content: content.update(onnxruntime=ABSENT, litert=ABSENT))
     assert csv_files(run.evidence())["confusion.csv"] == "actual,predicted\n"
 
 
@@ -215,8 +217,8 @@ def test_tensors_that_stay_wide_are_not_drawn_among_the_worst(run):
 def test_missing_metrics_are_refused(run):
     for path in run.sources.metrics.glob("*.json"):
         path.unlink()
-    with pytest.raises(DataError, match="nothing to report"):
-        read_evidence(run.sources, {})
+    with pytest.raises(DataError, match="metrics are missing"):
+        read_evidence(run.sources, None)
 
 
 @pytest.mark.parametrize("count", [-1, 201])

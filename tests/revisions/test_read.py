@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from roundoff.errors import DataError
-from roundoff.revisions.read import read_evidence
+from roundoff.report.words.decision import Decision
+from roundoff.results.checked import as_json
+from roundoff.results.message import message, verbatim
+from roundoff.results.metrics import verdict_from
+from roundoff.revisions.read import Sources, read_evidence
+from roundoff.system.files import read_json
+from tests.support.places import ROOT
+
+FOLDERS = sorted({path.parent for name in ("metrics", "results") for path in (ROOT / name).glob("**/verdict.json")})
 
 
 def all_or_error(run):
@@ -17,7 +25,7 @@ def all_or_error(run):
 
 
 def read_all(run):
-    evidence = read_evidence(run.sources, {})
+    evidence = read_evidence(run.sources, None)
     cell = next(cell for cell in evidence.measured if evidence.samples(cell, 1))
     return evidence.labels, evidence.guesses(cell), evidence.samples(cell, 1)
 
@@ -44,10 +52,54 @@ def test_a_changed_byte_is_no_traceback(run, pattern):
     assert broken > 50
 
 
-def test_build_times_come_from_the_builds_and_of_older_metrics_from_the_cell(run):
-    assert run.evidence().cell("int8/litert").facts["build_s"] == 1.2
-    assert run.evidence().cell("fp32/tensorrt_rtx").facts["build_s"] == 4.2
+def test_build_times_come_from_the_builds(run):
+    assert run.evidence().cell("int8/litert").build_s == 1.2
+    assert run.evidence().cell("fp32/tensorrt_rtx").build_s == 4.2
     (run.sources.metrics / "build-int8.json").unlink()
-    assert "build_s" not in run.evidence().cell("int8/litert").facts
-    run.rewrite("int8", lambda content: content["litert"].update(build_s=3.4))
-    assert run.evidence().cell("int8/litert").facts["build_s"] == 3.4
+    assert run.evidence().cell("int8/litert").build_s is None
+
+
+def test_metrics_of_several_machines_are_refused(run):
+    run.rewrite("int8", lambda content: content["platform"].update(id="ffffffffffff"))
+    with pytest.raises(DataError, match="come from different runs"):
+        read_evidence(run.sources, None)
+
+
+def test_cells_are_in_order_and_know_their_names(run):
+    names = [cell.key for cell in run.evidence().cells]
+    backends = ("tensorrt_rtx", "onnxruntime", "litert")
+    assert names == [f"{name}/{backend}" for backend in backends for name in ("fp32", "tf32", "fp16", "int8")]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
+def test_published_results_are_read(folder, tmp_path):
+    """Files of before there was a format number."""
+    sources = Sources(folder, tmp_path, tmp_path, tmp_path, None, folder / "noise.csv")
+    evidence = read_evidence(sources, verdict_from(read_json(folder / "verdict.json")))
+    assert evidence.measured
+    assert all(cell.accuracy and cell.relative_error is not None for cell in evidence.measured)
+    assert all(cell.build_s for cell in evidence.measured)
+    assert Decision(evidence.verdict).shipped
+    assert evidence.calibration
+    assert evidence.calibration.images
+
+
+def test_stages_that_wrote_nothing_say_nothing(run):
+    (run.sources.metrics / "calibrate.json").unlink()
+    (run.sources.metrics / "export.json").unlink(missing_ok=True)
+    assert (run.evidence().calibration, run.evidence().export) == (None, None)
+
+
+def test_warnings_of_calibration_are_messages_and_of_before_text(run):
+    def warned(*warnings):
+        run.rewrite("calibrate", lambda content: content.update(warnings=as_json(warnings)))
+        return run.evidence().calibration.findings
+
+    found = message("kind_weight")
+    assert warned(found, "clipping: 2 %") == [found, verbatim("clipping: 2 %")]
+
+
+def test_what_calibration_cannot_have_said_is_refused(run):
+    run.rewrite("calibrate", lambda content: content.update(images=-1))
+    with pytest.raises(DataError, match=r"calibrate\.json holds what cannot be"):
+        _ = run.evidence().calibration

@@ -1,8 +1,7 @@
-"""Runs as a report finds them, made by hand: real files in the schema of docs/architecture.md."""
+"""Runs as a report finds them, made by hand: real files in the schema of `roundoff.results`."""
 
 from __future__ import annotations
 
-import copy
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,14 +13,20 @@ import pytest
 
 from roundoff.measurement.accuracy import accuracy
 from roundoff.report.report import Report
-from roundoff.results.metrics import read_metrics
+from roundoff.results.build import BuildMetrics
+from roundoff.results.cell import Batch, CellMetrics, Energy, Numerics, Speedup
+from roundoff.results.message import message, verbatim
+from roundoff.results.metrics import read_metrics, write_builds, write_metrics, write_verdict
+from roundoff.results.run import AaControl, Device, Method, Metrics
+from roundoff.results.verdict import Verdict
 from roundoff.revisions.read import Evidence, Sources, read_evidence
 from roundoff.system.files import read_json, write_json
 from roundoff.verdict.decide import decide
 from roundoff.verdict.requirements import Target
 
 CLASSES = [str(digit) for digit in range(10)]
-NO_GPU = "the engine needs an NVIDIA GPU, and this machine has none"
+BACKENDS = {"onnxruntime": 1.0, "litert": 1.6}
+NO_GPU = verbatim("the engine needs an NVIDIA GPU, and this machine has none")
 PLATFORM = {
     "id": "0123456789ab",
     "system": "Linux x86_64",
@@ -36,6 +41,7 @@ PLATFORM = {
 SPEED = {"fp32": 0.10, "tf32": 0.10, "fp16": 0.13, "int8": 0.07}
 FLIPS = {"fp32": 0, "tf32": 0, "fp16": 0, "int8": 9}
 SIZE = {"fp32": 0.32, "tf32": 0.32, "fp16": 0.17, "int8": 0.10}
+ERROR = {"fp32": 1.2e-7, "fp16": 9e-4, "int8": 3e-2}
 BATCHES = (1, 32)
 
 
@@ -56,7 +62,7 @@ class Run:
             noise=self.root / "metrics/noise.csv",
         )
 
-    def verdict(self, **target: Any) -> dict[str, Any]:
+    def verdict(self, **target: Any) -> Verdict:
         return decide(read_metrics(self.sources.metrics), Target(**target))
 
     def evidence(self, **target: Any) -> Evidence:
@@ -105,9 +111,10 @@ def write_run(root: Path, samples: int, wrong: int) -> Run:
     sources.predictions.mkdir(parents=True)
     np.save(sources.predictions / "labels.npy", labels)
     reference = _logits(labels, wrong, random)
-    _cells(sources, labels, reference, random)
+    write_metrics(_metrics(sources, labels, reference, random), sources.metrics)
+    _builds(sources.metrics)
     _tables(sources)
-    write_json(sources.metrics / "verdict.json", run.verdict())
+    write_verdict(run.verdict(), sources.metrics)
     return run
 
 
@@ -151,94 +158,90 @@ def _samples(ms: float, random: Any) -> dict[str, Any]:
     return {"device_ms": device.ravel(), "end_to_end_ms": end_to_end.ravel(), **rounds}
 
 
-def _batch(samples: dict[str, Any], wide: dict[str, Any], batch: int) -> dict[str, Any]:
-    """The metrics of one batch size, as docs/architecture.md lists them."""
-    found: dict[str, Any] = {"reason": None}
+def _batch(samples: dict[str, Any], wide: dict[str, Any], batch: int, **more: Any) -> Batch:
+    """The figures of one batch size; `wide` are the samples of the same backend's FP32."""
+    figures: dict[str, Any] = {}
     for clock, ratio in (("device", "speedup"), ("end_to_end", "end_to_end_speedup")):
         own = samples[f"{clock}_ms"]
         for name, share in (("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p99", 0.99)):
-            found[f"{clock}_{name}_ms"] = float(np.quantile(own, share))
-        median = found[f"{clock}_p50_ms"]
-        found |= {f"{clock}_p999_ms": None}
-        found |= {f"{clock}_p50_low_ms": 0.997 * median, f"{clock}_p50_high_ms": 1.003 * median}
+            figures[f"{clock}_{name}_ms"] = float(np.quantile(own, share))
+        median = figures[f"{clock}_p50_ms"]
+        figures |= {f"{clock}_p50_low_ms": 0.997 * median, f"{clock}_p50_high_ms": 1.003 * median}
         gain = float(np.median(wide[f"{clock}_ms"])) / median
-        found |= {ratio: gain, f"{ratio}_low": 0.996 * gain, f"{ratio}_high": 1.004 * gain}
-    rate = 980 * batch / found["device_p50_ms"]
-    found |= {"throughput_per_s": rate, "throughput_low_per_s": 0.99 * rate, "throughput_high_per_s": 1.01 * rate}
-    found |= {"round_spread": 0.01, "variation": 0.014, "runs": 720, "rounds": 12, "seconds": 3.1}
-    return found | {"stopped": "target", "warnings": [], "facts": {}}
+        figures |= {ratio: gain, f"{ratio}_low": 0.996 * gain, f"{ratio}_high": 1.004 * gain}
+    rate = 980 * batch / figures["device_p50_ms"]
+    figures |= {"throughput_per_s": rate, "throughput_low_per_s": 0.99 * rate, "throughput_high_per_s": 1.01 * rate}
+    figures |= {"round_spread": 0.01, "cv": 0.014, "runs": 720, "rounds": 12, "loads": 6, "measured_s": 3.1}
+    return Batch(status="measured", stop_reason="target", **figures, **more)
 
 
-def _cells(sources: Sources, labels: Any, reference: Any, random: Any) -> None:
-    head = {"platform": PLATFORM, "reference": "fp32/onnxruntime", "method": _method()}
-    files: dict[str, dict[str, Any]] = {name: copy.deepcopy(head) for name in ("fp32", "fp16", "int8", "more")}
-    files["more"]["tf32"] = {}
+def _metrics(sources: Sources, labels: Any, reference: Any, random: Any) -> Metrics:
+    cells: dict[str, CellMetrics] = {}
     wide: dict[tuple[str, int], dict[str, Any]] = {}
     for precision in SPEED:
-        target = files["more"]["tf32"] if precision == "tf32" else files[precision]
-        target["tensorrt_rtx"] = {"status": "unavailable", "reason": NO_GPU, "size_mb": SIZE[precision]}
-        for backend, factor in (("onnxruntime", 1.0), ("litert", 1.6)):
+        no_gpu = CellMetrics(status="unavailable", reason=NO_GPU, size_mb=SIZE[precision])
+        cells[f"{precision}/tensorrt_rtx"] = no_gpu
+        for backend in BACKENDS:
             if precision == "tf32":
-                reason = f"{backend} has no TF32 on a CPU"
-                target[backend] = {"status": "unavailable", "reason": reason}
+                reason = verbatim(f"{backend} has no TF32 on a CPU")
+                cells[f"{precision}/{backend}"] = CellMetrics(status="unavailable", reason=reason)
                 continue
             logits = reference if precision == "fp32" else _flipped(reference, FLIPS[precision], random)
-            target[backend] = _cell(sources, precision, backend, factor, logits, labels, reference, wide, random)
-    for name, content in files.items():
-        write_json(sources.metrics / f"{name}.json", content)
-    for precision in SPEED:
-        seconds = {"tensorrt_rtx": 4.2} | ({} if precision == "tf32" else {"onnxruntime": 1.2, "litert": 1.2})
-        builds = {backend: {"status": "built", "build_s": value} for backend, value in seconds.items()}
-        write_json(sources.metrics / f"build-{precision}.json", builds)
+            predictions = sources.predictions / precision / f"{backend}.npy"
+            predictions.parent.mkdir(parents=True, exist_ok=True)
+            np.save(predictions, logits)
+            cells[f"{precision}/{backend}"] = CellMetrics(
+                status="measured",
+                effective_precision=precision,
+                size_mb=SIZE[precision] * BACKENDS[backend],
+                load_ms=9.1,
+                numerics=Numerics(relative_error=ERROR[precision]),
+                accuracy=accuracy(logits, labels, reference),
+                energy=Energy(reason=verbatim("the counter is not readable")),
+                batches=_batches(sources, precision, backend, wide, random),
+            )
+    return Metrics(platform=PLATFORM, reference="fp32/onnxruntime", method=_method(), cells=cells)
 
 
-def _cell(
-    sources: Sources,
-    precision: str,
-    backend: str,
-    factor: float,
-    logits: Any,
-    labels: Any,
-    reference: Any,
-    wide: dict[tuple[str, int], dict[str, Any]],
-    random: Any,
-) -> dict[str, Any]:
-    predictions = sources.predictions / precision / f"{backend}.npy"
-    predictions.parent.mkdir(parents=True, exist_ok=True)
-    np.save(predictions, logits)
-    cell: dict[str, Any] = {
-        "status": "measured",
-        "reason": None,
-        "label": precision,
-        "size_mb": SIZE[precision] * factor,
-        "load_ms": 9.1,
-        "memory_mb": None,
-        "numerics": {"relative_error": {"fp32": 1.2e-7, "fp16": 9e-4, "int8": 3e-2}[precision], "layer_types": None},
-        "accuracy": accuracy(logits, labels, reference),
-        "energy": {"mj_per_image": None, "reason": "the counter is not readable"},
-    }
+def _batches(
+    sources: Sources, precision: str, backend: str, wide: dict[tuple[str, int], dict[str, Any]], random: Any
+) -> dict[int, Batch]:
+    """Each batch size, its raw timings written; FP32's are kept in `wide`."""
+    found = {}
     for batch in BATCHES:
-        samples = _samples(SPEED[precision] * factor * batch**0.9, random)
+        samples = _samples(SPEED[precision] * BACKENDS[backend] * batch**0.9, random)
         if precision == "fp32":
             wide[backend, batch] = samples
-        cell[f"batch_{batch}"] = _batch(samples, wide[backend, batch], batch)
-        if (precision, batch, backend) == ("int8", 1, "litert"):
-            cell["batch_1"]["warnings"] = ["host-bound: enqueueing takes 0.12 ms, the device 0.112 ms"]
+        host_bound = (precision, batch, backend) == ("int8", 1, "litert")
+        warnings = [message("host_bound", enqueue_ms=0.12, device_ms=0.112)] if host_bound else []
+        found[batch] = _batch(samples, wide[backend, batch], batch, warnings=warnings)
         raw = sources.timings / precision / backend / f"batch_{batch}.npz"
         raw.parent.mkdir(parents=True, exist_ok=True)
         np.savez(raw, **samples)
-    return cell
+    return found
 
 
-def _method() -> dict[str, Any]:
-    speedup = {"speedup": 1.001, "speedup_low": 0.998, "speedup_high": 1.003}
-    batch = {**speedup, **{f"end_to_end_{key}": value for key, value in speedup.items()}}
-    control = {"cell": "fp32/onnxruntime", **{f"batch_{size}": batch for size in BATCHES}}
-    cells = [f"{name}/{backend}" for name in SPEED if name != "tf32" for backend in ("onnxruntime", "litert")]
-    cpu = {"cells": cells, "loads": 6, "rounds": 12, "repeated_rounds": 0, "waited_s": 0.0, "conditions": None}
-    cpu |= {"conditions_reason": "clocks and throttling are read on NVIDIA GPUs only", "control": control}
+def _builds(metrics: Path) -> None:
+    for precision in SPEED:
+        seconds = {"tensorrt_rtx": 4.2} | ({} if precision == "tf32" else dict.fromkeys(BACKENDS, 1.2))
+        builds = {backend: BuildMetrics(status="built", build_s=value) for backend, value in seconds.items()}
+        write_builds(precision, builds, metrics)
+
+
+def _method() -> Method:
+    ratio = {"speedup": 1.001, "speedup_low": 0.998, "speedup_high": 1.003}
+    same = Speedup(**ratio, **{f"end_to_end_{key}": value for key, value in ratio.items()})
+    cpu = Device(
+        cells=[f"{name}/{backend}" for name in SPEED if name != "tf32" for backend in BACKENDS],
+        loads=6,
+        rounds=12,
+        repeated_rounds=0,
+        waited_s=0.0,
+        conditions_reason=message("clocks_on_gpus_only"),
+        aa_control=AaControl(cell="fp32/onnxruntime", batches=dict.fromkeys(BATCHES, same)),
+    )
     evaluate = {"batch_sizes": list(BATCHES), "chance_margin": 0.05, "warmup_ms": 200.0, "warmup_runs": 10}
-    return {"evaluate": evaluate, "chance": 0.125, "devices": {"cpu": cpu}}
+    return Method(evaluate=evaluate, chance=0.125, devices={"cpu": cpu})
 
 
 def _tables(sources: Sources) -> None:

@@ -35,6 +35,9 @@ class Message:
     def __str__(self) -> str:
         return Words("en").sentence(self)
 
+    def __hash__(self) -> int:
+        return hash(self.code)
+
 
 def message(code: str, /, **values: Value) -> Message:
     """`Message(code, values)` with the values as keywords."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import matplotlib.colors
 import matplotlib.image
@@ -65,7 +66,8 @@ def test_the_front_runs_from_fast_to_slow_and_upwards(run):
 @pytest.mark.parametrize(("front", "said"), [(["fp32/onnxruntime"], False), (None, True)])
 def test_the_caption_speaks_of_the_front_where_there_is_a_line(run, front, said):
     evidence = run.evidence()
-    evidence.verdict["front"] = front or [cell.key for cell in evidence.measured]
+    names = front or [cell.key for cell in evidence.measured]
+    evidence = replace(evidence, verdict=replace(evidence.verdict, front=names))
     page = Page()
     verdict_section(page, evidence, EN)
     figures = [block for block in page.blocks if isinstance(block, Figure)]

@@ -4,11 +4,16 @@ import pytest
 
 from roundoff.report.render.document import Page, Table
 from roundoff.report.sections.method import RULES, method_section
-from roundoff.results.message import Words
+from roundoff.results.cell import BindingInfo, Energy
+from roundoff.results.checked import as_json
+from roundoff.results.message import Words, message, verbatim
+from roundoff.results.run import Conditions
 from roundoff.system.files import read_json, write_json
 
 EN = Words("en")
-GPU = {"conditions": {"sm_clock_mhz": [1980, 1980], "throttle_reasons": []}, "repeated_rounds": 2, "waited_s": 3.5}
+STEADY = as_json(Conditions(sm_clock_mhz=(1980, 1980), throttle_reasons=[]))
+QUIET, CAPPED = as_json(Conditions(throttle_reasons=[])), as_json(Conditions(throttle_reasons=["power_cap"]))
+GPU = {"conditions": STEADY, "repeated_rounds": 2, "waited_s": 3.5}
 
 
 def seen(run, name, words=EN):
@@ -27,6 +32,15 @@ def every_batch(run, **values):
 
     for name in ("fp32", "fp16", "int8"):
         run.rewrite(name, change)
+
+
+def bound(run, **values):
+    """Set `values` in how every engine ran."""
+    every_batch(run, binding_info=as_json(BindingInfo()) | values)
+
+
+def said(text):
+    return as_json(verbatim(text))
 
 
 def device(run, **values):
@@ -54,24 +68,24 @@ FAILURES = {
     "interleaved": lambda run: device(run, cells=["fp32/onnxruntime", "int8/onnxruntime"]),
     "warmed_up": lambda run: asked(run, warmup_ms=20.0),
     "runs": lambda run: every_batch(run, device_p999_ms=0.2),
-    "quiet": lambda run: device(run, conditions={"throttle_reasons": ["power cap"]}),
-    "cuda_graphs": lambda run: every_batch(run, facts={"cuda_graph": False, "no_cuda_graph_reason": "not supported"}),
+    "quiet": lambda run: device(run, conditions=CAPPED),
+    "cuda_graphs": lambda run: bound(run, cuda_graph=False, no_cuda_graph_reason=said("not supported")),
     "energy": lambda run: None,
     "whole": lambda run: manifest(run, counts={"train": 1437, "test": 1000}),
     "chance": lambda run: run.rewrite("int8", lambda content: content["litert"]["accuracy"].update(top1_low=0.16)),
-    "calibration": lambda run: calibrated(run, warnings=["clipping: conv clips 2.00 % of its nonzero values"]),
+    "calibration": lambda run: calibrated(run, warnings=[said("clipping: conv clips 2.00 % of its nonzero values")]),
     "numerics": lambda run: layers(run, "fp16", "litert", {"float32": 22}),
     "outputs": lambda run: every_batch(run, output_error=1e-2, output_tolerance=1e-5),
 }
 UNKNOWN = {
-    "interleaved": lambda run: device(run, cells=None),
+    "interleaved": lambda run: device(run, cells=[]),
     "warmed_up": lambda run: asked(run, warmup_ms=None),
     "runs": lambda run: every_batch(run, runs=0),
     "quiet": lambda run: every_batch(run, runs=0),
     "cuda_graphs": lambda run: None,
     "conditions": lambda run: None,
     "energy": lambda run: [
-        run.rewrite(name, lambda content: [content[b].pop("energy") for b in ("onnxruntime", "litert")])
+        run.rewrite(name, lambda content: [content[b].update(energy=None) for b in ("onnxruntime", "litert")])
         for name in ("fp32", "fp16", "int8")
     ],
     "whole": lambda run: manifest(run, counts={}),
@@ -100,7 +114,7 @@ def test_rule_is_held(run, name):
 
 def test_quiet_device_is_called_quiet(run):
     every_batch(run, warnings=[])
-    device(run, conditions={"throttle_reasons": []})
+    device(run, conditions=QUIET)
     assert seen(run, "quiet") == (True, "0 of 12 timed batches carry a warning")
 
 
@@ -108,13 +122,13 @@ def test_a_device_whose_throttling_was_not_read_is_not_called_quiet(run):
     every_batch(run, warnings=[])
     text = "0 of 12 timed batches carry a warning; throttling was not read: CPU"
     assert seen(run, "quiet") == (None, text)
-    every_batch(run, warnings=["noisy"])
+    every_batch(run, warnings=[as_json(message("noisy", cv=0.1))])
     assert seen(run, "quiet")[0] is False
 
 
 def test_where_no_device_is_named_none_is_called_quiet(run):
     every_batch(run, warnings=[])
-    run.rewrite_all(lambda content: content["method"].pop("devices"))
+    run.rewrite_all(lambda content: content["method"].update(devices={}))
     assert seen(run, "quiet")[0] is None
 
 
@@ -124,7 +138,7 @@ def test_cells_without_their_fp32_beside_them_are_named(run):
 
 
 def test_short_timing_is_no_warm_measurement(run):
-    run.rewrite("int8", lambda content: content["litert"]["batch_1"].update(seconds=0.4))
+    run.rewrite("int8", lambda content: content["litert"]["batch_1"].update(measured_s=0.4))
     held, text = seen(run, "warmed_up")
     assert held is False
     assert "0.40 to 3.1 s" in text
@@ -175,10 +189,13 @@ def test_conditions_show_spans_rounds_and_wait(run):
 
 
 def test_conditions_that_were_not_read_have_their_reason(run):
-    held, text = seen(run, "conditions")
-    assert held is None
-    assert "not read (clocks and throttling are read on NVIDIA GPUs only), rounds repeated: 0" in text
-    assert "NVIDIA GPU でのみ読み取る" in seen(run, "conditions", Words("ja"))[1]
+    why = message("seen_built_once", count=7)  # of the catalogue; any will do
+    device(run, conditions_reason=as_json(why))
+    for words in (EN, Words("ja")):
+        held, text = seen(run, "conditions", words)
+        assert held is None
+        assert words("seen_unread", reason=why) in text
+        assert words("seen_repeated", count=0) in text
 
 
 def test_gpu_is_called_by_its_name(run):
@@ -186,19 +203,20 @@ def test_gpu_is_called_by_its_name(run):
 
     def move(content):
         content["platform"]["gpus"] = [gpu]
-        content["method"]["devices"] = {"GPU-1": GPU}
+        content["method"]["devices"] = {"GPU-1": content["method"]["devices"]["cpu"] | GPU}
 
     run.rewrite_all(move)
     assert seen(run, "conditions")[1].startswith("NVIDIA H100: SM clock")
 
 
 def test_graphs_energy_and_outputs_hold_where_recorded(run):
-    every_batch(run, facts={"cuda_graph": True}, output_error=1e-6, output_tolerance=1e-5)
-    energy = {"mj_per_image": 1.2, "batch_size": 32, "watts": 300.0, "source": "nvml: the whole GPU", "reason": None}
+    bound(run, cuda_graph=True)
+    every_batch(run, output_error=1e-6, output_tolerance=1e-5)
+    energy = as_json(Energy(mj_per_image=1.2, batch_size=32, power_w=300.0, source=verbatim("the counter")))
     for name in ("fp32", "fp16", "int8"):
         run.rewrite(name, lambda content: [content[b].update(energy=energy) for b in ("onnxruntime", "litert")])
     assert seen(run, "cuda_graphs") == (True, "12 of 12 timed batches run from a CUDA graph")
-    assert seen(run, "energy") == (True, "6 of 6 measured cells: nvml: the whole GPU")
+    assert seen(run, "energy") == (True, "6 of 6 measured cells: the counter")
     assert seen(run, "outputs")[0] is True
 
 

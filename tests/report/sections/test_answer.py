@@ -7,7 +7,7 @@ import json
 import pytest
 
 from roundoff.report.render.document import Page
-from roundoff.report.sections.answer import answer_section
+from roundoff.report.sections.answer import SOURCES, answer_section
 from roundoff.results.message import Words
 from roundoff.system.files import write_json
 
@@ -19,14 +19,15 @@ def answer(run, words: Words) -> str:
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
-def test_the_answer_names_its_model_and_data(run, language):
+@pytest.mark.parametrize(("dataset", "key"), [*SOURCES.items(), ("faces of cats", None)])
+def test_the_answer_names_its_model_and_data(run, language, dataset, key):
     words = Words(language)
     write_json(run.sources.metrics / "export.json", {"onnx_sha256": "0123456789abcdef"})
     path = run.sources.prepared / "manifest.json"
-    write_json(path, json.loads(path.read_text()) | {"source": {"dataset": "image folder"}})
+    write_json(path, json.loads(path.read_text()) | {"source": {"dataset": dataset}})
     text = answer(run, words)
     assert words("answer_model", hash="0123456789ab") in text
-    assert words("answer_data", source=words.said("image folder"), classes=10, train="1,437") in text
+    assert words("answer_data", source=words(key) if key else dataset, classes=10, train="1,437") in text
 
 
 def test_what_is_not_known_of_the_model_and_data_is_not_said(run):

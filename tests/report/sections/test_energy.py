@@ -4,9 +4,12 @@ import pytest
 
 from roundoff.report.render.document import Page, Table
 from roundoff.report.sections.energy import energy_section
-from roundoff.results.message import Words
+from roundoff.results.cell import Energy
+from roundoff.results.checked import as_json
+from roundoff.results.message import LANGUAGES, Words, message
 
-METERED = {"mj_per_image": 0.4321, "batch_size": 32, "watts": 512.3, "source": "nvml: the whole GPU", "reason": None}
+COUNTER = message("kind_weight")  # any of the catalogue
+METERED = as_json(Energy(mj_per_image=0.4321, batch_size=32, power_w=512.3, source=COUNTER))
 
 
 def rows(run, words):
@@ -16,10 +19,11 @@ def rows(run, words):
     return {f"{line[1].text}/{line[0].text}": [field.text for field in line[2:]] for line in table.rows}
 
 
-@pytest.mark.parametrize(("language", "source"), [("en", "nvml: the whole GPU"), ("ja", "NVML（GPU 全体）")])
-def test_energy_is_shown_with_batch_and_counter(run, language, source):
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_energy_is_shown_with_batch_and_counter(run, language):
+    words = Words(language)
     run.rewrite("int8", lambda content: content["litert"].update(energy=METERED, memory_mb=65.5))
-    assert rows(run, Words(language))["int8/litert"] == ["65.5", "0.432", "32", "512", source]
+    assert rows(run, words)["int8/litert"] == ["65.5", "0.432", "32", "512", words.sentence(COUNTER)]
 
 
 def test_missing_energy_has_its_reason(run):
@@ -27,5 +31,5 @@ def test_missing_energy_has_its_reason(run):
 
 
 def test_unrecorded_energy_is_said(run):
-    run.rewrite("int8", lambda content: content["litert"].pop("energy"))
+    run.rewrite("int8", lambda content: content["litert"].update(energy=None))
     assert rows(run, Words("en"))["int8/litert"] == ["–", "not recorded"]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from roundoff.report.render.document import Page, Table
-from roundoff.report.sections.head_to_head import against_table, paired_ratio
+from roundoff.report.sections.head_to_head import head_to_head_table, paired_ratio
 from roundoff.results.message import Words
 
 EN, JA = Words("en"), Words("ja")
@@ -21,7 +23,7 @@ def set_rounds(run, cell: str, loads: list[int], ms: list[float]) -> None:
 
 def table(run, words: Words) -> Table | None:
     page = Page()
-    against_table(page, run.evidence(), words)
+    head_to_head_table(page, run.evidence(), words)
     return page.blocks[0] if page.blocks else None
 
 
@@ -64,12 +66,12 @@ def test_cells_of_another_device_are_not_compared(run):
 
     run.rewrite_all(moved)
     rows = {cells[0].text: cells[-1].text for cells in table(run, EN).rows}
-    assert [text for text in rows.values() if text == EN("against_elsewhere")] == ["timed on another device"]
+    assert [text for text in rows.values() if text == EN("head_to_head_elsewhere")] == ["timed on another device"]
 
 
 def test_without_a_recommendation_there_is_no_table(run):
     evidence = run.evidence()
-    evidence.verdict["recommendations"] = {}
+    evidence = replace(evidence, verdict=replace(evidence.verdict, recommendations={}))
     page = Page()
-    against_table(page, evidence, EN)
+    head_to_head_table(page, evidence, EN)
     assert page.blocks == []

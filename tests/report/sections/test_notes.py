@@ -4,18 +4,21 @@ import pytest
 
 from roundoff.report.render.document import Page
 from roundoff.report.sections.answer import answer_section
-from roundoff.report.sections.notes import notes
-from roundoff.results.message import Words
+from roundoff.report.sections.notes import COUNTING, notes
+from roundoff.results.cell import BindingInfo
+from roundoff.results.checked import as_json
+from roundoff.results.message import Words, message, verbatim
 from roundoff.revisions.read import read_evidence
 
 EN, JA = Words("en"), Words("ja")
 WIDE = {"float32": 22}
+NOISY = as_json(message("noisy", cv=0.684))
 CONDITIONS = {
     "sm_clock_mhz": [1410, 1755],
     "memory_clock_mhz": [2619, 2619],
     "power_w": [612.4, 699.8],
     "temperature_c": [61, 74],
-    "throttle_reasons": ["power cap", "thermal (software)"],
+    "throttle_reasons": ["power_cap", "thermal_software", "of_a_newer_driver"],
 }
 
 
@@ -23,10 +26,10 @@ def said(run, words=EN):
     return list(notes(run.evidence(), words))
 
 
-def set_layers(run, name, backend, types, note=None):
+def set_layers(run, name, backend, types, *notes):
     def change(content):
         content[backend]["numerics"]["layer_types"] = types
-        content[backend]["note"] = note
+        content[backend]["notes"] = as_json(notes)
 
     run.rewrite(name, change)
 
@@ -45,14 +48,18 @@ def test_layers_in_another_type_are_said(run, words):
 
 
 def test_note_of_a_cell_is_listed(run):
-    set_layers(run, "int8", "litert", {"int8": 22}, "activation ranges are the converter's own")
+    set_layers(run, "int8", "litert", {"int8": 22}, verbatim("activation ranges are the converter's own"))
     assert "int8/litert: activation ranges are the converter's own." in said(run)
 
 
 def test_note_that_only_counts_layers_is_not_said_twice(run):
-    set_layers(run, "fp16", "onnxruntime", WIDE, "of 22 convolutions and matrix products, 22 in float32 instead")
+    counted = message(COUNTING[0], total=22, counts=[message("layers_in", count=22, kind="float32")], named="float16")
+    set_layers(run, "fp16", "onnxruntime", WIDE, counted)
+    sentence = EN("note_multiplies", cell="fp16/onnxruntime", total=22, kinds="22 in float32", named="float16")
+    assert [text for text in said(run) if "fp16/onnxruntime" in text] == [sentence]
+    set_layers(run, "fp16", "onnxruntime", WIDE, counted, verbatim("it was optimized less"), verbatim("and slowly"))
     found = [text for text in said(run) if "fp16/onnxruntime" in text]
-    assert found == [EN("note_multiplies", cell="fp16/onnxruntime", total=22, kinds="22 in float32", named="float16")]
+    assert found == [f"{sentence} Its build says: it was optimized less; and slowly."]
 
 
 @pytest.mark.parametrize("types", [{"uint8": 18, "float32": 4}, {"int8": 18, "float32": 4}])
@@ -80,6 +87,7 @@ def test_throttling_all_through_a_run_is_said(run, words, cap):
     found = next(text for text in said(run, words) if cap in text)
     for figure in (words.span("1,410", "1,755"), "2,619", words.span(612, 700), words.span(61, 74)):
         assert figure in found
+    assert "of_a_newer_driver" in found
 
 
 def test_device_that_was_not_held_back_needs_no_note(run):
@@ -88,8 +96,9 @@ def test_device_that_was_not_held_back_needs_no_note(run):
 
 
 def test_missing_cuda_graph_is_said_with_its_reason(run):
-    facts = {"cuda_graph": False, "no_cuda_graph_reason": "operation not permitted when stream is capturing"}
-    run.rewrite("int8", lambda content: content["litert"]["batch_32"].update(facts=facts))
+    reason = verbatim("operation not permitted when stream is capturing")
+    info = as_json(BindingInfo(cuda_graph=False, no_cuda_graph_reason=reason))
+    run.rewrite("int8", lambda content: content["litert"]["batch_32"].update(binding_info=info))
     found = next(text for text in said(run) if "CUDA graph:" in text)
     assert "int8/litert at batch size 32 (operation not permitted" in found
 
@@ -118,7 +127,7 @@ def test_model_is_blamed_only_where_the_reference_is_at_chance(run):
 def test_nothing_is_blamed_without_a_reference(run):
     set_top1(run, "int8", "onnxruntime", 0.1)
     run.rewrite_all(lambda content: content.update(reference=None))
-    found = next(text for text in notes(read_evidence(run.sources, {}), EN) if "at chance level" in text)
+    found = next(text for text in notes(read_evidence(run.sources, None), EN) if "at chance level" in text)
     assert "not known whether the precision or the model is to blame" in found
 
 
@@ -127,9 +136,9 @@ def test_chance_has_the_margin_of_the_verdict(run, high, at_chance):
     """Chance is 0.125 here, the margin 5 % of the way to 1: 0.16875."""
     set_top1(run, "int8", "onnxruntime", high)
     assert any("chance level" in text for text in said(run)) == at_chance
-    verdict = run.verdict()["cells"]["int8/onnxruntime"]
-    assert verdict["checks"][0]["name"] == "chance"
-    assert (verdict["checks"][0]["verdict"] == "fail") == at_chance
+    criterion = run.verdict().cells["int8/onnxruntime"].criteria[0]
+    assert criterion.name == "chance"
+    assert (criterion.verdict == "fail") == at_chance
 
 
 @pytest.mark.parametrize("words", [EN, JA], ids=["en", "ja"])
@@ -140,7 +149,7 @@ def test_answers_that_are_no_numbers_are_said(run, words):
 
 @pytest.mark.parametrize("words", [EN, JA], ids=["en", "ja"])
 def test_busy_machine_makes_intervals_too_narrow(run, words):
-    busy = {"stopped": "budget", "warnings": ["noisy: single runs vary by 68.4% (standard deviation over mean)"]}
+    busy = {"stop_reason": "budget", "warnings": [NOISY]}
     run.rewrite("int8", lambda content: content["litert"]["batch_1"].update(busy))
     page = Page()
     answer_section(page, run.evidence(), words)
@@ -149,7 +158,7 @@ def test_busy_machine_makes_intervals_too_narrow(run, words):
 
 
 @pytest.mark.parametrize(
-    "batch", [{"stopped": "budget", "warnings": []}, {"stopped": "target", "warnings": ["noisy: x"]}]
+    "batch", [{"stop_reason": "budget", "warnings": []}, {"stop_reason": "target", "warnings": [NOISY]}]
 )
 def test_intervals_are_trusted_where_noise_or_budget_is_missing(run, batch):
     run.rewrite("int8", lambda content: content["litert"]["batch_1"].update(batch))

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 import pytest
 
 from roundoff.report.words.compute_types import computes, holds_name
+from roundoff.results.cell import CellMetrics, Numerics
+from roundoff.results.checked import checked
 from roundoff.revisions.read import Cell
 from tests.support.places import ROOT
 
 
-def cell(precision, types, label=None, error=1e-3, shares=None):
-    numerics = {"relative_error": error, "layer_types": types, "compute_share": shares}
-    return Cell(precision, "any", {"label": label or precision, "numerics": numerics})
+def cell(precision, types, effective=None, error=1e-3, shares=None):
+    numerics = Numerics(relative_error=error, layer_types=types, compute_share=shares)
+    found = CellMetrics(status="measured", effective_precision=effective or precision, numerics=numerics)
+    return Cell(precision, "any", found)
 
 
 @pytest.mark.parametrize(
@@ -47,8 +50,8 @@ def test_error_alone_proves_only_full_width():
     assert holds_name(cell("fp16", None)) is None
 
 
-def test_label_by_error_comes_first():
-    assert holds_name(cell("fp32", {"float32": 5}, label="tf32")) is False
+def test_the_type_by_the_error_comes_first():
+    assert holds_name(cell("fp32", {"float32": 5}, effective="tf32")) is False
 
 
 def test_share_of_the_work_counts_more_than_layers():
@@ -77,4 +80,6 @@ def test_every_published_row_is_read():
     found = [row for path in RESULTS for row in rows(json.loads(path.read_text()))]
     assert found
     for row in found:
-        assert computes(Cell("int8", "any", row)).total == sum(row["numerics"]["layer_types"].values())
+        numerics = checked(Numerics, row["numerics"], "a published row", complete=False)
+        told = Cell("int8", "any", CellMetrics(status="measured", numerics=numerics))
+        assert computes(told).total == sum(row["numerics"]["layer_types"].values())

@@ -1,24 +1,42 @@
 """The verdict's reasons, none of which may be lost on the way to the reader."""
 
+from dataclasses import replace
+
 import pytest
 
 from roundoff.report.render.document import Page, Table
 from roundoff.report.sections.answer import answer_section
 from roundoff.report.sections.verdicts import verdict_section
 from roundoff.report.words.decision import Decision
-from roundoff.results.message import Words
+from roundoff.results.message import Words, message
+from roundoff.results.verdict import CellVerdict, Criterion
 
 EN, JA = Words("en"), Words("ja")
 WAITING = "int8/litert"
 
 
-def verdict_with(run, **check):
-    """The run's verdict, with other values in the accuracy check of one cell, which is undecided."""
-    content = run.verdict()
-    kept = {"name": "keep", "verdict": "undecided", "found": 0.99, "low": 0.985, "high": 0.995, "limit": 0.99}
-    given = kept | {"samples_needed": None, "reason": "too close"} | check
-    content["cells"][WAITING] = {"verdict": "undecided", "checks": [given], "speed": {}}
-    return content
+CLOSE = Criterion(
+    name="min_relative_accuracy",
+    verdict="undecided",
+    limit=0.99,
+    value=0.99,
+    low=0.985,
+    high=0.995,
+    bounds="interval",
+)
+
+
+def verdict_with(run, **values):
+    """The run's verdict, with other values in the accuracy criterion of one cell, which is undecided."""
+    verdict = run.verdict()
+    undecided = CellVerdict(verdict="undecided", criteria=[replace(CLOSE, **values)])
+    return replace(verdict, cells=verdict.cells | {WAITING: undecided})
+
+
+def recommending(verdict, **choices):
+    """The verdict with other values in its recommendations, by use."""
+    changed = {use: replace(verdict.recommendations[use], **values) for use, values in choices.items()}
+    return replace(verdict, recommendations=verdict.recommendations | changed)
 
 
 @pytest.mark.parametrize(
@@ -32,12 +50,9 @@ def test_undecidable_accuracy_is_said(run, words, said):
 
 @pytest.mark.parametrize(("words", "said"), [(EN, "any number of test images"), (JA, "判定不能")], ids=["en", "ja"])
 def test_undecidable_cell_that_would_be_faster_is_said(run, words, said):
-    content = verdict_with(run)
-    content["recommendations"]["balanced"]["faster_if_decided"] = [WAITING]
+    verdict = recommending(verdict_with(run), balanced={"undecided": {WAITING: None}})
     page = Page()
-    evidence = run.evidence()
-    object.__setattr__(evidence, "verdict", content)
-    answer_section(page, evidence, words)
+    answer_section(page, replace(run.evidence(), verdict=verdict), words)
     assert any(said in getattr(block, "text", "") for block in page.blocks)
 
 
@@ -73,18 +88,17 @@ def test_unknown_budget_is_said_in_both_languages(run, budget, english, japanese
 
 
 def test_a_limit_is_printed_as_it_was_set(run):
-    decision = Decision(run.verdict(keep=0.99999, size_mb=1.2345))
+    decision = Decision(run.verdict(min_relative_accuracy=0.99999, size_mb=1.2345))
     assert "keep 99.999\u00a0%" in decision.target(EN)
     assert any("target at most 1.2345 MB" in reason for reason in decision.reasons(WAITING, EN))
 
 
 def test_what_nothing_bounds_says_so(run):
-    check = {"name": "latency", "found": 0.107, "low": None, "high": None, "limit": 1.2, "bounds": None}
-    assert "no interval" in Decision(verdict_with(run, **check)).reasons(WAITING, EN)[0]
-    check |= {"name": "energy", "low": 0.1, "high": 0.12, "bounds": "margin", "verdict": "pass"}
-    assert (
-        "(give or take the meter's error: 0.100–0.120)" in Decision(verdict_with(run, **check)).reasons(WAITING, EN)[0]
-    )
+    open_ = {"name": "latency", "value": 0.107, "low": None, "high": None, "limit": 1.2, "bounds": None}
+    assert "no interval" in Decision(verdict_with(run, **open_)).reasons(WAITING, EN)[0]
+    metered = open_ | {"name": "energy", "low": 0.1, "high": 0.12, "bounds": "margin", "verdict": "pass"}
+    reason = Decision(verdict_with(run, **metered)).reasons(WAITING, EN)[0]
+    assert "(give or take the meter's error: 0.100–0.120)" in reason
 
 
 def without_times(run):
@@ -104,39 +118,38 @@ def test_cells_that_pass_and_were_not_timed_are_not_denied(run, words):
     page = Page()
     evidence = run.evidence()
     answer_section(page, evidence, words)
-    passing = [name for name, cell in evidence.verdict["cells"].items() if cell["verdict"] == "pass"]
+    passing = [name for name, cell in evidence.verdict.cells.items() if cell.verdict == "pass"]
     assert passing
     names = words("list_separator").join(passing)
-    assert words("answer_untimed", cells=names, batch=1) in [getattr(b, "text", "") for b in page.blocks]
+    assert words("answer_not_timed", cells=names, batch=1) in [getattr(b, "text", "") for b in page.blocks]
     verdict_section(page, evidence, words)
     table = next(block for block in page.blocks if isinstance(block, Table))
-    rule = words("rule_untimed", cells=names, batch=1)
+    rule = words("rule_not_timed", cells=names, batch=1)
     assert any(row[2].text.startswith(rule) for row in table.rows)
 
 
 @pytest.mark.parametrize(("tied", "key"), [(["fp32/onnxruntime"], "answer_as_fast"), ([], "answer_faster")])
 def test_a_cell_is_called_faster_only_where_it_is(run, tied, key):
-    content = run.verdict()
-    content["recommendations"]["fastest"] |= {"cell": WAITING, "tied": tied}
-    content["recommendations"]["balanced"] |= {"cell": "fp32/onnxruntime", "tied": []}
-    page, evidence = Page(), run.evidence()
-    object.__setattr__(evidence, "verdict", content)
-    answer_section(page, evidence, EN)
+    chosen = {"cell": "fp32/onnxruntime", "tied": []}
+    verdict = recommending(run.verdict(), fastest={"cell": WAITING, "tied": tied}, balanced=chosen)
+    page = Page()
+    answer_section(page, replace(run.evidence(), verdict=verdict), EN)
     start = EN(key, cell="int8 / litert", drop="")
     assert any(start in getattr(block, "text", "") for block in page.blocks)
 
 
 def test_missing_reference_is_said_in_both_languages(run):
-    content = verdict_with(run, name="accuracy", found=None, low=None, high=None)
-    assert Decision(content).reasons(WAITING, EN) == [EN("unknown_accuracy")]
-    assert Decision(content).reasons(WAITING, JA) == [JA("unknown_accuracy")]
+    why = message("no_reference")
+    decision = Decision(verdict_with(run, name="accuracy", value=None, low=None, high=None, reason=why))
+    assert decision.reasons(WAITING, EN) == [EN("no_reference")]
+    assert decision.reasons(WAITING, JA) == [JA("no_reference")]
 
 
 def test_lead_gives_the_interval_of_the_latency(run):
     page = Page()
     answer_section(page, run.evidence(), EN)
     timing = run.evidence().cell("fp32/onnxruntime").batches[1]
-    low, high = timing["end_to_end_p50_low_ms"], timing["end_to_end_p50_high_ms"]
+    low, high = timing.end_to_end_p50_low_ms, timing.end_to_end_p50_high_ms
     assert f"ms ({low:.3f}–{high:.3f}) end to end" in page.blocks[2].text
 
 

@@ -1,10 +1,13 @@
 """Numbers as text: significant digits kept, gaps shown."""
 
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from roundoff.report.words import numbers
+from roundoff.results.cell import Speedup
 
 
 @pytest.mark.parametrize(
@@ -22,18 +25,18 @@ def test_plain_is_within_half_a_digit(value):
 
 
 def test_intervals_need_both_ends():
-    assert numbers.interval({"drop_low": 0.1}, "drop") is None
-    assert numbers.points_with_interval({"drop": 0.01}, "drop") == "+1.00"
+    assert numbers.points_with_interval(SimpleNamespace(drop=0.01, drop_low=0.1, drop_high=None), "drop") == "+1.00"
+    assert numbers.points_with_interval(None, "drop") == numbers.MISSING
 
 
 def test_points_are_signed():
-    facts = {"drop": 0.0025, "drop_low": -0.0083, "drop_high": 0.0139}
-    assert numbers.points_with_interval(facts, "drop") == "+0.25 (−0.83 … +1.39)"
+    found = SimpleNamespace(drop=0.0025, drop_low=-0.0083, drop_high=0.0139)
+    assert numbers.points_with_interval(found, "drop") == "+0.25 (−0.83 … +1.39)"
 
 
 def test_ratio_shows_its_interval():
-    facts = {"speedup": 1.4, "speedup_low": 1.38, "speedup_high": 1.42}
-    assert numbers.times_with_interval(facts, "speedup") == "1.40× (1.38–1.42)"
+    found = Speedup(speedup=1.4, speedup_low=1.38, speedup_high=1.42)
+    assert numbers.times_with_interval(found, "speedup") == "1.40× (1.38–1.42)"
 
 
 @pytest.mark.parametrize(("count", "text"), [(7, "7"), (803, "810"), (3890, "3,900"), (100, "100")])

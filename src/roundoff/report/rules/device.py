@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from roundoff.report.rules.rule import NOTHING, Seen
 from roundoff.report.words.conditions import device_words, reasons_words, throttled, throttling_unread
-from roundoff.results.message import Words
+from roundoff.results.message import Words, message
 from roundoff.revisions.read import Evidence
 
 
@@ -44,10 +44,10 @@ def energy(evidence: Evidence, words: Words) -> Seen:
         return NOTHING
     known = [found for found in told if found.mj_per_image is not None]
     unknown = [found for found in told if found.mj_per_image is None]
-    sources = dict.fromkeys(words.sentence(found.source) for found in known if found.source)
-    reasons = dict.fromkeys(words.sentence(found.reason) if found.reason else words("unknown") for found in unknown)
+    sources = dict.fromkeys(found.source for found in known if found.source)
+    reasons = dict.fromkeys(found.reason or message("unknown") for found in unknown)
     text = words("seen_energy", known=len(known), count=len(told))
-    details = words("group_separator").join((*sources, *reasons))
+    details = words.sentences([*sources, *reasons])
     return len(known) == len(told), words("labelled", name=text, text=details) if details else text
 
 

@@ -8,7 +8,7 @@ from typing import get_args
 from roundoff.measurement.latency import PERCENTILES, supported
 from roundoff.report.rules.rule import NOTHING, Seen
 from roundoff.report.words.numbers import percent, plain, times_with_interval
-from roundoff.results.message import Words
+from roundoff.results.message import Words, message
 from roundoff.results.values import StopReason, bounds_of
 from roundoff.revisions.read import Evidence
 
@@ -119,9 +119,7 @@ def cuda_graphs(evidence: Evidence, words: Words) -> Seen:
         return NOTHING
     missing = [info for info in told if not info.cuda_graph]
     text = words("seen_cuda_graphs", captured=len(told) - len(missing), count=len(told))
-    unknown = words("unknown")
-    said = (info.no_cuda_graph_reason for info in missing)
-    reasons = dict.fromkeys(words.sentence(reason) if reason else unknown for reason in said)
+    reasons = dict.fromkeys(info.no_cuda_graph_reason or message("unknown") for info in missing)
     if reasons:
         text = words("labelled", name=text, text=words.listed(reasons))
     return not missing, text

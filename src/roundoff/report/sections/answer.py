@@ -112,7 +112,7 @@ def _scope(evidence: Evidence, words: Words) -> Iterator[str]:
         yield words("answer_target", target=target)
     absent = [
         words("absent_group", backend=backend, precisions=words.listed(names))
-        for (backend, _), names in absent_groups(evidence, words).items()
+        for (backend, _), names in absent_groups(evidence).items()
     ]
     if absent:
         yield words("answer_unavailable", cells=words("group_separator").join(absent))

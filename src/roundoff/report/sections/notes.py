@@ -10,7 +10,7 @@ from roundoff.report.sections.ranges import range_notes
 from roundoff.report.words.compute_types import computes, kinds_words
 from roundoff.report.words.conditions import throttled_words
 from roundoff.report.words.numbers import percent, percent_with_interval, scientific
-from roundoff.results.message import Words
+from roundoff.results.message import Message, Words
 from roundoff.revisions.read import Cell, Evidence
 
 COUNTING = ("rounded_only", "multiplying_layers")
@@ -81,12 +81,12 @@ def _layers(cell: Cell, words: Words) -> Iterator[str]:
 
 def _without_graph(evidence: Evidence, words: Words) -> Iterator[str]:
     """Batches whose backend could have captured a CUDA graph and did not, by reason."""
-    groups: dict[str, list[str]] = {}
+    groups: dict[Message, list[str]] = {}
     for cell, batch, timing in evidence.timed_batches:
         if reason := timing.binding_info.no_cuda_graph_reason:
-            groups.setdefault(words.sentence(reason), []).append(words("cell_batch", cell=cell.key, batch=batch))
-    for said, names in groups.items():
-        yield words("note_no_graph", cells=words.listed(names), reason=said)
+            groups.setdefault(reason, []).append(words("cell_batch", cell=cell.key, batch=batch))
+    for why, names in groups.items():
+        yield words("note_no_graph", cells=words.listed(names), reason=why)
 
 
 def _warned(evidence: Evidence, words: Words) -> Iterator[str]:

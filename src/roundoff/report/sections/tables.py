@@ -9,7 +9,7 @@ from roundoff.report.words.compute_types import computes
 from roundoff.report.words.decision import TONES, Decision
 from roundoff.report.words.numbers import MISSING, percent, percent_with_interval, plain, times_with_interval
 from roundoff.results.cell import Batch, CellMetrics
-from roundoff.results.message import Words
+from roundoff.results.message import Message, Words
 from roundoff.results.values import Outcome
 from roundoff.revisions.read import Cell, Evidence
 
@@ -147,21 +147,20 @@ def precision_name(cell: Cell, words: Words) -> str:
     return words(key, precision=cell.precision, kinds=words.listed(found.others))
 
 
-def absent_groups(evidence: Evidence, words: Words) -> dict[tuple[str, str], list[str]]:
-    """Precisions that cannot run here, by backend and reason in words."""
-    groups: dict[tuple[str, str], list[str]] = {}
+def absent_groups(evidence: Evidence) -> dict[tuple[str, Message | None], list[str]]:
+    """Precisions that cannot run here, by backend and reason."""
+    groups: dict[tuple[str, Message | None], list[str]] = {}
     for cell in evidence.cells:
         if not cell.measured and not cell.failed:
-            reason = words.sentence(cell.metrics.reason) if cell.metrics.reason else MISSING
-            groups.setdefault((cell.backend, reason), []).append(cell.precision)
+            groups.setdefault((cell.backend, cell.metrics.reason), []).append(cell.precision)
     return groups
 
 
 def absent_rows(evidence: Evidence, words: Words, span: int) -> tuple[tuple[Field, ...], ...]:
     """A row for each backend and reason: the precisions that were not run, and why, over `span` columns."""
     return tuple(
-        row(backend, words.listed(names), Field(words("unavailable", reason=reason), "muted", span))
-        for (backend, reason), names in absent_groups(evidence, words).items()
+        row(backend, words.listed(names), Field(words("unavailable", reason=reason or MISSING), "muted", span))
+        for (backend, reason), names in absent_groups(evidence).items()
     )
 
 

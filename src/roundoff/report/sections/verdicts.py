@@ -15,7 +15,7 @@ from roundoff.report.words.numbers import (
     scientific,
 )
 from roundoff.results.cell import Accuracy, Batch
-from roundoff.results.message import Words
+from roundoff.results.message import Message, Words
 from roundoff.results.values import Use
 from roundoff.results.verdict import Recommendation
 from roundoff.revisions.read import Cell, Evidence
@@ -24,21 +24,23 @@ from roundoff.revisions.read import Cell, Evidence
 def warnings(evidence: Evidence, words: Words) -> tuple[str, ...]:
     """The timing's warnings, each with its cell and the batch sizes that it was given at."""
     return tuple(
-        words(key, cell=cell.key, batch=", ".join(map(str, batches)), text=text)
+        _warning(warning, cell, batches, words)
         for cell in evidence.measured
-        for (key, text), batches in _batches_by_warning(cell, words).items()
+        for warning, batches in _batches_by_warning(cell).items()
     )
 
 
-def _batches_by_warning(cell: Cell, words: Words) -> dict[tuple[str, str], list[int]]:
-    """Batch sizes by the catalogue's key for the kind of warning, and what it says."""
-    found: dict[tuple[str, str], list[int]] = {}
+def _batches_by_warning(cell: Cell) -> dict[Message, str]:
+    found: dict[Message, list[str]] = {}
     for batch, timing in cell.batches.items():
         for warning in timing.warnings:
-            key = f"warning_{warning.code}"
-            said = key if words.known(key) else "warning_other", words.sentence(warning)
-            found.setdefault(said, []).append(batch)
-    return found
+            found.setdefault(warning, []).append(str(batch))
+    return {warning: ", ".join(batches) for warning, batches in found.items()}
+
+
+def _warning(warning: Message, cell: Cell, batches: str, words: Words) -> str:
+    key = f"warning_{warning.code}"
+    return words(key if words.known(key) else "warning_other", cell=cell.key, batch=batches, text=warning)
 
 
 def is_noisy(timing: Batch) -> bool:

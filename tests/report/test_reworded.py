@@ -1,0 +1,74 @@
+"""A sentence decides nothing: with every sentence of the catalogue replaced, all that is not a word is the same."""
+
+from dataclasses import fields
+
+import pytest
+
+from roundoff.report.render.document import Field
+from roundoff.report.report import Report
+from roundoff.report.sections.method import RULES
+from roundoff.report.words.decision import Decision
+from roundoff.results.cell import Batch, BindingInfo, CellMetrics
+from roundoff.results.checked import as_json
+from roundoff.results.message import Words, message
+
+NOISY = [message("noisy", cv=0.3), message("throttled", rounds=2)]
+
+
+@pytest.fixture
+def busy(run):
+    """A run with notes, warnings, failures, throttling, and no CUDA graph."""
+    graph = BindingInfo(cuda_graph=False, no_cuda_graph_reason=message("kind_weight"))
+    batch = {"stop_reason": "budget", "warnings": as_json(NOISY), "binding_info": as_json(graph)}
+    failed = as_json(Batch(status="failed", reason=message("kind_weight"), detail="words", rerun="dvc repro"))
+
+    def change(content):
+        content["litert"]["batch_1"].update(batch)
+        content["litert"].update(notes=as_json([message("kind_weight")]), batch_32=failed)
+        content["onnxruntime"]["numerics"].update(layer_types={"int8": 9, "float32": 1})
+        content["onnxruntime"].update(notes=as_json([message("rounded_only"), message("multiplying_layers")]))
+
+    run.rewrite("int8", change)
+    absent = as_json(CellMetrics(status="failed", reason=message("kind_weight"), rerun="dvc repro"))
+    run.rewrite("fp16", lambda content: content.update(litert=absent))
+    conditions = {"throttle_reasons": ["power_cap"], "sm_clock_mhz": [1400, 1700]}
+    run.rewrite_all(lambda content: content["method"]["devices"]["cpu"].update(conditions=conditions))
+    return run
+
+
+def decided(run):
+    """All that a report decides: verdicts, the recommended cell, which rules hold, and every block with its tones."""
+    evidence = run.evidence(memory_mb=100, latency_ms=1.0)
+    rules = {name: rule(evidence, Words("en"))[0] for name, rule in RULES.items()}
+    page = Report().page(evidence)
+    shapes = [(type(block).__name__, list(tones(block))) for block in page.blocks]
+    shipped = Decision(run.verdict()).shipped
+    return as_json(evidence.verdict), as_json(run.verdict()), shipped, rules, shapes, list(page.drawings)
+
+
+def tones(part):
+    """The tones and spans of a block's fields, and how many words, rows and blocks lie in it."""
+    if isinstance(part, Field):
+        yield part.tone, part.span
+    elif isinstance(part, tuple):
+        yield len(part)
+        for each in part:
+            yield from tones(each)
+    elif hasattr(part, "__dataclass_fields__"):
+        for each in fields(part):
+            yield from tones(getattr(part, each.name))
+
+
+def test_other_sentences_decide_nothing_else(busy, monkeypatch):
+    before, text = decided(busy), sentences(busy)
+    reworded = {key: key for key in Words("en").catalogue}
+    monkeypatch.setattr(Words, "catalogue", property(lambda _: reworded))
+    assert sentences(busy) != text
+    assert set(sentences(busy)) <= set(reworded)
+    assert decided(busy) == before
+
+
+def sentences(run):
+    """The headings and paragraphs of the report."""
+    page = Report().page(run.evidence())
+    return [block.text for block in page.blocks if type(block).__name__ == "Heading"]
