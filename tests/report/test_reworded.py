@@ -11,6 +11,7 @@ from roundoff.report.words.decision import Decision
 from roundoff.results.cell import Batch, BindingInfo, CellMetrics
 from roundoff.results.checked import as_json
 from roundoff.results.message import Words, message
+from roundoff.results.run import Conditions
 
 NOISY = [message("noisy", cv=0.3), message("throttled", rounds=2)]
 
@@ -31,7 +32,7 @@ def busy(run):
     run.rewrite("int8", change)
     absent = as_json(CellMetrics(status="failed", reason=message("kind_weight"), rerun="dvc repro"))
     run.rewrite("fp16", lambda content: content.update(litert=absent))
-    conditions = {"throttle_reasons": ["power_cap"], "sm_clock_mhz": [1400, 1700]}
+    conditions = as_json(Conditions(throttle_reasons=["power_cap"], sm_clock_mhz=(1400, 1700)))
     run.rewrite_all(lambda content: content["method"]["devices"]["cpu"].update(conditions=conditions))
     return run
 

@@ -11,8 +11,8 @@ import roundoff
 from roundoff.errors import ConfigError
 from roundoff.results.message import LANGUAGES, Message, Words, as_message, message, verbatim
 
-SOURCES = {path.name: path.read_text("utf-8") for path in sorted(Path(roundoff.__path__[0]).rglob("*.py"))}
-SOURCE = "\n".join(SOURCES.values())
+SOURCES = [path.read_text("utf-8") for path in sorted(Path(roundoff.__path__[0]).rglob("*.py"))]
+SOURCE = "\n".join(SOURCES)
 RENDERERS = ("message", "words")
 
 
@@ -25,7 +25,7 @@ def rendered():
 
     The names are None where they are not written out there.
     """
-    calls = (node for text in SOURCES.values() for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call))
+    calls = (node for text in SOURCES for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call))
     for call in calls:
         named = isinstance(call.func, ast.Name) and call.func.id in RENDERERS
         if named and call.args and isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str):
