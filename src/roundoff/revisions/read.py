@@ -21,7 +21,7 @@ from roundoff.measurement.accuracy import chance_level, predictions
 from roundoff.results.build import BuildMetrics
 from roundoff.results.cell import Accuracy, Batch, CellMetrics
 from roundoff.results.metrics import builds_from, read_metrics
-from roundoff.results.preparation import CalibrationMetrics, ExportMetrics, stage_from
+from roundoff.results.preparation import CalibrationMetrics, ExportMetrics, Manifest, stage_from
 from roundoff.results.run import Device, Metrics
 from roundoff.results.verdict import Verdict
 from roundoff.system.files import read_json
@@ -161,13 +161,13 @@ class Evidence:
         return [(cell, batch, timing) for cell in self.cells for batch, timing in cell.batches.items()]
 
     @cached_property
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Manifest:
         """What the prepared dataset says of itself."""
-        return Prepared(self.sources.prepared).manifest
+        return stage_from(Manifest, "manifest", Prepared(self.sources.prepared).manifest)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        return tuple(str(name) for name in self.manifest["classes"])
+        return tuple(str(name) for name in self.manifest.classes)
 
     def class_name(self, index: int) -> str:
         """The name of a class; a question mark for an answer that was not finite."""

@@ -157,10 +157,11 @@ def test_info_say_what_layers_compute_in(built):
 def test_settings_that_the_converter_does_not_know_are_said_to_have_no_effect(built):
     assert ignored(RealInt8()) is ignored(Fp16(keep=[])) is None
     words = ignored(RealInt8(first_layer=False, exclude_types=["Conv"]))
-    assert words == "first_layer, exclude_types of the precision has no effect: the converter chooses layers itself"
-    note = f"{built['int8'][1]['note']}; {words}"
-    translated = Words("ja").said(note)
-    assert "変換ツール自身が求めたもの。この精度の first_layer, exclude_types は効かない" in translated
+    said = "first_layer, exclude_types of the precision has no effect: the converter chooses layers itself"
+    assert str(words) == said
+    japanese = Words("ja")
+    assert "変換ツール自身が求めたもの" in japanese.sentences(built["int8"][1].notes)
+    assert "この精度の first_layer、exclude_types は効かない" in japanese.sentence(words)
 
 
 def test_smaller_types_make_smaller_files(built):

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from roundoff.measurement.accuracy import beats_chance
 from roundoff.report.rules.rule import NOTHING, Seen
 from roundoff.report.words.compute_types import computes, holds_name, kinds_words
 from roundoff.report.words.numbers import percent, scientific
 from roundoff.results.message import Words
+from roundoff.results.preparation import Manifest
 from roundoff.revisions.read import Cell, Evidence
 
 
 def whole(evidence: Evidence, words: Words) -> Seen:
     """Held where every cell answered as many images as the prepared test split has."""
-    count = (evidence.manifest.get("counts") or {}).get("test")
+    count = evidence.manifest.counts.test
     samples = {cell.accuracy.samples for cell in evidence.measured if cell.accuracy}
     if count is None or not samples:
         return NOTHING
     text = words.listed(f"{number:,}" for number in sorted(samples))
-    return samples == {int(count)}, words("seen_whole", samples=text, count=f"{count:,}")
+    return samples == {count}, words("seen_whole", samples=text, count=f"{count:,}")
 
 
 def chance(evidence: Evidence, words: Words) -> Seen:
@@ -41,22 +39,22 @@ def calibration(evidence: Evidence, words: Words) -> Seen:
         return NOTHING
     told = ((name, getattr(calibrated, name)) for name in ("method", "images", "held_out", "tensors"))
     parts = [words(f"calibrated_{name}", value=value) for name, value in told if value is not None]
-    pool, count = manifest.get("calibration_indices"), calibrated.images
+    pool, count = manifest.calibration_indices, calibrated.images
     found = None if pool is None or count is None else _indices(pool[:count], manifest)
     if found is not None:
-        parts.append(words("calibrated_indices", seed=manifest.get("seed", words("unknown")), **found))
+        seed = words("unknown") if manifest.seed is None else manifest.seed
+        parts.append(words("calibrated_indices", seed=seed, **found))
     warnings = calibrated.warnings
     parts += [words("calibrated_warning", text=finding) for finding in calibrated.findings]
     text = words("group_separator").join(parts)
     if warnings or (found is not None and (found["outside"] or found["in_test"] or found["count"] < (count or 0))):
         return False, text
-    return (None if warnings is None or found is None or manifest.get("seed") is None else True), text
+    return (None if warnings is None or found is None or manifest.seed is None else True), text
 
 
-def _indices(chosen: list[int], manifest: Mapping[str, Any]) -> dict[str, int]:
+def _indices(chosen: list[int], manifest: Manifest) -> dict[str, int]:
     """How many indices there are, how many lie outside the training split, and how many are also test images."""
-    train = (manifest.get("counts") or {}).get("train", 0)
-    in_test = set((manifest.get("duplicates") or {}).get("train_indices") or ())
+    train, in_test = manifest.counts.train or 0, set(manifest.duplicates.train_indices)
     outside = sum(1 for index in chosen if not 0 <= index < train)
     return {"count": len(chosen), "outside": outside, "in_test": len(in_test.intersection(chosen))}
 
