@@ -1,9 +1,9 @@
 """Does the default calibrator choose well? Its squared error on images that it never saw, beside the best candidate's.
 
-    python benchmarks/calibration_choice.py [--distributions 1000] [--values 2048]
+    python -m benchmarks.calibration choice [--distributions 1000] [--values 2048]
         [--prepared data/prepared --models NAME=PATH ...] [--check] [--out FILE] [--document docs/calibration.md]
 
-Random distributions (benchmarks/calibration_distributions.py), a tensor each with as many values of an image as
+Random distributions (benchmarks/calibration/distributions.py), a tensor each with as many values of an image as
 calibration counts of large ones, and all observed tensors of the models. A range is chosen on IMAGES and HELD_OUT
 images, as conf/ has it, and errs on FRESH others, none of which chose anything; zeros count. Candidates are the ranges
 that every method chooses on the first of these: minmax, percentile (99.99 and 99.999), entropy, evenly spaced
@@ -23,10 +23,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-from calibration_distributions import Distribution
-from document import replace_block
 from numpy.typing import NDArray
 
+from benchmarks.calibration.distributions import Distribution
+from benchmarks.document import replace_block
 from roundoff.calibration.base import Choice, Ends
 from roundoff.calibration.entropy import Entropy
 from roundoff.calibration.minmax import MinMax
@@ -195,7 +195,3 @@ def main(arguments: Sequence[str]) -> int:
     for name in missed:
         print(f"missed: {name}", file=sys.stderr)
     return 1 if chosen.check and missed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""Random distributions of the shapes that activations have, for benchmarks/calibration_choice.py."""
+"""Random distributions of the shapes that activations have, for benchmarks/calibration/choice.py."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What the guards say of calibration images that are wrong in known ways, as a table.
 
-    python benchmarks/calibration_guards.py --prepared data/prepared [--document docs/calibration.md]
+    python -m benchmarks.calibration guards --prepared data/prepared [--document docs/calibration.md]
 
 Runs every guard of the calibrate stage on images of the training split, spoilt one way at a time.
 """
@@ -8,14 +8,13 @@ Runs every guard of the calibrate stage on images of the training split, spoilt 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from document import replace_block
 
+from benchmarks.document import replace_block
 from roundoff.calibration.observing.guards import check_coverage, check_duplicates, check_pixels
 from roundoff.dataset.base import Prepared
 
@@ -78,7 +77,3 @@ def main(arguments: Sequence[str]) -> int:
     else:
         print(table)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""What benchmarks/calibration.py measures: accuracy on the whole test split in two runtimes, and cost, in turns."""
+"""What peers.py measures: accuracy on the whole test split in two runtimes, and cost, in turns."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import calibration_recipes
 import numpy as np
 import onnx
-from calibration_recipes import in_own_process, onnxruntime_inference
 
 import roundoff
+from benchmarks.calibration import recipes
+from benchmarks.calibration.recipes import in_own_process, onnxruntime_inference
 from roundoff.dataset.base import Images, Labels, Prepared
 from roundoff.graph.queries import model_hash
 from roundoff.measurement.statistics import paired_drop
@@ -38,7 +38,7 @@ def code_sha256() -> str:
     package = Path(roundoff.__file__).parent
     sources = [path for room in ("calibration", "precision", "graph") for path in package.joinpath(room).rglob("*.py")]
     digest = hashlib.sha256()
-    for path in [*sorted(sources), Path(calibration_recipes.__file__)]:
+    for path in [*sorted(sources), Path(recipes.__file__)]:
         digest.update(f"{path.parent.name}/{path.name}\n".encode() + path.read_bytes())
     return digest.hexdigest()
 

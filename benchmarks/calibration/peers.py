@@ -1,9 +1,9 @@
 """How good, how fast and how small is calibration, beside ONNX Runtime's and NVIDIA Model Optimizer's?
 
-    python benchmarks/calibration.py --prepared data/prepared --models resnet8=models/onnx/model.onnx [NAME=PATH ...]
-        [--strongest NAME ...] [--seeds 3] [--images 320] [--test-images 10000] [--recipes NAMES]
+    python -m benchmarks.calibration peers --prepared data/prepared --models resnet8=models/onnx/model.onnx
+        [NAME=PATH ...] [--strongest NAME ...] [--seeds 3] [--images 320] [--test-images 10000] [--recipes NAMES]
         [--runtimes onnxruntime,openvino] [--parts accuracy,cost] [--check] [--out FILE]
-    python benchmarks/calibration.py --table FILE [--document docs/calibration.md]
+    python -m benchmarks.calibration peers --table FILE [--document docs/calibration.md]
 
 Accuracy: every recipe quantizes every model from the same seeded, stratified training images onto TensorRT's grid
 (int8, symmetric, weights per channel); the graphs run in ONNX Runtime and in OpenVINO's CPU runtime. Recipes take
@@ -29,11 +29,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from calibration_measures import ENTROPY, PEER, RUNTIMES, Accuracy, measure_cost
-from calibration_recipes import FLOOR, MODELOPT_RECIPES, RECIPES, default_recipe
-from calibration_targets import agreements, tables, targets
-from document import replace_block
-
+from benchmarks.calibration.measures import ENTROPY, PEER, RUNTIMES, Accuracy, measure_cost
+from benchmarks.calibration.recipes import FLOOR, MODELOPT_RECIPES, RECIPES, default_recipe
+from benchmarks.calibration.targets import agreements, tables, targets
+from benchmarks.document import replace_block
 from roundoff.system.files import write_text
 from roundoff.system.machine import fingerprint
 
@@ -144,7 +143,3 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     if unknown := set(chosen.strongest) - {entry.partition("=")[0] for entry in chosen.models}:
         parser.error(f"--strongest names {sorted(unknown)}, which --models does not")
     return chosen
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,8 +1,8 @@
 """What each method of choosing ranges and each rule of placing pairs gains, on training images.
 
-    python benchmarks/calibration_placement.py --prepared data/prepared --models NAME=PATH ...
+    python -m benchmarks.calibration placement --prepared data/prepared --models NAME=PATH ...
         [--methods-only NAME ...] [--seeds 3] [--images 320] [--held-out 3000] --out FILE
-    python benchmarks/calibration_placement.py --table FILE [--document docs/calibration.md]
+    python -m benchmarks.calibration placement --table FILE [--document docs/calibration.md]
 
 Per seed, --images stratified training images choose the ranges and --held-out other ones are classified, by ONNX
 Runtime on TensorRT's grid: choices are made on these, never on the test split. Agreement is with FP32's top-1, the
@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,10 +22,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-from calibration_measures import code_sha256, logits
-from calibration_rules import COUNTING_ZEROS, RULES
-from document import replace_block
 
+from benchmarks.calibration.measures import code_sha256, logits
+from benchmarks.calibration.rules import COUNTING_ZEROS, RULES
+from benchmarks.document import replace_block
 from roundoff.calibration.base import CalibrationTable, Calibrator
 from roundoff.calibration.best import Best
 from roundoff.calibration.entropy import Entropy
@@ -194,7 +193,3 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     if not chosen.table and not (chosen.prepared and chosen.models and chosen.out):
         parser.error("--prepared, --models and --out are needed to measure, or --table to show a result")
     return chosen
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""The recipes that benchmarks/calibration.py compares: each turns an FP32 model and training images into INT8.
+"""The recipes that benchmarks/calibration/peers.py compares: each turns an FP32 model and training images into INT8.
 
 Run as a program it makes one measurement, in a process of its own: Model Optimizer patches ONNX Runtime's calibrators
 for whoever comes after it, and peak memory is a process's. `in_own_process` starts it.
@@ -22,6 +22,7 @@ import numpy as np
 import onnx
 import yaml
 
+from benchmarks.commands import ROOT, environment
 from roundoff.calibration.base import CalibrationTable, Calibrator
 from roundoff.calibration.best import Best
 from roundoff.calibration.entropy import Entropy
@@ -56,7 +57,7 @@ FLOOR = "forward pass"
 
 def default_recipe() -> str:
     """The calibration method that conf/config.yaml names."""
-    conf = yaml.safe_load((Path(__file__).parents[1] / "conf" / "config.yaml").read_text(encoding="utf-8"))
+    conf = yaml.safe_load((ROOT / "conf" / "config.yaml").read_text(encoding="utf-8"))
     return next(f"roundoff {entry['calibrate']}" for entry in conf["defaults"] if "calibrate" in entry)
 
 
@@ -64,8 +65,19 @@ def in_own_process(
     recipe: str, count: int, model: Path, prepared: Path, seed: int = 0, target: Path | None = None
 ) -> dict[str, float]:
     """Seconds, CPU seconds and peak memory in MB of one recipe over `count` images; its model goes to `target`."""
-    command = [sys.executable, __file__, recipe, str(count), str(model), str(prepared), "--seed", str(seed)]
-    finished = subprocess.run([*command, *(["--write", str(target)] if target else [])], capture_output=True, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.calibration.recipes",
+        recipe,
+        str(count),
+        str(model),
+        str(prepared),
+        "--seed",
+        str(seed),
+    ]
+    command += ["--write", str(target)] if target else []
+    finished = subprocess.run(command, env=environment(), capture_output=True, text=True)
     if finished.returncode:
         raise RuntimeError(f"{recipe} failed on {model}:\n{finished.stderr[-2000:]}")
     cost: dict[str, float] = json.loads(finished.stdout.splitlines()[-1])

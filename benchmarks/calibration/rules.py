@@ -1,4 +1,4 @@
-"""The rules of placement, and their opposites, that benchmarks/calibration_placement.py compares, with reasons."""
+"""The rules of placement, and their opposites, that benchmarks/calibration/placement.py compares, with reasons."""
 
 from __future__ import annotations
 

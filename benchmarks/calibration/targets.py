@@ -1,12 +1,12 @@
-"""What benchmarks/calibration.py asks of its result, and the tables that the documentation shows of it."""
+"""What benchmarks/calibration/peers.py asks of its result, and the tables that the documentation shows of it."""
 
 from __future__ import annotations
 
 from statistics import fmean
 from typing import Any
 
-from calibration_measures import ENTROPY, LARGE, PEER, RUNTIMES
-from calibration_recipes import FLOOR, RECIPES
+from benchmarks.calibration.measures import ENTROPY, LARGE, PEER, RUNTIMES
+from benchmarks.calibration.recipes import FLOOR, RECIPES
 
 Result = dict[str, Any]
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from bare import captured, done, ok
 from cuda.bindings import runtime as cuda
+
+from benchmarks.gpu.bare import captured, done, ok
 
 INFERENCE, TIMED = 1, 3  # contexts; the timed ones have a graph of computing and one with copies around it
 EVENTS = 257

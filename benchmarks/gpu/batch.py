@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bare import BareReplay
-from gpu_figures import Load, figures
 
+from benchmarks.gpu.bare import BareReplay
+from benchmarks.gpu.figures import Load, figures
 from roundoff.backend.trt.cuda import CudaError, DeviceMemory, Owner
 from roundoff.backend.trt.library import OUT_OF_MEMORY, import_tensorrt, make_log
 from roundoff.errors import GateError, Unavailable

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gpu_batch import Batches, PeerBatch
-from gpu_targets import PEER, wilson
 
+from benchmarks.gpu.batch import Batches, PeerBatch
+from benchmarks.gpu.targets import PEER, wilson
 from roundoff.backend.trt.library import OUT_OF_MEMORY
 from roundoff.errors import Unavailable
 from roundoff.measurement.effective_precision import label
@@ -181,7 +181,8 @@ class Bench:
 
         try:
             import torch
-            from peer import CompiledPeer
+
+            from benchmarks.gpu.peer import CompiledPeer
         except ImportError as error:
             raise Unavailable(f"PyTorch does not load: {error}") from None
         try:

@@ -1,6 +1,6 @@
 """Holds the TensorRT backend against the least that could be done, and against PyTorch, on the GPU of this machine.
 
-    python benchmarks/gpu_harness.py --onnx resnet8=models/onnx/model.onnx --images data/prepared --out gpu.json --check
+    python -m benchmarks.gpu harness --onnx resnet8=models/onnx/model.onnx --images data/prepared --out gpu.json --check
 
 `--check` exits with 1 and names each target that was missed. Needs neither TensorFlow nor DVC. docs/tensorrt.md says
 what the figures mean and how to spread the cells over several GPUs.
@@ -22,16 +22,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from gpu_targets import PEER, targets
+from benchmarks.commands import environment
+from benchmarks.gpu.targets import PEER, targets
 
+PROGRAM = (sys.executable, "-m", "benchmarks.gpu", "harness")
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 GRACE_S = 10.0  # for a process that was told to end
 
 
 def run_here(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Measure the cells in this process; after each, what there is so far is written."""
-    from gpu_cells import Bench
-
+    from benchmarks.gpu.cells import Bench
     from roundoff.system.files import write_json
 
     bench, found = Bench(options), {}
@@ -78,10 +79,9 @@ def dealt(cells: Sequence[str], devices: int, device: int) -> list[str]:
 @contextmanager
 def _started(arguments: Sequence[str], gpu: str, cells: Sequence[str], out: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process that measures the cells on that GPU, which it must not hold any longer than this one lives."""
-    command = [sys.executable, __file__, *(word for word in arguments if word != "--check")]
+    command = [*PROGRAM, *(word for word in arguments if word != "--check")]
     command += ["--devices", "1", "--out", str(out), "--cells", *cells]
-    environment = os.environ | {VISIBLE: gpu}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, env=environment(**{VISIBLE: gpu}), stdout=subprocess.DEVNULL)
     try:
         yield process
     finally:
@@ -230,7 +230,3 @@ def named_paths(parser: argparse.ArgumentParser, given: Sequence[str]) -> Iterat
         if not separator or not Path(path).is_file():
             parser.error(f"{pair}: expected NAME=PATH of an existing file")
         yield name, Path(path)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,6 +1,6 @@
 """Loads, runs and closes an engine over and over, and says what was not given back.
 
-    python benchmarks/gpu_leaks.py --onnx models/onnx/model.onnx --cycles 1000 --out leaks.json
+    python -m benchmarks.gpu leaks --onnx models/onnx/model.onnx --cycles 1000 --out leaks.json
 
 Prints JSON; exits with 1 if device memory, host memory, threads or open files grew beyond what is allowed for. After
 each tenth of the cycles come as many with the backend's calls to TensorRT and CUDA alone (bare_life.py): what those
@@ -18,7 +18,6 @@ import argparse
 import gc
 import json
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,8 +26,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gpu_harness import commit
 
+from benchmarks.gpu.harness import commit
 from roundoff.system.progress import track
 
 WARM_UP = 50
@@ -106,8 +105,7 @@ def about(options: argparse.Namespace) -> dict[str, Any]:
 
 def built(options: argparse.Namespace, directory: Path) -> tuple[Any, np.ndarray]:
     """The backend, its FP16 engine of the model now in the directory; and random images, uint8 [batch, H, W, C]."""
-    from gpu_engine import build_fp16, random_images
-
+    from benchmarks.gpu.engine import build_fp16, random_images
     from roundoff.backend.trt.backend import Tensorrt
 
     backend = Tensorrt(module=options.module, profiles=[[1, options.batch, options.batch]], cache=str(directory))
@@ -117,8 +115,7 @@ def built(options: argparse.Namespace, directory: Path) -> tuple[Any, np.ndarray
 
 def bare_cycle(backend: Any, directory: Path, images: np.ndarray) -> Callable[[], object]:
     """The same calls to TensorRT and CUDA, with the kernels that the backend has compiled."""
-    from bare_life import BareLife
-
+    from benchmarks.gpu.bare_life import BareLife
     from roundoff.backend.trt.library import import_tensorrt, make_log
 
     trt, plan = import_tensorrt(backend.module), (directory / backend.artifact).read_bytes()
@@ -149,7 +146,3 @@ def verdict(course: list[dict[str, Growth]]) -> dict[str, Any]:
     ours, bare = ({key: sum(part[name][key] for part in course) for key in ALLOWED} for name in ("ours", "bare"))
     leaked = [key for key, allowed in ALLOWED.items() if ours[key] - max(bare[key], 0) > allowed]
     return {"grown": ours, "grown_bare": bare, "allowed": ALLOWED, "leaked": leaked, "course": course}
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

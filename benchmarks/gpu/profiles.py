@@ -1,6 +1,6 @@
 """What an optimization profile for a range of batch sizes costs beside fixed ones, with TensorRT-RTX.
 
-    python benchmarks/gpu_profiles.py --onnx resnet8=models/onnx/model.onnx --out profiles.json
+    python -m benchmarks.gpu profiles --onnx resnet8=models/onnx/model.onnx --out profiles.json
 
 Of each model two FP16 engines: `range` has one profile, from 1 to the largest batch size; `fixed` has one for each
 batch size. They are loaded in turn, behind device memory of random size, `--loads` times; figures and ratios are
@@ -11,18 +11,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from gpu_batch import runs_of, scattered, warm_up
-from gpu_cells import ROTATE, timed
-from gpu_engine import build_fp16, random_images
-from gpu_harness import commit, named_paths
 
+from benchmarks.gpu.batch import runs_of, scattered, warm_up
+from benchmarks.gpu.cells import ROTATE, timed
+from benchmarks.gpu.engine import build_fp16, random_images
+from benchmarks.gpu.harness import commit, named_paths
 from roundoff.backend.trt.backend import Tensorrt
 from roundoff.system.progress import track
 
@@ -125,7 +124,3 @@ def device_ms(options: argparse.Namespace, runner: Any, images: np.ndarray) -> f
     with runner.bind([images] * ROTATE) as bound:
         warm_up(lambda: bound.device_only(ROTATE))
         return float(np.median(bound.device_only(runs_of(options, float(np.median(bound.device_only(ROTATE)))))))
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,6 +1,6 @@
 """A ResNet-50 at 224 × 224 that came from PyTorch: trained on the built-in digits in a minute or two, exported to ONNX.
 
-    python benchmarks/gpu_resnet50.py --prepared data/prepared-224 --onnx resnet50.onnx
+    python -m benchmarks.gpu resnet50 --prepared data/prepared-224 --onnx resnet50.onnx
 
 Prepares the images first where PREPARED is missing. Needs a GPU, PyTorch, torchvision and scikit-learn. Raises where
 ONNX Runtime and PyTorch disagree.
@@ -9,6 +9,7 @@ ONNX Runtime and PyTorch disagree.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,11 +105,12 @@ def accuracy(model: nn.Module, split: Split) -> float:
     return float((np.concatenate(answers) == split.labels).mean())
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> int:
+    """Train, say how well it classifies, export."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--prepared", type=Path, required=True)
     parser.add_argument("--onnx", type=Path, required=True)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if not options.prepared.exists():
         Preparation(seed=0, calibration_pool=4096).run(Digits(size=SIZE), options.prepared)
     prepared = Prepared(options.prepared)
@@ -116,7 +118,4 @@ def main() -> None:
     model = trained(train, len(prepared.manifest["classes"]))
     print(f"top-1 on {len(test.labels)} test images: {accuracy(model, test):.4f}")
     export(model, np.ascontiguousarray(test.images[:16]), options.onnx)
-
-
-if __name__ == "__main__":
-    main()
+    return 0

@@ -2,13 +2,13 @@
 # Makes what lies under results/h100 and results/h200: the evaluation and report of each model, the harness, the leak test, profiles, and two GPUs.
 # Needs neither TensorFlow nor DVC (docs/tensorrt.md lists what it needs). Each step has a line in OUT/steps.txt;
 # the exit code is 1 if one of them failed.
-# Usage, in the repository's root: benchmarks/gpu_results.sh PREPARED OUT "STEPS" [MODEL.onnx ...]
+# Usage, in the repository's root: benchmarks/gpu/results.sh PREPARED OUT "STEPS" [MODEL.onnx ...]
 #   STEPS: build evaluate (of what `build` built in the same OUT) harness leaks profiles spread (which wants two GPUs)
 #   MODEL.onnx: by default those of results/models
 #   MORE, from the environment: precisions beside FP32, FP16 and INT8 (default: tf32 bf16 fp8)
 #   OVERRIDES, from the environment: further settings of the evaluation, separated by spaces
 set -uo pipefail
-root=$(cd "$(dirname "$0")/.." && pwd)
+root=$(cd "$(dirname "$0")/../.." && pwd)
 prepared=$(realpath "$1") out=$(realpath -m "$2") steps=$3
 [ $# -gt 3 ] || set -- "$@" "$root"/results/models/{resnet8,resnet20,mobilenet_v2}.onnx
 mapfile -t models < <(realpath "${@:4}")
@@ -20,7 +20,7 @@ settings=(
 )
 read -ra overrides <<< "${OVERRIDES:-}"
 settings+=("${overrides[@]}")
-export PYTHONPATH=$root/src:${PYTHONPATH:-}
+export PYTHONPATH=$root/src:$root${PYTHONPATH:+:$PYTHONPATH}
 failed=0
 
 step() {  # NAME COMMAND …: run it, its output to OUT/log/NAME.txt, its seconds and exit code to OUT/steps.txt
@@ -57,7 +57,7 @@ harness() {  # DEVICES OUT.json [OPTION …]: our figures against the bare loop'
     [ ! -e "$out/work/$name/models/calibration/table.json" ] ||
       arguments+=(--table "$name=$out/work/$name/models/calibration/table.json")
   done
-  python3 "$root/benchmarks/gpu_harness.py" "${arguments[@]}" --images "$prepared" --work "$out/work/harness-$1" \
+  python3 -m benchmarks.gpu harness "${arguments[@]}" --images "$prepared" --work "$out/work/harness-$1" \
     --cache "$cache" --devices "$1" --out "$2" "${@:3}"
 }
 
@@ -70,7 +70,7 @@ harness_of() {  # MODEL.onnx: one run of the harness
 profiles() {  # a range of batch sizes against fixed ones, all models
   local arguments=()
   for model in "${models[@]}"; do arguments+=(--onnx "$(basename "$model" .onnx)=$model"); done
-  python3 "$root/benchmarks/gpu_profiles.py" "${arguments[@]}" --out "$out/profiles.json"
+  python3 -m benchmarks.gpu profiles "${arguments[@]}" --out "$out/profiles.json"
 }
 
 spread() {  # the same cells on one GPU and on two, both with all kernels compiled before, on the GPU that runs them
@@ -79,7 +79,7 @@ spread() {  # the same cells on one GPU and on two, both with all kernels compil
     step "spread-warm-$devices" harness "$devices" "$out/work/spread-warm.json" "${cells[@]}" --rounds 1 --loads 1
     step "spread-$devices" harness "$devices" "$out/spread-$devices.json" "${cells[@]}" --check
   done
-  step spread python3 "$root/benchmarks/gpu_spread.py" "$out"/spread-{1,2}.json --out "$out/spread.json" --check
+  step spread python3 -m benchmarks.gpu spread "$out"/spread-{1,2}.json --out "$out/spread.json" --check
 }
 
 mkdir -p "$out/log" "$out/work"
@@ -87,7 +87,7 @@ for name in $steps; do
   case $name in
     build | evaluate) for model in "${models[@]}"; do step "$name-$(basename "$model" .onnx)" "$name" "$model"; done ;;
     harness) for model in "${models[@]}"; do harness_of "$model"; done ;;
-    leaks) step leaks python3 "$root/benchmarks/gpu_leaks.py" --onnx "${models[0]}" --cycles 1000 --out "$out/leaks.json" ;;
+    leaks) step leaks python3 -m benchmarks.gpu leaks --onnx "${models[0]}" --cycles 1000 --out "$out/leaks.json" ;;
     profiles) step profiles profiles ;;
     spread) spread ;;
     *) echo "error: no step $name; the steps are build, evaluate, harness, leaks, profiles and spread" >&2; exit 2 ;;

@@ -1,6 +1,6 @@
 """Holds the harness's figures from several GPUs against those from one: the same numbers, in less time?
 
-    python benchmarks/gpu_spread.py spread-1.json spread-2.json --out spread.json --check
+    python -m benchmarks.gpu spread spread-1.json spread-2.json --out spread.json --check
 
 `--check` exits with 1 where a cell's device time differs by more than 10 % (two GPUs of one model do differ), a cell is
 missing, the wall time is over 0.65 of one GPU's for two (in general: 1 ÷ devices, and 0.15 for what is not shared), or
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +76,3 @@ def main(arguments: list[str]) -> int:
     for line in found["missed"]:
         print(f"MISSED {line}")
     return 1 if options.check and found["missed"] else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,6 +1,6 @@
 """Do the intervals cover, and are the verdicts right? Simulated, and on ONNX Runtime; seeds fixed.
 
-    python benchmarks/verdicts.py [--check] [--quick] [--out FILE]
+    python -m benchmarks.verdict [--check] [--quick] [--out FILE]
 
 Prints JSON. With --check, exits 1 and names each target that was missed. --quick does a twentieth of the work, to look
 at the machinery: its rates are too coarse for the targets.
@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from verdict_real import real
-from verdict_simulated import coverage, speed
 
+from benchmarks.verdict.real import real
+from benchmarks.verdict.simulated import coverage, speed
 from roundoff.errors import GateError
 from roundoff.measurement.accuracy import accuracy, chance_level, refuse_chance_level
 from roundoff.measurement.statistics import Interval, paired_drop, paired_kept, samples_to_decide, wilson
@@ -150,7 +150,8 @@ def measure(scale: float) -> dict[str, Any]:
 
 def main(arguments: Sequence[str]) -> int:
     """Measure, print, check; the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    style = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("python -m benchmarks.verdict", description=__doc__, formatter_class=style)
     parser.add_argument("--check", action="store_true", help="exit 1 and name each target that was missed")
     parser.add_argument("--quick", action="store_true", help="a twentieth of the work")
     parser.add_argument("--out", type=Path, help="write the JSON there instead of printing it")

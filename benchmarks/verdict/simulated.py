@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from verdict_called import CANDIDATE, CONTROL, FP32, called, speedup
 
+from benchmarks.verdict.called import CANDIDATE, CONTROL, FP32, called, speedup
 from roundoff.backend.base import Binding, Logits, Milliseconds
 from roundoff.measurement.energy import Monitor
 from roundoff.measurement.evaluate import Evaluation

@@ -21,18 +21,8 @@ from roundoff.graph.queries import model_hash, observed_tensors
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8, IntegerCodec
 from tests.support.calibration import network
-from tests.support.places import ROOT
 
-BENCHMARKS = ROOT / "benchmarks"
 GRIDS = {True: Grid(), False: Grid("uint8", symmetric=False)}
-
-
-@pytest.fixture
-def study(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    import calibration_choice
-
-    return calibration_choice
 
 
 def histogram_of(values) -> Histogram:
@@ -93,24 +83,6 @@ def test_each_side_is_clipped_apart_on_a_grid_that_is_fitted_to_both_ends():
     assert other.high < 3
     assert IntegerCodec(GRIDS[False]).activation(chosen) == grid_for(other.low, other.high, "uint8", False)
     assert IntegerCodec(GRIDS[True]).activation(chosen) == grid_for(chosen.low, chosen.high, "int8", True)
-
-
-def test_the_default_is_near_the_best_candidate_on_random_distributions(study):
-    rows = list(study.of_distributions(19, values=512))
-    for grid in study.GRIDS:
-        ratios = np.array([row["ratio"] for row in rows if row["grid"] == grid])
-        assert (ratios <= study.CLOSE).mean() >= 0.85
-        assert ratios.max() <= study.FAR
-
-
-def test_the_study_misses_a_target_that_is_missed(study):
-    rows = [
-        {"source": "net", "tensor": "t", "grid": grid, "ratio": ratio} for grid in study.GRIDS for ratio in (1, 2.5)
-    ]
-    assert not any(study.targets(rows).values())
-    assert len(study.targets(rows)) == 4
-    assert not any(study.targets([]).values())
-    assert "| networks | symmetric | 2 | 50.0 % |" in study.table(rows)
 
 
 @pytest.mark.parametrize(

@@ -271,7 +271,7 @@ def test_deciding_samples_decide_four_times_in_five():
 
 
 def test_the_intervals_cover():
-    """A small simulation; benchmarks/verdicts.py has the large one."""
+    """A small simulation; benchmarks/verdict has the large one."""
     random = np.random.default_rng(1)
     draws = random.multinomial(1000, [0.90, 0.02, 0.012, 0.068], size=1500)
     drop = np.mean([not s.paired_drop(d[1], d[2], 1000).excludes(0.008) for d in draws])

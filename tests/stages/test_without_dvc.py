@@ -1,4 +1,4 @@
-"""The stages after export, by benchmarks/gpu_results.sh, where TensorFlow and DVC cannot be imported."""
+"""The stages after export, by benchmarks/gpu/results.sh, where TensorFlow and DVC cannot be imported."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.places import ROOT
 
-SCRIPT = ROOT / "benchmarks" / "gpu_results.sh"
+SCRIPT = ROOT / "benchmarks/gpu/results.sh"
 QUICK = "evaluate.min_loads=6 evaluate.min_seconds=0.05 evaluate.budget_seconds=0.05"
 
 

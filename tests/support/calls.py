@@ -13,7 +13,7 @@ from tests.support.places import ROOT
 
 SOURCES = [
     *sorted((ROOT / "src/roundoff/backend/trt").glob("*.py")),
-    *(ROOT / "benchmarks" / name for name in ("bare.py", "bare_life.py")),
+    *(ROOT / "benchmarks/gpu" / name for name in ("bare.py", "bare_life.py")),
 ]
 
 BUILD = {

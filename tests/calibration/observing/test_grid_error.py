@@ -7,21 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.calibration.distributions import Distribution
 from roundoff.calibration.observing.grid_error import GridError
 from roundoff.calibration.observing.histogram import Histogram
 from roundoff.graph.grid import fake_quantize, grid_for
-from tests.support.places import ROOT
 
-BENCHMARKS = ROOT / "benchmarks"
 IN_A_BIN = ("batch norm", "levels", "pixels", "spike and laplace", "spike and normal")  # a spike lies anywhere in it
-
-
-@pytest.fixture
-def distribution(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    from calibration_distributions import Distribution
-
-    return Distribution
 
 
 def histogram_of(values, stride=1) -> Histogram:
@@ -51,9 +42,9 @@ def test_errors_are_those_of_the_values(seed, share, other):
     assert found == pytest.approx(exact(values, low, high, False), rel=0.03)
 
 
-def test_errors_are_those_of_the_values_for_every_kind_of_distribution(distribution):
+def test_errors_are_those_of_the_values_for_every_kind_of_distribution():
     for seed in range(19):
-        made = distribution(seed, 64)
+        made = Distribution(seed, 64)
         values = made.sample(0, 320)
         seen = histogram_of(values)
         error = GridError(seen)

@@ -1,0 +1,1 @@
+"""How often verdicts are right, and how often intervals cover."""

@@ -1,0 +1,22 @@
+"""The fake GPU that all these benchmarks run on."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.gpu import bare
+from benchmarks.gpu import batch as batch_
+from roundoff.backend.trt import binding as trt_bound
+from roundoff.backend.trt import cuda
+from tests.support.fake_gpu import FakeCuda
+
+
+@pytest.fixture
+def gpu(monkeypatch) -> FakeCuda:
+    fake = FakeCuda()
+    monkeypatch.setattr(cuda, "runtime", lambda: fake)
+    monkeypatch.setattr(trt_bound, "WARM_S", 0.001)
+    monkeypatch.setattr(bare, "cuda", fake)
+    monkeypatch.setattr(batch_, "WARM_S", 0.001)
+    monkeypatch.setattr(batch_, "LARGEST", 1024)
+    return fake
