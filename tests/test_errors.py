@@ -18,7 +18,7 @@ def fail(error: Exception) -> None:
     raise error
 
 
-def made(kind: type) -> errors.RoundoffError:
+def made(kind: type[errors.RoundoffError]) -> errors.RoundoffError:
     return kind("it broke", received=[1, 2], expected="3", fix="mend it")
 
 

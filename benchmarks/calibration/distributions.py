@@ -27,7 +27,7 @@ class Distribution:
     def sample(self, stream: int, images: int) -> NDArray[np.float32]:
         """Values float32 [images, values]; other streams are independent."""
         random = np.random.default_rng([self._seed, stream])
-        return (self._sampler(random, (images, self.values)) * self._scale).astype(np.float32)
+        return np.asarray(self._sampler(random, (images, self.values)) * self._scale, np.float32)
 
 
 def _spike(base: Sampler) -> Callable[[Any], Sampler]:

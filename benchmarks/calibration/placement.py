@@ -16,6 +16,7 @@ import copy
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -24,7 +25,7 @@ import numpy as np
 import onnx
 
 from benchmarks.calibration.measures import code_sha256, logits
-from benchmarks.calibration.rules import COUNTING_ZEROS, RULES
+from benchmarks.calibration.rules import COUNTING_ZEROS, RULES, Recipe
 from benchmarks.document import replace_block
 from roundoff.calibration.base import CalibrationTable, Calibrator
 from roundoff.calibration.best import Best
@@ -111,10 +112,18 @@ def studied(model: onnx.ModelProto, prepared: Prepared, seed: int, count: int, h
 def versions(study: Study, with_rules: bool) -> Iterator[tuple[tuple[str, str], Callable[[], onnx.ModelProto]]]:
     """INT8 versions of the model, made on demand, by kind (`method` or `rule`) and name."""
     for name, method in METHODS.items():
-        yield ("method", name), lambda method=method: Int8().convert(study.model, Grid(), study.table(method))
+        yield ("method", name), partial(_by_method, study, method)
     for name, (_, recipe) in RULES.items() if with_rules else ():
         chosen = study.counting_zeros() if name == COUNTING_ZEROS else study
-        yield ("rule", name), lambda recipe=recipe, chosen=chosen: recipe(study.model, chosen.table(Entropy()))
+        yield ("rule", name), partial(_by_rule, study.model, chosen, recipe)
+
+
+def _by_method(study: Study, method: Calibrator) -> onnx.ModelProto:
+    return Int8().convert(study.model, Grid(), study.table(method))
+
+
+def _by_rule(model: onnx.ModelProto, chosen: Study, recipe: Recipe) -> onnx.ModelProto:
+    return recipe(model, chosen.table(Entropy()))
 
 
 def method_table(result: dict[str, Any]) -> str:

@@ -13,8 +13,9 @@ from roundoff.calibration.base import CalibrationTable
 from roundoff.graph.grid import grid_for, weight_scales
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8, IntegerCodec
+from roundoff.precision.rewriting.codec import Codes, Floats
 from roundoff.precision.rewriting.placement import Placement
-from roundoff.precision.rewriting.qdq import Codes, Floats, quantize
+from roundoff.precision.rewriting.qdq import quantize
 
 POOLING = ("AveragePool", "GlobalAveragePool", "ReduceMean")
 Recipe = Callable[[onnx.ModelProto, CalibrationTable], onnx.ModelProto]
@@ -54,7 +55,7 @@ class OneScale(IntegerCodec):
 
     def weight(self, values: Floats, axis: int | None, least: Floats | float = 0) -> tuple[Floats, Codes]:
         """As IntegerCodec's, from the whole tensor's largest magnitude."""
-        scale = weight_scales(values, None, least=np.max(least))
+        scale = weight_scales(values, None, least=float(np.max(least)))
         codes = np.clip(np.rint(values / scale), -127, 127).astype(np.int8)
         return (scale if axis is None else np.full(values.shape[axis], scale, np.float32)), codes
 

@@ -5,6 +5,7 @@ What grows over such lives, grows in the libraries. Everything is taken and give
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +44,7 @@ class BareLife:
                 self._context(taken, timed=number >= INFERENCE)
             for _ in range(EVENTS):
                 event = ok(cuda.cudaEventCreate())
-                taken.callback(lambda event=event: ok(cuda.cudaEventDestroy(event)))
+                taken.callback(_freed, cuda.cudaEventDestroy, event)
             if self.cache is not None:
                 bytes(self.cache.serialize() or b"")
 
@@ -93,7 +94,7 @@ class BareLife:
         ok(cuda.cudaStreamSynchronize(stream))
         for run in (compute, round_trip) if timed else ():
             replay = captured(stream, run)
-            taken.callback(lambda replay=replay: ok(cuda.cudaGraphExecDestroy(replay)))
+            taken.callback(_freed, cuda.cudaGraphExecDestroy, replay)
             ok(cuda.cudaGraphLaunch(replay, stream))
             ok(cuda.cudaStreamSynchronize(stream))
 
@@ -114,3 +115,7 @@ class BareLife:
 
     def _drop(self) -> None:
         self.cache = self.config = self.engine = self.runtime = None
+
+
+def _freed(destroy: Callable[[Any], tuple[Any, ...]], thing: Any) -> None:
+    ok(destroy(thing))

@@ -44,7 +44,8 @@ def run_here(options: argparse.Namespace) -> dict[str, dict[str, Any]]:
 
 def spread(options: argparse.Namespace, arguments: Sequence[str]) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """One process per GPU, each with its share: all cells, and what went wrong with a process as a whole."""
-    visible, found, problems = visible_gpus(options.devices), {}, []
+    visible, problems = visible_gpus(options.devices), []
+    found: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         parts = []
         for device, name in enumerate(visible):

@@ -44,7 +44,7 @@ def strokes(background: float, stroke: float, seed: int = 0) -> np.ndarray:
     random = np.random.default_rng(seed)
     inked = random.random((320, 784))
     values = np.where(inked < 0.87, background, np.where(inked < 0.94, random.uniform(0, 255, inked.shape), stroke))
-    return ((values - values.mean()) / values.std()).astype(np.float32)
+    return np.asarray((values - values.mean()) / values.std(), np.float32)
 
 
 TENSORS = {

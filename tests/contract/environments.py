@@ -50,7 +50,7 @@ def python_of(requirement: str) -> Path:
 def passes(requirement: str, tests: str) -> bool:
     """Whether the tests pass there, with at least one that was not skipped."""
     print(f"== {requirement}", flush=True)
-    command = [python_of(requirement), "-m", "pytest", "-q", "-rs", HERE / tests]
+    command = [str(python_of(requirement)), "-m", "pytest", "-q", "-rs", str(HERE / tests)]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
 

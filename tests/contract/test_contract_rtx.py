@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
@@ -58,7 +59,7 @@ before_1_7 = pytest.mark.skipif(VERSION >= (1, 7), reason="this TensorRT-RTX bui
 only_1_4 = pytest.mark.skipif(VERSION != (1, 4), reason="what TensorRT 10's API is like, which 1.4 has")
 
 
-def build(directory: Path, precision) -> dict:
+def build(directory: Path, precision) -> dict[str, Any]:
     graph, model = directory / "graph.onnx", residual_network()
     backend = Tensorrt()
     table = table_of(model) if precision.needs_calibration else None

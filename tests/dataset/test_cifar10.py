@@ -62,7 +62,12 @@ def test_records_become_images_and_labels_in_the_order_of_the_batches(tmp_path):
 def test_the_archive_is_downloaded_when_none_is_given(tmp_path, monkeypatch):
     path = _archive(tmp_path / "a.tar.gz", _contents())
     asked = []
-    monkeypatch.setattr(cifar10, "fetch", lambda *arguments: asked.append(arguments) or path)
+
+    def fetch(*arguments):
+        asked.append(arguments)
+        return path
+
+    monkeypatch.setattr(cifar10, "fetch", fetch)
     Cifar10(None, URL, sha256_of(path), str(tmp_path / "d")).open().close()
     assert asked == [(URL, sha256_of(path), tmp_path / "d")]
 

@@ -3,11 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from roundoff.dataset.base import SplitName
 from roundoff.dataset.digits import Digits
 from roundoff.errors import ConfigError
 
 
-def _labels(digits: Digits, split: str) -> np.ndarray:
+def _labels(digits: Digits, split: SplitName) -> np.ndarray:
     with digits.open() as opened:
         return np.array([label for _, label in opened.read(split)])
 

@@ -5,13 +5,17 @@ import pytest
 from onnx import TensorProto, checker, helper, numpy_helper, shape_inference
 
 from roundoff.export.folding import cast_first, drop_idle_reshapes
+from roundoff.export.layers import Labels
 from roundoff.export.naming import name_by_layer
 
 OPSET = [helper.make_opsetid("", 18)]
 
 
-class NoLabels:
+class NoLabels(Labels):
     """No layer is known: names come from operators alone."""
+
+    def __init__(self):
+        """Of no model."""
 
     def of(self, candidates):
         return None

@@ -11,6 +11,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.proportion import proportion_confint
 
 from roundoff.measurement import statistics as s
+from tests.support.present import present
 
 COUNTS = st.tuples(*[st.integers(0, 400)] * 4).filter(lambda counts: sum(counts) > 0)
 
@@ -20,6 +21,7 @@ def test_wilson_is_statsmodels(trials, data):
     successes = data.draw(st.integers(0, trials))
     found = s.wilson(successes, trials)
     assert (found.low, found.high) == pytest.approx(proportion_confint(successes, trials, method="wilson"), abs=1e-9)
+    assert found is not None
     assert 0 <= found.low <= found.value <= found.high <= 1
 
 
@@ -84,6 +86,7 @@ def test_the_kept_share_lies_in_its_interval_and_ignores_samples_wrong_under_bot
     if both + lost == 0:
         assert found is None
         return
+    assert found is not None
     assert 0 <= found.low <= found.value == (both + gained) / (both + lost) <= found.high
     assert s.paired_kept(both, lost, gained, sum(counts) + 1000) == found
 
@@ -108,7 +111,7 @@ def test_the_nuisance_share_of_the_kept_ratio_maximises_the_likelihood(counts, r
 @given(st.tuples(st.integers(1, 400), *[st.integers(0, 400)] * 2))
 def test_swapping_the_sides_turns_the_kept_share_round(counts):
     both, lost, gained = counts
-    found, swapped = s.paired_kept(both, lost, gained, 2000), s.paired_kept(both, gained, lost, 2000)
+    found, swapped = (present(s.paired_kept(both, *pair, 2000)) for pair in ((lost, gained), (gained, lost)))
     assert (swapped.value, swapped.low, swapped.high) == pytest.approx(
         (1 / found.value, 1 / found.high, 1 / found.low), rel=1e-7
     )
@@ -118,7 +121,7 @@ def test_swapping_the_sides_turns_the_kept_share_round(counts):
 def test_the_ends_of_the_kept_share_are_where_the_score_statistic_is_1_96(counts):
     """The variance is written out from the three shares, their nuisance found by maximising the likelihood."""
     both, lost, gained = counts
-    found = s.paired_kept(*counts, sum(counts))
+    found = present(s.paired_kept(both, lost, gained, sum(counts)))
 
     def statistic(ratio):
         def shares(share):
@@ -204,11 +207,11 @@ def test_the_interval_of_a_percentile_covers_though_loads_differ():
 
     truth = np.quantile(sample(5000, 200), 0.9)
     loads, covered, naive = np.repeat(np.arange(20), 200), [], []
-    low, high = s.quantile_ranks(4000, 0.9)
+    low, high = present(s.quantile_ranks(4000, 0.9))
     for _ in range(400):
         values = sample(20, 200).ravel()
         ordered = np.sort(values)
-        covered.append(not s.quantile_interval(values, 0.9, loads).excludes(truth))
+        covered.append(not present(s.quantile_interval(values, 0.9, loads)).excludes(truth))
         naive.append(ordered[low - 1] <= truth <= ordered[high - 1])
     assert 0.92 < np.mean(covered) < 0.98
     assert np.mean(naive) < 0.85
@@ -253,6 +256,7 @@ def test_the_samples_to_decide_decide(lost, gained):
     if (lost - gained) / samples == target:
         assert needed is None
     else:
+        assert needed is not None
         assert at(needed / samples, s.Z_POWER_80).excludes(target)
         assert not at((needed - 1) / samples, s.Z_POWER_80).excludes(target) or needed == 1
 
@@ -262,11 +266,12 @@ def test_deciding_samples_decide_four_times_in_five():
     shares = np.array([0.90, 0.02, 0.01, 0.07])
 
     def at(scale, z):
-        return s.paired_kept(*(1000 * scale * shares[:3]), 1000 * scale, z)
+        both, lost, gained, _ = 1000 * scale * shares
+        return present(s.paired_kept(both, lost, gained, 1000 * scale, z))
 
-    needed = s.samples_to_decide(at, 0.97, 1000)
+    needed = present(s.samples_to_decide(at, 0.97, 1000))
     draws = np.random.default_rng(0).multinomial(needed, shares, size=400)
-    decided = [s.paired_kept(*draw[:3], needed).excludes(0.97) for draw in draws]
+    decided = [present(s.paired_kept(d[0], d[1], d[2], needed)).excludes(0.97) for d in draws]
     assert 0.72 < np.mean(decided) < 0.88
 
 
@@ -275,7 +280,7 @@ def test_the_intervals_cover():
     random = np.random.default_rng(1)
     draws = random.multinomial(1000, [0.90, 0.02, 0.012, 0.068], size=1500)
     drop = np.mean([not s.paired_drop(d[1], d[2], 1000).excludes(0.008) for d in draws])
-    kept = np.mean([not s.paired_kept(*d[:3], 1000).excludes(0.912 / 0.92) for d in draws])
+    kept = np.mean([not present(s.paired_kept(d[0], d[1], d[2], 1000)).excludes(0.912 / 0.92) for d in draws])
     medians = np.mean([not s.median_interval(random.standard_cauchy(25)).excludes(0) for _ in range(1500)])
     assert 0.935 < drop < 0.97
     assert 0.935 < kept < 0.97

@@ -3,6 +3,7 @@
 import gc
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ SCHEDULE = Schedule(
 @dataclass
 class Clock:
     now: float = 0.0
-    log: list = field(default_factory=list)
+    log: list[Any] = field(default_factory=list)
 
 
 @dataclass
@@ -71,16 +72,16 @@ class Engine(Binding):
 class Bench:
     """Loads engines of the speeds given, each load off by `load_noise`; writes down what is loaded."""
 
-    ms: dict
-    noise: dict = field(default_factory=dict)
+    ms: dict[str, float]
+    noise: dict[str, Any] = field(default_factory=dict)
     load_noise: float = 0.0
     first_load: float = 1.0  # all are so many times slower in the first load
-    too_large: tuple = ()
-    lost: dict = field(default_factory=dict)  # names that no longer fit from that load on
+    too_large: tuple[str, ...] = ()
+    lost: dict[str, int] = field(default_factory=dict)  # names that no longer fit from that load on
     cold: float = 1.0
     cold_ms: float = 0.0
     clock: Clock = field(default_factory=Clock)
-    loads: list = field(default_factory=list)
+    loads: list[Any] = field(default_factory=list)
     open: int = 0
 
     @contextmanager
@@ -317,7 +318,8 @@ def test_a_device_that_never_settles_ends_all_the_same():
 
 
 def test_the_share_of_the_budget_is_reported():
-    bench, seen = Bench({"a": 1.0}), []
+    bench = Bench({"a": 1.0})
+    seen: list[float] = []
     loop = Interleaved(["a"], bench.fresh, {}, SCHEDULE, Monitor("none"), 0, lambda: bench.clock.now)
     loop.run(seen.append)
     assert seen == sorted(seen)

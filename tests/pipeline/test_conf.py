@@ -4,7 +4,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf, open_dict
 
-from roundoff.backend.base import Backend
+from roundoff.backend.trt.backend import Tensorrt
 from roundoff.errors import ConfigError
 from roundoff.measurement.evaluate import Evaluation
 from roundoff.pipeline.config import check, component
@@ -54,7 +54,7 @@ def test_what_is_ranked_is_timed():
 @pytest.mark.parametrize("name", ["tensorrt", "tensorrt_rtx"])
 def test_tensorrt_builds_for_the_batch_sizes_that_are_evaluated(name):
     cfg = composed(f"backend=[{name}]", "evaluate.batch_sizes=[4,64]")
-    assert component(cfg.backends[name], Backend).batch_sizes == [4, 64]
+    assert component(cfg.backends[name], Tensorrt).batch_sizes == [4, 64]
 
 
 @pytest.mark.parametrize("sizes", ["[0]", "[]", "[1.5]", "[a]", "null"])

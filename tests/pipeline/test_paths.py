@@ -9,8 +9,15 @@ from roundoff.errors import ConfigError
 from roundoff.pipeline.paths import Paths, check_paths
 from tests.support.places import ROOT
 
-TRACKED = ("README.md", "src/roundoff/cli.py", "conf/model/a.yaml", "data/notes.csv", "metrics/train.json")
-TRACKED += ("results/run/plots/curves.png", "tests/table.json")
+TRACKED = (
+    "README.md",
+    "src/roundoff/cli.py",
+    "conf/model/a.yaml",
+    "data/notes.csv",
+    "metrics/train.json",
+    "results/run/plots/curves.png",
+    "tests/table.json",
+)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A model, a dataset, a precision and a backend that the package does not know."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import onnx
@@ -41,9 +41,9 @@ class Stripes(Dataset):
 class OpenStripes(OpenDataset):
     classes = ("lying", "standing")
     shape = (8, 8, 3)
-    source: ClassVar = {"dataset": "stripes"}
 
     def __init__(self, per_class):
+        self.source = {"dataset": "stripes"}
         self.per_class = per_class
 
     def count(self, split):
@@ -115,7 +115,7 @@ class ReferenceBinding(HostBinding):
     def __init__(self, runner, batches):
         super().__init__(batches)
         self.runner = runner
-        self.logits = None
+        self.logits: Any = None
 
     def lay_in(self, index):
         pass

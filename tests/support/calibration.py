@@ -19,7 +19,7 @@ def network(seed: int = 0, width: int = 8) -> onnx.ModelProto:
 
     The first Conv has `width` channels."""
     random = np.random.default_rng(seed)
-    constants = {
+    constants: dict[str, np.ndarray] = {
         "factor": np.array([0.016, 0.0161, 0.015], np.float32),
         "offset": np.array([-2.0, -1.99, -1.7], np.float32),
         "w1": (random.normal(size=(width, 3, 3, 3)) / 4).astype(np.float32),

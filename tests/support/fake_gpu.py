@@ -13,6 +13,7 @@ import itertools
 import json
 from enum import IntEnum
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 
@@ -45,13 +46,13 @@ class FakeCuda:
     def __init__(self, capacity: int = 10**7, capability: tuple[int, int] = (9, 0)) -> None:
         self.capacity, self.capability, self.used = capacity, capability, 0
         self.fail: dict[str, Error] = {}
-        self.live: dict[int, tuple[str, object]] = {}
+        self.live: dict[int, tuple[str, Any]] = {}
         self.numbers = itertools.count(1000)
         self.clock = 0.0
-        self.recording: list | None = None
+        self.recording: list[Any] | None = None
         self.launches = 0
 
-    def _new(self, kind: str, value: object = None) -> int:
+    def _new(self, kind: str, value: Any = None) -> int:
         number = next(self.numbers)
         self.live[number] = (kind, value)
         return number
@@ -192,7 +193,8 @@ class Severity(IntEnum):
 
 def logits_of(images: np.ndarray) -> np.ndarray:
     """What the fake network computes: per image, its mean plus the class number."""
-    return (images.mean((1, 2, 3)).reshape(-1, 1) + np.arange(CLASSES)).astype(np.float32)
+    answers = images.mean((1, 2, 3)).reshape(-1, 1) + np.arange(CLASSES)
+    return np.asarray(answers, np.float32)
 
 
 class FakeTensorrt:
@@ -343,7 +345,8 @@ class IRuntimeConfig:
 class IExecutionContext:
     def __init__(self, trt: FakeTensorrt, logger, needs_scratch: bool) -> None:
         self.logger = logger
-        self.trt, self.shape, self.scratch, self.profile = trt, None, 0, 0
+        self.trt, self.scratch, self.profile = trt, 0, 0
+        self.shape: Any = None
         self.needs_scratch = needs_scratch
         self.addresses: dict[str, int] = {}
 

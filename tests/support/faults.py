@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -61,7 +61,7 @@ class Broken(Backend):
 
     artifact: ClassVar[str] = "model.bin"
 
-    answers: object = None
+    answers: Any = None  # logits from images
     fault: str = ""
     at: tuple[int, ...] = ()
     late: int = 3  # loads or bindings that work before a late fault
@@ -120,7 +120,8 @@ class BrokenRunner(Runner):
 class BrokenBinding(HostBinding):
     def __init__(self, backend: Broken, batches) -> None:
         super().__init__(batches)
-        self.backend, self.logits, self.timed = backend, None, False
+        self.backend, self.timed = backend, False
+        self.logits: Any = None
 
     def breaks(self, fault: str) -> bool:
         return self.backend.fault == fault and (not self.backend.at or self.batch_size in self.backend.at)

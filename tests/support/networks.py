@@ -57,7 +57,8 @@ def run(model: onnx.ModelProto, images: np.ndarray) -> list[np.ndarray]:
     # as written: what the optimizer makes of it is tested with the backend
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return session.run(None, {"image": images})
+    outputs: list[np.ndarray] = session.run(None, {"image": images})
+    return outputs
 
 
 def table_of(model: onnx.ModelProto) -> CalibrationTable:

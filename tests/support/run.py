@@ -247,6 +247,7 @@ def _method() -> Method:
 def _tables(sources: Sources) -> None:
     curves = ["epoch,loss,accuracy,val_loss,val_accuracy,learning_rate"]
     curves += [f"{n},{2.3 / n},{1 - 0.8 / n},{2.4 / n},{0.98 - 0.8 / n},0.1" for n in range(1, 11)]
+    assert sources.curves is not None
     sources.curves.write_text("\n".join(curves) + "\n")
     noise = ["tensor,kind,sqnr_db,low,high"]
     noise += [f"resnet8/stack_{n}/conv2d_{n}/Conv2D:0,activation,{18 + n},-0.5,{3 + n}" for n in range(14)]

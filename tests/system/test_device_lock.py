@@ -27,6 +27,7 @@ def device():
 
 def hold(device, seconds):
     process = subprocess.Popen([sys.executable, "-c", HOLDER, device, str(seconds)], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     return process
 

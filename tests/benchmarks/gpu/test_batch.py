@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def batch(gpu, monkeypatch, tmp_path):
     def load() -> TensorrtRunner:
         return TensorrtRunner(trt, b"plan", make_log(trt), {}, tmp_path / "kernels", 2, True)
 
-    def run(spoil=lambda trt: None, logits=None) -> dict:
+    def run(spoil=lambda trt: None, logits=None) -> dict[str, Any]:
         expected = logits_of(IMAGES) if logits is None else logits
         spoil(trt)
         timed = batch_.Batches(options, "m/fp16", load, engine, expected, {"relative_error": 0.0})

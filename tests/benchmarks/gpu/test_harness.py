@@ -8,6 +8,7 @@ import subprocess
 import sys
 from argparse import Namespace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -105,10 +106,10 @@ def test_a_process_that_dies_leaves_what_was_measured(spread):
 
 
 def test_an_interrupted_spread_leaves_no_process(spread, monkeypatch):
-    started: list[subprocess.Popen] = []
+    started: list[subprocess.Popen[bytes]] = []
     interrupts = iter([KeyboardInterrupt()])
 
-    class Popen(subprocess.Popen):
+    class Popen(subprocess.Popen[bytes]):
         def __init__(self, *arguments, **keywords):
             super().__init__(*arguments, **keywords)
             started.append(self)
@@ -118,7 +119,7 @@ def test_an_interrupted_spread_leaves_no_process(spread, monkeypatch):
                 raise interrupt
             return super().wait(timeout)
 
-    monkeypatch.setattr(harness.subprocess, "Popen", Popen)
+    monkeypatch.setattr("benchmarks.gpu.harness.subprocess.Popen", Popen)
     with pytest.raises(KeyboardInterrupt):
         spread("slow,slow", ["m/a", "m/b"])
     assert [process.returncode for process in started] == [-signal.SIGTERM] * 2
@@ -149,7 +150,7 @@ def run(gpu, monkeypatch, tmp_path):
     np.save(tmp_path / "test_images.npy", IMAGES)
     np.save(tmp_path / "test_labels.npy", logits_of(IMAGES).argmax(1))
 
-    def main(*arguments: str) -> tuple[int, dict]:
+    def main(*arguments: str) -> tuple[int, dict[str, Any]]:
         where = ["--onnx", f"m={tmp_path / 'm.onnx'}", "--images", str(tmp_path), "--work", str(tmp_path / "work")]
         short = ["--batches", "1", "8", "--rounds", "2", "--round-ms", "2", "--out", str(tmp_path / "out.json")]
         code = harness.main([*where, *short, *arguments])

@@ -26,12 +26,12 @@ def collected():
 
 
 def test_what_grew_beyond_the_allowance_is_a_leak(gpu):
-
     still = {"device_mb": 0.0, "host_mb": 0.0, "threads": 0, "files": 0}
 
-    def leaked(ours: dict, bare: dict | None = None) -> list[str]:
+    def leaked(ours: dict[str, float], bare: dict[str, float] | None = None) -> list[str]:
         half = {name: value / 2 for name, value in (still | ours).items()}
-        return leaks.verdict([{"ours": half, "bare": still | (bare or {})}, {"ours": half, "bare": still}])["leaked"]
+        course = [{"ours": half, "bare": still | (bare or {})}, {"ours": half, "bare": still}]
+        return list(leaks.verdict(course)["leaked"])
 
     assert leaked({"host_mb": 7.0}) == []
     assert leaked({"host_mb": 9.0, "files": 1}) == ["host_mb", "files"]

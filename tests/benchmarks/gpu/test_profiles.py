@@ -7,6 +7,7 @@ from argparse import Namespace
 from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from unittest.mock import MagicMock
 
 import onnx
@@ -16,6 +17,7 @@ from benchmarks.gpu import profiles
 from roundoff.backend.trt import backend
 from roundoff.backend.trt import build as trt_build
 from roundoff.backend.trt import library as trt_library
+from roundoff.backend.trt.backend import Tensorrt
 from tests.support.fake_gpu import FakeTensorrt
 from tests.support.gpu_network import mean_plus_class_number
 
@@ -48,7 +50,7 @@ def test_a_range_that_takes_twice_as_long_has_the_ratio_two(monkeypatch, tmp_pat
     def built(_options, _model, directory, _profiles):
         directory.mkdir()
         (directory / "model.engine").write_bytes(b"plan")
-        return profiles.Engine(None, directory, [])
+        return profiles.Engine(Tensorrt(), directory, [])
 
     def lived(_options, engine, cold=True):
         return {"load_ms": 2.0 if engine.directory.name == "range" else 1.0}
@@ -63,6 +65,7 @@ def test_a_comparison_of_profiles_without_kept_kernels_is_refused():
 
     compiled = MagicMock(cache_was_warm=False)
     compiled.__enter__.return_value = compiled
-    engine = profiles.Engine(SimpleNamespace(load=lambda directory: compiled), Path(), [])
+    backend: Any = SimpleNamespace(load=lambda directory: compiled)
+    engine = profiles.Engine(backend, Path(), [])
     with pytest.raises(RuntimeError, match="kernels were not in the cache"):
         profiles.lived(Namespace(), engine, cold=False)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from benchmarks.gpu import spread as spread_
 
 
 def test_spread_is_held_against_one_gpu():
 
-    def report(devices: int, wall_s: float, **device_ms: float) -> dict:
+    def report(devices: int, wall_s: float, **device_ms: float) -> dict[str, Any]:
         cells = {
             f"m/{name}": {"status": "measured", "batches": {"1": {"status": "measured", "device_ms": ms}}}
             for name, ms in device_ms.items()
@@ -32,13 +34,13 @@ def test_runs_of_other_conditions_are_not_compared():
 
     settings = dict.fromkeys(spread_.SETTINGS, 1)
     one = {"platform": {"id": "a"}, "commit": "b", "sha256": {"m": "c"}, "options": settings}
-    changes = {
+    changes: dict[str, dict[str, Any]] = {
         "machine": {"platform": {"id": "x"}},
         "commit": {"commit": "x"},
         "models and images": {"sha256": {"m": "x"}},
     }
     changes |= {name: {"options": settings | {name: 2}} for name in settings}
-    report = one | {"devices": 1, "wall_s": 1.0, "cells": {}}
+    report: dict[str, Any] = one | {"devices": 1, "wall_s": 1.0, "cells": {}}
     for name, change in changes.items():
         assert spread_.compared(report, report | change)["missed"][0].startswith(f"{name}: "), name
     assert spread_.compared(report, report)["missed"] == ["no cell in common"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,13 +13,13 @@ from scipy.stats import binomtest
 from benchmarks.gpu import targets
 
 
-def measured(**changes) -> dict:
+def measured(**changes) -> dict[str, Any]:
     batch = {"status": "measured", "device_over_bare": 1.01, "throughput_over_limit": 0.95}
     accuracy = {"top1": 0.9, "onnxruntime_low": 0.89, "onnxruntime_high": 0.91}
     return {"status": "measured", "accuracy": accuracy, "batches": {"1": batch, "1024": batch | changes}}
 
 
-def missed(cells: dict) -> list[str]:
+def missed(cells: dict[str, Any]) -> list[str]:
     return [target.name for target in targets.targets(cells, [1, 1024]) if not target.met]
 
 
@@ -73,7 +75,11 @@ def test_other_precisions_may_be_unavailable_and_may_not_fail(precision):
     name, cells = f"m/{precision}", {"m/fp16": measured()}
     row = {"status": "measured", "device_over_bare": 1.0, "throughput_over_limit": 1.0}
     accuracy = {"top1": 0.5}
-    cell = {"status": "measured", "accuracy": accuracy, "batches": {"1": row, "1024": {"status": "unavailable"}}}
+    cell: dict[str, Any] = {
+        "status": "measured",
+        "accuracy": accuracy,
+        "batches": {"1": row, "1024": {"status": "unavailable"}},
+    }
     assert missed(cells | {name: cell}) == []
     cell["batches"]["1024"] = {"status": "failed", "reason": "wrong logits"}
     assert missed(cells | {name: cell}) == [f"{name}, batch 1024: measured at all (wrong logits)"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -22,7 +24,7 @@ def histogram_of(values, stride=1) -> Histogram:
 
 
 def exact(values, low, high, symmetric) -> float:
-    dtype = "int8" if symmetric else "uint8"
+    dtype: Literal["int8", "uint8"] = "int8" if symmetric else "uint8"
     rounded = fake_quantize(values, *grid_for(low, high, dtype, symmetric), dtype)
     return float(np.square(values - rounded, dtype=np.float64).sum())
 

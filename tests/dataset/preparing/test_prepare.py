@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ class _OpenNoise(OpenDataset):
     def count(self, split) -> int:
         return len(self._images[split]) + self._noise.announced
 
-    def read(self, split) -> Iterator:
+    def read(self, split) -> Iterator[Any]:
         for index, image in enumerate(self._images[split]):
             if split == "train" and index == self._noise.interrupt_at:
                 raise KeyboardInterrupt

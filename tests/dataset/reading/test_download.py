@@ -31,6 +31,8 @@ class Server(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
+    server: Server
+
     def do_GET(self):
         asked = self.headers["Range"]
         self.server.ranges.append(asked)

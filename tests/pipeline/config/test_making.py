@@ -9,7 +9,7 @@ from roundoff.dataset.base import Dataset
 from roundoff.errors import ConfigError
 from roundoff.pipeline.config import check, component
 
-CALLED = []
+CALLED: list[object] = []
 
 
 @dataclass(frozen=True)
@@ -118,5 +118,8 @@ def test_a_component_acts_on_no_key_inside_its_values(widget, special, nest):
 
 
 def test_a_component_is_made_of_plain_values(widget):
-    assert type(component(widget(sides=[1]).dataset, Widget).sides) is list
-    assert component(OmegaConf.create({"_target_": f"{__name__}.Widget", "size": 3}), Dataset).size == 3
+    sides: object = component(widget(sides=[1]).dataset, Widget).sides
+    assert type(sides) is list
+    made: object = component(OmegaConf.create({"_target_": f"{__name__}.Widget", "size": 3}), Dataset)
+    assert isinstance(made, Widget)
+    assert made.size == 3

@@ -8,7 +8,7 @@ from tests.support.configuration import CONF
 
 GOOD = (CONF.parent / "params.yaml").read_text()
 LAUGHS = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True))
-BROKEN = {
+BROKEN: dict[str, tuple[str | bytes, str]] = {
     "tab": (GOOD.replace("  opset", "\topset"), r"line \d+(.|\n)*'opset: 18'"),
     "open quote": (GOOD.replace("platform.json", '"platform.json'), r"line \d+"),
     "duplicate key": (GOOD + "seed: 1\n", r"line \d+(.|\n)*duplicate key seed"),

@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 
 from roundoff.errors import ConfigError
 from roundoff.pipeline.config import check
-from tests.support.configuration import CONF, composed
+from tests.support.configuration import CONF, composed, plain
 
 CODE = {"_target_": "os.getcwd"}
 SPOILT = {
@@ -62,7 +62,7 @@ def ways_for(key):
 
 
 def whole(*overrides):
-    cfg = OmegaConf.to_container(composed(*overrides), resolve=False)
+    cfg = plain(composed(*overrides))
     for section in ("dataset", "model"):
         if cfg[section].get("path") == "???":
             cfg[section]["path"] = "images.zip"

@@ -162,7 +162,9 @@ def test_a_float16_remainder_has_the_corrected_biases():
     whole, lowered = (constants(precision.convert(model, Grid(), table)) for precision in (Int8(), Int8Fp16()))
     found = next(values for name, values in lowered.items() if name.startswith("conv1/bias"))
     assert found.dtype == np.float16
-    np.testing.assert_allclose(found, whole["conv1/bias"], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        np.asarray(found, np.float64), np.asarray(whole["conv1/bias"], np.float64), rtol=1e-3, atol=1e-4
+    )
 
 
 def test_fp8_corrects_its_biases_too():

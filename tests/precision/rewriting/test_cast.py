@@ -25,7 +25,8 @@ from tests.support.networks import pictures, relative_error, residual_network, r
 
 
 def node(model: onnx.ModelProto, name: str) -> onnx.NodeProto:
-    return next(n for n in model.graph.node if n.name == name)
+    nodes: dict[str, onnx.NodeProto] = {n.name: n for n in model.graph.node}
+    return nodes[name]
 
 
 @pytest.mark.parametrize("precision", [Fp32(), Tf32()])

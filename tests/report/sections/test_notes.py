@@ -9,6 +9,7 @@ from roundoff.results.cell import BindingInfo
 from roundoff.results.checked import as_json
 from roundoff.results.message import Words, message, verbatim
 from roundoff.revisions.read import read_evidence
+from tests.support.present import text_of
 
 EN, JA = Words("en"), Words("ja")
 WIDE = {"float32": 22}
@@ -73,7 +74,7 @@ def test_name_in_running_text_says_what_is_computed(run):
     set_layers(run, "fp32", "onnxruntime", {"float16": 22})
     page = Page()
     answer_section(page, run.evidence(), EN)
-    assert "Ship fp32 (multiplies in float16) / onnxruntime" in page.blocks[1].text
+    assert "Ship fp32 (multiplies in float16) / onnxruntime" in text_of(page.blocks[1])
 
 
 def test_layers_as_named_need_no_note(run):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -68,7 +69,7 @@ def test_work_of_unknown_type_is_no_evidence():
 RESULTS = sorted((ROOT / "results").glob("**/*.json"))
 
 
-def rows(content) -> Iterator[dict]:
+def rows(content) -> Iterator[dict[str, Any]]:
     if isinstance(content, dict):
         if "numerics" in content:
             yield content
