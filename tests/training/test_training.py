@@ -176,9 +176,7 @@ def test_training_needs_no_tensorflow(prepared, tmp_path):
         sys.meta_path.insert(0, NoTensorFlow())
         from pathlib import Path
         from roundoff.dataset.base import Prepared
-        from roundoff.training.keras_import import quiet_keras
-from roundoff.model.keras_file import KerasFile
-from roundoff.model.resnet import ResNet
+        from roundoff.model.resnet import ResNet
         from roundoff.training.training import Training
         settings, prepared, output = json.loads(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
         metrics = Training(**settings).fit(ResNet(1, 8), Prepared(prepared), output / "m.keras", output / "c.csv")
