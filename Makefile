@@ -3,6 +3,8 @@
 PYTHON ?= $(firstword $(foreach p,python3.12 python3.11 python3.13 python3,$(if $(shell $(p) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo ok),$(p))))
 VENV := .venv
 READY := $(VENV)/ready
+JOBS ?= 2
+PYTEST := pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: help repro test test-all coverage params lock lint contract results
@@ -14,10 +16,10 @@ repro: $(READY) ## runs the whole pipeline, from images to metrics/report.html
 	dvc repro
 
 test: $(READY) lint ## lint, types and the fast tests
-	pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: $(READY) lint ## the slow tests, too: what CI runs
-	pytest
+	$(PYTEST)
 
 # All tests, the stages that DVC starts included; the pages are under build/coverage/html.
 coverage: $(READY) ## all tests, and what they cover: build/coverage/html

@@ -129,16 +129,24 @@ def test_a_stage_run_by_hand_writes_to_a_folder_of_its_own(finished, tmp_path):
     assert json.loads(written.read_text())["id"] == json.loads(before)["id"]
 
 
-def test_building_again_changes_no_engine(finished):
-    finished.repro("-f", "-s", "build-fp32", "build-fp16", "build-int8")
+@pytest.mark.parametrize("precision", [*(pytest.param(p, marks=pytest.mark.slow) for p in ("fp32", "fp16")), "int8"])
+def test_building_again_changes_no_engine(finished, precision):
+    finished.repro("-f", "-s", f"build-{precision}")
     status = json.loads(finished.dvc("status", "--json").stdout)
     assert set(status) <= {"probe", "report"}
     assert "engines" not in json.dumps(status)
     finished.repro()  # the report tells build times
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("seconds", [0, 6])
+@pytest.mark.parametrize(
+    ("number", "seconds"),
+    [
+        (signal.SIGINT, 6),
+        (signal.SIGTERM, 0),
+        pytest.param(signal.SIGINT, 0, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, 6, marks=pytest.mark.slow),
+    ],
+)
 def test_a_stopped_evaluation_loses_nothing(finished, number, seconds):
     before = outputs(finished)
     finished.params("evaluate.min_seconds=60")  # it is to be at work when the signal comes
@@ -184,19 +192,26 @@ def test_a_clean_clone_pulls_what_it_needs_and_keeps_the_metrics(finished, tmp_p
     assert twin.changed() == ""
 
 
-@pytest.mark.parametrize("target", [(), ("prepare",)])
-def test_a_path_that_holds_something_else_stops_dvc_before_it_removes_anything(finished, tmp_path, target):
-    (tmp_path / "notes.txt").write_text("kept")
-    (finished.folder / "mine").mkdir(exist_ok=True)
-    (finished.folder / "mine/notes.txt").write_text("kept")
+@pytest.mark.parametrize(
+    ("inside", "target"),
+    [
+        (True, ()),
+        (False, ("prepare",)),
+        pytest.param(True, ("prepare",), marks=pytest.mark.slow),
+        pytest.param(False, (), marks=pytest.mark.slow),
+    ],
+)
+def test_a_path_that_holds_something_else_stops_dvc_before_it_removes_anything(finished, tmp_path, inside, target):
+    folder = finished.folder / "mine" if inside else tmp_path
+    folder.mkdir(exist_ok=True)
+    (folder / "notes.txt").write_text("kept")
+    finished.params(f"paths.prepared={'mine' if inside else folder}")
     try:
-        for folder in (str(tmp_path), "mine"):
-            finished.params(f"paths.prepared={folder}")
-            run = finished.dvc("repro", *target)
-            assert run.returncode != 0
-            assert ran(run.stdout) == ["probe"]
-            assert "which holds notes.txt" in run.stdout + run.stderr
+        run = finished.dvc("repro", *target)
     finally:
         finished.params()
-    assert (tmp_path / "notes.txt").read_text() == (finished.folder / "mine/notes.txt").read_text() == "kept"
-    shutil.rmtree(finished.folder / "mine")
+    assert run.returncode != 0
+    assert ran(run.stdout) == ["probe"]
+    assert "which holds notes.txt" in run.stdout + run.stderr
+    assert (folder / "notes.txt").read_text() == "kept"
+    shutil.rmtree(folder)
