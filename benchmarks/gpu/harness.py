@@ -144,12 +144,13 @@ def main(arguments: Sequence[str]) -> int:
 
 def commit() -> str | None:
     """The git commit of the sources, with -dirty where they differ from it; None outside a repository."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    from roundoff.system.git import git
+
     try:
-        found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
+        found = git(Path(__file__).parent, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+    except OSError:
         return None
-    return found.stdout.strip()
+    return found.stdout.strip() if found.returncode == 0 else None
 
 
 def hashes(options: argparse.Namespace) -> dict[str, str]:

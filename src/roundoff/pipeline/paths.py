@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from itertools import permutations
@@ -14,6 +13,7 @@ import yaml
 
 from roundoff.errors import ConfigError
 from roundoff.system import own
+from roundoff.system.git import git
 
 
 @dataclass(frozen=True)
@@ -136,10 +136,9 @@ def _refuse_overlap(places: Mapping[str, Path], named: Mapping[str, str]) -> Non
             raise _refusal(changed, places[changed], f"a place apart from paths.{stays} ({places[stays]})")
 
 
-def _refuse_tracked(key: str, place: Path, tracked: list[Path]) -> None:
-    for path in tracked:
-        if path.is_relative_to(place):
-            raise _refusal(key, place, f"an output that git does not track; it tracks {path}")
+def _refuse_tracked(key: str, place: Path, tracked: Mapping[str, str]) -> None:
+    if path := tracked.get(str(place)):
+        raise _refusal(key, place, f"an output that git does not track; it tracks {path}")
 
 
 def _refuse_others(key: str, place: Path, places: Mapping[str, Path], default: Path) -> None:
@@ -171,17 +170,32 @@ def _refuse_other_file(key: str, place: Path) -> None:
         raise _refusal(key, f"{place}, which begins with {start!r}", "a file that roundoff wrote, or none")
 
 
-def _foreign_tracked(root: Path) -> list[Path]:
-    """Resolved files that git tracks under `root`, but for the default outputs and those that dvc.lock lists."""
-    command = ["git", "ls-files", "-z", "--cached"]
+def _foreign_tracked(root: Path) -> dict[str, str]:
+    """Files that git tracks under `root`, each by its own path and by its folders', the first of each folder.
+
+    The default outputs and those that dvc.lock lists are left out. Strings, since there are thousands.
+    """
     try:
-        listed = subprocess.run(command, cwd=root, capture_output=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):  # no git, or no repository
-        return []
-    at = root.resolve()
-    outputs = [at / path for path in (*DEFAULTS.values(), *_locked(root))]
-    found = [at / os.fsdecode(name) for name in listed.split(b"\0") if name and not name.endswith(b".gitignore")]
-    return [path for path in found if not any(path.is_relative_to(output) for output in outputs)]
+        listed = git(root, "ls-files", "-z", "--cached").stdout  # nothing outside a repository
+    except OSError:  # no git
+        return {}
+    at = str(root.resolve())
+    outputs = {os.path.join(at, path) for path in (*DEFAULTS.values(), *_locked(root))}  # noqa: PTH118
+    found: dict[str, str] = {}
+    for name in filter(None, listed.split("\0")):
+        path = f"{at}/{name}"
+        folders = list(_upwards(path, at))
+        if not name.endswith(".gitignore") and outputs.isdisjoint(folders):
+            for folder in folders:
+                found.setdefault(folder, path)
+    return found
+
+
+def _upwards(path: str, top: str) -> Iterator[str]:
+    """The path and the folders above it, below `top`."""
+    while len(path) > len(top):
+        yield path
+        path = path.rpartition("/")[0]
 
 
 def _locked(root: Path) -> Iterator[str]:

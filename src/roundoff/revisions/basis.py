@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
@@ -12,6 +11,7 @@ import yaml
 
 from roundoff.results.verdict import CellVerdict, Requirements
 from roundoff.revisions.revision import Snapshot
+from roundoff.system.git import git
 
 Part = Literal["target", "test set", "reference", "chance margin"]
 LOCK = "dvc.lock"
@@ -100,6 +100,5 @@ def _text(file: Path) -> str:
 
 
 def _committed(project: Path, commit: str) -> str:
-    command = ["git", "-C", str(project), "show", f"{commit}:./{LOCK}"]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
+    done = git(project, "show", f"{commit}:./{LOCK}")
     return done.stdout if done.returncode == 0 else ""

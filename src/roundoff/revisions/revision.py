@@ -13,6 +13,7 @@ from roundoff.results.cell import CellMetrics
 from roundoff.results.metrics import holds_cells, metrics_from, verdict_from
 from roundoff.results.run import Metrics
 from roundoff.results.verdict import Verdict
+from roundoff.system.git import git
 
 WORKSPACE = "workspace"
 
@@ -123,9 +124,7 @@ def _parsed(revision: str, name: str, text: str) -> object:
 
 def _git(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     try:
-        done = subprocess.run(
-            ["git", "-C", str(project), *arguments], capture_output=True, encoding="utf-8", check=False
-        )
+        done = git(project, *arguments)
     except FileNotFoundError:
         raise DataError(
             "git is not installed", received="no `git` on PATH", expected="git", fix="install git"
