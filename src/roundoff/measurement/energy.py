@@ -13,6 +13,7 @@ from roundoff.errors import Unavailable
 from roundoff.results.cell import Energy
 from roundoff.results.message import Message, as_message, message
 from roundoff.results.run import Conditions
+from roundoff.system.nvml import NoNvml, nvml
 
 POWERCAP = Path("/sys/class/powercap")
 # GpuIdle and ApplicationsClocksSetting (NVML's bits 1 and 2) say how the GPU is used or set, not that it is held back.
@@ -182,11 +183,12 @@ def _is_package(domain: Path) -> bool:
 
 def _nvml(uuid: str) -> tuple[Any, Any]:
     try:
-        import pynvml
+        pynvml = nvml()
     except ImportError as error:
         raise Unavailable(message("no_nvml_package")) from error
+    except NoNvml as error:
+        raise Unavailable(message("no_nvml", device=uuid, words=str(error))) from error
     try:
-        pynvml.nvmlInit()
         return pynvml, pynvml.nvmlDeviceGetHandleByUUID(uuid)
     except pynvml.NVMLError as error:
         raise Unavailable(message("no_nvml", device=uuid, words=str(error))) from error

@@ -12,6 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from roundoff.system.nvml import NoNvml, nvml
+
 LIBRARIES = (
     "ai-edge-litert",
     "cuda-python",
@@ -87,11 +89,9 @@ def _memory_gb() -> int:
 
 
 def _gpu_parts() -> dict[str, Any]:
-    import pynvml
-
     try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
+        pynvml = nvml()
+    except NoNvml:
         return {"gpus": [], "driver": None, "cuda": None}
     try:
         handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]

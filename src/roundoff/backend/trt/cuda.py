@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from roundoff.errors import Unavailable
 from roundoff.results.message import Message, as_message, message
+from roundoff.system.nvml import NoNvml, nvml
 
 T = TypeVar("T", bound=np.generic)
 
@@ -96,13 +97,10 @@ def device_identity() -> dict[str, Any]:
 
 def driver_version() -> str:
     """The driver's own version by NVML; where there is no NVML, the newest CUDA that it supports ("CUDA 13.0")."""
-    import pynvml
-
     try:
-        pynvml.nvmlInit()
-        version = pynvml.nvmlSystemGetDriverVersion()
+        version = nvml().nvmlSystemGetDriverVersion()
         return version.decode() if isinstance(version, bytes) else str(version)
-    except pynvml.NVMLError:
+    except NoNvml:
         supported = int(call(runtime().cudaDriverGetVersion))
         return f"CUDA {supported // 1000}.{supported % 1000 // 10}"
 
