@@ -289,7 +289,6 @@ def test_a_batch_larger_than_the_test_set_repeats_images(fresh):
         ("batch_sizes", []),
         ("batch_sizes", [1, -32]),
         ("batch_sizes", [8, 8]),
-        ("accuracy_batch", 0),
         ("warmup_ms", -1.0),
         ("warmup_runs", 0),
         ("min_seconds", 0.0),

@@ -13,7 +13,7 @@ from roundoff.dataset.base import Images
 from roundoff.errors import ConfigError, GateError
 from roundoff.pipeline.limits import MOST_THREADS
 
-CHUNK = 256  # images per call of `infer`: enough to be fast, little memory at 224 × 224 pixels
+CHUNK = 256  # images per call of a runtime: enough to be fast, little memory at 224 × 224 pixels
 
 
 def check_threads(threads: int | None) -> None:

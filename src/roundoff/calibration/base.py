@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from roundoff.calibration.observing.histogram import Histogram
-from roundoff.errors import CalibrationError, ConfigError, DataError
-from roundoff.pipeline.limits import MOST_BATCH, MOST_IMAGES
+from roundoff.errors import CalibrationError, DataError
+from roundoff.pipeline.limits import MOST_BATCH, MOST_IMAGES, require
 from roundoff.system.files import read_json, write_json
 
 FORMAT_VERSION = 2
@@ -123,9 +123,12 @@ class Calibrator(ABC):
     def __post_init__(self) -> None:
         for key in ("images", "batch_size", "held_out"):
             most = MOST_BATCH if key == "batch_size" else MOST_IMAGES
-            require(1 <= getattr(self, key) <= most, key, getattr(self, key), f"a whole number from 1 up to {most}")
+            require(1 <= getattr(self, key) <= most, f"calibrate.{key}", getattr(self, key), f"from 1 up to {most}")
         require(
-            0 < self.max_clipped_percent <= 100, "max_clipped_percent", self.max_clipped_percent, "above 0, at most 100"
+            0 < self.max_clipped_percent <= 100,
+            "calibrate.max_clipped_percent",
+            self.max_clipped_percent,
+            "above 0, at most 100",
         )
 
     @abstractmethod
@@ -178,18 +181,8 @@ def _require_format(path: Path, version: object) -> None:
         )
 
 
-def require(holds: bool, key: str, received: object, expected: str) -> None:
-    """Raise ConfigError naming `calibrate.key` unless the condition holds."""
-    if not holds:
-        raise ConfigError(
-            f"calibrate.{key} is out of range",
-            received=received,
-            expected=expected,
-            fix=f"set calibrate.{key} in conf/calibrate/ or with -S calibrate.{key}=…",
-        )
-
-
 def require_candidates(candidates: int) -> None:
     """Raise ConfigError unless there are thresholds to choose from, and no more than can tell anything apart."""
     most = MOST_CANDIDATES
-    require(2 <= candidates <= most, "candidates", candidates, f"2 or more thresholds to choose from, at most {most}")
+    expected = f"2 or more thresholds to choose from, at most {most}"
+    require(2 <= candidates <= most, "calibrate.candidates", candidates, expected)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from roundoff.calibration.base import Calibrator, Ends, require, require_candidates
+from roundoff.calibration.base import Calibrator, Ends, require_candidates
 from roundoff.calibration.entropy import Entropy
 from roundoff.calibration.minmax import MinMax
 from roundoff.calibration.mse import MeanSquaredError, ends_error, squared_error
 from roundoff.calibration.observing.histogram import Histogram
 from roundoff.calibration.percentile import Percentile
+from roundoff.pipeline.limits import require
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Best(Calibrator):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(0 < self.percentile <= 100, "percentile", self.percentile, "above 0, at most 100")
+        require(0 < self.percentile <= 100, "calibrate.percentile", self.percentile, "above 0, at most 100")
         require_candidates(self.candidates)
 
     def threshold(self, seen: Histogram) -> float:

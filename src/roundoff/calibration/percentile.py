@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from roundoff.calibration.base import Calibrator, require
+from roundoff.calibration.base import Calibrator
 from roundoff.calibration.observing.histogram import Histogram
+from roundoff.pipeline.limits import require
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Percentile(Calibrator):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(0 < self.percentile <= 100, "percentile", self.percentile, "above 0, at most 100")
+        require(0 < self.percentile <= 100, "calibrate.percentile", self.percentile, "above 0, at most 100")
 
     def threshold(self, seen: Histogram) -> float:
         """The upper edge of the first bin that reaches the share: from one bin's width to the largest magnitude.

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from roundoff.dataset.base import Prepared
-from roundoff.errors import ConfigError
-from roundoff.pipeline.limits import MOST_IMAGES
+from roundoff.pipeline.limits import MOST_IMAGES, require
 
 NEWEST_OPSET = 99  # beyond any that there is
 
@@ -32,13 +31,7 @@ class Export:
             "tolerance": (0 < self.tolerance < 1, "a number between 0 and 1"),
         }
         for key, (holds, expected) in checks.items():
-            if not holds:
-                raise ConfigError(
-                    f"export.{key} is out of range",
-                    received=getattr(self, key),
-                    expected=expected,
-                    fix=f"set export.{key} accordingly",
-                )
+            require(holds, f"export.{key}", getattr(self, key), expected)
 
     def onnx_from_keras(self, source: Path, prepared: Prepared, output: Path) -> dict[str, Any]:
         """Write the graph of the .keras file `source` to `output`, atomically; the same file gives the same bytes.

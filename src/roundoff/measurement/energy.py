@@ -13,7 +13,7 @@ from roundoff.errors import Unavailable
 from roundoff.results.cell import Energy
 from roundoff.results.message import Message, as_message, message
 from roundoff.results.run import Conditions
-from roundoff.system.nvml import NoNvml, nvml
+from roundoff.system.nvml import NoNvmlError, nvml
 
 POWERCAP = Path("/sys/class/powercap")
 # GpuIdle and ApplicationsClocksSetting (NVML's bits 1 and 2) say how the GPU is used or set, not that it is held back.
@@ -186,7 +186,7 @@ def _nvml(uuid: str) -> tuple[Any, Any]:
         pynvml = nvml()
     except ImportError as error:
         raise Unavailable(message("no_nvml_package")) from error
-    except NoNvml as error:
+    except NoNvmlError as error:
         raise Unavailable(message("no_nvml", device=uuid, words=str(error))) from error
     try:
         return pynvml, pynvml.nvmlDeviceGetHandleByUUID(uuid)

@@ -29,7 +29,7 @@ from roundoff.results.run import Method, Metrics
 from roundoff.system import own
 from roundoff.system.files import whole_directory
 
-MOST = {"accuracy_batch": MOST_BATCH, "warmup_runs": 10**6, "rounds_per_load": MOST_LOADS, "input_buffers": 1024}
+MOST = {"warmup_runs": 10**6, "rounds_per_load": MOST_LOADS, "input_buffers": 1024}
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,6 @@ class Evaluation:
     """
 
     batch_sizes: list[int] = field(default_factory=lambda: [1, 32])
-    accuracy_batch: int = 256
     warmup_ms: float = 200.0
     warmup_runs: int = 10
     min_seconds: float = 3.0

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from roundoff.errors import ConfigError, DataError
+from roundoff.errors import DataError
 
 if TYPE_CHECKING:
     import keras
@@ -60,11 +60,3 @@ def classified(image: Any, features: Any, classes: int) -> keras.Model:
     pooled = keras.layers.GlobalAveragePooling2D(name="pool")(features)
     logits = keras.layers.Dense(classes, name=OUTPUT_NAME)(pooled)
     return keras.Model(image, logits, name="classifier")
-
-
-def require(holds: bool, key: str, received: object, expected: str) -> None:
-    """Refuse a model's setting with ConfigError unless it `holds`."""
-    if not holds:
-        raise ConfigError(
-            f"model.{key} is out of range", received=received, expected=expected, fix=f"set model.{key} accordingly"
-        )

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from roundoff.errors import ConfigError, DataError
-from roundoff.model.base import INPUT_NAME, Model, require
+from roundoff.model.base import INPUT_NAME, Model
+from roundoff.pipeline.limits import require
 
 if TYPE_CHECKING:
     import keras
@@ -32,9 +33,9 @@ class KerasFile(Model):
     offset: float = 0.0
 
     def __post_init__(self) -> None:
-        require(bool(self.path), "path", repr(self.path), "a .keras file")
-        require(0 < abs(self.scale) <= LARGEST, "scale", self.scale, f"a number other than 0, up to ±{LARGEST:g}")
-        require(abs(self.offset) <= LARGEST, "offset", self.offset, f"a number up to ±{LARGEST:g}")
+        require(bool(self.path), "model.path", repr(self.path), "a .keras file")
+        require(0 < abs(self.scale) <= LARGEST, "model.scale", self.scale, f"a number other than 0, up to ±{LARGEST:g}")
+        require(abs(self.offset) <= LARGEST, "model.offset", self.offset, f"a number up to ±{LARGEST:g}")
 
     def build(
         self, shape: tuple[int, int, int], classes: int, mean: Sequence[float], std: Sequence[float]

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from roundoff.model.base import Model, classified, normalised_input, require
+from roundoff.model.base import Model, classified, normalised_input
+from roundoff.pipeline.limits import require
 
 if TYPE_CHECKING:
     import keras
@@ -29,11 +30,11 @@ class MobileNetV2(Model):
     batch_norm_momentum: float = 0.9
 
     def __post_init__(self) -> None:
-        require(0 < self.width <= WIDEST, "width", self.width, f"a multiplier above 0, at most {WIDEST}")
+        require(0 < self.width <= WIDEST, "model.width", self.width, f"a multiplier above 0, at most {WIDEST}")
         fits = len(self.strides) == len(STAGES) + 1 and all(stride in (1, 2) for stride in self.strides)
-        require(fits, "strides", self.strides, f"{len(STAGES) + 1} numbers, each 1 or 2")
+        require(fits, "model.strides", self.strides, f"{len(STAGES) + 1} numbers, each 1 or 2")
         momentum = self.batch_norm_momentum
-        require(0 <= momentum < 1, "batch_norm_momentum", momentum, "a number in [0, 1)")
+        require(0 <= momentum < 1, "model.batch_norm_momentum", momentum, "a number in [0, 1)")
 
     def build(
         self, shape: tuple[int, int, int], classes: int, mean: Sequence[float], std: Sequence[float]

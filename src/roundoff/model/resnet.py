@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from roundoff.model.base import Model, classified, normalised_input, require
+from roundoff.model.base import Model, classified, normalised_input
+from roundoff.pipeline.limits import require
 
 if TYPE_CHECKING:
     import keras
@@ -28,11 +29,14 @@ class ResNet(Model):
 
     def __post_init__(self) -> None:
         require(
-            1 <= self.blocks <= MOST_BLOCKS, "blocks", self.blocks, f"at least 1 block per stage, at most {MOST_BLOCKS}"
+            1 <= self.blocks <= MOST_BLOCKS,
+            "model.blocks",
+            self.blocks,
+            f"at least 1 block per stage, at most {MOST_BLOCKS}",
         )
-        require(1 <= self.width <= MOST_WIDTH, "width", self.width, f"at least 1 channel, at most {MOST_WIDTH}")
+        require(1 <= self.width <= MOST_WIDTH, "model.width", self.width, f"at least 1 channel, at most {MOST_WIDTH}")
         momentum = self.batch_norm_momentum
-        require(0 <= momentum < 1, "batch_norm_momentum", momentum, "a number in [0, 1)")
+        require(0 <= momentum < 1, "model.batch_norm_momentum", momentum, "a number in [0, 1)")
 
     def build(
         self, shape: tuple[int, int, int], classes: int, mean: Sequence[float], std: Sequence[float]

@@ -17,6 +17,12 @@ MOST_SECONDS = 24 * 3600.0
 MOST_LOADS = 10_000  # of an engine, and rounds of one
 
 
+def require(holds: bool, key: str, received: object, expected: str) -> None:
+    """Raise ConfigError, which names the setting `key`, unless the condition holds."""
+    if not holds:
+        raise ConfigError(f"{key} is out of range", received=received, expected=expected, fix=f"correct {key}")
+
+
 def check_seed(key: str, seed: int) -> None:
     """Raise ConfigError naming `key` unless `seed` is one that every generator takes."""
     if not 0 <= seed <= MOST_SEED:

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from roundoff.system.nvml import NoNvml, nvml
+from roundoff.system.nvml import NoNvmlError, nvml
 
 LIBRARIES = (
     "ai-edge-litert",
@@ -91,7 +91,7 @@ def _memory_gb() -> int:
 def _gpu_parts() -> dict[str, Any]:
     try:
         pynvml = nvml()
-    except NoNvml:
+    except NoNvmlError:
         return {"gpus": [], "driver": None, "cuda": None}
     try:
         handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]

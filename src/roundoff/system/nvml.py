@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 
-class NoNvml(OSError):
+class NoNvmlError(OSError):
     """The library does not start, mostly for want of a driver; in its own words."""
 
 
 def nvml() -> Any:
-    """The module pynvml, its library started; raises NoNvml, or ImportError where the package is not installed."""
+    """The module pynvml, its library started; raises NoNvmlError, or ImportError where the package is not installed."""
     import pynvml
 
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as error:
-        raise NoNvml(str(error)) from error
+        raise NoNvmlError(str(error)) from error
     return pynvml

@@ -16,7 +16,7 @@ import numpy as np
 from roundoff.dataset.base import Prepared, Split
 from roundoff.errors import ConfigError, GateError
 from roundoff.model.base import Model
-from roundoff.pipeline.limits import MOST_BATCH, MOST_PIXELS, MOST_SEED
+from roundoff.pipeline.limits import MOST_BATCH, MOST_PIXELS, MOST_SEED, require
 from roundoff.system.files import whole_file
 from roundoff.system.progress import Bar, progress_bar
 from roundoff.training.batches import TrainingBatches, ValidationBatches, holdout, py_dataset
@@ -64,13 +64,7 @@ class Training:
             "seed": (0 <= self.seed <= MOST_SEED, "an integer in [0, 2^32)"),
         }
         for key, (holds, expected) in checks.items():
-            if not holds:
-                raise ConfigError(
-                    f"train.{key} is out of range",
-                    received=getattr(self, key),
-                    expected=expected,
-                    fix=f"set train.{key} accordingly",
-                )
+            require(holds, f"train.{key}", getattr(self, key), expected)
 
     def fit(self, model: Model, prepared: Prepared, output: Path, curves: Path) -> dict[str, Any]:
         """Train `model` on the prepared training split; write the .keras file and the curves (CSV), both atomically.

@@ -38,6 +38,15 @@ def test_a_section_that_is_missing_is_named(default, tmp_path, section):
     refused(cfg, tmp_path, words)
 
 
+def test_a_setting_that_is_gone_is_refused_with_what_to_do(spoilt, tmp_path):
+    cfg = spoilt(**{"evaluate.accuracy_batch": 256})
+    refused(
+        cfg,
+        tmp_path,
+        r"evaluate\.accuracy_batch is gone(.|\n)*backends cut the test set(.|\n)*remove evaluate\.accuracy_batch",
+    )
+
+
 def test_an_unknown_section_is_refused(spoilt, tmp_path):
     refused(spoilt(verdicts={}), tmp_path, "unknown key verdicts(.|\n)*did you mean verdict")
     refused(spoilt(hydra={"callbacks": {}}), tmp_path, "unknown key hydra")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from roundoff.errors import Unavailable
 from roundoff.results.message import Message, as_message, message
-from roundoff.system.nvml import NoNvml, nvml
+from roundoff.system.nvml import NoNvmlError, nvml
 
 T = TypeVar("T", bound=np.generic)
 
@@ -100,7 +100,7 @@ def driver_version() -> str:
     try:
         version = nvml().nvmlSystemGetDriverVersion()
         return version.decode() if isinstance(version, bytes) else str(version)
-    except NoNvml:
+    except NoNvmlError:
         supported = int(call(runtime().cudaDriverGetVersion))
         return f"CUDA {supported // 1000}.{supported % 1000 // 10}"
 

@@ -1,4 +1,4 @@
-"""Keys of the configuration that had other names: the old one is refused with the new one."""
+"""Keys of the configuration that had other names, or are gone: the old one is refused with what to do."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ RENAMED = {
     "evaluate.rotate": "evaluate.input_buffers",
     "evaluate.control": "evaluate.aa_control",
 }
+GONE = {"evaluate.accuracy_batch": "backends cut the test set into parts that they can hold"}
 
 
 def refuse_renamed(key: str, received: object) -> None:
-    """Raise ConfigError where `key` is the old name of another; `received` is what was written."""
+    """Raise ConfigError where `key` is the old name of another, or gone; `received` is what was written."""
     if key in RENAMED:
         raise ConfigError(
             f"{key} has a new name", received=received, expected=RENAMED[key], fix=f"write {RENAMED[key]} instead"
         )
+    if key in GONE:
+        raise ConfigError(f"{key} is gone", received=received, expected=GONE[key], fix=f"remove {key}")
