@@ -7,9 +7,6 @@ from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
 T = TypeVar("T")
 
 
@@ -19,19 +16,31 @@ class Bar(Protocol):
     def advance(self, steps: float = 1, note: str = "") -> None: ...
 
 
+class Silent:
+    """A bar that nobody sees."""
+
+    def advance(self, steps: float = 1, note: str = "") -> None:
+        pass
+
+
 @contextmanager
 def progress_bar(description: str, total: float | None) -> Iterator[Bar]:
     """A bar over `total` steps (None: unknown); `advance(steps, note)` moves it."""
+    if not sys.stderr.isatty():
+        yield Silent()
+        return
+    from rich import progress as rich
+    from rich.console import Console
+
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        rich.TextColumn("{task.description}"),
+        rich.BarColumn(),
+        rich.MofNCompleteColumn(),
+        rich.TimeElapsedColumn(),
+        rich.TimeRemainingColumn(),
+        rich.TextColumn("{task.fields[note]}"),
     )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as progress:
+    with rich.Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(description, total=total, note="")
 
         class _Bar:
