@@ -2,9 +2,6 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from roundoff.errors import GateError
 from roundoff.measurement.accuracy import (
@@ -12,7 +9,6 @@ from roundoff.measurement.accuracy import (
     chance_level,
     predictions,
     refuse_chance_level,
-    relative_error,
 )
 from roundoff.measurement.effective_precision import label
 
@@ -46,16 +42,6 @@ def test_logits_that_are_not_finite_are_wrong_and_disagree():
     assert (found.nonfinite, found.correct) == (2, 4)
     assert found.agreement == pytest.approx(4 / 6)
     assert list(predictions(broken)) == [-1, -1, 2, 0, 1, 2]
-
-
-@given(hnp.arrays(np.float32, (5, 3), elements=st.floats(-100, 100, width=32)), st.floats(1e-4, 0.5))
-def test_the_relative_error_of_a_scaled_copy_is_the_scale(logits, share):
-    found = relative_error((logits.astype(np.float64) * (1 + share)).astype(np.float64), logits)
-    assert found is None if not logits.any() else found == pytest.approx(share, rel=1e-6)
-
-
-def test_a_relative_error_without_finite_rows_is_none():
-    assert relative_error(np.full((2, 3), np.nan, np.float32), logits_for([0, 1])) is None
 
 
 def test_chance_is_the_largest_class_where_classes_are_uneven():

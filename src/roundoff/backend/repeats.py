@@ -5,18 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from roundoff.backend.base import Binding, Logits
+from roundoff.graph.difference import relative_error
 
 REPEATS = 10
 
 
 def spread_of(runs: list[Logits]) -> float:
     """The largest relative difference of runs on one input from the first of them; infinite where one is not finite."""
-    first = runs[0].astype(np.float64)
     if not all(np.isfinite(run).all() for run in runs):
         return 0.0 if all(np.array_equal(run, runs[0], equal_nan=True) for run in runs) else float("inf")
-    apart = max(float(np.linalg.norm(run - first)) for run in runs)
-    scale = float(np.linalg.norm(first))
-    return apart / scale if scale > 0 else float("inf") if apart > 0 else 0.0
+    return max(relative_error(run, runs[0]) for run in runs)
 
 
 def looked_again(bound: Binding, allowed: float) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from roundoff.dataset.base import Images
 from roundoff.export.layers import walked
-from roundoff.export.parity import relative_error
+from roundoff.graph.difference import relative_error
 from roundoff.model.base import INPUT_NAME
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from roundoff.dataset.base import Images
 from roundoff.errors import GateError
+from roundoff.graph.difference import relative_error
 from roundoff.model.base import INPUT_NAME, OUTPUT_NAME
 from roundoff.system.progress import track
 
@@ -75,13 +76,6 @@ def batched(images: Images) -> list[Images]:
     """The images uint8 [n, H, W, C] in batches of up to 64, fewer where they are large."""
     size = max(1, min(BATCH_IMAGES, BATCH_PIXELS // (images.shape[1] * images.shape[2])))
     return [images[start : start + size] for start in range(0, len(images), size)]
-
-
-def relative_error(received: Logits, expected: Logits) -> float:
-    """‖received − expected‖ ÷ ‖expected‖, Euclidean over all logits, in float64; infinite where only that is 0."""
-    difference = float(np.linalg.norm(received.astype(np.float64) - expected))
-    scale = float(np.linalg.norm(expected.astype(np.float64)))
-    return difference / scale if scale > 0 else (0.0 if difference == 0 else float("inf"))
 
 
 def argmax_differences(received: Logits, expected: Logits, tolerance: float) -> tuple[int, int]:

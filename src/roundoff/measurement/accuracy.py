@@ -60,14 +60,6 @@ def _compared(alone: Accuracy, predicted: NDArray[np.int64], reference: NDArray[
     )
 
 
-def relative_error(logits: Logits, reference: Logits) -> float | None:
-    """Root mean square of the difference over the reference's, on rows where both are finite; None where none is."""
-    rows = np.isfinite(logits).all(axis=1) & np.isfinite(reference).all(axis=1)
-    exact = reference[rows].astype(np.float64)
-    scale = float(np.linalg.norm(exact))
-    return float(np.linalg.norm(logits[rows] - exact)) / scale if scale > 0 else None
-
-
 def chance_level(labels: Labels, classes: int) -> float:
     """Accuracy of the best constant answer: 1 ÷ classes, or the largest class's share if that is more."""
     return max(1 / classes, float(np.bincount(labels, minlength=classes).max()) / len(labels))

@@ -9,7 +9,8 @@ import numpy as np
 from roundoff.backend.base import Binding
 from roundoff.backend.repeats import REPEATS, looked_again, spread_of
 from roundoff.errors import GateError, UnsteadyError, noted
-from roundoff.measurement.accuracy import Logits, relative_error
+from roundoff.graph.difference import relative_error
+from roundoff.measurement.accuracy import Logits
 from roundoff.results.message import message
 
 SAME_OUTPUT = 1e-5
@@ -92,8 +93,8 @@ def _whole(mode: str, outputs: list[Logits], expected: Logits) -> Logits:
 
 
 def _compared(mode: str, bound: Binding, found: Logits, expected: Logits, most: float) -> float:
-    error = relative_error(found, expected) or 0.0
-    if error > most:
+    error = relative_error(found, expected)
+    if not error <= most:  # which not a number is not, either
         raise GateError(
             message("other_outputs", mode=mode),
             received=f"relative error {error:.3g}{_alone_against(bound, expected, most)}",
@@ -107,7 +108,7 @@ def _alone_against(bound: Binding, expected: Logits, most: float) -> str:
     """What a run with nothing beside it shows of the first input; empty where the timed modes are that already."""
     if bound.alone_words is None:
         return ""
-    error = relative_error(bound.alone(1)[0], expected[: bound.batch_size]) or 0.0
+    error = relative_error(bound.alone(1)[0], expected[: bound.batch_size])
     alike = "like the accuracy run" if error <= most else "otherwise than the accuracy run, too"
     return f"; {bound.alone_words} the engine answers {alike} (relative error {error:.3g})"
 

@@ -13,7 +13,7 @@ from roundoff.cells.cell import PREFERRED_REFERENCE, REFERENCE_PRECISION, Cell
 from roundoff.cells.store import GRAPH
 from roundoff.dataset.base import Images
 from roundoff.errors import GateError
-from roundoff.measurement.accuracy import relative_error
+from roundoff.graph.difference import relative_error
 from roundoff.measurement.answered import Answered, Missing
 from roundoff.measurement.effective_precision import label, strict_fp32
 from roundoff.results.message import message
@@ -58,7 +58,8 @@ def _error(logits: Logits, exact: Logits) -> float | None:
             expected=exact.shape[1],
             fix="the engine was built from another graph; build it again",
         )
-    return relative_error(logits[: len(exact)], exact)
+    error = relative_error(logits[: len(exact)], exact)
+    return error if np.isfinite(error) else None
 
 
 def no_reference(cells: Sequence[Cell], missing: Missing) -> GateError:

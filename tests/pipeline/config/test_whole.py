@@ -43,7 +43,7 @@ def test_a_setting_that_is_gone_is_refused_with_what_to_do(spoilt, tmp_path):
     refused(
         cfg,
         tmp_path,
-        r"evaluate\.accuracy_batch is gone(.|\n)*backends cut the test set(.|\n)*remove evaluate\.accuracy_batch",
+        r"evaluate\.accuracy_batch is gone(.|\n)*backends cut the test set(.|\n)*remove evaluate",
     )
 
 
