@@ -1,11 +1,11 @@
 # Two commands: `make repro` runs the pipeline, `make test` the checks; both set up .venv/ first.
 # `make test-all` adds the slow tests (`@pytest.mark.slow`), which `pytest` alone runs too. Both run tests in JOBS
-# processes; what shares a file, or the finished pipeline, stays in one.
+# processes; the tests of one file stay in one.
 PYTHON ?= $(firstword $(foreach p,python3.12 python3.11 python3.13 python3,$(if $(shell $(p) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo ok),$(p))))
 VENV := .venv
 READY := $(VENV)/ready
 JOBS ?= 2
-PYTEST := pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder
+PYTEST := pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .PHONY: help repro test test-all coverage params lock lint contract results

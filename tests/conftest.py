@@ -34,8 +34,5 @@ def folders_of_their_own(tmp_path_factory):
 
 
 def pytest_collection_modifyitems(items):
-    """With `-n 2`, a file's tests go to one process, for what they share; the longest group, the pipeline's, first."""
-    for item in items:
-        group = "pipeline" if "finished" in item.fixturenames else item.path.name + str(item.path.parent)
-        item.add_marker(pytest.mark.xdist_group(group))
+    """The tests of the finished pipeline come first: of two processes, one has them while the other has the rest."""
     items.sort(key=lambda item: "finished" not in item.fixturenames)

@@ -1,7 +1,10 @@
 """The stages after export, by benchmarks/gpu/results.sh, where TensorFlow and DVC cannot be imported."""
 
 import json
+import os
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,15 +15,15 @@ QUICK = "evaluate.min_loads=6 evaluate.min_seconds=0.05 evaluate.budget_seconds=
 
 
 @pytest.fixture
-def results(finished, tmp_path):
-    """Run the script on the finished project's model: the completed process."""
+def results(tmp_path):
+    """Run the script on a model and prepared images, by default on none: the completed process."""
     for name in ("tensorflow", "keras", "dvc"):
         (tmp_path / "blocked").mkdir(exist_ok=True)
         (tmp_path / "blocked" / f"{name}.py").write_text(f"raise ImportError('{name} was imported')")
-    env = finished.env | {"PYTHONPATH": str(tmp_path / "blocked"), "MORE": "", "OVERRIDES": QUICK}
-    prepared, model = finished.folder / "data/prepared", finished.folder / "models/onnx/model.onnx"
+    found_first = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = os.environ | {"PATH": found_first, "PYTHONPATH": str(tmp_path / "blocked"), "MORE": "", "OVERRIDES": QUICK}
 
-    def run(steps):
+    def run(steps, prepared=tmp_path, model=tmp_path / "model.onnx"):
         command = [SCRIPT, prepared, tmp_path / "out", steps, model]
         return subprocess.run(command, env=env, capture_output=True, text=True)
 
@@ -29,7 +32,8 @@ def results(finished, tmp_path):
 
 @pytest.mark.slow  # builds, evaluates and reports once more
 def test_a_model_becomes_a_report_in_both_languages(results, finished, tmp_path):
-    run, out = results("build evaluate"), tmp_path / "out"
+    made, out = finished.folder, tmp_path / "out"
+    run = results("build evaluate", made / "data/prepared", made / "models/onnx/model.onnx")
     logs = "\n".join(path.read_text() for path in (out / "log").iterdir())
     assert run.returncode == 0, run.stdout + run.stderr + logs
     assert [line.split(": ")[0] for line in run.stdout.splitlines()] == ["build-model", "evaluate-model"]
