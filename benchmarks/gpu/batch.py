@@ -10,7 +10,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from benchmarks.gpu.figures import Load, figures
 from roundoff.backend.trt.cuda import CudaError, DeviceMemory, Owner
 from roundoff.backend.trt.library import OUT_OF_MEMORY, import_tensorrt, make_log
 from roundoff.errors import GateError, Unavailable
-from roundoff.measurement.energy import energy_per_image, meter_for, no_energy
+from roundoff.measurement.energy import energy_per_image, meter_for
 from roundoff.measurement.heap_layout import block_sizes
 from roundoff.measurement.output_check import check_outputs
 
@@ -103,11 +103,11 @@ class Batches:
 
     def _energy(self, runner: Any, bound: Any) -> Row:
         if bound.batch_size != max(self.options.batches):
-            return no_energy("measured at the largest batch size only")
+            return {"mj_per_image": None, "reason": "measured at the largest batch size only"}
         try:
-            return energy_per_image(bound, meter_for(runner.device), ENERGY_S)
+            return asdict(energy_per_image(bound, meter_for(runner.device), ENERGY_S))
         except Unavailable as missing:
-            return no_energy(str(missing))
+            return {"mj_per_image": None, "reason": str(missing)}
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from roundoff.measurement.energy import Monitor
 from roundoff.measurement.evaluate import Evaluation
 from roundoff.measurement.heap_layout import scatter
 from roundoff.measurement.timing import Fresh, Interleaved
+from roundoff.results.message import message
 from roundoff.system.device_lock import device_lock
 from roundoff.system.progress import progress_bar
 
@@ -65,7 +66,7 @@ def real(runs: int) -> dict[str, Any]:
         for name, share in (("aa", 0.0), ("slow_3", 0.03)):
             loops = []
             for seed in range(runs):
-                fresh, monitor = _fresh_networks(share, seed), Monitor("none")
+                fresh, monitor = _fresh_networks(share, seed), Monitor(message("clocks_on_gpus_only"))
                 loops.append(Interleaved(NAMES, fresh, REFERENCES, schedule, monitor, seed, time.perf_counter))
                 loops[-1].run()
                 bar.advance()
@@ -117,4 +118,4 @@ def _network() -> Binding:
     options.intra_op_num_threads = 1
     session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     images = random.integers(0, 256, (2, 4, 32, 32, 3), dtype=np.uint8)
-    return OnnxRuntimeRunner(session, {}).bind(list(images))
+    return OnnxRuntimeRunner(session, threads=1).bind(list(images))

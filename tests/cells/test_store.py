@@ -5,7 +5,7 @@ import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import onnx
@@ -203,7 +203,8 @@ def test_size_is_that_of_the_artifact_alone(inputs, directory):
 
 
 def test_lists_of_a_configuration_are_recorded(inputs, directory):
-    build(inputs, directory, Copying(sizes=OmegaConf.create([1, 2])))
+    sizes: Any = OmegaConf.create([1, 2])
+    build(inputs, directory, Copying(sizes=sizes))
     assert read_cell(directory).backend.config["sizes"] == [1, 2]
 
 

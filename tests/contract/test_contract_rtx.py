@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import onnx
 import pytest
@@ -20,6 +19,7 @@ from roundoff.precision.fp32 import Fp32
 from roundoff.precision.int8 import Int8
 from roundoff.precision.int8_fp16 import Int8Fp16
 from roundoff.precision.tf32 import Tf32
+from roundoff.results.build import BuildInfo
 from tests.support.calls import (
     AHEAD_OF_TIME,
     AHEAD_OF_TIME_MEMBERS,
@@ -59,7 +59,7 @@ before_1_7 = pytest.mark.skipif(VERSION >= (1, 7), reason="this TensorRT-RTX bui
 only_1_4 = pytest.mark.skipif(VERSION != (1, 4), reason="what TensorRT 10's API is like, which 1.4 has")
 
 
-def build(directory: Path, precision) -> dict[str, Any]:
+def build(directory: Path, precision) -> BuildInfo:
     graph, model = directory / "graph.onnx", residual_network()
     backend = Tensorrt()
     table = table_of(model) if precision.needs_calibration else None
@@ -85,12 +85,13 @@ def build(directory: Path, precision) -> dict[str, Any]:
     ids=lambda value: type(value).__name__,
 )
 def test_each_precision_multiplies_in_its_type(tmp_path, precision, types):
-    facts = build(tmp_path, precision)
-    assert facts["layer_types"] == types
-    assert sum(facts["compute_share"].values()) == pytest.approx(1.0)
+    info = build(tmp_path, precision)
+    assert info.compute_share is not None
+    assert info.layer_types == types
+    assert sum(info.compute_share.values()) == pytest.approx(1.0)
     eight_bits = types.get("int8") or types.get("float8_e4m3fn")
     if eight_bits:
-        assert facts["compute_share"][next(iter(types))] > 0.99
+        assert info.compute_share[next(iter(types))] > 0.99
 
 
 @before_1_7

@@ -1,12 +1,14 @@
 """Energy and conditions: RAPL's files, NVML's calls, and the reason where there is neither."""
 
 import types
+from typing import Any
 
 import pytest
 
 from roundoff.errors import Unavailable
 from roundoff.measurement import energy
 from roundoff.measurement.energy import GpuMeter, GpuMonitor, energy_per_image, meter_for, monitor_for
+from tests.support.present import present
 
 
 class NotOfferedError(Exception):
@@ -84,7 +86,7 @@ def test_only_a_change_of_what_throttles_disturbs():
     idle, power_cap, setting = 0x1, 0x4, 0x2
     monitor = GpuMonitor(Nvml([idle, 0, setting, power_cap, power_cap | idle, 0]), None)
     assert [monitor.disturbed() for _ in range(6)] == [False, False, False, True, False, True]
-    found = monitor.conditions()
+    found = present(monitor.conditions())
     assert found.throttle_reasons == ["power_cap"]
     assert found.sm_clock_mhz == (1980, 1980)
     assert found.temperature_c == (60, 60)
@@ -100,7 +102,7 @@ def test_throttle_reasons_that_cannot_be_read_are_not_called_none(monkeypatch):
     monkeypatch.setattr(Nvml, "nvmlDeviceGetCurrentClocksThrottleReasons", lost)
     monitor = GpuMonitor(nvml, None)
     assert [monitor.disturbed() for _ in range(3)] == [False] * 3
-    assert monitor.conditions().throttle_reasons is None
+    assert present(monitor.conditions()).throttle_reasons is None
     for sensor in ("nvmlDeviceGetClockInfo", "nvmlDeviceGetTemperature"):
         monkeypatch.setattr(Nvml, sensor, lost)
     blind = GpuMonitor(nvml, None)
@@ -112,7 +114,7 @@ def test_a_reading_that_was_lost_is_no_change():
     def masks():
         yield from (0x4, None, 0x4)
 
-    nvml = Nvml([])
+    nvml: Any = Nvml([])
     found = masks()
 
     def reasons(handle):
@@ -124,7 +126,7 @@ def test_a_reading_that_was_lost_is_no_change():
     nvml.nvmlDeviceGetCurrentClocksThrottleReasons = reasons
     monitor = GpuMonitor(nvml, None)
     assert [monitor.disturbed() for _ in range(3)] == [False] * 3
-    assert monitor.conditions().throttle_reasons == ["power_cap"]
+    assert present(monitor.conditions()).throttle_reasons == ["power_cap"]
 
 
 def test_energy_is_the_counters_difference_over_a_long_enough_region():
@@ -135,12 +137,13 @@ def test_energy_is_the_counters_difference_over_a_long_enough_region():
         now[0] += runs * 0.001
         return runs * 0.001
 
-    bound = types.SimpleNamespace(stream=stream, batch_size=8)
+    bound: Any = types.SimpleNamespace(stream=stream, batch_size=8)
     found = energy_per_image(bound, GpuMeter(Nvml([]), None), 2.0, clock=lambda: now[0])
+    assert found.measured_s is not None
     assert found.measured_s >= 2
     assert found.mj_per_image == pytest.approx(5000 / (8 * streamed[-1]))
     assert found.power_w == pytest.approx(5 / found.measured_s)
-    assert found.source.code == "counter_nvml"
+    assert present(found.source).code == "counter_nvml"
 
 
 def test_a_missing_package_is_named(monkeypatch):

@@ -4,6 +4,7 @@ import json
 import shutil
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -31,6 +32,7 @@ from tests.support.cells import (
     prepare,
     run,
 )
+from tests.support.present import present
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +141,7 @@ def test_a_cell_is_called_not_configured_only_where_the_build_says_so(fresh, con
     for sidecar in fresh.glob("engines/fp32/*/cell.json"):
         write_json(sidecar, read_json(sidecar) | {"configured": configured})
     *_, later = find_cells(fresh / "engines", ["fp32"], {**BACKENDS, "later": OnnxRuntime(threads=1)})
-    assert (later.name, later.built.reason.code) == ("fp32/later", reason)
+    assert (later.name, present(later.built.reason).code) == ("fp32/later", reason)
 
 
 def test_without_an_engine_the_metrics_of_before_stay(fresh):
@@ -184,7 +186,7 @@ class Coarse(OnnxRuntime):
     """Answers with ten bits of mantissa, as a GPU's TF32 does."""
 
     def load(self, directory):
-        runner = super().load(directory)
+        runner: Any = super().load(directory)
         infer = runner.infer
         runner.infer = lambda images: infer(images).astype(np.float16).astype(np.float32)
         return runner
@@ -272,7 +274,12 @@ def test_a_batch_size_that_does_not_fit_is_a_row_and_the_others_stand(fresh, mon
 
 def test_each_timed_load_of_an_engine_has_its_memory_moved(fresh, monkeypatch):
     sizes = []
-    monkeypatch.setattr(bench, "scatter", lambda random: sizes.append(random.integers(10**9)) or [])
+
+    def scatter(random):
+        sizes.append(random.integers(10**9))
+        return []
+
+    monkeypatch.setattr(bench, "scatter", scatter)
     run(fresh)
     assert len(sizes) >= 2 * QUICK.min_loads
     assert len(set(sizes)) == len(sizes)
@@ -320,7 +327,7 @@ class Rebuilt(OnnxRuntime):
     """Each build's file differs, as TensorRT's do; `load` remembers which was taken."""
 
     repeats: int = 2
-    loaded: list = field(default_factory=list)
+    loaded: list[Any] = field(default_factory=list)
 
     def build(self, source, directory):
         facts = super().build(source, directory)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -10,15 +11,18 @@ import pytest
 from roundoff.errors import ConfigError, GateError, RoundoffError, UnsteadyError
 from roundoff.measurement import bench
 from roundoff.measurement import evaluate as evaluation
+from roundoff.measurement.output_check import check_outputs
 from roundoff.precision.fp32 import Fp32
 from roundoff.results.checked import as_json
 from roundoff.results.message import message
 from roundoff.results.metrics import metrics_from, read_metrics
 from roundoff.results.shortfall import say_last, shortfall
 from roundoff.system.files import read_json, write_json
-from roundoff.verdict.decide import Target, decide
+from roundoff.verdict.decide import decide
+from roundoff.verdict.requirements import Target
 from tests.support.cells import BACKENDS, QUICK, HalfWeights, build, network, prepare, run
 from tests.support.faults import FAULTS, WHOLE, Broken
+from tests.support.present import present
 
 SOUND = "onnxruntime"
 PLAN = replace(QUICK, aa_control=False)
@@ -126,7 +130,7 @@ def test_the_spread_of_ten_runs_is_in_every_row(measure):
 
 
 def test_what_differs_in_the_control_alone_has_failed_in_its_twin_too(project, answers, monkeypatch):
-    check, seen = bench.check_outputs, []
+    check, seen = check_outputs, []
 
     def second_time(cell, bound, *more):
         seen.append(bound.batch_size)
@@ -269,7 +273,7 @@ def test_the_last_line_says_what_failed_and_how_to_try_again(measure, capsys):
 
 def test_metrics_from_before_there_were_failures_read_as_they_did():
     old = {"status": "measured", "batch_1": {"reason": None, "runs": 9}, "batch_8": {"reason": "no room", "runs": 0}}
-    head = {"platform": {}, "reference": None, "method": {}}
+    head: dict[str, Any] = {"platform": {}, "reference": None, "method": {}}
     cell = metrics_from({"fp32": {**head, "x": old}}).cells["fp32/x"]
     assert [cell.batches[n].status for n in (1, 8)] == ["measured", "unavailable"]
     assert not cell.failed_batches
@@ -278,4 +282,4 @@ def test_metrics_from_before_there_were_failures_read_as_they_did():
 def test_words_that_no_file_can_hold_are_written_all_the_same():
     found = shortfall(message("doing_build"), RuntimeError("\udcff\x00"))
     assert json.dumps(as_json(found)).encode()
-    assert found.detail.encode()
+    assert present(found.detail).encode()

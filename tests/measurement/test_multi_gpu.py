@@ -3,6 +3,7 @@
 import io
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -66,11 +67,12 @@ def test_a_gpu_that_loads_no_engine_is_an_error_that_says_why(monkeypatch):
     monkeypatch.setattr(measured, "open_cell", full)
     monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BytesIO()))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    nothing: Any = None
     cells = [
-        Answered(Cell(name, "gpu", None, Path(), CellMetrics(status="measured")), "GPU-7", None, None)
+        Answered(Cell(name, "gpu", nothing, Path(), CellMetrics(status="measured")), "GPU-7", nothing, None)
         for name in ("fp32", "fp16")
     ]
     with pytest.raises(GateError) as error:
-        measure_share(Share("7", cells, None, None, {}))
-    assert "GPU 7" in error.value.what
-    assert error.value.received.count("no memory left for the engine") == 2
+        measure_share(Share("7", cells, nothing, nothing, {}))
+    assert "GPU 7" in str(error.value.what)
+    assert str(error.value.received).count("no memory left for the engine") == 2

@@ -11,7 +11,7 @@ from PIL import Image
 from roundoff.errors import ConfigError, DataError
 from roundoff.report.plots.dvc_csv import SPEED_COLUMNS, csv_files
 from roundoff.report.plots.model import confusion_figure, flips_figure
-from roundoff.report.render.document import Details, Gallery, Page, Paragraph
+from roundoff.report.render.document import Details, Gallery, Page, Paragraph, Table
 from roundoff.report.report import Report
 from roundoff.report.sections.changes import changes_section, confusion
 from roundoff.report.sections.tables import precision_section
@@ -20,6 +20,7 @@ from roundoff.results.cell import Batch, CellMetrics
 from roundoff.results.checked import as_json
 from roundoff.results.message import Words, verbatim
 from roundoff.revisions.read import read_evidence
+from tests.support.present import text_of
 
 ABSENT = as_json(CellMetrics(status="unavailable", reason=verbatim("not built")))
 ORDER = (
@@ -119,7 +120,7 @@ def test_missing_reference_is_not_called_missing_int8(run, language):
     run.rewrite_all(lambda content: content.update(reference=None))
     page, words = Page(), Words(language)
     changes_section(page, read_evidence(run.sources, None), words, examples=9)
-    found = page.blocks[1].text
+    found = text_of(page.blocks[1])
     assert found in {words("changed_no_reference", cell=f"int8/{name}") for name in ("onnxruntime", "litert")}
 
 
@@ -127,7 +128,7 @@ def test_missing_answers_are_said(run):
     (run.sources.predictions / "fp32/onnxruntime.npy").unlink()
     page = Page()
     changes_section(page, run.evidence(), Words("en"), examples=9)
-    assert page.blocks[1].text == Words("en")("changed_no_answers", cell="fp32/onnxruntime")
+    assert text_of(page.blocks[1]) == Words("en")("changed_no_answers", cell="fp32/onnxruntime")
 
 
 def test_batch_that_does_not_fit_says_so(run):
@@ -182,7 +183,7 @@ def test_equal_answers_are_said(run):
         shutil.copy(wide, run.sources.predictions / f"int8/{name}.npy")
     page = Page()
     changes_section(page, run.evidence(), Words("en"), examples=9)
-    assert "give the same answer on all 360 test images" in page.blocks[1].text
+    assert "give the same answer on all 360 test images" in text_of(page.blocks[1])
 
 
 def test_speed_csv_has_a_row_per_cell_and_batch(run):
@@ -211,6 +212,7 @@ def test_tensors_that_stay_wide_are_not_drawn_among_the_worst(run):
     assert "narrow" in drawn
     assert "1 worst of 1" in drawn
     table = next(block for block in page.blocks if isinstance(block, Details)).blocks[0]
+    assert isinstance(table, Table)
     assert [line[2].text for line in table.rows] == ["no", "yes"]
 
 

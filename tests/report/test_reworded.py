@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import pytest
 
-from roundoff.report.render.document import Field
+from roundoff.report.render.document import Field, Heading
 from roundoff.report.report import Report
 from roundoff.report.sections.method import RULES
 from roundoff.report.words.decision import Decision
@@ -72,4 +72,4 @@ def test_other_sentences_decide_nothing_else(busy, monkeypatch):
 def sentences(run):
     """The headings and paragraphs of the report."""
     page = Report().page(run.evidence())
-    return [block.text for block in page.blocks if type(block).__name__ == "Heading"]
+    return [block.text for block in page.blocks if isinstance(block, Heading)]

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,7 @@ from roundoff.results.metrics import (
 from roundoff.results.run import AaControl, Conditions, Device, Method, Metrics
 from roundoff.results.verdict import CellVerdict, Criterion, Recommendation, Requirements, SpeedVerdict, Verdict
 from tests.support.places import ROOT
+from tests.support.present import present
 
 NOISY = message("noisy", cv=0.1)
 MEASURED = CellMetrics(
@@ -159,7 +161,7 @@ def test_files_without_a_format_are_understood():
     old = json.loads((OLD / "fp16.json").read_text())["tensorrt_rtx"]
     cell = metrics.cells["fp16/tensorrt_rtx"]
     assert "format" not in json.loads((OLD / "fp16.json").read_text())
-    assert cell.accuracy.relative_accuracy == old["accuracy"]["kept"]
+    assert present(cell.accuracy).relative_accuracy == old["accuracy"]["kept"]
     assert cell.batches[32].device_p50_ms == old["batch_32"]["device_p50_ms"]
     assert cell.batches[32].cv == old["batch_32"]["variation"]
     assert cell.batches[32].binding_info.cuda_graph is old["batch_32"]["facts"]["cuda_graph"]
@@ -170,7 +172,7 @@ def test_files_without_a_format_are_understood():
 @pytest.mark.parametrize("text", ["noisy: single runs vary by 45.0%", "host-bound: enqueueing takes 1 ms", "new words"])
 def test_a_warning_of_before_has_its_code_by_its_first_words(text):
     figures = {"status": "measured", "variation": 0.45, "device_p50_ms": 1.0, "facts": {"enqueue_ms": 1.0}, "runs": 1}
-    head = {"platform": {}, "reference": None, "method": {}}
+    head: dict[str, Any] = {"platform": {}, "reference": None, "method": {}}
     cell = {"status": "measured", "batch_1": figures | {"warnings": [text]}}
     (warning,) = metrics_from({"fp32": {**head, "x": cell}}).cells["fp32/x"].batches[1].warnings
     expected = {"n": ("noisy", {"cv": 0.45}), "h": ("host_bound", {"enqueue_ms": 1.0, "device_ms": 1.0})}

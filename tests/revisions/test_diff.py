@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -23,6 +24,7 @@ from roundoff.revisions.diff import (
     interval_of_change,
 )
 from roundoff.revisions.revision import Snapshot
+from tests.support.present import present
 
 TOP1, SPEEDUP, LATENCY = ACCURACY_FIGURES[0], BATCH_FIGURES[3], BATCH_FIGURES[0]
 UNKNOWN = (Basis(), Basis())
@@ -171,10 +173,14 @@ def test_the_batch_size_of_a_budget_is_asked():
     assert asked(replace(budget, latency_percentile="p50")) != asked(budget)
 
 
+def known(kind: str, value: Any) -> Basis:
+    return replace(Basis(), **{kind: value})
+
+
 @pytest.mark.parametrize("kind", ["test_set", "prepared"])
 def test_other_test_images_are_not_compared(kind):
     worse = (("accuracy.top1", 0.92), ("accuracy.top1_low", 0.91), ("accuracy.top1_high", 0.93), ("size_mb", 0.2))
-    bases = (Basis(**{kind: "one"}), Basis(**{kind: "two"}))
+    bases = (known(kind, "one"), known(kind, "two"))
     expected = {"top1": "not comparable", "verdict": "not comparable", "size_mb": "worse"}
     assert judged(*worse, verdict="fail", bases=bases) == expected
 
@@ -182,9 +188,9 @@ def test_other_test_images_are_not_compared(kind):
 @pytest.mark.parametrize(("kind", "agreement"), [("reference", "not comparable"), ("chance_margin", "noise unknown")])
 def test_another_reference_or_margin_is_another_verdict(kind, agreement):
     less = (("accuracy.agreement", 0.9),)
-    found = judged(*less, verdict="fail", bases=(Basis(**{kind: 1}), Basis(**{kind: 2})))
+    found = judged(*less, verdict="fail", bases=(known(kind, 1), known(kind, 2)))
     assert found == {"verdict": "not comparable", "agreement": agreement}
-    assert judged(*less, verdict="fail", bases=(Basis(**{kind: 1}), Basis(**{kind: 1})))["verdict"] == "worse"
+    assert judged(*less, verdict="fail", bases=(known(kind, 1), known(kind, 1)))["verdict"] == "worse"
 
 
 def test_the_hash_of_the_test_images_counts_before_that_of_all_data():
@@ -255,14 +261,14 @@ def test_differing_parts_of_fingerprints():
 
 def share(correct, samples):
     found = wilson(correct, samples)
-    ends = {"top1": found.value, "top1_low": found.low, "top1_high": found.high}
-    return Accuracy(samples=samples, correct=correct, nonfinite=0, **ends)
+    top1, low, high = found.value, found.low, found.high
+    return Accuracy(samples=samples, correct=correct, nonfinite=0, top1=top1, top1_low=low, top1_high=high)
 
 
 @settings(deadline=None)
 @given(st.integers(1, 499), st.integers(1, 499))
 def test_interval_of_shares_is_newcombes(before, after):
-    low, high = interval_of_change(TOP1, share(before, 500), share(after, 500), 0.12)
+    low, high = present(interval_of_change(TOP1, share(before, 500), share(after, 500), 0.12))
     expected = confint_proportions_2indep(after, 500, before, 500, method="newcomb")
     assert (low, high) == pytest.approx(expected, abs=1e-9)
 
@@ -273,9 +279,10 @@ def test_interval_of_ratios_holds_the_change_and_turns_round(a, b, spread_a, spr
         Batch(status="measured", speedup=value, speedup_low=value / spread, speedup_high=value * spread)
         for value, spread in ((a, spread_a), (b, spread_b))
     ]
-    low, high = interval_of_change(SPEEDUP, *sides, 0.12)
+    first, second = sides
+    low, high = present(interval_of_change(SPEEDUP, first, second, 0.12))
     assert low < b / a - 1 < high
-    back_low, back_high = interval_of_change(SPEEDUP, *reversed(sides), 0.12)
+    back_low, back_high = present(interval_of_change(SPEEDUP, second, first, 0.12))
     assert math.isclose((1 + low) * (1 + back_high), 1, rel_tol=1e-9)
     assert math.isclose((1 + high) * (1 + back_low), 1, rel_tol=1e-9)
 
@@ -283,7 +290,7 @@ def test_interval_of_ratios_holds_the_change_and_turns_round(a, b, spread_a, spr
 @given(st.floats(0.01, 100), st.floats(0, 0.5))
 def test_drift_within_its_bound_is_noise(before, drift):
     a, b = (Batch(status="measured", device_p50_ms=before * ratio) for ratio in (1, 1 + 0.99 * drift))
-    low, high = interval_of_change(LATENCY, a, b, drift)
+    low, high = present(interval_of_change(LATENCY, a, b, drift))
     assert low <= 0 <= high
 
 

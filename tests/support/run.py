@@ -229,8 +229,15 @@ def _builds(metrics: Path) -> None:
 
 
 def _method() -> Method:
-    ratio = {"speedup": 1.001, "speedup_low": 0.998, "speedup_high": 1.003}
-    same = Speedup(**ratio, **{f"end_to_end_{key}": value for key, value in ratio.items()})
+    low, middle, high = 0.998, 1.001, 1.003
+    same = Speedup(
+        speedup=middle,
+        speedup_low=low,
+        speedup_high=high,
+        end_to_end_speedup=middle,
+        end_to_end_speedup_low=low,
+        end_to_end_speedup_high=high,
+    )
     cpu = Device(
         cells=[f"{name}/{backend}" for name in SPEED if name != "tf32" for backend in BACKENDS],
         loads=6,

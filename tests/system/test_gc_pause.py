@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,7 +72,7 @@ def test_it_is_paused_while_an_engine_is_built(tmp_path, monkeypatch):
 
 def test_it_is_paused_while_an_engine_is_loaded(tmp_path, monkeypatch):
     seen: list[bool] = []
-    (tmp_path / trt.FACTS).write_text('{"made_for": {}}')
+    (tmp_path / trt.INFO).write_text('{"made_for": {}}')
     (tmp_path / Tensorrt.artifact).write_bytes(b"plan")
     monkeypatch.setattr(trt, "TensorrtRunner", looking(seen))
     monkeypatch.setattr(trt, "refuse_foreign", lambda *_: seen.append(gc.isenabled()))
@@ -85,7 +86,7 @@ def test_it_is_paused_while_an_engine_is_loaded(tmp_path, monkeypatch):
 def test_it_is_paused_while_an_engine_is_bound(monkeypatch):
     seen: list[bool] = []
     monkeypatch.setattr(trt_runner, "TensorrtBinding", looking(seen))
-    runner = SimpleNamespace(
+    runner: Any = SimpleNamespace(
         _engine=None, _streams=3, _cuda_graphs=True, _bounds=[], _refuse_closed=list, _refuse_other_shape=id
     )
     with pytest.raises(RuntimeError, match="enough seen"):

@@ -68,7 +68,8 @@ def test_there_is_always_a_front(cells):
 
 def test_where_each_beats_the_next_in_a_circle_none_is_left_out():
     def one(name, latency, lost):
-        return Ranked(name, latency[0], *latency, noise=0.0, size_mb=1.0, top1=0.9, lost_low=lost[0], lost_high=lost[1])
+        low, high = latency
+        return Ranked(name, low, low, high, noise=0.0, size_mb=1.0, top1=0.9, lost_low=lost[0], lost_high=lost[1])
 
     circle = [
         one("d", (1.00, 1.01), (0.05, 0.06)),

@@ -9,6 +9,7 @@ from roundoff.results.verdict import Recommendation
 from roundoff.verdict.decide import decide
 from roundoff.verdict.requirements import Target
 from tests.support.measured import batch, cell, metrics, timed, untimed
+from tests.support.present import present
 
 
 def recommended(target=None, **cells):
@@ -52,7 +53,7 @@ def test_a_cell_that_another_clearly_beats_is_not_tied_with_the_quickest():
 def test_an_undecided_cell_that_would_be_faster_is_named_with_the_images_that_would_decide():
     made = metrics(fp32__ort=cell(ms=4.0), int8__ort=cell(120, 40, ms=1.0), fp16__ort=cell(120, 40, ms=5.0))
     found = decide(made, Target())
-    needed = found.cells["int8/ort"].samples_needed
+    needed = present(found.cells["int8/ort"].samples_needed)
     assert needed > 10_000
     assert found.recommendations["fastest"] == Recommendation(cell="fp32/ort", undecided={"int8/ort": needed})
 

@@ -23,6 +23,7 @@ from roundoff.precision.tf32 import Tf32
 from roundoff.results.build import BuildInfo
 from roundoff.results.cell import BindingInfo
 from roundoff.results.message import Words
+from tests.support.present import present
 
 CLASSES, SIZE = 5, 8
 
@@ -161,7 +162,7 @@ def test_settings_that_the_converter_does_not_know_are_said_to_have_no_effect(bu
     assert str(words) == said
     japanese = Words("ja")
     assert "変換ツール自身が求めたもの" in japanese.sentences(built["int8"][1].notes)
-    assert "この精度の first_layer、exclude_types は効かない" in japanese.sentence(words)
+    assert "この精度の first_layer、exclude_types は効かない" in japanese.sentence(present(words))
 
 
 def test_smaller_types_make_smaller_files(built):

@@ -6,6 +6,7 @@ import json
 import sys
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -25,7 +26,7 @@ from roundoff.backend.trt.inspect import (
     refuse_false_claim,
     summarize,
 )
-from roundoff.backend.trt.library import import_tensorrt
+from roundoff.backend.trt.library import import_tensorrt, make_build_log
 from roundoff.backend.trt.progress import PhaseProgress, make_monitor
 from roundoff.errors import BuildError, ConfigError, GateError, Unavailable
 from roundoff.precision.base import Grid
@@ -37,6 +38,7 @@ from roundoff.precision.tf32 import Tf32
 from roundoff.results.build import LayerTypes
 from roundoff.results.checked import as_json
 from roundoff.system.files import read_json
+from tests.support.present import present
 
 trt = pytest.importorskip("tensorrt_rtx")
 CALIBRATION = np.zeros((1, 8, 8, 3), np.uint8)
@@ -409,11 +411,11 @@ def test_inspection_shares_layers_and_compute_by_type():
         all_layer_types={"float32": 1, "uint8": 1, "int8": 1, "float16": 1},
         compute_share={"int8": 0.75, "float16": 0.25},
     )
-    assert str(note(told.layer_types)) == "convolutions and matrix products: 1 in int8, 1 in float16"
+    assert str(note(present(told.layer_types))) == "convolutions and matrix products: 1 in int8, 1 in float16"
 
 
 def test_shares_are_averaged_over_profiles_and_what_no_layer_names_is_unknown():
-    def layer(profile: str, kind: str) -> dict:
+    def layer(profile: str, kind: str) -> dict[str, Any]:
         name = f"conv{profile}"
         return {"Name": name, "LayerType": "gemm", "Inputs": [{"Datatype": kind}], "Metadata": "[ONNX Layer: conv]"}
 
@@ -512,9 +514,9 @@ def test_what_makes_an_engine_portable_reaches_the_builder():
 
 
 def test_a_timing_cache_that_is_refused_is_replaced_by_an_empty_one_and_gives_no_reason(tmp_path):
-    log = trt_build.make_build_log(trt, tmp_path / "build.log")
+    log = make_build_log(trt, tmp_path / "build.log")
     log.log(trt.ILogger.Severity.ERROR, "the cache is of another GPU: not supported")
-    told: list[tuple] = []
+    told: list[tuple[Any, ...]] = []
     answers = iter([False, True])
 
     class Config:

@@ -7,7 +7,8 @@ import json
 import os
 import sys
 from dataclasses import replace
-from types import SimpleNamespace
+from types import FrameType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -463,7 +464,7 @@ def test_an_engine_that_does_not_deserialize_is_unavailable_in_tensorrts_words(l
     assert not gpu.live
 
 
-def layer(kind: str) -> dict:
+def layer(kind: str) -> dict[str, Any]:
     return {"Name": "conv", "LayerType": "Convolution", "Inputs": [{"Name": "x", "Format/Datatype": kind}]}
 
 
@@ -626,7 +627,7 @@ def unsteady(gpu, monkeypatch, alone):
 
 
 def any_frame(name):
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code.co_name != name:
         frame = frame.f_back
     return frame is not None

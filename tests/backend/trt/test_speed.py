@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ def measure(monkeypatch, tmp_path):
         cells = []
         for name in precisions:
             (tmp_path / name).mkdir(exist_ok=True)
-            loader = Loader(gpu, tmp_path / f"{name}-kernels")
+            loader: Any = Loader(gpu, tmp_path / f"{name}-kernels")
             cell = Cell(name, "gpu", loader, tmp_path / name, CellMetrics(status="measured"))
             cells.append(Answered(cell, "GPU-0", logits_of(IMAGES), None, relative_error=0.0))
         rows = measure_device("GPU-0", cells, PLAN, IMAGES).cells

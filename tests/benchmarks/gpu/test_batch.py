@@ -14,6 +14,7 @@ from benchmarks.gpu.batch import BLOCKS, scattered
 from benchmarks.gpu.figures import Load, figures
 from roundoff.backend.trt.library import make_log
 from roundoff.backend.trt.runner import TensorrtRunner
+from roundoff.results.build import BuildInfo
 from tests.support.fake_gpu import FakeTensorrt, logits_of
 from tests.support.gpu_network import IMAGES
 
@@ -29,7 +30,7 @@ def batch(gpu, monkeypatch, tmp_path):
     options = Namespace(rounds=3, loads=2, round_ms=2.0, module="tensorrt_rtx", batches=[8])
 
     def load() -> TensorrtRunner:
-        return TensorrtRunner(trt, b"plan", make_log(trt), {}, tmp_path / "kernels", 2, True)
+        return TensorrtRunner(trt, b"plan", make_log(trt), BuildInfo(), tmp_path / "kernels", 2, True)
 
     def run(spoil=lambda trt: None, logits=None) -> dict[str, Any]:
         expected = logits_of(IMAGES) if logits is None else logits

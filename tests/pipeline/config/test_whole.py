@@ -10,6 +10,7 @@ from roundoff.errors import ConfigError
 from roundoff.pipeline.config import check, precision_to_build
 from roundoff.pipeline.config.kinds import KINDS, kind_at
 from roundoff.pipeline.config.renamed import RENAMED
+from tests.support.configuration import plain
 from tests.support.places import ROOT
 
 HEAVY = ("onnx", "scipy", "keras", "tensorflow", "onnxruntime", "pandas", "matplotlib")
@@ -74,7 +75,7 @@ def test_a_value_is_refused_before_a_missing_section(tmp_path):
 )
 @pytest.mark.parametrize("section", ["precisions", "backends"])
 def test_a_name_that_can_be_no_folder_is_refused(default, tmp_path, section, name):
-    cfg = OmegaConf.to_container(OmegaConf.create(default))
+    cfg = plain(OmegaConf.create(default))
     cfg[section][name] = dict(next(iter(cfg[section].values())))
     if name is None:  # which OmegaConf knows no key of
         return

@@ -15,6 +15,7 @@ from roundoff.report.plots.style import colour_of
 from roundoff.report.render.document import Figure, Page
 from roundoff.report.sections.verdicts import verdict_section
 from roundoff.results.message import Words
+from tests.support.present import present
 
 EN = Words("en")
 
@@ -41,7 +42,7 @@ def test_a_box_too_narrow_to_have_an_inside_is_seen(run):
     for number, path in enumerate(cells):
         np.savez(path, **(dict(np.load(path)) | {"device_ms": steady * (40 + number + 70 * (path == cells[-1]))}))
     evidence = run.evidence()
-    drawing = latency_figure(evidence, 1)
+    drawing = present(latency_figure(evidence, 1))
     pixels = (255 * matplotlib.image.imread(io.BytesIO(drawing.png))[..., :3]).round().astype(int)
     names = tuple(dict.fromkeys(cell.precision for cell in evidence.measured))
     for name in names:

@@ -10,6 +10,7 @@ import pytest
 from roundoff.report.render.document import Page, Table
 from roundoff.report.sections.head_to_head import head_to_head_table, paired_ratio
 from roundoff.results.message import Words
+from tests.support.present import present
 
 EN, JA = Words("en"), Words("ja")
 
@@ -24,7 +25,8 @@ def set_rounds(run, cell: str, loads: list[int], ms: list[float]) -> None:
 def table(run, words: Words) -> Table | None:
     page = Page()
     head_to_head_table(page, run.evidence(), words)
-    return page.blocks[0] if page.blocks else None
+    blocks = [block for block in page.blocks if isinstance(block, Table)]
+    return blocks[0] if blocks else None
 
 
 def ratio(run, cell: str, other: str):
@@ -65,7 +67,7 @@ def test_cells_of_another_device_are_not_compared(run):
             device["cells"] = [cell for cell in device["cells"] if cell != "fp32/litert"]
 
     run.rewrite_all(moved)
-    rows = {cells[0].text: cells[-1].text for cells in table(run, EN).rows}
+    rows = {cells[0].text: cells[-1].text for cells in present(table(run, EN)).rows}
     assert [text for text in rows.values() if text == EN("head_to_head_elsewhere")] == ["timed on another device"]
 
 

@@ -10,6 +10,7 @@ from roundoff.report.sections.verdicts import verdict_section
 from roundoff.report.words.decision import Decision
 from roundoff.results.message import Words, message
 from roundoff.results.verdict import CellVerdict, Criterion
+from tests.support.present import text_of
 
 EN, JA = Words("en"), Words("ja")
 WAITING = "int8/litert"
@@ -150,13 +151,13 @@ def test_lead_gives_the_interval_of_the_latency(run):
     answer_section(page, run.evidence(), EN)
     timing = run.evidence().cell("fp32/onnxruntime").batches[1]
     low, high = timing.end_to_end_p50_low_ms, timing.end_to_end_p50_high_ms
-    assert f"ms ({low:.3f}–{high:.3f}) end to end" in page.blocks[2].text
+    assert f"ms ({low:.3f}–{high:.3f}) end to end" in text_of(page.blocks[2])
 
 
 def test_undecided_cells_are_named_where_none_passes(run):
     page = Page()
     answer_section(page, run.evidence(memory_mb=100), EN)
-    assert page.blocks[1].text.startswith("The data allow no recommendation")
-    assert page.blocks[2].text.startswith("Undecided: ")
-    assert "int8/litert" in page.blocks[2].text
-    assert "would decide" not in page.blocks[2].text  # of the memory, no number of images tells more
+    assert text_of(page.blocks[1]).startswith("The data allow no recommendation")
+    assert text_of(page.blocks[2]).startswith("Undecided: ")
+    assert "int8/litert" in text_of(page.blocks[2])
+    assert "would decide" not in text_of(page.blocks[2])  # of the memory, no number of images tells more

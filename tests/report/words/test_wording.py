@@ -12,6 +12,7 @@ from roundoff.report.sections.verdicts import warnings
 from roundoff.results.checked import as_json
 from roundoff.results.message import Words, message, verbatim
 from roundoff.revisions.read import read_evidence
+from tests.support.present import present, text_of
 
 EN = Words("en")
 NOT_BUILT = as_json(verbatim("not built"))
@@ -20,9 +21,9 @@ NOT_BUILT = as_json(verbatim("not built"))
 def texts(run, **target):
     page = Document()
     answer_section(page, run.evidence(**target), EN)
-    found = []
+    found: list[str] = []
     for block in page.blocks:
-        found += block.items if isinstance(block, Bullets) else [block.text]
+        found += block.items if isinstance(block, Bullets) else [text_of(block)]
     return found
 
 
@@ -96,7 +97,7 @@ def test_faster_cell_with_a_loss_is_named(run):
 def test_degradation_is_judged_by_the_interval(run, low, high, said):
     set_accuracy(run, "int8", "litert", drop_low=low, drop_high=high)
     evidence = run.evidence() if low is not None else read_evidence(run.sources, None)
-    found = drop_words(evidence.cell("int8/litert"), evidence, EN)
+    found = drop_words(present(evidence.cell("int8/litert")), evidence, EN)
     assert said in found
     assert ("no degradation" in found) == (said == "no degradation")
 
@@ -134,7 +135,7 @@ def test_missing_fp32_is_said(run):
 def test_missing_verdict_recommends_nothing(run):
     page = Document()
     answer_section(page, read_evidence(run.sources, None), EN)
-    assert page.blocks[1].text == EN("verdict_missing")
+    assert text_of(page.blocks[1]) == EN("verdict_missing")
 
 
 @pytest.mark.parametrize(
