@@ -20,6 +20,8 @@ from roundoff.graph.grid import fake_quantize, grid_for
 from roundoff.graph.queries import model_hash, observed_tensors
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8, IntegerCodec
+from roundoff.results.checked import checked
+from roundoff.results.message import Message, Words
 from tests.support.calibration import network
 
 GRIDS = {True: Grid(), False: Grid("uint8", symmetric=False)}
@@ -119,7 +121,8 @@ def test_a_fallback_is_told_in_the_table_and_by_one_warning():
     assert ranges["sound"].fallback is None
     findings = check_fallbacks(ranges)
     assert [(finding.guard, finding.level) for finding in findings] == [("fallback", "warning")]
-    text = findings[0].message
+    text = str(findings[0].message)
+    assert "2 more" in Words("ja").sentence(findings[0].message)
     assert "7 of 8 tensors" in text
     assert f"tensor 0 {100 * fallback.error:.3g} % against {100 * fallback.best_error:.3g} %" in text
     assert "; 2 more; set calibrate=mse" in text
@@ -196,7 +199,8 @@ def test_a_fallback_is_logged_once(model_path, prepared, caplog, monkeypatch):
     told = [record.getMessage() for record in caplog.records if "fallback" in record.getMessage()]
     assert len(told) == 1
     assert told[0].startswith("warning: fallback: entropy errs too much on ")
-    assert told[0].removeprefix("warning: ") in outcome.metrics["warnings"]
+    warnings = [str(checked(Message, warning, "calibrate.json")) for warning in outcome.metrics["warnings"]]
+    assert told[0].removeprefix("warning: ") in warnings
     assert any(seen.fallback for seen in outcome.table.ranges.values())
 
 

@@ -22,6 +22,7 @@ from roundoff.calibration.minmax import MinMax
 from roundoff.calibration.mse import MeanSquaredError
 from roundoff.calibration.observing import observe
 from roundoff.calibration.observing.calibrate import calibrate
+from roundoff.calibration.observing.guards import FEWEST_IMAGES
 from roundoff.calibration.observing.noise import LOSSLESS_DB, measure_noise, sqnr_db
 from roundoff.calibration.observing.observe import SAMPLES, chunks, histograms, stride_for
 from roundoff.calibration.percentile import Percentile
@@ -29,6 +30,8 @@ from roundoff.errors import CalibrationError
 from roundoff.graph.grid import fake_quantize
 from roundoff.graph.queries import model_hash, observed_tensors, with_outputs
 from roundoff.precision.int8 import Int8
+from roundoff.results.checked import as_json
+from roundoff.results.message import message
 from tests.support.calibration import network
 from tests.support.places import ROOT
 
@@ -182,7 +185,8 @@ def test_a_held_out_image_that_overflows_names_the_tensor(model_path, prepared):
 def test_metrics_are_json_with_the_warnings(model_path, prepared):
     metrics = calibrate(Entropy(images=20), model_path, prepared).metrics
     assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
-    assert any("20 calibration images" in warning for warning in metrics["warnings"])
+    few = message("guard_found", guard="count", text=message("few_images", images=20, fewest=FEWEST_IMAGES))
+    assert as_json(few) in metrics["warnings"]
     assert metrics["worst_sqnr_db"] == metrics["noise"][0]["sqnr_db"]
     assert all(row["quantized"] for row in metrics["noise"])
 

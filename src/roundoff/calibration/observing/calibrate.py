@@ -36,6 +36,8 @@ from roundoff.calibration.observing.observe import histograms, in_batches
 from roundoff.dataset.base import Images, Prepared
 from roundoff.errors import CalibrationError
 from roundoff.graph.queries import model_hash, observed_tensors, preprocessing
+from roundoff.results.checked import as_json
+from roundoff.results.message import message
 from roundoff.system.machine import library_versions
 
 log = logging.getLogger(__name__)
@@ -79,7 +81,7 @@ def calibrate(
     noise = measure_noise(model, ranges, in_batches(images, held_out, size), *in_8_bits)
     provenance = _provenance(calibrator, model, images, indices, held_out, prepared)
     rows = [asdict(one) for one in noise]
-    warnings = [f"{finding.guard}: {finding.message}" for finding in findings]
+    warnings = [message("guard_found", guard=finding.guard, text=finding.message) for finding in findings]
     for warning in warnings:
         log.warning("warning: %s", warning)
     metrics = {
@@ -90,7 +92,7 @@ def calibrate(
         "worst_sqnr_db": min((one.sqnr_db for one in noise if one.quantized), default=None),
         "clipped_percent_max": max((100 * _most_clipped(seen) for seen in ranges.values()), default=None),
         "max_clipped_percent": calibrator.max_clipped_percent,
-        "warnings": warnings,
+        "warnings": as_json(warnings),
         "noise": rows,
     }
     return Calibration(CalibrationTable(ranges, provenance), metrics, rows)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from roundoff.calibration.base import Fallback, TensorRange
 from roundoff.calibration.observing.guards import Finding
+from roundoff.results.message import message
 
 MOST_NAMED = 5
 """Tensors that one warning names."""
@@ -20,12 +21,15 @@ def check_fallbacks(ranges: Mapping[str, TensorRange]) -> list[Finding]:
     told = [f"{name} {_percent(found[name].error)} against {_percent(found[name].best_error)}" for name in worst]
     more = [f"{len(told) - MOST_NAMED} more"] if len(told) > MOST_NAMED else []
     method, best = found[worst[0]].method, found[worst[0]].best
-    message = (
-        f"{method} errs too much on {len(found)} of {len(ranges)} tensors, which took {best}'s range (squared errors "
-        f"as shares of the tensor's power, {method} against {best}): {'; '.join([*told[:MOST_NAMED], *more])}; "
-        f"set calibrate={best} to choose all ranges so"
+    said = message(
+        "tensors_fell_back",
+        method=method,
+        best=best,
+        count=len(found),
+        tensors=len(ranges),
+        worst="; ".join([*told[:MOST_NAMED], *more]),
     )
-    return [Finding("fallback", "warning", message)]
+    return [Finding("fallback", "warning", said)]
 
 
 def _fallback(seen: TensorRange) -> Fallback | None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from roundoff.calibration.base import TensorRange
 from roundoff.dataset.base import Images, Labels
 from roundoff.errors import CalibrationError
+from roundoff.results.message import Message, message, verbatim
 
 Channels = NDArray[np.float64]
 
@@ -40,11 +41,11 @@ SMALLEST_TINT = 1.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One guard's result: an error or a warning, in words with numbers."""
+    """One guard's result: an error or a warning, with numbers."""
 
     guard: str
     level: Literal["error", "warning"]
-    message: str
+    message: Message
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def check_pixels(images: Iterable[NDArray[np.generic]], expected: Mapping[str, A
     test_mean = np.asarray(expected["channel_mean"], np.float64)
     test_deviation = np.asarray(expected["channel_std"], np.float64)
     if len(pixels.mean) != len(test_mean):
-        return [Finding("channels", "error", f"{len(pixels.mean)} channels, the test split has {len(test_mean)}")]
+        return [_error("channels", f"{len(pixels.mean)} channels, the test split has {len(test_mean)}")]
     return (
         _type(pixels)
         or _scale(pixels, test_mean, test_deviation)
@@ -115,17 +116,13 @@ def check_coverage(labels: Labels, classes: int, images: int) -> list[Finding]:
     """Few images and missing classes are warnings; a single class of several is an error."""
     found = []
     if images < FEWEST_IMAGES:
-        found.append(
-            Finding(
-                "count", "warning", f"{images} calibration images; ranges rest on single images below {FEWEST_IMAGES}"
-            )
-        )
+        found.append(Finding("count", "warning", message("few_images", images=images, fewest=FEWEST_IMAGES)))
     present = len(np.unique(labels))
     if present == 1 < classes:
-        message = f"all {images} calibration images are of class {int(labels[0])}; the model knows {classes} classes"
-        found.append(Finding("classes", "error", message))
+        told = f"all {images} calibration images are of class {int(labels[0])}; the model knows {classes} classes"
+        found.append(_error("classes", told))
     elif present < classes:
-        found.append(Finding("classes", "warning", f"{present} of {classes} classes are among the calibration images"))
+        found.append(Finding("classes", "warning", message("classes_missing", present=present, classes=classes)))
     return found
 
 
@@ -136,7 +133,7 @@ def check_duplicates(images: Iterable[Images], test: Iterable[Images]) -> list[F
     if not any(are_known):
         return []
     told = f"{sum(are_known)} of {len(are_known)} calibration images are in the test split"
-    return [Finding("test images", "error", f"{told} (first: number {are_known.index(True)})")]
+    return [_error("test images", f"{told} (first: number {are_known.index(True)})")]
 
 
 def check_ranges(ranges: Mapping[str, TensorRange], max_clipped_percent: float) -> list[Finding]:
@@ -145,13 +142,15 @@ def check_ranges(ranges: Mapping[str, TensorRange], max_clipped_percent: float) 
     for name, seen in ranges.items():
         chosen = max(map(seen.choice, (True, False)), key=lambda choice: choice.clipped_fraction)
         percent = 100 * chosen.clipped_fraction
-        if seen.seen_low == seen.seen_high == 0:
-            found.append(Finding("dead", "warning", f"{name} is 0 on every calibration image"))
-        elif seen.seen_low == seen.seen_high:
-            found.append(Finding("constant", "warning", f"{name} is {seen.seen_low:g} on every calibration image"))
+        if seen.seen_low == seen.seen_high:
+            guard = "dead" if seen.seen_low == 0 else "constant"
+            found.append(Finding(guard, "warning", message("tensor_constant", tensor=name, value=float(seen.seen_low))))
         elif percent > max_clipped_percent:
-            message = f"{name}: [{chosen.low:.4g}, {chosen.high:.4g}] clips {percent:.2f} % of its nonzero values"
-            found.append(Finding("clipping", "warning", f"{message}, more than {max_clipped_percent:g} %"))
+            ends = {"low": float(chosen.low), "high": float(chosen.high)}
+            told = message(
+                "tensor_clipped", tensor=name, percent=float(percent), most=float(max_clipped_percent), **ends
+            )
+            found.append(Finding("clipping", "warning", told))
     return found
 
 
@@ -167,11 +166,16 @@ def enforce(findings: list[Finding]) -> None:
         )
 
 
+def _error(guard: str, text: str) -> Finding:
+    """An error stops the stage, so its words stand in no file."""
+    return Finding(guard, "error", verbatim(text))
+
+
 def _type(pixels: Pixels) -> list[Finding]:
     if pixels.dtype == "uint8":
         return []
     range_seen = f"{pixels.dtype} from {pixels.low:g} to {pixels.high:g}{_guess(pixels.low, pixels.high)}"
-    return [Finding("scale", "error", f"pixels are {range_seen}; the model takes uint8 from 0 to 255")]
+    return [_error("scale", f"pixels are {range_seen}; the model takes uint8 from 0 to 255")]
 
 
 def _guess(low: float, high: float) -> str:
@@ -189,11 +193,11 @@ def _scale(pixels: Pixels, test_mean: Channels, test_deviation: Channels) -> lis
     smallest = SMALLEST_DEVIATION_RATIO if len(pixels.grey) >= FEWEST_IMAGES else OF_FEW
     if smallest <= ratio <= 1 / smallest:
         return []
-    message = (
+    told = (
         f"pixels deviate by {_listed(pixels.deviation)} around {_listed(pixels.mean)} per channel, "
         f"the test split's by {_listed(test_deviation)} around {_listed(test_mean)}: another scale"
     )
-    return [Finding("scale", "error", message)]
+    return [_error("scale", told)]
 
 
 def _grey(pixels: Pixels, test: Images) -> list[Finding]:
@@ -205,22 +209,22 @@ def _grey(pixels: Pixels, test: Images) -> list[Finding]:
     by_chance = 0.5 * 0.8 * float((pixels.grey.std(0, ddof=1) / np.sqrt(count)).sum()) if count > 1 else 1.0
     if moved <= LARGEST_MOVED_SHARE + MOVED_ERRORS * by_chance:
         return []
-    message = (
+    told = (
         f"pixels lie to {100 * moved:.0f} % in other sixteenths of the grey scale than the test split's "
         f"({100 * by_chance:.0f} % would by chance), in {pixels.levels} levels from {pixels.low:g} to {pixels.high:g} "
         f"(the test split's: {reference.levels} from {reference.low:g} to {reference.high:g}): another scale"
     )
-    return [Finding("scale", "error", message)]
+    return [_error("scale", told)]
 
 
 def _means(pixels: Pixels, test_mean: Channels, test_deviation: Channels) -> list[Finding]:
     mean = pixels.mean
     allowed = np.maximum(SCALE_ERRORS * pixels.error, SCALE_MEAN * test_deviation)
-    told = f"channel means {_listed(mean)}, the test split's {_listed(test_mean)}"
+    told = {"means": _listed(mean), "expected": _listed(test_mean)}
     if _reversed(pixels, test_mean, test_deviation) and (np.abs(mean[::-1] - test_mean) <= allowed[::-1]).all():
-        return [Finding("channel order", "warning", f"{told}: they agree when reversed, as if BGR were fed for RGB")]
+        return [Finding("channel order", "warning", message("channels_reversed", **told))]
     if (np.abs(mean - test_mean) > allowed).any():
-        return [Finding("channel means", "warning", told)]
+        return [Finding("channel means", "warning", message("channels_shifted", **told))]
     return []
 
 
