@@ -88,9 +88,11 @@ def test_a_message_holds_messages(language):
     assert words.sentences(inner).endswith(words("group_separator") + "other words")
 
 
-def test_a_code_of_a_newer_catalogue_is_said_with_its_values():
-    said = message("not_yet_known", share=0.5, why=verbatim("so"))
-    assert Words("ja").sentence(said) == str(said) == "not_yet_known: share 0.5, why so"
+@pytest.mark.parametrize("code", ["not_yet_known", "answer_ship", "tensor_constant"])
+def test_a_sentence_of_another_version_is_said_with_its_code_and_values(code):
+    """A code without a sentence, a sentence that asks for other values, and one for a value of another type."""
+    said = message(code, tensor=verbatim("so"), value="none")
+    assert Words("ja").sentence(said) == str(said) == f"{code}: tensor so, value none"
 
 
 def test_equal_messages_are_one_key():

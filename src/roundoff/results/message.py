@@ -80,12 +80,14 @@ class Words:
         return self.catalogue[key].format(**{name: self._value(value) for name, value in values.items()})
 
     def sentence(self, said: Message) -> str:
-        """The message in this language; one of a newer catalogue by its code and values."""
+        """The message in this language; one of another version's catalogue by its code and values."""
         if said.code == VERBATIM:
             return str(said.values.get("text", ""))
-        if said.code not in self.catalogue:
-            return f"{said.code}: {', '.join(f'{name} {self._value(value)}' for name, value in said.values.items())}"
-        return self(said.code, **said.values)
+        try:
+            return self(said.code, **said.values)
+        except (KeyError, TypeError, ValueError):
+            told = (f"{name} {self._value(value)}" for name, value in said.values.items())
+            return f"{said.code}: {', '.join(told)}"
 
     def sentences(self, said: Sequence[Message]) -> str:
         """Several messages as one text."""
