@@ -20,6 +20,7 @@ from roundoff.results.metrics import write_builds
 from roundoff.results.shortfall import say_last
 from roundoff.system.files import read_json
 from roundoff.system.progress import track
+from roundoff.training.trained import keras_form
 
 
 @stage
@@ -28,9 +29,11 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
     precision = component(cfg.precisions[name], Precision)
     prepared = Prepared(workspace.input(cfg.paths.prepared))
     require_fit(workspace.input(cfg.paths.onnx), prepared)
+    keras, why_no_keras = keras_form(workspace.optional_input(cfg.paths.trained))
     inputs = Inputs(
         onnx=workspace.input(cfg.paths.onnx),
-        keras=workspace.optional_input(cfg.paths.keras),
+        keras=keras,
+        why_no_keras=why_no_keras,
         table=workspace.input(cfg.paths.calibration) if precision.needs_calibration else None,
         calibration=prepared.calibration_images(component(cfg.calibrate, Calibrator).images),
         fingerprint=read_json(workspace.input(cfg.paths.platform)),

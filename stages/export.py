@@ -1,4 +1,4 @@
-"""Exports the Keras model to ONNX and checks that both agree."""
+"""Exports the trained model to the ONNX graph that every precision starts from, and checks that both agree."""
 
 from roundoff.system.stopping import heed_signals
 
@@ -17,8 +17,8 @@ from roundoff.system.files import write_json
 
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
-    metrics = component(cfg.export, Export).onnx_from_keras(
-        workspace.input(cfg.paths.keras),
+    metrics = component(cfg.export, Export).onnx_from_trained(
+        workspace.input(cfg.paths.trained),
         Prepared(workspace.input(cfg.paths.prepared)),
         workspace.output(cfg.paths.onnx),
     )

@@ -1,4 +1,4 @@
-"""Trains the Keras model."""
+"""Trains the Keras model, or takes a trained one."""
 
 from roundoff.system.stopping import heed_signals
 
@@ -8,7 +8,7 @@ if __name__ == "__main__":
 from omegaconf import DictConfig
 
 from roundoff.dataset.base import Prepared
-from roundoff.model.base import Model
+from roundoff.model.base import AnyModel
 from roundoff.pipeline.config import component
 from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving
@@ -19,9 +19,9 @@ from roundoff.training.training import Training
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
     metrics = component(cfg.train, Training).fit(
-        component(cfg.model, Model),
+        component(cfg.model, AnyModel),
         Prepared(workspace.input(cfg.paths.prepared)),
-        workspace.output(cfg.paths.keras),
+        workspace.output(cfg.paths.trained),
         workspace.output(cfg.paths.curves),
     )
     write_json(workspace.output(cfg.paths.metrics) / "train.json", metrics)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The stages after export in the current folder, where DVC and TensorFlow are not installed (a bare GPU machine).
-# There must be models/onnx/model.onnx and data/prepared; models/keras/model.keras (for LiteRT) and metrics/curves.csv may be.
+# There must be models/onnx/model.onnx and data/prepared; models/trained (for LiteRT) and metrics/curves.csv may be.
 # Usage: PATH_TO_REPOSITORY/stages/without_dvc.sh "fp32 fp16 int8" [OVERRIDE ...]
 #   STAGES, from the environment: which of them, where a machine is lent for minutes (default: all)
 set -euo pipefail

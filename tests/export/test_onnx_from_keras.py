@@ -62,7 +62,7 @@ def test_a_wrapped_model_of_ones_own_is_exported(prepared, tmp_path):
     x = keras.layers.Flatten()(keras.layers.Conv2D(4, 3, strides=2, activation="relu")(image))
     keras.Model(image, keras.layers.Dense(10, activation="softmax")(x)).save(tmp_path / "own.keras")
     model = KerasFile(str(tmp_path / "own.keras"), scale=1 / 255)
-    model.build(SHAPE, 10, (), ()).save(tmp_path / "model.keras")
+    model.open(SHAPE, tuple("0123456789")).with_preprocessing(model.preprocessing).save(tmp_path)
     found = EXPORT.onnx_from_keras(tmp_path / "model.keras", prepared, tmp_path / "model.onnx")
     assert found["images"] == 100
     assert found["argmax_mismatches"] == 0

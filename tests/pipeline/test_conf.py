@@ -35,7 +35,7 @@ def composed(*overrides):
     if OmegaConf.is_missing(cfg.dataset, "path"):
         with open_dict(cfg):
             cfg.dataset.path = "images.zip"
-    if OmegaConf.select(cfg, "model._target_").endswith("KerasFile"):
+    if OmegaConf.is_missing(cfg.model, "path"):
         cfg.model.path = "model.keras"
     return cfg
 

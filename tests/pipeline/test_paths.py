@@ -63,7 +63,7 @@ def test_no_folder_goes_where_it_would_cost_something(project, key, path):
 @pytest.mark.parametrize(
     ("key", "path"),
     [
-        ("keras", "README.md"),
+        ("trained", "README.md"),
         ("onnx", "src/roundoff/cli.py"),
         ("noise", ".git/config"),
         ("noise", ".git/noise.csv"),
@@ -76,7 +76,7 @@ def test_no_folder_goes_where_it_would_cost_something(project, key, path):
         ("calibration", "metrics/fp32.json"),
         ("noise", "metrics/curves.csv"),
         ("onnx", "data/prepared/model.onnx"),
-        ("keras", "models/engines/model.keras"),
+        ("trained", "models/engines/trained"),
     ],
 )
 def test_no_file_goes_where_it_would_cost_something(project, key, path):
@@ -99,6 +99,7 @@ def test_a_strangers_file_of_the_same_kind_stays(project, tmp_path, key):
         ("prepared", ("manifest.json",), "train/a.npy"),
         ("predictions", ("labels.npy", "fp32/litert.npy"), "fp32/deep/litert.npy"),
         ("timings", ("fp32/litert/batch_1.npz",), "fp32/litert/raw.npz"),
+        ("trained", ("model.json", "model.keras", "saved_model/variables/variables.index"), "saved_model/mine.h5"),
         ("plots", ("curves.png", "speed.csv"), "holiday.png"),
         ("engines", ("fp32/litert/cell.json", "fp32/litert/model.tflite"), "fp32/notes.txt"),
         ("engines", ("fp32/litert/cell.json",), "thesis/chapter.tex"),

@@ -15,7 +15,7 @@ from roundoff.errors import ConfigError, GateError
 from roundoff.model.keras_file import KerasFile
 from roundoff.model.resnet import ResNet
 from roundoff.system.files import sha256_of
-from roundoff.training.keras_import import quiet_keras
+from roundoff.system.keras_import import quiet_keras
 from roundoff.training.training import CURVES, Training
 
 TINY = Training(
@@ -53,7 +53,7 @@ def prepared(tmp_path_factory):
 
 
 def fit(training, prepared, directory):
-    return training.fit(ResNet(1, 8), prepared, directory / "model.keras", directory / "curves.csv")
+    return training.fit(ResNet(1, 8), prepared, directory / "trained", directory / "curves.csv")
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,8 @@ def test_the_curves_have_a_row_per_epoch_and_the_rate_decays_to_zero(trained):
 
 def test_only_whole_files_are_left(trained):
     _, directory = trained
-    assert sorted(path.name for path in directory.iterdir()) == ["curves.csv", "model.keras"]
+    assert sorted(path.name for path in directory.iterdir()) == ["curves.csv", "trained"]
+    assert sorted(path.name for path in (directory / "trained").iterdir()) == ["model.json", "model.keras"]
 
 
 def test_the_saved_model_takes_the_validation_accuracy_that_was_reported(trained, prepared):
@@ -90,7 +91,7 @@ def test_the_saved_model_takes_the_validation_accuracy_that_was_reported(trained
     from roundoff.training.batches import holdout
 
     metrics, directory = trained
-    network = keras.models.load_model(directory / "model.keras")
+    network = keras.models.load_model(directory / "trained/model.keras")
     data = prepared.split("train")
     held_out = holdout(data.labels, TINY.validation_fraction, TINY.seed)
     predicted = np.asarray(network(data.images[held_out], training=False)).argmax(axis=1)
@@ -102,9 +103,9 @@ def test_the_same_seed_gives_the_same_file_and_another_one_does_not(trained, pre
     again, other = tmp_path / "again", tmp_path / "other"
     assert fit(TINY, prepared, again) == metrics
     fit(dataclasses.replace(TINY, seed=1), prepared, other)
-    assert sha256_of(again / "model.keras") == sha256_of(directory / "model.keras")
+    assert sha256_of(again / "trained") == sha256_of(directory / "trained")
     assert (again / "curves.csv").read_text() == (directory / "curves.csv").read_text()
-    assert sha256_of(other / "model.keras") != sha256_of(directory / "model.keras")
+    assert sha256_of(other / "trained") != sha256_of(directory / "trained")
 
 
 def test_a_loss_that_is_not_finite_stops_training_and_leaves_no_model(prepared, tmp_path):
@@ -145,7 +146,7 @@ def test_a_setting_out_of_range_is_named(key, value):
 
 
 def test_importing_keras_for_training_prints_nothing():
-    code = "from roundoff.training.keras_import import quiet_keras; quiet_keras()"
+    code = "from roundoff.system.keras_import import quiet_keras; quiet_keras()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout + done.stderr == ""
 
@@ -177,27 +178,29 @@ def test_training_needs_no_tensorflow(prepared, tmp_path):
         from pathlib import Path
         from roundoff.dataset.base import Prepared
         from roundoff.model.resnet import ResNet
+        from roundoff.system.keras_import import quiet_keras
         from roundoff.training.training import Training
         settings, prepared, output = json.loads(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
-        metrics = Training(**settings).fit(ResNet(1, 8), Prepared(prepared), output / "m.keras", output / "c.csv")
+        metrics = Training(**settings).fit(ResNet(1, 8), Prepared(prepared), output / "m", output / "c.csv")
         assert metrics["keras_backend"] == "jax", metrics
         """
     )
     arguments = [json.dumps(dataclasses.asdict(TINY)), str(prepared.directory), str(tmp_path)]
     environment = {**os.environ, "KERAS_BACKEND": "jax"}
     subprocess.run([sys.executable, "-c", script, *arguments], env=environment, check=True)
-    assert (tmp_path / "m.keras").is_file()
+    assert (tmp_path / "m/model.keras").is_file()
 
 
 def test_a_model_that_is_trained_is_written_as_it_is(trained, prepared, tmp_path):
     _, directory = trained
-    model = KerasFile(str(directory / "model.keras"))
-    found = TINY.fit(model, prepared, tmp_path / "model.keras", tmp_path / "curves.csv")
+    model = KerasFile(str(directory / "trained/model.keras"))
+    found = TINY.fit(model, prepared, tmp_path / "trained", tmp_path / "curves.csv")
     assert found["epochs"] == 0
     assert (tmp_path / "curves.csv").read_text().strip() == ",".join(CURVES)
     keras = quiet_keras()
     images = np.asarray(prepared.split("train").images[:9])
     before, after = (
-        keras.models.load_model(path / "model.keras").predict(images, verbose=0) for path in (directory, tmp_path)
+        keras.models.load_model(path / "trained/model.keras").predict(images, verbose=0)
+        for path in (directory, tmp_path)
     )
     np.testing.assert_array_equal(before, after)

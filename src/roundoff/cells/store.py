@@ -7,7 +7,7 @@ import json
 import shutil
 import time
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -56,6 +56,7 @@ class Inputs:
     fingerprint: dict[str, Any]
     backends: tuple[str, ...] = ()
     logs: Path | None = None
+    why_no_keras: Message = field(default_factory=lambda: message("no_keras"))
 
 
 class CellPath(NamedTuple):
@@ -230,7 +231,7 @@ def _built(
     if refusal is not None:
         raise Unavailable(refusal)
     if not backend.takes_onnx and inputs.keras is None:
-        raise Unavailable(message("no_keras"))
+        raise Unavailable(inputs.why_no_keras)
     graph = _converted(backend, precision, inputs, directory / GRAPH) if backend.takes_onnx else inputs.onnx
     source = Source(name, precision, graph, inputs.keras, inputs.calibration, log=log)
     device = backend.builds_on()

@@ -33,6 +33,16 @@ class Export:
         for key, (holds, expected) in checks.items():
             require(holds, f"export.{key}", getattr(self, key), expected)
 
+    def onnx_from_trained(self, directory: Path, prepared: Prepared, output: Path) -> dict[str, Any]:
+        """As `onnx_from_keras`, from what the train stage left in `directory`, whatever its form."""
+        from roundoff.export.taken import exported_onnx
+        from roundoff.training.trained import read_trained
+
+        trained = read_trained(directory)
+        if trained.form == "onnx":
+            return exported_onnx(trained.path, prepared, output, self.opset, self.parity_images, self.tolerance)
+        return self.onnx_from_keras(trained.path, prepared, output)
+
     def onnx_from_keras(self, source: Path, prepared: Prepared, output: Path) -> dict[str, Any]:
         """Write the graph of the .keras file `source` to `output`, atomically; the same file gives the same bytes.
 

@@ -34,8 +34,14 @@ class Parity:
     images: int
 
 
-def parity(received: Logits, expected: Logits, tolerance: float, parting: Callable[[float], str | None]) -> Parity:
-    """The parity of a graph's logits [n, classes] with Keras'; GateError where it is worse than `tolerance`.
+def parity(
+    received: Logits,
+    expected: Logits,
+    tolerance: float,
+    parting: Callable[[float], str | None],
+    source: str = "the Keras model",
+) -> Parity:
+    """The parity of a graph's logits [n, classes] with the `source`'s; GateError where it is worse than `tolerance`.
 
     `parting` is asked then, with the error, for the layer where the two part.
     """
@@ -46,10 +52,10 @@ def parity(received: Logits, expected: Logits, tolerance: float, parting: Callab
         layer = parting(error)
         where = f"; they part at the layer {layer}" if layer else ""
         raise GateError(
-            "The ONNX graph does not compute what the Keras model computes",
+            f"The ONNX graph does not compute what {source} computes",
             received=f"relative error {error:.2e}, {mismatches} different classes on {len(expected)} images{where}",
             expected=f"relative error up to {tolerance:.0e} and the same class everywhere",
-            fix=f"replace {layer or 'the layer that tf2onnx converts inexactly'} by one that computes the same; "
+            fix=f"replace {layer or 'the layer that is converted inexactly'} by one that computes the same; "
             "raise export.tolerance only if you know why",
         )
     return Parity(error, mismatches, ties, len(expected))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from roundoff.dataset.base import Prepared
 from roundoff.errors import ConfigError, DataError, ExportError
 from roundoff.export.layers import walked
-from roundoff.training.keras_import import quiet_keras
+from roundoff.system.keras_import import quiet_keras
 
 if TYPE_CHECKING:
     import keras

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import onnx
 
@@ -20,13 +21,19 @@ from roundoff.export.divergence import parting_layer
 from roundoff.export.folding import cast_first, drop_idle_reshapes, folded, with_weights
 from roundoff.export.layers import Labels
 from roundoff.export.naming import name_by_layer
-from roundoff.export.parity import Logits, keras_logits, onnx_logits, parity
+from roundoff.export.parity import Logits, Parity, keras_logits, onnx_logits, parity
 from roundoff.export.source import first_line, load
 from roundoff.export.tracing import traced
 from roundoff.system.files import sha256_of, whole_file
 from roundoff.system.held_output import held_back_output
 
 BATCH_DIMENSION = "N"
+
+
+class Spoken(Protocol):
+    """Puts the names that a user knows into a message of a library."""
+
+    def spoken(self, text: str) -> str: ...
 
 
 def exported(
@@ -36,7 +43,7 @@ def exported(
     with tempfile.TemporaryDirectory(prefix="roundoff-export-") as directory, whole_file(output) as partial:
         images, expected, labels, path = _traced(source, prepared, Path(directory), opset, parity_images)
         gc.collect()  # Keras' copy of the weights, before there is another
-        model = cleaned(path, labels)
+        model = cleaned(path, labels, functools.partial(name_by_layer, labels=labels))
         partial.write_bytes(whole(model, path.parent))
 
         def parting(error: float) -> str | None:
@@ -47,13 +54,18 @@ def exported(
         with refused_in_words(labels, "ONNX Runtime"):
             received = onnx_logits(partial, images)
         figures = parity(received, expected, tolerance, parting)
+    return facts(figures, model, output) | {"keras_sha256": sha256_of(source)}
+
+
+def facts(figures: Parity, model: onnx.ModelProto, output: Path) -> dict[str, Any]:
+    """What the metrics say of an export: its parity, and what the graph in `output` is made of."""
+    opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
     return {
         **asdict(figures),
         "opset": opset,
         "ir_version": model.ir_version,
         "nodes": dict(sorted(Counter(node.op_type for node in model.graph.node).items())),
         "size_mb": output.stat().st_size / 1e6,
-        "keras_sha256": sha256_of(source),
         "onnx_sha256": sha256_of(output),
     }
 
@@ -73,8 +85,8 @@ def _traced(
     return images, expected, labels, path
 
 
-def cleaned(path: Path, labels: Labels) -> onnx.ModelProto:
-    """The graph with batch norm folded, named by Keras layers, with shapes, checked, and free of what nobody reads.
+def cleaned(path: Path, labels: Spoken, name: Callable[[onnx.ModelProto], None]) -> onnx.ModelProto:
+    """The graph with batch norm folded, named by `name`, with shapes, checked, and free of what nobody reads.
 
     ONNX Runtime's basic optimizations do the folding: they leave standard operators only. Large weights stay in a file
     beside `path`.
@@ -86,7 +98,7 @@ def cleaned(path: Path, labels: Labels) -> onnx.ModelProto:
         cast_first(model)
         model = onnx.shape_inference.infer_shapes(model)
         drop_idle_reshapes(model)
-        name_by_layer(model, labels)
+        name(model)
         _drop_unused(model)
         model = onnx.shape_inference.infer_shapes(model, strict_mode=True)
         checked = path.with_name("checked.onnx")
@@ -105,7 +117,7 @@ def whole(model: onnx.ModelProto, directory: Path) -> bytes:
 
 
 @contextmanager
-def refused_in_words(labels: Labels, who: str) -> Iterator[None]:
+def refused_in_words(labels: Spoken, who: str) -> Iterator[None]:
     """Turn what libraries raise into an ExportError with layers' names."""
     try:
         yield

@@ -24,7 +24,7 @@ class Paths:
     prepared: str = "data/prepared"
     predictions: str = "data/predictions"
     timings: str = "data/timings"
-    keras: str = "models/keras/model.keras"
+    trained: str = "models/trained"
     onnx: str = "models/onnx/model.onnx"
     calibration: str = "models/calibration/table.json"
     calibration_cache: str = "models/calibration/calibration.cache"
@@ -39,6 +39,7 @@ class Paths:
 
 FOLDERS: Mapping[str, own.Names] = {
     "prepared": own.prepared,
+    "trained": own.trained,
     "predictions": own.predictions,
     "timings": own.timings,
     "engines": own.engines,
@@ -47,7 +48,7 @@ FOLDERS: Mapping[str, own.Names] = {
     "logs": own.logs,
 }
 FILE_BY_FILE = ("metrics", "logs")
-# how a file that roundoff wrote begins; an ONNX graph and a Keras model may come from elsewhere
+# how a file that roundoff wrote begins; an ONNX graph may come from elsewhere
 HEADS = {
     "checked": b"checked",
     "platform": b'{\n  "id"',

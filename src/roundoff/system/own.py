@@ -30,6 +30,12 @@ def prepared(_: Path) -> Sequence[str]:
     return ("manifest.json", *(f"{split}_{kind}.npy" for split in ("train", "test") for kind in ("images", "labels")))
 
 
+def trained(_: Path) -> Sequence[str]:
+    """What `train` leaves: the model in its own form, and what it is."""
+    inside = ("*.pb", "assets/*", "assets.extra/*", "variables/variables.*")
+    return ("model.json", "model.keras", "model.onnx", *(f"saved_model/{name}" for name in inside))
+
+
 def predictions(folder: Path) -> Sequence[str]:
     """What `evaluate` writes of the answers; others keep arrays in folders, too, but not with these labels."""
     return ("labels.npy", "*/*.npy") if (folder / "labels.npy").is_file() else ()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +13,16 @@ import numpy as np
 
 from roundoff.dataset.base import Prepared, Split
 from roundoff.errors import ConfigError, GateError
-from roundoff.model.base import Model
+from roundoff.model.base import AnyModel, Model, TakenModel
+from roundoff.model.taking.keras_wrapping import save
 from roundoff.pipeline.limits import MOST_BATCH, MOST_PIXELS, MOST_SEED, require
-from roundoff.system.files import whole_file
+from roundoff.system import own
+from roundoff.system.files import whole_directory, whole_file
+from roundoff.system.keras_import import quiet_keras
 from roundoff.system.progress import Bar, progress_bar
 from roundoff.training.batches import TrainingBatches, ValidationBatches, holdout, py_dataset
-from roundoff.training.keras_import import quiet_keras
+from roundoff.training.taking import take
+from roundoff.training.trained import describe
 
 if TYPE_CHECKING:
     import keras
@@ -66,21 +68,29 @@ class Training:
         for key, (holds, expected) in checks.items():
             require(holds, f"train.{key}", getattr(self, key), expected)
 
-    def fit(self, model: Model, prepared: Prepared, output: Path, curves: Path) -> dict[str, Any]:
-        """Train `model` on the prepared training split; write the .keras file and the curves (CSV), both atomically.
+    def fit(self, model: AnyModel, prepared: Prepared, output: Path, curves: Path) -> dict[str, Any]:
+        """Train `model` on the prepared training split; write folder `output` and the curves (CSV), each atomically.
 
-        A model that is trained already is written as it is, with curves of no epoch. Returns the last epoch's losses
-        and accuracies (fractions) and the counts behind them. Raises DataError for a split that cannot be trained on,
-        and GateError when the loss stops being finite.
+        A model that is trained already is taken as it is, with curves of no epoch. Returns the last epoch's losses and
+        accuracies (fractions) and the counts behind them. Raises DataError for a split that cannot be trained on, or a
+        model that does not fit it, and GateError when the loss stops being finite.
         """
+        if isinstance(model, TakenModel):
+            held_out = holdout(prepared.split("train").labels, self.validation_fraction, self.seed)
+            with whole_directory(output, own.trained) as partial:
+                metrics = take(model, prepared, held_out, partial)
+                write_curves(curves, [])
+            return metrics
+        assert isinstance(model, Model), "the configuration's check lets these two kinds through"
+        with whole_directory(output, own.trained) as partial:
+            metrics = self._trained(model, prepared, partial / "model.keras", curves)
+            describe(partial, {"form": "keras", "file": "model.keras", "trained": True})
+        return metrics
+
+    def _trained(self, model: Model, prepared: Prepared, output: Path, curves: Path) -> dict[str, Any]:
         keras = quiet_keras()
         manifest, data = prepared.manifest, prepared.split("train")
         classes, shape = len(manifest["classes"]), data.images.shape[1:]
-        if model.trained:
-            network = model.build(shape, classes, (), ())
-            write_curves(curves, [])
-            save(network, output)
-            return {"epochs": 0, "parameters": network.count_params(), "keras_backend": keras.backend.backend()}
         self._check(shape)
         training, validation = self._batches(data, classes)
         keras.utils.set_random_seed(self.seed)
@@ -187,23 +197,3 @@ def write_curves(path: Path, rows: list[dict[str, float]]) -> None:
         writer = csv.DictWriter(file, CURVES, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-
-
-def save(network: keras.Model, path: Path) -> None:
-    """Write a .keras file for inference, without the optimizer, atomically; equal models give equal bytes."""
-    plain = type(network).from_config(network.get_config())
-    plain.set_weights(network.get_weights())
-    with whole_file(path) as partial:
-        plain.save(partial)
-        _forget_time(partial)
-
-
-def _forget_time(path: Path) -> None:
-    """Rewrite a .keras file without the moment it was saved at, so that DVC sees equal models as equal."""
-    with zipfile.ZipFile(path) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    metadata = json.loads(members["metadata.json"])
-    members["metadata.json"] = json.dumps({**metadata, "date_saved": "1980-01-01@00:00:00"}).encode()
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(zipfile.ZipInfo(name), content)

@@ -35,21 +35,22 @@ SPOILT = {
 # Which keys may be that after all, by the end of their names or in full.
 RIGHT = {
     "null": "max_drop_points profiles workspace_mb threads latency_ms throughput_per_s size_mb memory_mb mj_per_image "
-    "cache archive lock_directory",
-    "text": "prepared predictions timings engines metrics plots logs path downloads cache archive lock_directory",
+    "cache archive lock_directory model.mean model.std model.classes output layout",
+    "text": "classes output trained prepared predictions timings engines metrics plots logs path downloads cache "
+    "archive lock_directory",
     "list": "exclude_nodes exclude_types more accuracy_only backends.tensorrt_rtx.compute_capabilities "
     "precisions.fp16.keep precisions.bf16.keep precisions.fp8.keep precisions.int8_fp16.keep",
-    "-1": "scale offset",
+    "-1": "scale offset model.mean",
     "0": "seed shift_pixels optimization_level flip_examples batch_norm_momentum warmup_fraction momentum weight_decay "
-    "label_smoothing warmup_ms speed_margin max_drop_points offset",
+    "label_smoothing warmup_ms speed_margin max_drop_points offset model.mean",
     "0.5": "tolerance test_fraction validation_fraction interval_target chance_margin learning_rate percentile scale "
     "max_clipped_percent min_relative_accuracy min_seconds budget_seconds energy_seconds batch_norm_momentum "
     "warmup_fraction momentum weight_decay label_smoothing warmup_ms speed_margin latency_ms throughput_per_s size_mb "
-    "memory_mb mj_per_image max_drop_points offset",
+    "memory_mb mj_per_image max_drop_points offset model.mean model.std",
     # a budget that all cells hold; a rate at which training tells that its loss is not finite
     "huge": "latency_ms throughput_per_s size_mb memory_mb mj_per_image learning_rate weight_decay",
     "true": "flip first_layer last_layer residual depthwise bias_correction version_compatible cuda_graphs "
-    "spin_between_runs control spread strict",
+    "spin_between_runs control spread strict check_preprocessing",
     "mandatory": "build.precision",
 }
 WAYS = 4  # of SPOILT for each key, in turn: all twenty for all keys would take minutes

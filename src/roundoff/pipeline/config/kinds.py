@@ -9,7 +9,7 @@ from typing import Any
 KINDS = {
     "dataset": "roundoff.dataset.base.Dataset",
     "prepare": "roundoff.dataset.preparing.prepare.Preparation",
-    "model": "roundoff.model.base.Model",
+    "model": "roundoff.model.base.AnyModel",
     "train": "roundoff.training.training.Training",
     "export": "roundoff.export.onnx_from_keras.Export",
     "calibrate": "roundoff.calibration.base.Calibrator",

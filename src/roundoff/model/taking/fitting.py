@@ -1,0 +1,40 @@
+"""Whether a foreign model's images are the dataset's, and the setting that helps where they are not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from roundoff.errors import DataError
+
+Sizes = Sequence[int | None]
+
+
+def require_images(path: Path | str, found: Sizes, shape: tuple[int, int, int]) -> None:
+    """DataError unless a model of images `found`, H × W × C, None where any will do, takes images [*shape]."""
+    wrong = [number for number in range(3) if found[number] not in (None, shape[number])]
+    if not wrong:
+        return
+    raise DataError(
+        f"{path} is made for other images than the dataset's",
+        received=f"a model of images {words(found)}",
+        expected=f"{words(shape)} (height × width × channels), as prepared",
+        fix=_fix(found, shape, wrong),
+    )
+
+
+def _fix(found: Sizes, shape: tuple[int, int, int], wrong: Sequence[int]) -> str:
+    settings = []
+    if 0 in wrong or 1 in wrong:
+        height, width = (found[number] or shape[number] for number in (0, 1))
+        settings.append(f"dataset.size={height if height == width else f'[{height},{width}]'}")
+    if 2 in wrong and found[2] in (1, 3):
+        settings.append(f"dataset.channels={found[2]}")
+    elif 2 in wrong:
+        return f"give a model of images with 1 or 3 channels: {found[2]} are none that a picture has"
+    return f"set {' '.join(settings)}, so that images are prepared as the model wants them"
+
+
+def words(sizes: Sizes) -> str:
+    """Sizes as text."""
+    return " × ".join("any" if size is None else str(size) for size in sizes)

@@ -1,0 +1,151 @@
+"""From a Keras file to a network that fits the dataset, its preprocessing still open."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from roundoff.errors import ConfigError, DataError
+from roundoff.model.taking.classes import class_names, columns
+from roundoff.model.taking.fitting import require_images
+from roundoff.model.taking.keras_wrapping import without_softmax
+
+if TYPE_CHECKING:
+    from roundoff.model.base import TakenModel
+
+UNKNOWN_CLASS = re.compile(r"(?:Could not locate class|Unknown layer:?|Could not deserialize class) '?(\w+)'?")
+CODE = re.compile("Lambda|unsafe deserialization|safe_mode|arbitrary code", re.IGNORECASE)
+
+
+def opened(
+    source: TakenModel, shape: tuple[int, int, int], classes: Sequence[str]
+) -> tuple[Any, int, tuple[int, int, int], tuple[int, ...], dict[str, Any]]:
+    """The network, which of its outputs, the images' shape, the answers that stay, and facts about it.
+
+    See `TakenModel.open` for what it raises.
+    """
+    path = Path(source.path)
+    network = _loaded(path)
+    _require_one_image(path, network, shape)
+    source.preprocessing.require_fit(shape[2], network.inputs[0].dtype == "uint8")
+    output = _chosen(path, network, source.output)
+    network, removed = without_softmax(network, output)
+    count = _answers(path, tuple(network.outputs[output].shape))
+    chosen = columns(2 if count == 1 else count, classes, class_names(source.classes))
+    return network, output, shape, chosen, {"head_removed": removed}
+
+
+def _loaded(path: Path) -> Any:
+    from roundoff.system.keras_import import quiet_keras
+
+    if not path.is_file():
+        raise ConfigError(
+            "model.path names no file",
+            received=path,
+            expected="a .keras or .h5 file",
+            fix="set model.path=PATH, absolute, since experiments run in a copy of the project",
+        )
+    keras = quiet_keras()
+    try:
+        # never code from the file: a Lambda layer is refused
+        network = keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever the layers do
+        raise _unloadable(path, error) from error
+    if getattr(network, "inputs", None) and getattr(network, "outputs", None):
+        return network
+    raise DataError(
+        f"{path} holds a model that does not know its own input",
+        received=f"{type(network).__name__}, a subclass of keras.Model",
+        expected="a functional or sequential model",
+        fix="save keras.Model(image, model(image)) with image = keras.Input(SHAPE) instead",
+    )
+
+
+def _unloadable(path: Path, error: Exception) -> DataError:
+    lines = str(error).strip().splitlines() or ["no message"]
+    received = f"{type(error).__name__}: {lines[0]}"[:500]
+    unknown = UNKNOWN_CLASS.search(str(error))
+    if CODE.search(str(error)):
+        expected, fix = (
+            "layers that hold no code of their own: a Lambda is a program, and is never loaded",
+            "replace each Lambda by a layer of Keras' own or a registered class of yours, and save the model again",
+        )
+    elif unknown:
+        name = unknown[1]
+        expected = f"layers of Keras' own, or registered ones that are imported; {name} is neither"
+        fix = (
+            f"write a module that registers {name} (@keras.saving.register_keras_serializable) and holds a dataclass "
+            "that inherits from roundoff.model.keras_file.KerasFile; put it on PYTHONPATH, and name that class: "
+            "model._target_=MODULE.CLASS"
+        )
+    else:
+        expected = "a .keras or .h5 file, as model.save writes it"
+        fix = "save the model again with a current Keras: model.save('model.keras')"
+    return DataError(f"{path} does not load as a Keras model", received=received, expected=expected, fix=fix)
+
+
+def _require_one_image(path: Path, network: Any, shape: tuple[int, int, int]) -> None:
+    inputs = {tensor.name: tuple(tensor.shape) for tensor in network.inputs}
+    if len(inputs) != 1:
+        raise DataError(
+            f"{path} does not take one image",
+            received=f"inputs {inputs}",
+            expected="one input, of images",
+            fix="save a model of the images alone: keras.Model(image, model([image, CONSTANTS]))",
+        )
+    sizes = next(iter(inputs.values()))
+    if len(sizes) != 4:
+        raise DataError(
+            f"{path} does not take images",
+            received=f"an input {sizes}",
+            expected="[N, height, width, channels]",
+            fix="save a model with a Reshape in front: keras.Model(image, model(keras.layers.Reshape(…)(image)))",
+        )
+    if sizes[0] is not None:
+        raise DataError(
+            f"{path} is made for a batch of {sizes[0]}",
+            received=f"an input {sizes}",
+            expected="an open batch dimension, (None, height, width, channels)",
+            fix="build it with keras.Input(SHAPE), without batch_size; take over the weights; and save that",
+        )
+    if sizes[1] in (1, 3) and sizes[3] not in (1, 3):
+        raise DataError(
+            f"{path} takes its channels first",
+            received=f"an input {sizes}",
+            expected="channels last, (None, height, width, channels)",
+            fix="save a model with a Permute((3, 1, 2)) in front of it, or build it with "
+            "keras.config.set_image_data_format('channels_last')",
+        )
+    require_images(path, sizes[1:], shape)
+
+
+def _chosen(path: Path, network: Any, name: str | None) -> int:
+    """The place of the output that `name` says, or of the only one."""
+    struct = getattr(network, "_outputs_struct", None)
+    names = sorted(struct) if isinstance(struct, dict) else list(getattr(network, "output_names", ["output"]))
+    if name is None and len(names) == 1:
+        return 0
+    if name in names:
+        return names.index(name)
+    raise ConfigError(
+        f"{path} has several outputs" if name is None else f"{path} has no output {name}",
+        received=f"outputs {', '.join(names)}",
+        expected="the one with a number for each class",
+        fix=f"set model.output={names[0]}" if len(names) == 1 else "set model.output=NAME",
+    )
+
+
+def _answers(path: Path, sizes: tuple[int | None, ...]) -> int:
+    """How many numbers the output has for an image."""
+    known = [size for size in sizes[1:] if size is not None]
+    if len(sizes) >= 2 and len(known) == len(sizes) - 1 and math.prod(known) == max(known):
+        return max(known)
+    raise DataError(
+        f"{path} does not answer with a number for each class",
+        received=f"an output {sizes}",
+        expected="[N, classes]",
+        fix="give the whole classifier: with include_top=True, or with pooling and a Dense layer behind the features",
+    )

@@ -1,0 +1,91 @@
+"""From an ONNX file to a graph that fits the dataset, its preprocessing still open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+
+from roundoff.errors import DataError
+from roundoff.model.taking.classes import class_names, columns
+from roundoff.model.taking.onnx_batch import open_batch
+from roundoff.model.taking.onnx_interface import ImageInput, before_softmax, chosen_output, image_input
+from roundoff.model.taking.onnx_reading import opset_of, read
+from roundoff.model.taking.onnx_running import session
+from roundoff.model.taking.onnx_wrapping import Wrapping, make_room
+from roundoff.model.taking.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from roundoff.model.onnx_file import OnnxFile
+
+
+@dataclass(frozen=True)
+class Network:
+    """A graph with an open batch, its input and the tensor that holds its answers; what is known of both."""
+
+    model: onnx.ModelProto
+    image: ImageInput
+    shape: tuple[int, int, int]
+    output: str
+    output_shape: tuple[int, ...]
+    columns: tuple[int, ...]
+    facts: dict[str, Any]
+
+    def wrapped(self, preprocessing: Preprocessing) -> onnx.ModelProto:
+        """The graph from `image` uint8 [N, H, W, C] to `logits` float32 [N, classes]."""
+        whole = onnx.ModelProto()
+        whole.CopyFrom(self.model)
+        wrapping = Wrapping(whole)
+        wrapping.put_in_front(preprocessing, self.shape, self.image.planes, self.image.uint8)
+        single = self.output_shape[1:] == (1,) * (len(self.output_shape) - 1)
+        answers = 2 if single else int(np.prod(self.output_shape[1:]))
+        permuted = None if self.columns == tuple(range(answers)) else self.columns
+        wrapping.put_behind(self.output, len(self.output_shape) == 2, single, permuted)
+        wrapping.finish(len(self.columns))
+        return whole
+
+
+def opened(source: OnnxFile, shape: tuple[int, int, int], classes: Sequence[str]) -> Network:
+    """The graph at `source.path`, fit for images [*shape] of `classes`; see `TakenModel.open` for what it raises."""
+    path = Path(source.path)
+    model = read(path)
+    image = image_input(path, model, shape, source.layout)
+    output, removed = before_softmax(model, chosen_output(path, model, source.output))
+    source.preprocessing.require_fit(shape[2], image.uint8)
+    _answer_by(model, output)
+    model = open_batch(path, model, _sample(image, shape))
+    answered = _output_shape(path, model, _sample(image, shape))
+    count = int(np.prod(answered[1:]))
+    output = make_room(model.graph, output)
+    chosen = columns(2 if count == 1 else count, classes, class_names(source.classes))
+    facts = {"opset": opset_of(model), "head_removed": removed, "layout": "nchw" if image.planes else "nhwc"}
+    return Network(model, image, shape, output, answered, chosen, facts)
+
+
+def _answer_by(model: onnx.ModelProto, output: str) -> None:
+    del model.graph.output[:]
+    model.graph.output.append(onnx.ValueInfoProto(name=output))
+
+
+def _sample(image: ImageInput, shape: tuple[int, int, int]) -> np.ndarray[Any, Any]:
+    """Two images of noise as the graph takes them."""
+    sizes = (2, shape[2], *shape[:2]) if image.planes else (2, *shape)
+    pixels = np.random.default_rng(0).integers(0, 256, sizes, dtype=np.uint8)
+    return pixels if image.uint8 else pixels.astype(np.float32) / 255
+
+
+def _output_shape(path: Path, model: onnx.ModelProto, sample: np.ndarray[Any, Any]) -> tuple[int, ...]:
+    answer = session(model).run(None, {model.graph.input[0].name: sample})[0]
+    sizes = tuple(answer.shape)
+    if answer.dtype == np.float32 and len(sizes) >= 2 and sizes[0] == 2 and max(sizes[1:]) == np.prod(sizes[1:]):
+        return sizes
+    raise DataError(
+        f"{path} does not answer with a number for each class",
+        received=f"{answer.dtype} {list(sizes)} for two images",
+        expected="float32 [2, classes]",
+        fix="give the classifier's own output: by model.output=NAME where there are several, else by another export",
+    )
