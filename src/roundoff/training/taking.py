@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 
 from roundoff.dataset.base import Images, Prepared
 from roundoff.model.base import Logits, Taken, TakenModel
+from roundoff.model.taking.classes import class_names
+from roundoff.model.taking.preprocessing import Preprocessing
 from roundoff.system.progress import track
+from roundoff.training.preprocessings import (
+    LEAST_GAIN,
+    MOST_IMAGES,
+    Finding,
+    better_preprocessing,
+    candidates,
+    other_order,
+)
 from roundoff.training.trained import describe
 
 # What is computed at once: some runtimes hold all of a network's activations until the last is there.
@@ -20,20 +30,44 @@ BATCH_IMAGES, BATCH_PIXELS = 64, 1 << 17
 def take(model: TakenModel, prepared: Prepared, held_out: NDArray[np.int64], directory: Path) -> dict[str, Any]:
     """Write the model into `directory`, and return what the metrics say of it: its accuracy on `held_out` images.
 
-    Raises what `TakenModel.open` does, and GateError where another preprocessing is clearly better.
+    Raises what `TakenModel.open` does, and GateError where another preprocessing, or another order of the classes, is
+    clearly better.
     """
     manifest, data = prepared.manifest, prepared.split("train")
     height, width, channels = data.images.shape[1:]
-    opened = model.open((height, width, channels), tuple(manifest["classes"]))
-    model.preprocessing.require_fit(channels, opened.takes_pixels)
-    taken = opened.with_preprocessing(model.preprocessing)
-    right = answers(taken, data.images[held_out]) == data.labels[held_out]
-    describe(directory, {**taken.save(directory), "trained": False, "preprocessing": model.preprocessing.facts()})
-    return {"val_accuracy": float(right.mean()), "epochs": 0, "validation_images": len(held_out)}
+    classes = tuple(manifest["classes"])
+    chosen = np.random.default_rng(0).permutation(held_out)[:MOST_IMAGES]  # in no order of classes
+    images, labels = data.images[chosen], data.labels[chosen]
+    opened = model.open((height, width, channels), classes)
+    own = model.preprocessing
+    taken = opened.with_preprocessing(own)
+    predicted = answers(taken, images)
+    right = predicted == labels
+    if model.check_preprocessing:
+
+        def tried(each: Preprocessing, some: Images) -> NDArray[np.int64]:
+            return answers(opened.with_preprocessing(each), some)
+
+        others = candidates(own, channels, opened.takes_pixels)
+        named = class_names(model.classes) or classes
+        fed = better_preprocessing(own, right, others, tried, images, labels)
+        _refuse(fed, other_order(predicted, labels, classes, named))
+    describe(directory, {**taken.save(directory), "trained": False, "preprocessing": own.facts()})
+    return {"val_accuracy": float(right.mean()), "epochs": 0, "validation_images": len(chosen)}
+
+
+def _refuse(fed: Finding | None, order: Finding | None) -> None:
+    """Raise the error of another preprocessing, or of another order of classes where that alone tells much more."""
+    if order and (fed is None or order.accuracy > fed.accuracy + LEAST_GAIN):
+        raise order.error
+    if fed:
+        raise fed.error
 
 
 def answers(taken: Taken, images: Images) -> NDArray[np.int64]:
     """The class int64 [n] that the model gives each image uint8 [n, H, W, C]."""
+    if len(images) == 0:
+        return np.zeros(0, np.int64)
     logits: list[Logits] = [taken.logits(batch) for batch in track(batched(images), "taken model")]
     return np.asarray(np.concatenate(logits).argmax(axis=1), np.int64)
 

@@ -80,14 +80,16 @@ class Preprocessing:
             "none of them: such a model has its preprocessing inside",
         )
 
-    def words(self) -> str:
-        """The settings that say it, as they are given on the command line."""
-        shown = [f"model.{key}={_written(value)}" for key, value in self._numbers().items() if _matters(key, value)]
+    def words(self, instead_of: Preprocessing | None = None) -> str:
+        """The settings that say it, as they are given on the command line, where they stood for another before."""
+        before = instead_of._numbers() if instead_of else {}
+        numbers = {key: value for key, value in self._numbers().items() if _matters(key, value, before.get(key, value))}
+        shown = [f"model.{key}={_written(value)}" for key, value in numbers.items()]
         return " ".join([*shown, f"model.channel_order={self.channel_order}"])
 
 
-def _matters(key: str, value: Numbers) -> bool:
-    return key == "scale" or value != (1.0 if key == "std" else 0.0,)
+def _matters(key: str, value: Numbers, before: Numbers) -> bool:
+    return key == "scale" or value != before or value != (1.0 if key == "std" else 0.0,)
 
 
 def _written(value: Numbers) -> str:
