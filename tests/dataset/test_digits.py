@@ -39,10 +39,22 @@ def test_native_size_keeps_the_sixteen_greys():
     assert greys == {round(step * 255 / 16) for step in range(17)}
 
 
+def test_height_width_and_channels_are_settings():
+    with Digits(size=[12, 20], channels=1).open() as opened:
+        assert opened.shape == (12, 20, 1)
+        image, _ = next(iter(opened.read("test")))
+    assert image.shape == (12, 20, 1)
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"size": 4}, "dataset.size is smaller than the digits"),
+        ({"size": 4}, r"dataset.size is not a size(.|\n)*received: 4\n(.|\n)*pixels from 8 to 1024"),
+        ({"size": [8]}, r"dataset.size is not a size"),
+        ({"size": [8, 9, 3]}, r"dataset.size is not a size"),
+        ({"size": [8, True]}, r"dataset.size is not a size"),
+        ({"size": "32"}, r"dataset.size is not a size"),
+        ({"channels": 4}, r"dataset.channels is no number of colour channels"),
         ({"test_fraction": 0.0}, "dataset.test_fraction leaves too few images"),
         ({"test_fraction": 0.9}, "dataset.test_fraction leaves too few images"),
         ({"seed": -1}, "dataset.seed is negative"),

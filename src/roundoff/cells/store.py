@@ -227,11 +227,11 @@ def _built(
     log: Path | None,
 ) -> tuple[Sidecar, float]:
     """The sidecar of what was built, and the seconds that it took."""
+    if not backend.takes_onnx and inputs.keras is None:
+        raise Unavailable(inputs.why_no_keras)
     refusal = backend.refusal(precision)
     if refusal is not None:
         raise Unavailable(refusal)
-    if not backend.takes_onnx and inputs.keras is None:
-        raise Unavailable(inputs.why_no_keras)
     graph = _converted(backend, precision, inputs, directory / GRAPH) if backend.takes_onnx else inputs.onnx
     source = Source(name, precision, graph, inputs.keras, inputs.calibration, log=log)
     device = backend.builds_on()

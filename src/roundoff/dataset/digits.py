@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from roundoff.dataset.base import Dataset, Images, Labels, OpenDataset, Split, SplitName
+from roundoff.dataset.preparing.frame import check_channels, height_width
 from roundoff.errors import ConfigError
 from roundoff.pipeline.limits import check_seed
 
@@ -19,20 +20,19 @@ LARGEST_SIZE = 1024  # all digits are held in memory: 5.7 GB then
 
 @dataclass(frozen=True)
 class Digits(Dataset):
-    """1,797 digits of 8×8 pixels in 16 greys, resized (bilinear) to size×size RGB, in a stratified, seeded split."""
+    """1,797 digits of 8×8 pixels in 16 greys, resized (bilinear) to `size`, in a stratified, seeded split.
 
-    size: int = 32
+    `size` is one number of pixels, or a list of height and width; `channels` is 3 (three equal ones) or 1.
+    """
+
+    size: Any = 32
+    channels: int = 3
     test_fraction: float = 0.2
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not NATIVE_SIZE <= self.size <= LARGEST_SIZE:
-            raise ConfigError(
-                f"dataset.size is {'smaller than the digits themselves' if self.size < NATIVE_SIZE else 'too large'}",
-                received=self.size,
-                expected=f"at least {NATIVE_SIZE} pixels, at most {LARGEST_SIZE}",
-                fix="set dataset.size=32",
-            )
+        height_width(self.size, NATIVE_SIZE, LARGEST_SIZE)
+        check_channels(self.channels)
         if not 0.05 <= self.test_fraction <= 0.5:
             raise ConfigError(
                 "dataset.test_fraction leaves too few images on one side",
@@ -54,11 +54,12 @@ class Digits(Dataset):
             stratify=digits.target,
             random_state=self.seed,
         )
-        images, labels = _resized(digits.images, self.size), digits.target.astype(np.int64)
+        shape = (*height_width(self.size, NATIVE_SIZE, LARGEST_SIZE), self.channels)
+        images, labels = _resized(digits.images, shape), digits.target.astype(np.int64)
         train, test = (Split(images[indices], labels[indices]) for indices in chosen)
         source = {
             "dataset": "scikit-learn load_digits",
-            "size": self.size,
+            "size": [*images.shape[1:]],
             "test_fraction": self.test_fraction,
             "seed": self.seed,
         }
@@ -79,10 +80,11 @@ class _OpenDigits(OpenDataset):
         yield from zip(self._splits[split].images, labels.tolist(), strict=True)
 
 
-def _resized(greys: np.ndarray[Any, np.dtype[np.float64]], size: int) -> Images:
-    """RGB uint8 [N, size, size, 3] of greys [N, 8, 8] in 0..16."""
+def _resized(greys: np.ndarray[Any, np.dtype[np.float64]], shape: tuple[int, int, int]) -> Images:
+    """Images uint8 [N, *shape] of greys [N, 8, 8] in 0..16."""
     from PIL import Image
 
+    height, width, channels = shape
     pixels = np.rint(greys * (255 / BRIGHTEST)).astype(np.uint8)
-    resized = [Image.fromarray(each).resize((size, size), Image.Resampling.BILINEAR) for each in pixels]
-    return np.stack([np.asarray(each.convert("RGB")) for each in resized])
+    resized = [Image.fromarray(each).resize((width, height), Image.Resampling.BILINEAR) for each in pixels]
+    return np.repeat(np.stack([np.asarray(each) for each in resized])[..., None], channels, axis=3)

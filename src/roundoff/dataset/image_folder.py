@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
-from PIL import Image
+from typing import Any
 
 from roundoff.dataset.base import Dataset, Images, OpenDataset, SplitName
+from roundoff.dataset.preparing.frame import check_channels, height_width
+from roundoff.dataset.reading.decode import UNDECODABLE, decoded
 from roundoff.dataset.reading.tree import Tree, broken_image, open_tree
 from roundoff.errors import ConfigError, DataError
 from roundoff.pipeline.limits import MOST_PIXELS
 
 SPLITS: tuple[SplitName, ...] = ("train", "test")
-# Only these of Pillow's decoders meet a stranger's file: others start programs, such as Ghostscript for EPS.
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True)
 class ImageFolder(Dataset):
-    """Images below `path`, as RGB, resized (bilinear, aspect ratio not kept) where they are not size×size.
+    """Images below `path`, in colour (`channels` 3) or gray (1), resized (bilinear, aspect ratio not kept) to `size`.
+
+    `size` is one number of pixels, or a list of height and width. EXIF's orientation is applied, transparency laid over
+    white; images of more than 8 bits or 50 million pixels, and JPEGs that are cut off, are refused.
 
     The classes are the names of train's folders, sorted; images come class by class, sorted by name.
     """
 
     path: str
-    size: int = 32
+    size: Any = 32
+    channels: int = 3
 
     def __post_init__(self) -> None:
         if not self.path:
@@ -40,32 +40,26 @@ class ImageFolder(Dataset):
                 expected="a directory or a zip with train/CLASS/ and test/CLASS/",
                 fix="set dataset.path=PATH",
             )
-        if not 1 <= self.size <= MOST_PIXELS:
-            raise ConfigError(
-                "dataset.size is not a size",
-                received=self.size,
-                expected=f"1 pixel or more, at most {MOST_PIXELS}",
-                fix="set dataset.size=32",
-            )
+        height_width(self.size, 1, MOST_PIXELS)
+        check_channels(self.channels)
 
     def open(self) -> OpenDataset:
         """List all images and check the classes of both splits; no image is decoded yet."""
         tree = open_tree(Path(self.path))
         try:
-            return _OpenImageFolder(tree, self.size)
+            return _OpenImageFolder(tree, (*height_width(self.size, 1, MOST_PIXELS), self.channels))
         except DataError:
             tree.close()
             raise
 
 
 class _OpenImageFolder(OpenDataset):
-    def __init__(self, tree: Tree, size: int) -> None:
-        self._tree, self._size = tree, size
-        self.shape = (size, size, 3)
+    def __init__(self, tree: Tree, shape: tuple[int, int, int]) -> None:
+        self._tree, self.shape = tree, shape
         self.classes = _classes(tree)
         names = hashlib.sha256()
         self._counts = {split: self._counted(split, names) for split in SPLITS}
-        self.source = {"dataset": "image folder", "size": size, "names_sha256": names.hexdigest(), **tree.source}
+        self.source = {"dataset": "image folder", "size": list(shape), "names_sha256": names.hexdigest(), **tree.source}
 
     def _counted(self, split: SplitName, names: hashlib._Hash) -> int:
         count = 0
@@ -90,7 +84,7 @@ class _OpenImageFolder(OpenDataset):
             for file in self._tree.files(split, folder):
                 encoded = self._tree.read(split, folder, file)
                 try:
-                    yield _pixels(encoded, self._size), label
+                    yield decoded(encoded, *self.shape), label
                 except UNDECODABLE as error:
                     raise broken_image(self._tree.path, f"{split}/{folder}/{file}", error) from error
 
@@ -128,14 +122,3 @@ def _classes(tree: Tree) -> tuple[str, ...]:
 
 def _names(here: list[str], there: list[str]) -> str:
     return ", ".join(sorted(set(here) - set(there))) or "none"
-
-
-def _pixels(encoded: bytes, size: int) -> Images:
-    """RGB uint8 [size, size, 3] of an encoded image; raises one of UNDECODABLE."""
-    with Image.open(io.BytesIO(encoded), formats=FORMATS) as image:
-        if image.mode in {"I", "F"} or image.mode.startswith("I;"):
-            raise ValueError(f"its pixels are not 8-bit (Pillow mode {image.mode})")
-        rgb = image.convert("RGB")
-    if rgb.size != (size, size):
-        rgb = rgb.resize((size, size), Image.Resampling.BILINEAR)
-    return np.asarray(rgb)
