@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 import onnx
 
 from roundoff.errors import ConfigError, ExportError
-from roundoff.export.layers import Labels
 from roundoff.export.naming import all_nodes
 from roundoff.export.tracing import Trace
 from roundoff.model.base import OUTPUT_NAME
 
 
-def converted(trace: Trace, labels: Labels, opset: int) -> onnx.ModelProto:
+class Named(Protocol):
+    """Knows what a user calls the place that an operator comes from."""
+
+    def of(self, candidates: Iterable[str]) -> str | None: ...
+
+
+def converted(trace: Trace, labels: Named, opset: int) -> onnx.ModelProto:
     """The ONNX graph of `trace`, its weights still inputs; ExportError names the operators that ONNX lacks."""
     import tf2onnx
 
@@ -53,7 +59,7 @@ def _complement_of_erf(graph: Any, node: Any, name: str, args: Any) -> None:
     graph.replace_all_inputs(node.output[0], less.output[0], ops=users)
 
 
-def _refuse_unknown(model: onnx.ModelProto, labels: Labels) -> None:
+def _refuse_unknown(model: onnx.ModelProto, labels: Named) -> None:
     """ExportError, unless every operator of the graph is one of ONNX's."""
     found = {
         f"{node.op_type} in {labels.of((node.name, *node.output, *node.input)) or 'the model itself'}": None

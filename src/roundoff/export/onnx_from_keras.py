@@ -35,12 +35,15 @@ class Export:
 
     def onnx_from_trained(self, directory: Path, prepared: Prepared, output: Path) -> dict[str, Any]:
         """As `onnx_from_keras`, from what the train stage left in `directory`, whatever its form."""
+        from roundoff.export.saved import exported_saved
         from roundoff.export.taken import exported_onnx
         from roundoff.training.trained import read_trained
 
         trained = read_trained(directory)
         if trained.form == "onnx":
             return exported_onnx(trained.path, prepared, output, self.opset, self.parity_images, self.tolerance)
+        if trained.form == "saved_model":
+            return exported_saved(trained.path, prepared, output, self.opset, self.parity_images, self.tolerance)
         return self.onnx_from_keras(trained.path, prepared, output)
 
     def onnx_from_keras(self, source: Path, prepared: Prepared, output: Path) -> dict[str, Any]:

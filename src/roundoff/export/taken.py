@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from roundoff.export.source import first_line
 from roundoff.export.steps import cleaned, facts, refused_in_words, whole
 from roundoff.system.files import sha256_of, whole_file
 
+PREFIX = re.compile(r"^(StatefulPartitionedCall/|PartitionedCall/)+")  # TensorFlow's, of functions
 IR_VERSION = 8  # the oldest that knows operator set 18
 
 
@@ -26,6 +29,10 @@ class OwnNames:
     def spoken(self, text: str) -> str:
         """The text itself."""
         return text
+
+    def of(self, candidates: Iterable[str]) -> str | None:
+        """The first name that there is."""
+        return next((name for name in candidates if name), None)
 
 
 def exported_onnx(
@@ -69,6 +76,6 @@ def name_nodes(model: onnx.ModelProto) -> None:
     """Give, in place, each node a name of its own: its own where it has one."""
     times: Counter[str] = Counter()
     for node in model.graph.node:
-        name = node.name or node.op_type
+        name = PREFIX.sub("", node.name) or node.op_type
         times[name] += 1
         node.name = name if times[name] == 1 else f"{name}_{times[name]}"

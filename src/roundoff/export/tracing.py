@@ -57,7 +57,7 @@ def traced(network: keras.Model) -> Trace:
     specs = {name: tf.TensorSpec(variable.shape, variable.dtype, name=name) for name, variable in weights.items()}
     with marked(network), _functions_inlined():
         concrete = tf.function(infer, autograph=False).get_concrete_function(image, **specs)
-    return _frozen(concrete, weights)
+    return frozen(concrete, weights)
 
 
 def _is_vector(shape: Sequence[int]) -> bool:
@@ -85,7 +85,7 @@ def _functions_inlined() -> Iterator[None]:
         tf.config.run_functions_eagerly(before)
 
 
-def _frozen(concrete: Any, weights: dict[str, Any]) -> Trace:
+def frozen(concrete: Any, weights: dict[str, Any]) -> Trace:
     """The traced function as one graph; what layers hold beside their variables becomes constants."""
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2

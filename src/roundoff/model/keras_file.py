@@ -1,4 +1,4 @@
-"""A trained classifier of one's own, from a Keras file."""
+"""A trained classifier of one's own, from a Keras file or a TensorFlow SavedModel."""
 
 from __future__ import annotations
 
@@ -15,14 +15,19 @@ from roundoff.model.taking.preprocessing import Preprocessing
 
 @dataclass(frozen=True)
 class KerasFile(TakenModel):
-    """The Keras classifier in the .keras or .h5 file at `path`: uint8 or float images in, a number for each class out.
+    """The classifier in the .keras or .h5 file at `path`, or in the SavedModel folder there: images in, classes out.
 
-    A softmax or sigmoid at the end is left out, since it changes no answer; one output becomes two logits.
+    A softmax or sigmoid at the end of a Keras file is left out, since it changes no answer; one output becomes two
+    logits. A SavedModel is taken as it is.
     """
 
     def open(self, shape: tuple[int, int, int], classes: Sequence[str]) -> OpenModel:
         from roundoff.model.taking.keras_opening import opened
 
+        if Path(self.path).is_dir():
+            from roundoff.model.taking.saved_model import opened_saved
+
+            return opened_saved(self, shape, classes)
         return OpenKeras(*opened(self, shape, classes))
 
 

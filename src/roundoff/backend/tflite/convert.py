@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,7 @@ def tflite_from_keras(source: Source) -> bytes:
     Raises Unavailable without TensorFlow, BuildError if Keras runs on another backend or the converter fails.
     """
     keras, tf = keras_on_tensorflow()
-    model = in_float32(keras.models.load_model(source.keras, compile=False))
-    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    converter = _converter(keras, tf, source.keras)
     recipes: dict[str, Callable[[], None]] = {
         "float32": lambda: None,
         "float16": lambda: halve(tf, converter),
@@ -42,6 +42,12 @@ def tflite_from_keras(source: Source) -> bytes:
             fix="replace the layer that the message names, or leave out the backend litert",
         ) from error
     return converted
+
+
+def _converter(keras: Any, tf: Any, model: Path | None) -> Any:
+    if model is not None and model.is_dir():
+        return tf.lite.TFLiteConverter.from_saved_model(str(model))
+    return tf.lite.TFLiteConverter.from_keras_model(in_float32(keras.models.load_model(model, compile=False)))
 
 
 def keras_on_tensorflow() -> tuple[Any, Any]:

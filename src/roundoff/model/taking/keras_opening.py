@@ -33,7 +33,7 @@ def opened(
     source.preprocessing.require_fit(shape[2], network.inputs[0].dtype == "uint8")
     output = _chosen(path, network, source.output)
     network, removed = without_softmax(network, output)
-    count = _answers(path, tuple(network.outputs[output].shape))
+    count = answers(path, tuple(network.outputs[output].shape))
     chosen = columns(2 if count == 1 else count, classes, class_names(source.classes))
     return network, output, shape, chosen, {"head_removed": removed}
 
@@ -45,7 +45,7 @@ def _loaded(path: Path) -> Any:
         raise ConfigError(
             "model.path names no file",
             received=path,
-            expected="a .keras or .h5 file",
+            expected="a .keras or .h5 file, or a SavedModel's folder",
             fix="set model.path=PATH, absolute, since experiments run in a copy of the project",
         )
     keras = quiet_keras()
@@ -138,7 +138,7 @@ def _chosen(path: Path, network: Any, name: str | None) -> int:
     )
 
 
-def _answers(path: Path, sizes: tuple[int | None, ...]) -> int:
+def answers(path: Path, sizes: tuple[int | None, ...]) -> int:
     """How many numbers the output has for an image."""
     known = [size for size in sizes[1:] if size is not None]
     if len(sizes) >= 2 and len(known) == len(sizes) - 1 and math.prod(known) == max(known):

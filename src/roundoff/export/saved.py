@@ -1,0 +1,81 @@
+"""TensorFlow SavedModel → ONNX: as from Keras, but that operators bear TensorFlow's names."""
+
+from __future__ import annotations
+
+import gc
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from roundoff.dataset.base import Images, Prepared
+from roundoff.export.converting import converted
+from roundoff.export.folding import with_weights
+from roundoff.export.parity import Logits, batched, onnx_logits, parity
+from roundoff.export.steps import cleaned, facts, refused_in_words, whole
+from roundoff.export.taken import OwnNames, name_nodes
+from roundoff.export.tracing import RECURRENT_BYTES, Trace, frozen
+from roundoff.model.base import OUTPUT_NAME
+from roundoff.system.files import sha256_of, whole_file
+from roundoff.system.held_output import held_back_output
+from roundoff.system.keras_import import quiet_keras
+from roundoff.system.progress import track
+
+LIFTED_BYTES = 1024
+
+
+def exported_saved(
+    source: Path, prepared: Prepared, output: Path, opset: int, parity_images: int, tolerance: float
+) -> dict[str, Any]:
+    """Write the graph of the SavedModel `source`, as the train stage left it, to `output`.
+
+    See `Export.onnx_from_keras`.
+    """
+    quiet_keras()
+    names = OwnNames()
+    with tempfile.TemporaryDirectory(prefix="roundoff-export-") as directory, whole_file(output) as partial:
+        images = prepared.calibration_images(min(parity_images, prepared.pool))
+        with refused_in_words(names, "TensorFlow and tf2onnx"), held_back_output():
+            expected, trace = _traced(source, images)
+            path = with_weights(converted(trace, names, opset), trace.weights, Path(directory))
+        del trace
+        gc.collect()
+        model = cleaned(path, names, name_nodes)
+        partial.write_bytes(whole(model, path.parent))
+        with refused_in_words(names, "ONNX Runtime"):
+            received = onnx_logits(partial, images)
+        figures = parity(received, expected, tolerance, lambda _: None, "the SavedModel")
+    return facts(figures, model, output) | {"source_sha256": sha256_of(source)}
+
+
+def _traced(source: Path, images: Images) -> tuple[Logits, Trace]:
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(source))
+    function = loaded.signatures["serving_default"]
+    batches = track(batched(images), "SavedModel")
+    expected = np.concatenate([np.asarray(function(image=tf.constant(batch))[OUTPUT_NAME]) for batch in batches])
+    return expected, _lifted(frozen(function, {}))
+
+
+def _lifted(trace: Trace) -> Trace:
+    """The graph with its large constants as inputs, so that no converter has to carry them."""
+    import tensorflow as tf
+
+    nodes = [node for node in trace.graph.node if node.op == "Const"]
+    constants = {node.name: tf.make_ndarray(node.attr["value"].tensor) for node in nodes}
+    lifted = {name: value for name, value in constants.items() if value.nbytes > LIFTED_BYTES and value.ndim > 1}
+    if sum(value.nbytes for value in lifted.values()) <= RECURRENT_BYTES:
+        return trace
+    weights = {}
+    for node in trace.graph.node:
+        if node.name in lifted:
+            value = weights[node.name] = lifted[node.name]
+            kind = tf.as_dtype(value.dtype)
+            node.op = "Placeholder"
+            node.attr.clear()
+            node.attr["dtype"].type = kind.as_datatype_enum
+            node.attr["shape"].shape.CopyFrom(tf.TensorShape(value.shape).as_proto())
+    inputs = [*trace.inputs, *(f"{name}:0" for name in weights)]
+    return Trace(trace.graph, inputs, trace.output, weights)

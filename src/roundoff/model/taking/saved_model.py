@@ -1,0 +1,165 @@
+"""A TensorFlow SavedModel, taken: a graph with its weights, and with code in TensorFlow's operators (SECURITY.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from roundoff.errors import ConfigError, DataError
+from roundoff.model.base import INPUT_NAME, OUTPUT_NAME, Images, Logits, OpenModel, Taken
+from roundoff.model.taking.classes import class_names, columns
+from roundoff.model.taking.fitting import require_images
+from roundoff.model.taking.keras_opening import answers
+from roundoff.model.taking.preprocessing import Preprocessing
+from roundoff.system.keras_import import quiet_keras
+
+if TYPE_CHECKING:
+    from roundoff.model.base import TakenModel
+
+SERVING = "serving_default"
+FOLDER = "saved_model"
+
+
+@dataclass(frozen=True)
+class OpenSaved(OpenModel):
+    """A SavedModel that fits the dataset: its function, by the names of what that takes and gives."""
+
+    loaded: Any
+    function: Any
+    input: str
+    output: str
+    shape: tuple[int, int, int]
+    count: int
+    columns: tuple[int, ...]
+    takes_pixels: bool
+
+    def with_preprocessing(self, preprocessing: Preprocessing) -> Taken:
+        import tensorflow as tf
+
+        specification = tf.TensorSpec([None, *self.shape], tf.uint8, name=INPUT_NAME)
+
+        def classify(image: Any) -> dict[str, Any]:
+            given = self.function(**{self.input: self._preprocessed(image, preprocessing)})
+            return {OUTPUT_NAME: self._headed(given[self.output])}
+
+        module = tf.Module()
+        module.network = self.loaded
+        module.classify = tf.function(classify, input_signature=[specification], autograph=False)
+        return TakenSaved(module)
+
+    def _preprocessed(self, image: Any, preprocessing: Preprocessing) -> Any:
+        import tensorflow as tf
+
+        values = image if self.takes_pixels else tf.cast(image, tf.float32)
+        if preprocessing.channel_order == "bgr":
+            values = tf.gather(values, [2, 1, 0], axis=3)
+        if self.takes_pixels:
+            return values
+        factors, summands = (np.array(each, np.float32) for each in preprocessing.affine())
+        return values * factors + summands
+
+    def _headed(self, values: Any) -> Any:
+        """Two answers of one, which is a probability where it lies between 0 and 1 as a sigmoid's does."""
+        import tensorflow as tf
+
+        flat = tf.reshape(values, [-1, self.count])
+        if self.count == 1:
+            flat = tf.concat([1 - flat, flat], axis=1)
+        whole = tuple(range(max(2, self.count)))
+        return flat if self.columns == whole else tf.gather(flat, list(self.columns), axis=1)
+
+
+@dataclass(frozen=True)
+class TakenSaved(Taken):
+    """The whole classifier, from pixels to what it answers for each class."""
+
+    module: Any
+
+    def logits(self, images: Images) -> Logits:
+        return np.asarray(self.module.classify(np.asarray(images))[OUTPUT_NAME], np.float32)
+
+    def save(self, directory: Path) -> dict[str, Any]:
+        import tensorflow as tf
+
+        tf.saved_model.save(self.module, str(directory / FOLDER), signatures={SERVING: self.module.classify})
+        return {"form": "saved_model", "file": FOLDER, "head_removed": None}
+
+
+def opened_saved(source: TakenModel, shape: tuple[int, int, int], classes: Sequence[str]) -> OpenSaved:
+    """The SavedModel at `source.path`, fit for images [*shape] of `classes`; see `TakenModel.open`."""
+    path = Path(source.path)
+    loaded, function = _loaded(path)
+    inputs = function.structured_input_signature[1]
+    if len(inputs) != 1:
+        raise DataError(
+            f"{path} does not take one image",
+            received=f"inputs {', '.join(inputs)}",
+            expected="one input, of images",
+            fix="save a function of the images alone",
+        )
+    ((name, taken),) = inputs.items()
+    _require_images(path, taken, shape)
+    source.preprocessing.require_fit(shape[2], taken.dtype == "uint8")
+    output = _chosen(path, function.structured_outputs, source.output)
+    count = answers(path, tuple(function.structured_outputs[output].shape))
+    chosen = columns(max(2, count), classes, class_names(source.classes))
+    return OpenSaved(loaded, function, name, output, shape, count, chosen, taken.dtype == "uint8")
+
+
+def _loaded(path: Path) -> tuple[Any, Any]:
+    quiet_keras()
+    try:
+        import tensorflow as tf
+
+        loaded = tf.saved_model.load(str(path))
+    except Exception as error:  # TensorFlow raises what its parts do
+        raise DataError(
+            f"{path} does not load as a SavedModel",
+            received=f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"[:500],
+            expected="a folder with saved_model.pb and variables/, as model.export or tf.saved_model.save write it",
+            fix="set model.path to that folder itself, or give a .keras, .h5 or ONNX file",
+        ) from error
+    found = dict(loaded.signatures)
+    if SERVING in found or len(found) == 1:
+        return loaded, found.get(SERVING) or next(iter(found.values()))
+    raise DataError(
+        f"{path} does not say which function is to be called",
+        received=f"signatures {', '.join(found) or 'none'}",
+        expected=f"a signature {SERVING}",
+        fix=f"save it with signatures={{'{SERVING}': FUNCTION}}, or by model.export of a Keras model",
+    )
+
+
+def _require_images(path: Path, taken: Any, shape: tuple[int, int, int]) -> None:
+    sizes = tuple(taken.shape) if taken.shape.rank is not None else ()
+    if len(sizes) != 4 or taken.dtype not in ("uint8", "float32"):
+        raise DataError(
+            f"{path} does not take images",
+            received=f"{taken.dtype.name} {sizes}",
+            expected="uint8 or float32 (None, height, width, channels)",
+            fix="save a function of images, not of files or serialized examples",
+        )
+    if sizes[0] is not None:
+        raise DataError(
+            f"{path} is made for a batch of {sizes[0]}",
+            received=f"an input {sizes}",
+            expected="an open batch dimension, (None, height, width, channels)",
+            fix="save it with tf.TensorSpec([None, …]), or by model.export of a Keras model without a fixed batch",
+        )
+    require_images(path, sizes[1:], shape)
+
+
+def _chosen(path: Path, outputs: Any, name: str | None) -> str:
+    wanted = [each for each in outputs if name in (None, each)]
+    if len(wanted) == 1:
+        return str(wanted[0])
+    raise ConfigError(
+        f"{path} has several outputs" if name is None else f"{path} has no output {name}",
+        received=f"outputs {', '.join(outputs)}",
+        expected="the one with a number for each class",
+        fix="set model.output=NAME",
+    )

@@ -1,0 +1,118 @@
+"""A TensorFlow SavedModel: taken as it is, exported, converted for LiteRT, or refused in words."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from roundoff.backend.base import Source
+from roundoff.backend.tflite.backend import LiteRT
+from roundoff.backend.tflite.convert import tflite_from_keras
+from roundoff.dataset.base import Prepared
+from roundoff.errors import ConfigError, DataError
+from roundoff.export.onnx_from_keras import Export
+from roundoff.export.parity import onnx_logits
+from roundoff.model.keras_file import KerasFile
+from roundoff.precision.fp32 import Fp32
+from roundoff.training.taking import take
+
+SHAPE, CLASSES = (8, 10, 3), tuple("abcde")
+PIXELS = np.random.default_rng(0).integers(0, 256, (40, *SHAPE), dtype=np.uint8)
+
+
+def network(shape=SHAPE, classes=5, activation="softmax"):
+    import keras
+
+    keras.utils.set_random_seed(0)
+    image = keras.Input(shape, name="picture")
+    x = keras.layers.Conv2D(8, 3, activation="relu")(image)
+    x = keras.layers.Conv2D(128, 3, activation="relu")(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(image, keras.layers.Dense(classes, activation=activation)(x))
+
+
+@pytest.fixture
+def saved(tmp_path):
+    def save(**values):
+        made = network(**values)
+        made.export(tmp_path / "given", verbose=False)
+        return made, KerasFile(str(tmp_path / "given"), scale="1/255", check_preprocessing=False)
+
+    return save
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    directory = tmp_path / "prepared"
+    directory.mkdir()
+    np.save(directory / "train_images.npy", PIXELS)
+    np.save(directory / "train_labels.npy", np.arange(40) % 5)
+    manifest = {"classes": CLASSES, "shape": SHAPE, "calibration_indices": list(range(20))}
+    (directory / "manifest.json").write_text(json.dumps(manifest))
+    return Prepared(directory)
+
+
+def logits(model, classes=CLASSES):
+    return model.open(SHAPE, classes).with_preprocessing(model.preprocessing).logits(PIXELS)
+
+
+@pytest.mark.parametrize("order", ["rgb", "bgr"])
+def test_pixels_get_the_preprocessing(saved, order):
+    made, model = saved()
+    model = dataclasses.replace(model, channel_order=order, mean=[0.1, 0.2, 0.3])
+    values = PIXELS[..., :: -1 if order == "bgr" else 1] / 255 - [0.1, 0.2, 0.3]
+    wanted = made.predict(values.astype(np.float32), verbose=0)
+    np.testing.assert_allclose(logits(model), wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_one_probability_becomes_two(saved):
+    made, model = saved(classes=1, activation="sigmoid")
+    wanted = made.predict(PIXELS.astype(np.float32) / 255, verbose=0)
+    np.testing.assert_allclose(logits(model, ("no", "yes")), np.hstack([1 - wanted, wanted]), rtol=1e-4, atol=1e-6)
+
+
+def test_answers_are_put_in_the_datasets_order(saved):
+    made, model = saved(classes=6)
+    wanted = made.predict(PIXELS.astype(np.float32) / 255, verbose=0)[:, [5, 4, 3, 2, 1]]
+    found = logits(dataclasses.replace(model, classes=["background", *"edcba"]))
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("lifted", [True, False])
+def test_it_is_exported_and_converted_for_litert(saved, prepared, tmp_path, monkeypatch, lifted):
+    from roundoff.export import saved as export
+
+    monkeypatch.setattr(export, "RECURRENT_BYTES", 0 if lifted else 1 << 30)
+    made, model = saved()
+    take(model, prepared, np.arange(40), tmp_path)
+    described = json.loads((tmp_path / "model.json").read_text())
+    assert (described["form"], described["file"]) == ("saved_model", "saved_model")
+    facts = Export(18, 20, 1e-4).onnx_from_trained(tmp_path, prepared, tmp_path / "model.onnx")
+    assert facts["relative_error"] < 1e-5
+    assert "Conv" in facts["nodes"]
+    wanted = made.predict(PIXELS.astype(np.float32) / 255, verbose=0)
+    np.testing.assert_allclose(onnx_logits(tmp_path / "model.onnx", PIXELS), wanted, rtol=1e-4, atol=1e-5)
+    source = Source("fp32", Fp32(), tmp_path / "model.onnx", tmp_path / "saved_model", PIXELS[:4])
+    (tmp_path / "model.tflite").write_bytes(tflite_from_keras(source))
+    with LiteRT(threads=1).load(tmp_path) as runner:
+        np.testing.assert_allclose(runner.infer(PIXELS), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_what_does_not_fit_is_refused(saved, tmp_path):
+    _, model = saved(shape=(9, 9, 3))
+    with pytest.raises(DataError, match=r"other images(.|\n)*set dataset.size=9,"):
+        logits(model)
+    with pytest.raises(ConfigError, match="has no output age"):
+        logits(dataclasses.replace(saved()[1], output="age"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="does not load as a SavedModel"):
+        logits(dataclasses.replace(model, path=str(tmp_path / "empty")))
+
+
+def test_a_model_without_a_signature_is_refused(tmp_path):
+    import tensorflow as tf
+
+    tf.saved_model.save(tf.Module(), str(tmp_path / "bare"))
+    with pytest.raises(DataError, match=r"does not say which function(.|\n)*signatures none(.|\n)*serving_default"):
+        logits(KerasFile(str(tmp_path / "bare")))
