@@ -34,8 +34,20 @@ def saved(tmp_path, request):
     return save
 
 
+class Whole:
+    """What was taken, asked both as it is tried on images and as it is saved."""
+
+    def __init__(self, taken):
+        self.taken = taken
+
+    def logits(self, images):
+        found = self.taken.logits(images)
+        np.testing.assert_allclose(np.asarray(self.taken.whole()(images)), found, rtol=1e-4, atol=1e-5)
+        return found
+
+
 def taken(model, classes=CLASSES, shape=SHAPE):
-    return model.open(shape, classes).with_preprocessing(model.preprocessing)
+    return Whole(model.open(shape, classes).with_preprocessing(model.preprocessing))
 
 
 def softmax(logits):
@@ -119,7 +131,7 @@ def test_one_of_several_outputs_is_chosen_by_name(tmp_path):
     with pytest.raises(ConfigError, match=r"has no output size"):
         taken(dataclasses.replace(model, output="size"))
     wanted = made.predict(PIXELS, verbose=0)["species"]
-    np.testing.assert_allclose(taken(dataclasses.replace(model, output="species")).logits(PIXELS), wanted, rtol=1e-5)
+    np.testing.assert_allclose(taken(dataclasses.replace(model, output="species")).logits(PIXELS), wanted, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

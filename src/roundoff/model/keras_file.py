@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,29 +47,43 @@ class OpenKeras(OpenModel):
         return bool(self.network.inputs[0].dtype == "uint8")
 
     def with_preprocessing(self, preprocessing: Preprocessing) -> Taken:
+        return TakenKeras(self, preprocessing)
+
+    @cached_property
+    def answers(self) -> Callable[[Any], Any]:
+        """What the network answers to a batch; compiled once, for it is asked under several preprocessings."""
         import keras
 
-        from roundoff.model.taking.keras_wrapping import headed, preprocessed
-
-        image = keras.Input(self.shape, dtype="uint8", name=INPUT_NAME)
-        pixels = preprocessed(image, preprocessing, self.takes_pixels)
-        answers = keras.tree.flatten(self.network(pixels))[self.output]
-        whole = keras.Model(image, headed(answers, self.columns), name="classifier")
-        return TakenKeras(whole, self.facts)
+        self.network.jit_compile = False  # its compilation would take longer than the answers
+        return lambda given: keras.tree.flatten(self.network.predict_on_batch(given))[self.output]
 
 
 @dataclass(frozen=True)
 class TakenKeras(Taken):
-    """The whole Keras model, from pixels to logits."""
+    """The whole classifier: the network between its preprocessing and its head."""
 
-    network: Any
-    facts: dict[str, Any]
+    opened: OpenKeras
+    preprocessing: Preprocessing
 
     def logits(self, images: Images) -> Logits:
-        return np.asarray(self.network(np.asarray(images), training=False), np.float32)
+        from roundoff.model.taking.keras_wrapping import headed, preprocessed
+
+        given = preprocessed(np.asarray(images), self.preprocessing, self.opened.takes_pixels)
+        return np.asarray(headed(self.opened.answers(np.asarray(given)), self.opened.columns), np.float32)
+
+    def whole(self) -> Any:
+        """One Keras model from pixels to logits."""
+        import keras
+
+        from roundoff.model.taking.keras_wrapping import headed, preprocessed
+
+        image = keras.Input(self.opened.shape, dtype="uint8", name=INPUT_NAME)
+        given = preprocessed(image, self.preprocessing, self.opened.takes_pixels)
+        answers = keras.tree.flatten(self.opened.network(given))[self.opened.output]
+        return keras.Model(image, headed(answers, self.opened.columns), name="classifier")
 
     def save(self, directory: Path) -> dict[str, Any]:
         from roundoff.model.taking.keras_wrapping import save
 
-        save(self.network, directory / "model.keras")
-        return {"form": "keras", "file": "model.keras", **self.facts}
+        save(self.whole(), directory / "model.keras")
+        return {"form": "keras", "file": "model.keras", **self.opened.facts}

@@ -14,6 +14,7 @@ from roundoff.errors import GateError
 from roundoff.model.taking.preprocessing import Preprocessing
 
 LEAST_GAIN, LEVEL = 0.02, 0.001
+LEAST_SENSE = 0.5  # of the images right in the other order: an untrained model also has a best one
 SCREENED = 256  # images on which a candidate must not be worse, before it gets them all
 MOST_IMAGES = 2048
 
@@ -125,13 +126,14 @@ def other_order(
 ) -> Finding | None:
     """The order of classes that the model's answers, `named` so far, stand for, where the images tell another.
 
-    The order is matched on one half of the images and tried on the other: 2 points better at p < 0.001 there.
+    The order is matched on one half of the images and tried on the other: 2 points better at p < 0.001 there, and half
+    of them right.
     """
     half = np.arange(len(labels)) % 2 == 0
     meant = _matched(predicted[half], labels[half], len(classes))
     ours, theirs = predicted[~half] == labels[~half], meant[predicted[~half]] == labels[~half]
     gain = float(theirs.mean() - ours.mean())
-    if gain < LEAST_GAIN or _p_value(ours, theirs) >= LEVEL:
+    if gain < LEAST_GAIN or theirs.mean() < LEAST_SENSE or _p_value(ours, theirs) >= LEVEL:
         return None
     place = {name: number for number, name in enumerate(classes)}
     order = ",".join(classes[meant[place[name]]] if name in place else name for name in named)

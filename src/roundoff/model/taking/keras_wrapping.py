@@ -45,7 +45,9 @@ def headed(answers: Any, columns: Sequence[int]) -> Any:
         answers = keras.layers.Flatten(name="flat")(answers)
     if answers.shape[-1] == 1:
         two = keras.layers.Dense(2, use_bias=False, dtype="float32", name="two_logits")
-        answers, _ = two(answers), two.set_weights([HALVES])
+        two.build(answers.shape)
+        two.set_weights([HALVES])
+        answers = two(answers)
     if tuple(columns) != tuple(range(answers.shape[-1])):
         answers = keras.ops.take(answers, list(columns), axis=-1)
     return keras.layers.Identity(dtype="float32", name=OUTPUT_NAME)(answers)

@@ -38,18 +38,12 @@ class OpenSaved(OpenModel):
     takes_pixels: bool
 
     def with_preprocessing(self, preprocessing: Preprocessing) -> Taken:
-        import tensorflow as tf
+        return TakenSaved(self, preprocessing)
 
-        specification = tf.TensorSpec([None, *self.shape], tf.uint8, name=INPUT_NAME)
-
-        def classify(image: Any) -> dict[str, Any]:
-            given = self.function(**{self.input: self._preprocessed(image, preprocessing)})
-            return {OUTPUT_NAME: self._headed(given[self.output])}
-
-        module = tf.Module()
-        module.network = self.loaded
-        module.classify = tf.function(classify, input_signature=[specification], autograph=False)
-        return TakenSaved(module)
+    def classify(self, image: Any, preprocessing: Preprocessing) -> dict[str, Any]:
+        """What the model answers for uint8 images [n, H, W, C], by the name of the output."""
+        given = self.function(**{self.input: self._preprocessed(image, preprocessing)})
+        return {OUTPUT_NAME: self._headed(given[self.output])}
 
     def _preprocessed(self, image: Any, preprocessing: Preprocessing) -> Any:
         import tensorflow as tf
@@ -77,15 +71,27 @@ class OpenSaved(OpenModel):
 class TakenSaved(Taken):
     """The whole classifier, from pixels to what it answers for each class."""
 
-    module: Any
+    opened: OpenSaved
+    preprocessing: Preprocessing
 
     def logits(self, images: Images) -> Logits:
-        return np.asarray(self.module.classify(np.asarray(images))[OUTPUT_NAME], np.float32)
+        import tensorflow as tf
+
+        answered = self.opened.classify(tf.constant(np.asarray(images)), self.preprocessing)
+        return np.asarray(answered[OUTPUT_NAME], np.float32)
 
     def save(self, directory: Path) -> dict[str, Any]:
         import tensorflow as tf
 
-        tf.saved_model.save(self.module, str(directory / FOLDER), signatures={SERVING: self.module.classify})
+        specification = tf.TensorSpec([None, *self.opened.shape], tf.uint8, name=INPUT_NAME)
+
+        def classify(image: Any) -> dict[str, Any]:
+            return self.opened.classify(image, self.preprocessing)
+
+        module = tf.Module()
+        module.network = self.opened.loaded  # its variables are saved with what holds them
+        module.classify = tf.function(classify, input_signature=[specification], autograph=False)
+        tf.saved_model.save(module, str(directory / FOLDER), signatures={SERVING: module.classify})
         return {"form": "saved_model", "file": FOLDER, "head_removed": None}
 
 
