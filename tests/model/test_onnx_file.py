@@ -129,6 +129,12 @@ def test_a_fixed_batch_is_opened(saved):
         np.testing.assert_allclose(taken(saved(graph(batch=batch))).logits(PIXELS), wanted, rtol=1e-5, atol=1e-4)
 
 
+def test_minus_one_is_an_open_size(saved):
+    model = graph(batch=-1, size=(-1, -1, 3))
+    wanted = answers(graph(), PIXELS.astype(np.float32).transpose(0, 3, 1, 2))
+    np.testing.assert_allclose(taken(saved(model)).logits(PIXELS), wanted, rtol=1e-5, atol=1e-4)
+
+
 def test_what_forbids_another_batch_is_named(saved):
     model = graph(batch=1)
     token = numpy_helper.from_array(np.zeros((1, 4), np.float32), "token")

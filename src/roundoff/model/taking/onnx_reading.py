@@ -39,6 +39,7 @@ def read(path: Path) -> onnx.ModelProto:
     inlined: onnx.ModelProto = onnx.inliner.inline_local_functions(model) if model.functions else model
     _refuse_operators(path, inlined)
     _refuse_reduced(path, inlined)
+    _open_negative_sizes(inlined)
     return inlined
 
 
@@ -66,6 +67,14 @@ def _opened(path: Path) -> onnx.ModelProto:
     if not model.graph.node:
         raise _unreadable(path, "a model without operators")
     return model
+
+
+def _open_negative_sizes(model: onnx.ModelProto) -> None:
+    """Some exporters (Paddle's) write −1 for a size that is open, where ONNX wants none."""
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        for size in value.type.tensor_type.shape.dim:
+            if size.HasField("dim_value") and size.dim_value < 1:
+                size.ClearField("dim_value")
 
 
 def _refuse_large(path: Path, model: onnx.ModelProto) -> None:
