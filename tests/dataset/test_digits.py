@@ -49,7 +49,8 @@ def test_height_width_and_channels_are_settings():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"size": 4}, r"dataset.size is not a size(.|\n)*received: 4\n(.|\n)*pixels from 8 to 1024"),
+        ({"size": 4}, r"dataset.size is too small(.|\n)*received: 4\n(.|\n)*pixels from 8 to 1024"),
+        ({"size": [8, 2000]}, r"dataset.size is too large"),
         ({"size": [8]}, r"dataset.size is not a size"),
         ({"size": [8, 9, 3]}, r"dataset.size is not a size"),
         ({"size": [8, True]}, r"dataset.size is not a size"),

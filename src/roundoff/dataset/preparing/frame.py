@@ -12,11 +12,12 @@ CHANNELS = (1, 3)
 def height_width(size: Any, least: int, most: int) -> tuple[int, int]:
     """`dataset.size` as height and width: one number for both, or a list of the two; ConfigError for anything else."""
     sides = list(size) if isinstance(size, list | tuple) else [size, size]
-    fits = [isinstance(side, int) and not isinstance(side, bool) and least <= side <= most for side in sides]
-    if len(sides) == 2 and all(fits):
+    whole = len(sides) == 2 and all(isinstance(side, int) and not isinstance(side, bool) for side in sides)
+    if whole and least <= min(sides) and max(sides) <= most:
         return sides[0], sides[1]
+    words = "is not a size" if not whole or min(sides) < 1 else "is too small" if min(sides) < least else "is too large"
     raise ConfigError(
-        "dataset.size is not a size",
+        f"dataset.size {words}",
         received=repr(size),
         expected=f"pixels from {least} to {most}: one number, or a list of height and width such as [48,192]",
         fix="set dataset.size=32",
