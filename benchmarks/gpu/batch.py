@@ -10,7 +10,7 @@ import argparse
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,13 @@ from roundoff.errors import GateError, Unavailable
 from roundoff.measurement.energy import energy_per_image, meter_for
 from roundoff.measurement.heap_layout import block_sizes
 from roundoff.measurement.output_check import check_outputs
+from roundoff.results.cell import Energy
+from roundoff.results.checked import as_json
+from roundoff.results.message import as_message, verbatim
 
 ENERGY_S = 2.0
 WARM_S = 0.2
+LARGEST_ONLY = verbatim("measured at the largest batch size only")
 BLOCKS = 8
 SMALLEST, LARGEST = 2**9, 2**24  # bytes of a block of device memory
 Row = dict[str, Any]
@@ -48,7 +52,7 @@ class Batches:
     memory_mb: float | None = None
 
     def rows(self, images: np.ndarray, inputs: Mapping[int, np.ndarray]) -> dict[str, Row]:
-        """A row for each batch size of `inputs`, indices of `images` [rotate, batch], by the batch size as text.
+        """A row for each batch size of `inputs`, indices of `images` [input_buffers, batch], by the batch size as text.
 
         What does not fit, or computes something else than the accuracy run did, is its batch's row.
         """
@@ -79,7 +83,10 @@ class Batches:
             self.loads.setdefault(size, []).append(self._timed(runner, bound, inputs, load))
             self._check(bound, rows)
             if load == self.options.loads - 1:
-                self.about[size] = {"facts": bound.facts(), "energy": self._energy(runner, bound)}
+                self.about[size] = {
+                    "binding_info": as_json(bound.info()),
+                    "energy": as_json(self._energy(runner, bound)),
+                }
 
     def _check(self, bound: Any, rows: np.ndarray) -> None:
         expected = np.concatenate([self.logits[row] for row in rows])
@@ -101,13 +108,13 @@ class Batches:
         finally:
             bare.close()
 
-    def _energy(self, runner: Any, bound: Any) -> Row:
+    def _energy(self, runner: Any, bound: Any) -> Energy:
         if bound.batch_size != max(self.options.batches):
-            return {"mj_per_image": None, "reason": "measured at the largest batch size only"}
+            return Energy(reason=LARGEST_ONLY)
         try:
-            return asdict(energy_per_image(bound, meter_for(runner.device), ENERGY_S))
+            return energy_per_image(bound, meter_for(runner.device), ENERGY_S)
         except Unavailable as missing:
-            return {"mj_per_image": None, "reason": str(missing)}
+            return Energy(reason=as_message(missing.args[0]))
 
 
 @contextmanager

@@ -23,9 +23,11 @@ from benchmarks.gpu.targets import PEER, wilson
 from roundoff.backend.trt.library import OUT_OF_MEMORY
 from roundoff.errors import Unavailable
 from roundoff.measurement.effective_precision import label
+from roundoff.results.build import BuildInfo
+from roundoff.results.checked import as_json
 from roundoff.system.files import sha256_of, whole_file
 
-ROTATE = 4
+INPUT_BUFFERS = 4
 TEST_IMAGES = "test_images.npy"
 
 
@@ -60,7 +62,7 @@ class Bench:
     def engine(self, model: str, precision: str) -> dict[str, Any]:
         """Build, load, check and time one precision, all under the device's lock."""
         directory, backend = self._directory(model, precision), self._backend()
-        built, build_s = self._build(backend, model, precision, directory)
+        info, build_s = self._build(backend, model, precision, directory)
         first = self._first_load(backend, directory)
         runner, load_s = timed(lambda: backend.load(directory))
         with runner:
@@ -68,15 +70,15 @@ class Bench:
             accuracy, logits = self._accuracy(model, runner.infer)
             row = {
                 "status": "measured",
-                "label": label(precision, accuracy["relative_error"], f"{model}/{precision}"),
+                "effective_precision": label(precision, accuracy["relative_error"], f"{model}/{precision}"),
                 "device": runner.device,
                 "build_s": build_s,
                 **first,
                 "load_ms": 1e3 * load_s,
                 "load_runtime_cache_warm": runner.cache_was_warm,
                 "size_mb": (directory / backend.artifact).stat().st_size / 1e6,
-                "built": built,
-                "loaded_layer_types": runner.layer_types(),
+                "build_info": as_json(info),
+                "loaded_layer_types": as_json(runner.layer_types()),
                 "accuracy": accuracy,
             }
         load = partial(backend.load, directory)
@@ -112,8 +114,8 @@ class Bench:
                     shutil.copy(runner.cache_file, kept)
                 return {"first_load_ms": 1e3 * seconds, "first_load_runtime_cache_warm": runner.cache_was_warm}
 
-    def _build(self, backend: Any, model: str, precision: str, directory: Path) -> tuple[dict[str, Any], float]:
-        """Facts, and the seconds that the engine's build took, conversion of the graph not counted."""
+    def _build(self, backend: Any, model: str, precision: str, directory: Path) -> tuple[BuildInfo, float]:
+        """What the backend says of the engine, and its build's seconds, conversion of the graph not counted."""
         import onnx
 
         from roundoff.backend.base import Source
@@ -171,8 +173,8 @@ class Bench:
         return np.concatenate([session.run(["logits"], {"image": part})[0] for part in parts])
 
     def inputs(self, size: int) -> np.ndarray:
-        """Indices [ROTATE, size] of the test images that are the rotating inputs."""
-        chosen = np.random.default_rng(size).integers(0, len(self.images), (ROTATE, size))
+        """Indices [INPUT_BUFFERS, size] of the test images that are the rotating inputs."""
+        chosen = np.random.default_rng(size).integers(0, len(self.images), (INPUT_BUFFERS, size))
         return np.sort(chosen, axis=1)
 
     def peer(self, model: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.gpu.batch import runs_of, scattered, warm_up
-from benchmarks.gpu.cells import ROTATE, timed
+from benchmarks.gpu.cells import INPUT_BUFFERS, timed
 from benchmarks.gpu.engine import build_fp16, random_images
 from benchmarks.gpu.harness import commit, named_paths
 from roundoff.backend.trt.backend import Tensorrt
@@ -121,6 +121,6 @@ def lived(options: argparse.Namespace, engine: Engine, cold: bool = True) -> dic
 
 def device_ms(options: argparse.Namespace, runner: Any, images: np.ndarray) -> float:
     """The median of one round's device times, after a warm-up."""
-    with runner.bind([images] * ROTATE) as bound:
-        warm_up(lambda: bound.device_only(ROTATE))
-        return float(np.median(bound.device_only(runs_of(options, float(np.median(bound.device_only(ROTATE)))))))
+    with runner.bind([images] * INPUT_BUFFERS) as bound:
+        warm_up(lambda: bound.device_only(INPUT_BUFFERS))
+        return float(np.median(bound.device_only(runs_of(options, float(np.median(bound.device_only(INPUT_BUFFERS)))))))

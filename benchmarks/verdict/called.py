@@ -6,14 +6,17 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from roundoff.measurement.energy import Monitor
 from roundoff.measurement.statistics import Interval
 from roundoff.measurement.timing import Interleaved, paired_speedup
 from roundoff.results.cell import Speedup
+from roundoff.results.message import verbatim
 from roundoff.results.run import AaControl, Device, Method
 from roundoff.verdict.ranking import noise_floor, speed_difference
 from roundoff.verdict.requirements import Target
 
 FP32, CANDIDATE, CONTROL = "fp32_", "candidate_", "control_"
+UNWATCHED = Monitor(verbatim("none"))
 
 
 def speedup(loop: Interleaved, name: str) -> Interval:

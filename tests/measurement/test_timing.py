@@ -11,7 +11,7 @@ import pytest
 from roundoff.backend.base import Binding
 from roundoff.measurement.energy import Monitor
 from roundoff.measurement.timing import MOST_REPEATS, Interleaved, Schedule, paired_speedup
-from roundoff.results.message import message
+from roundoff.results.message import verbatim
 
 SCHEDULE = Schedule(
     warmup_ms=20,
@@ -22,6 +22,7 @@ SCHEDULE = Schedule(
     rounds_per_load=4,
     interval_target=0.01,
 )
+BLIND = Monitor(verbatim("none"))
 
 
 @dataclass
@@ -105,7 +106,7 @@ class Bench:
 def timed(ms, schedule=SCHEDULE, references=None, monitor=None, **bench):
     made = Bench(ms, **bench)
     pairs = {name: "a" for name in ms if name != "a"} if references is None else references
-    monitor = monitor or Monitor(message("clocks_on_gpus_only"))
+    monitor = monitor or BLIND
     loop = Interleaved(list(ms), made.fresh, pairs, schedule, monitor, seed=0, clock=lambda: made.clock.now)
     timings = loop.run()
     assert made.open == 0
@@ -283,7 +284,7 @@ class Throttling(Monitor):
     """Says that something changed at the readings given."""
 
     def __init__(self, at):
-        super().__init__(message("clocks_on_gpus_only"))
+        super().__init__(verbatim("simulated"))
         self.readings, self.at = -1, at
 
     def disturbed(self):
@@ -321,9 +322,7 @@ def test_a_device_that_never_settles_ends_all_the_same():
 def test_the_share_of_the_budget_is_reported():
     bench = Bench({"a": 1.0})
     seen: list[float] = []
-    loop = Interleaved(
-        ["a"], bench.fresh, {}, SCHEDULE, Monitor(message("clocks_on_gpus_only")), 0, lambda: bench.clock.now
-    )
+    loop = Interleaved(["a"], bench.fresh, {}, SCHEDULE, BLIND, 0, lambda: bench.clock.now)
     loop.run(seen.append)
     assert seen == sorted(seen)
     assert len(seen) == loop.loads

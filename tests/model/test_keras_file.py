@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from roundoff.errors import ConfigError, DataError
-from roundoff.model.keras_file import KerasFile
+from roundoff.model.keras_file import KerasFile, OpenKeras
 
 SHAPE, CLASSES = (8, 8, 3), tuple("abcde")
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, *SHAPE), dtype=np.uint8)
@@ -108,6 +108,7 @@ def test_a_model_inside_a_model_and_a_softmax_layer_give_logits(tmp_path):
     keras.Sequential([plain, keras.layers.Softmax()]).save(tmp_path / "layer.keras")
     for name in ("nested", "layer"):
         opened = KerasFile(str(tmp_path / f"{name}.keras")).open(SHAPE, CLASSES)
+        assert isinstance(opened, OpenKeras)
         assert opened.facts["head_removed"] == "softmax"
         logits = opened.with_preprocessing(KerasFile("x").preprocessing).logits(PIXELS)
         np.testing.assert_allclose(logits, plain(PIXELS.astype(np.float32)), rtol=1e-5, atol=1e-5)
@@ -180,7 +181,7 @@ def test_hostile_code_in_an_h5_file_does_not_run(tmp_path):
     seen = tmp_path / "seen"
     image = keras.Input(SHAPE)
     # the name is looked up when the function runs, as a hostile one would look up its tools
-    poisoned = keras.layers.Lambda(lambda x, at=str(seen): (open(at, "w").close(), x)[1])(image)  # noqa: PTH123
+    poisoned = keras.layers.Lambda(lambda x, at=str(seen): [x for _ in [open(at, "w")]][0])(image)  # noqa: PTH123, SIM115, RUF015
     keras.Model(image, keras.layers.Dense(5)(keras.layers.Flatten()(poisoned))).save(tmp_path / "model.h5")
     seen.unlink(missing_ok=True)  # building it ran it
     with pytest.raises(DataError, match="a Lambda is a program"):
@@ -192,7 +193,7 @@ def test_a_layer_of_ones_own_is_named_with_the_way_to_register_it(tmp_path):
     import keras
 
     @keras.saving.register_keras_serializable("mine")
-    class Doubled(keras.layers.Layer):
+    class Doubled(keras.layers.Layer):  # type: ignore[misc]
         def call(self, x):
             return 2 * x
 
@@ -211,7 +212,7 @@ def test_a_model_that_does_not_know_its_input_is_refused(tmp_path):
     import keras
 
     @keras.saving.register_keras_serializable("mine")
-    class Own(keras.Model):
+    class Own(keras.Model):  # type: ignore[misc]
         def __init__(self, **values):
             super().__init__(**values)
             self.flat, self.dense = keras.layers.Flatten(), keras.layers.Dense(5)

@@ -90,7 +90,8 @@ def taken(source, classes=CLASSES, shape=SHAPE):
 
 def normalised(order=slice(None)):
     values = PIXELS[..., order] / 255
-    return ((values - IMAGENET["mean"]) / IMAGENET["std"]).astype(np.float32)
+    mean, std = (np.array(IMAGENET[key]) for key in ("mean", "std"))
+    return ((values - mean) / std).astype(np.float32)
 
 
 @pytest.mark.parametrize("opset", [11, 12, 13, 17, 18, 21])
@@ -113,7 +114,7 @@ def test_bgr_is_in_the_graph(saved):
 def test_any_layout_type_and_names(saved, planes, kind, names):
     if names[0] == "x1":
         names = ("input:0", "dense/Softmax:0")
-    model = graph(*names, kind=kind, planes=planes)
+    model = graph(names[0], names[1], kind=kind, planes=planes)
     inputs = PIXELS.transpose(0, 3, 1, 2) if planes else PIXELS
     wanted = answers(model, inputs if kind == "uint8" else inputs.astype(np.float32))
     whole = taken(saved(model)).graph

@@ -20,6 +20,9 @@ from benchmarks.gpu import harness
 from benchmarks.gpu.cells import Bench
 from roundoff.backend.trt import backend
 from roundoff.backend.trt import build as trt_build
+from roundoff.results.build import BuildInfo
+from roundoff.results.cell import BindingInfo, Energy
+from roundoff.results.checked import checked
 from tests.support.fake_gpu import CLASSES, Error, FakeTensorrt, logits_of
 from tests.support.gpu_network import IMAGES, mean_plus_class_number
 
@@ -163,10 +166,13 @@ def test_a_cell_is_built_loaded_checked_and_timed(run, tmp_path, gpu):
     code, report = run("--precisions", "fp32", "--peer-batches", "--cold")
     cell = report["cells"]["m/fp32"]
     assert (code, cell["status"], report["problems"]) == (0, "measured", []), cell
-    assert (cell["label"], cell["accuracy"]["top1"]) == ("fp32", 1.0)
+    assert (cell["effective_precision"], cell["accuracy"]["top1"]) == ("fp32", 1.0)
     assert (cell["first_load_runtime_cache_warm"], cell["load_runtime_cache_warm"]) == (False, True)
     assert {batch: row["status"] for batch, row in cell["batches"].items()} == {"1": "measured", "8": "measured"}
-    assert "largest batch size" in cell["batches"]["1"]["energy"]["reason"]
+    one, eight = (cell["batches"][size] for size in ("1", "8"))
+    assert "largest batch size" in str(checked(Energy, one["energy"], "1").reason)
+    assert checked(BindingInfo, eight["binding_info"], "8").cuda_graph
+    assert checked(BuildInfo, cell["build_info"], "m/fp32").weights == "float32"
     assert len(report["sha256"]) == 3
     assert report["options"]["batches"] == [1, 8]
     assert len(list((tmp_path / "work" / "cache").glob("reference-*.npy"))) == 1
