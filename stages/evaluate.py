@@ -15,19 +15,20 @@ from roundoff.measurement.evaluate import Evaluation
 from roundoff.pipeline.config import component, components
 from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving
-from roundoff.results.metrics import OWN_FILES
+from roundoff.precision.base import Precision
 from roundoff.results.shortfall import say_last
 from roundoff.system.files import read_json
+from roundoff.system.slots import REFERENCE_PRECISION, STAGED
 
 
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
     engines, prepared = workspace.inputs / cfg.paths.engines, Prepared(workspace.input(cfg.paths.prepared))
-    for graph in sorted(engines.glob(f"{OWN_FILES[0]}/*/{GRAPH}"))[:1]:
+    for graph in sorted(engines.glob(f"{REFERENCE_PRECISION}/*/{GRAPH}"))[:1]:
         require_fit(graph, prepared)
     measured = component(cfg.evaluate, Evaluation).run(
         engines=engines,
-        precisions=[*OWN_FILES, *cfg.build.more],
+        precisions={name: component(cfg.precisions[name], Precision) for name in (*STAGED, *cfg.build.more)},
         backends=components(cfg.backends, Backend),
         prepared=prepared,
         platform=read_json(workspace.input(cfg.paths.platform)),

@@ -70,7 +70,9 @@ class Bench:
             accuracy, logits = self._accuracy(model, runner.infer)
             row = {
                 "status": "measured",
-                "effective_precision": label(precision, accuracy["relative_error"], f"{model}/{precision}"),
+                "effective_precision": label(
+                    precision, accuracy["relative_error"], f"{model}/{precision}", precision_named(precision).full_width
+                ),
                 "device": runner.device,
                 "build_s": build_s,
                 **first,

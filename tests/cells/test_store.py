@@ -23,15 +23,16 @@ from roundoff.cells.store import (
     build_cell,
     build_directories,
     build_or_tell,
-    build_stage,
     cells,
     open_cell,
 )
 from roundoff.errors import BuildError, ConfigError, GateError, Unavailable
 from roundoff.precision.base import Precision
+from roundoff.precision.fp32 import Fp32
 from roundoff.results.build import BuildInfo, Builds
 from roundoff.results.message import message
 from roundoff.system.files import sha256_of
+from roundoff.system.slots import build_stage
 
 MACHINE = {"id": "abc", "cpu": {"model": "Z80", "cores": 1}, "libraries": {"fake": "1.0"}, "gpus": []}
 
@@ -333,7 +334,7 @@ def test_a_name_that_leads_out_of_its_folder_is_refused(inputs, directory, name)
         with pytest.raises(ConfigError, match="cannot name a folder"):
             build_cell(backend, Copying(), precision, Renamed(), inputs, directory)
         with pytest.raises(ConfigError, match="cannot name a folder"):
-            find_cells(directory, [precision], {backend: Copying()})
+            find_cells(directory, {precision: Fp32()}, {backend: Copying()})
     assert not directory.exists()
 
 

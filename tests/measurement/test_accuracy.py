@@ -76,9 +76,13 @@ def test_a_trained_model_passes_the_gate():
     ],
 )
 def test_a_row_is_called_by_its_measured_error(precision, error, expected):
-    assert label(precision, error, "cell") == expected
+    assert label(precision, error, "cell", precision in ("fp32", "tf32")) == expected
 
 
 def test_an_fp32_row_that_is_another_network_is_refused():
     with pytest.raises(GateError, match="fp32/x is neither FP32 nor TF32"):
-        label("fp32", 0.2, "fp32/x")
+        label("fp32", 0.2, "fp32/x", True)
+
+
+def test_float32_arithmetic_over_other_weights_is_no_wrong_fp32():
+    assert label("coarse", 0.2, "coarse/x", False) == "coarse"

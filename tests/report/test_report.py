@@ -82,7 +82,7 @@ def test_plots_are_images_of_some_size(written):
 def test_expected_plots_are_drawn(written):
     names = {path.stem for path in (written / "plots").glob("*.png")}
     timed = {f"{kind}_batch_{batch}" for kind in ("latency", "pareto") for batch in (1, 32)}
-    assert names == timed | {"flips", "confusion_reference", "confusion_int8", "noise", "curves"}
+    assert names == timed | {"flips", "confusion_reference", "confusion_quantized", "noise", "curves"}
 
 
 def test_angle_brackets_are_escaped_in_markdown(written):

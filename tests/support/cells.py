@@ -142,9 +142,10 @@ def build(root, trained=True, precisions=PRECISIONS, backends=BACKENDS):
 
 def run(root: Path, evaluation=QUICK, backends=BACKENDS):
     """The cells' metrics by name."""
+    built = [path.name for path in (root / "engines").iterdir()]
     measured = evaluation.run(
         engines=root / "engines",
-        precisions=[path.name for path in (root / "engines").iterdir()],
+        precisions={name: Fp32() if name == "fp32" else HalfWeights() for name in built},
         backends=backends,
         prepared=Prepared(root / "data"),
         platform=PLATFORM,

@@ -15,6 +15,7 @@ from roundoff.measurement.accuracy import accuracy
 from roundoff.report.report import Report
 from roundoff.results.build import BuildMetrics
 from roundoff.results.cell import Batch, CellMetrics, Energy, Numerics, Speedup
+from roundoff.results.legacy import FORMER
 from roundoff.results.message import message, verbatim
 from roundoff.results.metrics import read_metrics, write_builds, write_metrics, write_verdict
 from roundoff.results.run import AaControl, Device, Method, Metrics
@@ -248,7 +249,8 @@ def _method() -> Method:
         aa_control=AaControl(cell="fp32/onnxruntime", batches=dict.fromkeys(BATCHES, same)),
     )
     evaluate = {"batch_sizes": list(BATCHES), "chance_margin": 0.05, "warmup_ms": 200.0, "warmup_runs": 10}
-    return Method(evaluate=evaluate, chance=0.125, devices={"cpu": cpu})
+    precisions = {name: FORMER[name] for name in SPEED}
+    return Method(evaluate=evaluate, precisions=precisions, chance=0.125, devices={"cpu": cpu})
 
 
 def _tables(sources: Sources) -> None:

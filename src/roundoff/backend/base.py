@@ -42,12 +42,16 @@ class Backend(ABC):
     """An inference runtime. A subclass is a frozen dataclass whose fields are its YAML's keys.
 
     `artifact` names the file of a cell that is shipped, so whose size counts. `bound_to` lists the dotted keys of the
-    fingerprint that the artifact was made for: where one of them differs, it is not loaded. `repeats` is how often an
-    engine is built, where two builds from one graph may differ.
+    fingerprint that the artifact was made for: where one of them differs, it is not loaded. `libraries` are the
+    distributions whose versions the fingerprint tells, under `libraries`, beside those that `bound_to` names there.
+    `strict_fp32` says that its FP32 is a float32 product in full, so that other cells are best compared with it.
+    `repeats` is how often an engine is built, where two builds from one graph may differ.
     """
 
     artifact: ClassVar[str] = "model.engine"
     bound_to: ClassVar[tuple[str, ...]] = ()
+    libraries: ClassVar[tuple[str, ...]] = ()
+    strict_fp32: ClassVar[bool] = False
     grid: ClassVar[Grid] = Grid()
     takes_onnx: ClassVar[bool] = True
     repeats: int = 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,16 +10,16 @@ from typing import Any, Literal
 
 from roundoff.backend.base import Backend, Runner
 from roundoff.cells.sidecar import SIDECAR, Sidecar, read_cell
-from roundoff.cells.store import build_directories, build_stage, open_cell
+from roundoff.cells.store import build_directories, open_cell
 from roundoff.errors import BuildError, ConfigError, DataError, noted
+from roundoff.precision.base import Precision
 from roundoff.results.cell import CellMetrics, Numerics
 from roundoff.results.message import Message, message
 from roundoff.results.shortfall import Shortfall, tolerated
 from roundoff.system.own import require_folder_name
+from roundoff.system.slots import REFERENCE_PRECISION, build_stage
 
-REFERENCE_PRECISION = "fp32"
 RESERVED = frozenset(("format", "platform", "reference", "method"))
-PREFERRED_REFERENCE = "fp32/onnxruntime"
 RERUN = "evaluate"  # the stage that looks at a cell again
 NO_ENGINE = "no engine here: run `dvc pull` or `dvc repro`"
 
@@ -33,6 +33,7 @@ class Cell:
     loader: Backend
     directory: Path
     built: CellMetrics
+    full_width: bool = False
 
     @property
     def name(self) -> str:
@@ -57,7 +58,7 @@ def left_out(built: CellMetrics, why: Shortfall, stage: str = RERUN) -> CellMetr
     )
 
 
-def find_cells(engines: Path, precisions: Sequence[str], backends: Mapping[str, Backend]) -> list[Cell]:
+def find_cells(engines: Path, precisions: Mapping[str, Precision], backends: Mapping[str, Backend]) -> list[Cell]:
     """A cell for each precision and each backend, FP32 first; what was not built under `engines` is unavailable.
 
     Raises ConfigError for a backend named like a key that every metrics file has, and for a name that is no folder's;
@@ -82,12 +83,16 @@ def find_cells(engines: Path, precisions: Sequence[str], backends: Mapping[str, 
             expected="a folder for each cell, as the build stages leave it",
             fix="run `dvc pull` where another machine has built them, else `dvc repro`",
         )
-    return [_cell(engines / name, backend, loader) for name in names for backend, loader in backends.items()]
+    return [
+        _cell(engines / name, precisions[name], backend, loader)
+        for name in names
+        for backend, loader in backends.items()
+    ]
 
 
-def _cell(precision: Path, backend: str, loader: Backend) -> Cell:
-    directory = precision / backend
-    return Cell(precision.name, backend, loader, directory, _built(precision.name, directory))
+def _cell(place: Path, precision: Precision, backend: str, loader: Backend) -> Cell:
+    directory = place / backend
+    return Cell(place.name, backend, loader, directory, _built(place.name, directory), precision.full_width)
 
 
 def _built(precision: str, directory: Path) -> CellMetrics:

@@ -34,10 +34,10 @@ from roundoff.results.shortfall import Shortfall, tolerated
 from roundoff.system import own
 from roundoff.system.device_lock import device_lock
 from roundoff.system.files import sha256_of, whole_directory
+from roundoff.system.slots import build_stage
 
 GRAPH = "graph.onnx"
 REBUILDS = "rebuilds"
-OWN_STAGES = ("fp32", "fp16", "int8")  # each has a stage of its own; further precisions share one, by item
 
 
 @dataclass(frozen=True)
@@ -144,11 +144,6 @@ def _metrics(sidecar: Sidecar, build_s: float | None) -> BuildMetrics:
         build_info=sidecar.build_info,
         sha256={name: file.sha256 for name, file in sidecar.files.items()},
     )
-
-
-def build_stage(precision: str) -> str:
-    """The name of the stage of dvc.yaml that builds a precision."""
-    return f"build-{precision}" if precision in OWN_STAGES else f"build-more@{precision}"
 
 
 def open_cell(backend: Backend, directory: Path, fingerprint: dict[str, Any]) -> Runner:

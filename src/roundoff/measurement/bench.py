@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roundoff.backend.base import Binding, Runner
-from roundoff.cells.cell import REFERENCE_PRECISION
 from roundoff.dataset.base import Images
 from roundoff.errors import ConfigError
 from roundoff.measurement.answered import Answered
@@ -28,6 +27,7 @@ from roundoff.results.cell import Batch, BindingInfo, Energy, Speedup
 from roundoff.results.message import Message, message
 from roundoff.results.run import AaControl
 from roundoff.results.shortfall import Shortfall, raise_strictly, shortfall, tolerated
+from roundoff.system.slots import REFERENCE_PRECISION
 
 CONTROL = "aa_control"
 

@@ -14,6 +14,7 @@ from roundoff.results.message import message
 # Strict FP32 lands under 1e-5 of another strict FP32 run; ten bits of mantissa (TF32, FP16) cannot get under 1e-4.
 FP32_ERROR = 3e-5
 TF32_ERROR = 5e-3
+FULL_WIDTH = ("fp32", "tf32")  # the names that an error proves
 STRICT_IMAGES = 512
 BATCH = 64
 
@@ -32,16 +33,16 @@ def strict_fp32(graph: Path, images: Images) -> Logits:
     return logits
 
 
-def label(precision: str, error: float | None, cell: str) -> str:
+def label(precision: str, error: float | None, cell: str, full_width: bool) -> str:
     """The name for the row: `fp32` or `tf32` where the error against strict FP32 says so, else the one asked for.
 
-    Raises GateError for a cell asked for as fp32 (or tf32) whose error is beyond TF32's: that is another network.
+    Raises GateError where a precision of `full_width` errs by more than TF32 does: that is another network.
     """
     if error is None:
         return precision
     if error < FP32_ERROR:
-        return "fp32"
-    if precision not in ("fp32", "tf32"):
+        return FULL_WIDTH[0]
+    if not full_width:
         return precision
     if error > TF32_ERROR:
         raise GateError(
@@ -50,4 +51,4 @@ def label(precision: str, error: float | None, cell: str) -> str:
             expected=f"under {FP32_ERROR:.0e} for FP32, at most {TF32_ERROR:.0e} for TF32",
             fix="the engine was built from another graph or fed otherwise; build it again",
         )
-    return "tf32"
+    return FULL_WIDTH[1]

@@ -24,7 +24,9 @@ from roundoff.measurement.speed import DeviceSpeed, measure_device
 from roundoff.measurement.statistics import FEWEST_FOR_MEDIAN_INTERVAL
 from roundoff.measurement.timing import Schedule, Timing
 from roundoff.pipeline.limits import MOST_BATCH, MOST_BATCH_SIZES, MOST_LOADS, MOST_SECONDS, check_seed
+from roundoff.precision.base import Precision
 from roundoff.results.metrics import write_metrics
+from roundoff.results.precision import Types
 from roundoff.results.run import Method, Metrics
 from roundoff.system import own
 from roundoff.system.files import whole_directory
@@ -89,7 +91,7 @@ class Evaluation:
         self,
         *,
         engines: Path,
-        precisions: Sequence[str],
+        precisions: Mapping[str, Precision],
         backends: Mapping[str, Backend],
         prepared: Prepared,
         platform: Mapping[str, Any],
@@ -113,7 +115,10 @@ class Evaluation:
         rows = put_together(cells, Parts(answered, accuracies, missing, merged))
         refuse_empty(rows)
         found = Metrics(
-            platform=dict(platform), reference=reference, method=self._method(prepared, chance, speeds), cells=rows
+            platform=dict(platform),
+            reference=reference,
+            method=self._method(prepared, chance, speeds, precisions),
+            cells=rows,
         )
         save_predictions(answered, test.labels, predictions)
         save_timings({name: timing for _, speed in speeds for name, timing in speed.timings.items()}, timings)
@@ -135,9 +140,16 @@ class Evaluation:
         labelled = [with_effective_precision(each, against, missing, self.strict) for each in others]
         return [reference, *(each for each in labelled if each is not None)], reference.name
 
-    def _method(self, prepared: Prepared, chance: float, speeds: list[tuple[str, DeviceSpeed]]) -> Method:
+    def _method(
+        self,
+        prepared: Prepared,
+        chance: float,
+        speeds: list[tuple[str, DeviceSpeed]],
+        precisions: Mapping[str, Precision],
+    ) -> Method:
         return Method(
             evaluate=asdict(self),
+            precisions={name: types_of(precision) for name, precision in precisions.items()},
             test_set=_test_set(prepared),
             chance=chance,
             devices={device: speed.report for device, speed in speeds},
@@ -181,6 +193,11 @@ class Evaluation:
             strict=self.strict,
             lock_directory=self.lock_directory,
         )
+
+
+def types_of(precision: Precision) -> Types:
+    """A precision's types, as metrics tell them."""
+    return Types(precision.weights, precision.activations, precision.remainder)
 
 
 def _test_set(prepared: Prepared) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from roundoff.cells.cell import REFERENCE_PRECISION, RERUN, Cell, left_out
+from roundoff.cells.cell import RERUN, Cell, left_out
 from roundoff.dataset.base import Labels
 from roundoff.errors import GateError
 from roundoff.measurement.accuracy import accuracy
@@ -15,6 +15,7 @@ from roundoff.measurement.speed import DeviceSpeed
 from roundoff.results.cell import Accuracy, Batch, CellMetrics, Energy
 from roundoff.results.message import Message, message
 from roundoff.results.shortfall import Shortfall
+from roundoff.system.slots import REFERENCE_PRECISION
 
 NOT_TIMED = CellSpeed(energy=Energy(reason=message("accuracy_only")))
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from roundoff.backend.base import Logits
-from roundoff.cells.cell import PREFERRED_REFERENCE, REFERENCE_PRECISION, Cell
+from roundoff.cells.cell import Cell
 from roundoff.cells.store import GRAPH
 from roundoff.dataset.base import Images
 from roundoff.errors import GateError
@@ -18,6 +18,7 @@ from roundoff.measurement.answered import Answered, Missing
 from roundoff.measurement.effective_precision import label, strict_fp32
 from roundoff.results.message import message
 from roundoff.results.shortfall import tolerated
+from roundoff.system.slots import REFERENCE_PRECISION
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +28,11 @@ def choose_reference(
 ) -> tuple[Answered, Logits | None] | None:
     """The reference among cells that ran the test set, labelled, and exact logits of the first images or all.
 
-    The best FP32 cell that computes in FP32 or TF32 (ONNX Runtime's, then the others); the logits are None where there
-    is no graph to have them from. None where no FP32 cell is left.
+    The best FP32 cell that computes in FP32 or TF32 (of a backend with `strict_fp32`, then the others); the logits are
+    None where there is no graph to have them from. None where no FP32 cell is left.
     """
     candidates = [each for each in answered if each.cell.precision == REFERENCE_PRECISION]
-    for candidate in sorted(candidates, key=lambda each: each.name != PREFERRED_REFERENCE):
+    for candidate in sorted(candidates, key=lambda each: not each.cell.loader.strict_fp32):
         exact = _exact_logits(candidate, images)
         labelled = with_effective_precision(candidate, exact, missing, strict)
         if labelled is not None:
@@ -45,7 +46,7 @@ def with_effective_precision(
     """With the error against `exact` and what it says of the type; None for a cell that is not what it claims."""
     with missing.note(answered.name, message("doing_comparing"), strict):
         error = None if exact is None else _error(answered.logits, exact)
-        computes_in = label(answered.cell.precision, error, answered.name)
+        computes_in = label(answered.cell.precision, error, answered.name, answered.cell.full_width)
         return replace(answered, relative_error=error, effective_precision=computes_in)
     return None
 
@@ -83,7 +84,7 @@ def _exact_logits(reference: Answered, images: Images) -> Logits | None:
 
     A GPU's FP32 cell, compared with itself, would show no error whatever it computes in.
     """
-    if reference.name == PREFERRED_REFERENCE:
+    if reference.cell.loader.strict_fp32:
         return reference.logits
     graph = reference.cell.directory / GRAPH
     if not graph.exists():

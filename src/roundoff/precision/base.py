@@ -31,9 +31,10 @@ class Grid:
 class Precision(ABC):
     """A precision. A subclass is a frozen dataclass whose fields are its YAML's keys.
 
-    Class attributes state what the precision is, for backends that do not take ONNX graphs:
+    Class attributes state what the precision is, for backends that do not take ONNX graphs, and for the report:
     `weights` and `activations` are NumPy/ml_dtypes type names (`tf32` for TensorFloat-32); `remainder` is the type of
-    what a quantized precision leaves unquantized.
+    what a quantized precision leaves unquantized. `full_width` says that it computes FP32's own graph, in FP32 or TF32:
+    what errs more than that is another network.
     """
 
     weights: ClassVar[str]
@@ -41,6 +42,7 @@ class Precision(ABC):
     remainder: ClassVar[str] = "float32"
     needs_calibration: ClassVar[bool] = False
     allows_tf32: ClassVar[bool] = False
+    full_width: ClassVar[bool] = False
 
     @abstractmethod
     def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
@@ -48,3 +50,7 @@ class Precision(ABC):
 
         `table` is given exactly when `needs_calibration`. Raises BuildError or CalibrationError.
         """
+
+    def quantized_tensors(self, model: onnx.ModelProto, grid: Grid) -> set[str]:
+        """Names of the activations and weights of the FP32 graph that `convert` puts into 8 bits on that grid."""
+        return set()

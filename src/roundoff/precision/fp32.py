@@ -19,6 +19,7 @@ class Fp32(Precision):
 
     weights: ClassVar[str] = "float32"
     activations: ClassVar[str] = "float32"
+    full_width: ClassVar[bool] = True
 
     def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """A copy of `model`, which computes in float32 already."""

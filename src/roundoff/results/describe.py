@@ -14,15 +14,17 @@ from msgspec import inspect
 from roundoff.results.build import BuildInfo, BuildMetrics, Builds
 from roundoff.results.cell import Accuracy, Batch, BindingInfo, CellMetrics, Energy, Numerics, Speedup
 from roundoff.results.message import Message
+from roundoff.results.precision import Types
 from roundoff.results.run import AaControl, Conditions, Device, Head, Method
 from roundoff.results.verdict import CellVerdict, Criterion, Recommendation, Requirements, SpeedVerdict, Verdict
 from roundoff.system.files import write_text
+from roundoff.system.slots import MORE, STAGED
 
 START, END = "<!-- schema -->", "<!-- /schema -->"
 FILES: dict[str, tuple[type[Any], ...]] = {
-    "fp32.json, fp16.json, int8.json (by backend), more.json (by precision, then by backend)": (
+    f"{', '.join(f'{name}.json' for name in STAGED)} (by backend), {MORE}.json (by precision, then by backend)": (
         *(CellMetrics, Numerics, Builds, Accuracy, Energy, Batch, BindingInfo),
-        *(Head, Method, Device, Conditions, AaControl, Speedup),
+        *(Head, Method, Types, Device, Conditions, AaControl, Speedup),
     ),
     "verdict.json": (Verdict, Requirements, CellVerdict, Criterion, SpeedVerdict, Recommendation),
     "build-PRECISION.json (by backend)": (BuildMetrics, BuildInfo),

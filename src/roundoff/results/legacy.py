@@ -7,13 +7,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from roundoff.results.checked import BATCH
 from roundoff.results.message import VERBATIM
+from roundoff.results.precision import Types
 
 Old = Mapping[str, Any]
 
+# what the precisions were that had these names, for metrics from before `method` told it
+FORMER = {
+    "fp32": Types("float32", "float32", "float32"),
+    "tf32": Types("tf32", "tf32", "float32"),
+    "fp16": Types("float16", "float16", "float32"),
+    "bf16": Types("bfloat16", "bfloat16", "float32"),
+    "fp8": Types("float8_e4m3fn", "float8_e4m3fn", "float16"),
+    "int8": Types("int8", "int8", "float32"),
+    "int8_fp16": Types("int8", "int8", "float16"),
+}
 CELL = {"label": "effective_precision"}
 ENERGY = {"watts": "power_w", "seconds": "measured_s"}
 TIMING = {"variation": "cv", "stopped": "stop_reason", "seconds": "measured_s", "facts": "binding_info"}
@@ -110,6 +122,7 @@ def _warning(text: str, old: Old) -> dict[str, Any]:
 def _method(old: Old) -> dict[str, Any]:
     return {
         "evaluate": _renamed(old.get("evaluate") or {}, SETTINGS),
+        "precisions": {name: asdict(types) for name, types in FORMER.items()},
         "test_set": old.get("test_set"),
         "chance": old.get("chance"),
         "devices": {name: _device(device) for name, device in (old.get("devices") or {}).items()},

@@ -14,12 +14,11 @@ from roundoff.results.checked import as_json, checked
 from roundoff.results.run import Head, Metrics
 from roundoff.results.verdict import Verdict
 from roundoff.system.files import read_json, write_json
+from roundoff.system.slots import MORE, STAGED
 
 FORMAT = 3  # files of before had no number
 HEAD = ("format", "platform", "reference", "method")
-OWN_FILES = ("fp32", "fp16", "int8")  # each precision has a file and a stage of its own
-MORE = "more"  # the file of all others, by precision
-FILES = (*OWN_FILES, MORE)
+FILES = (*STAGED, MORE)
 
 
 def read_metrics(directory: Path) -> Metrics:
@@ -62,18 +61,18 @@ def metrics_from(files: Mapping[str, object]) -> Metrics:
 
 
 def write_metrics(metrics: Metrics, directory: Path) -> None:
-    """One file for each of fp32, fp16 and int8, and more.json for further precisions by name."""
+    """One file for each precision with a stage of its own, and more.json for further ones by name."""
     head = {
         "format": FORMAT,
         "platform": metrics.platform,
         "reference": metrics.reference,
         "method": as_json(metrics.method),
     }
-    by_precision: dict[str, dict[str, object]] = {name: {} for name in OWN_FILES}
+    by_precision: dict[str, dict[str, object]] = {name: {} for name in STAGED}
     for name, cell in metrics.cells.items():
         precision, backend = name.split("/")
         by_precision.setdefault(precision, {})[backend] = as_json(cell)
-    for name in OWN_FILES:
+    for name in STAGED:
         write_json(directory / f"{name}.json", {**head, **by_precision.pop(name)})
     write_json(directory / f"{MORE}.json", {**head, **by_precision})
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from roundoff.results.cell import CellMetrics, Speedup
 from roundoff.results.message import Message
+from roundoff.results.precision import Types
 from roundoff.results.values import Count, NotNegative, Share, about
 
 
@@ -50,6 +51,9 @@ class Method:
     """How the cells of a run were measured."""
 
     evaluate: Annotated[dict[str, Any], about("the settings of the stage, as they were")] = field(default_factory=dict)
+    precisions: Annotated[dict[str, Types], about("what each stores and computes in, by name")] = field(
+        default_factory=dict
+    )
     test_set: Annotated[str | None, about("SHA-256 of the test split")] = None
     chance: Annotated[Share | None, about("accuracy of the best constant answer")] = None
     devices: Annotated[dict[str, Device], about("by name or UUID")] = field(default_factory=dict)

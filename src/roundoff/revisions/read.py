@@ -7,7 +7,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,16 +21,17 @@ from roundoff.measurement.accuracy import chance_level, predictions
 from roundoff.results.build import BuildMetrics
 from roundoff.results.cell import Accuracy, Batch, CellMetrics
 from roundoff.results.metrics import builds_from, read_metrics
+from roundoff.results.precision import Types
 from roundoff.results.preparation import CalibrationMetrics, ExportMetrics, Manifest, stage_from
 from roundoff.results.run import Device, Metrics
 from roundoff.results.verdict import Verdict
 from roundoff.system.files import read_json
+from roundoff.system.slots import REFERENCE_PRECISION
 
 Stage = TypeVar("Stage", CalibrationMetrics, ExportMetrics)
 
 # what NumPy and zipfile raise on bytes that were cut or changed
 BROKEN = (OSError, ValueError, EOFError, RuntimeError, tokenize.TokenError, zipfile.BadZipFile, zlib.error)
-USUAL_ORDER = ("fp32", "tf32", "bf16", "fp16", "fp8", "int8_fp16", "int8")
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,16 @@ class Sources:
 
 @dataclass(frozen=True)
 class Cell:
-    """One precision on one backend: what `evaluate` found of it, and what its build stage says (None: nothing)."""
+    """One precision on one backend: what `evaluate` found of it, and what its build stage says (None: nothing).
+
+    `types` is None where nothing tells them.
+    """
 
     precision: str
     backend: str
     metrics: CellMetrics
     build: BuildMetrics | None = None
+    types: Types | None = None
 
     @property
     def key(self) -> str:
@@ -232,8 +237,15 @@ def cells_of(metrics: Metrics, builds: Mapping[str, Mapping[str, BuildMetrics]])
     cells = []
     for name, found in metrics.cells.items():
         precision, backend = name.split("/")
-        cells.append(Cell(precision, backend, found, builds.get(precision, {}).get(backend)))
+        build = builds.get(precision, {}).get(backend)
+        cells.append(Cell(precision, backend, found, build, _types(metrics, precision, found)))
     return cells
+
+
+def _types(metrics: Metrics, precision: str, cell: CellMetrics) -> Types | None:
+    """The precision's types, the weights as the build tells them of this cell."""
+    known = metrics.method.precisions.get(precision)
+    return replace(known, weights=cell.weights) if known and cell.weights else known
 
 
 def _builds(directory: Path, metrics: Metrics) -> dict[str, dict[str, BuildMetrics]]:
@@ -244,10 +256,14 @@ def _builds(directory: Path, metrics: Metrics) -> dict[str, dict[str, BuildMetri
 
 
 def _in_order(cells: list[Cell]) -> list[Cell]:
-    """By backend as they first appear, then from the widest precision to the narrowest, unknown ones last."""
+    """By backend as they first appear, then the reference precision, then from the widest to the narrowest type."""
     backends = list(dict.fromkeys(cell.backend for cell in cells))
-    ranks = {name: rank for rank, name in enumerate(USUAL_ORDER)}
-    return sorted(cells, key=lambda cell: (backends.index(cell.backend), ranks.get(cell.precision, len(ranks))))
+
+    def place(cell: Cell) -> tuple[Any, ...]:
+        known = (0, cell.types.rank) if cell.types else (1, ())
+        return backends.index(cell.backend), cell.precision != REFERENCE_PRECISION, known
+
+    return sorted(cells, key=place)
 
 
 def _arrays(path: Path) -> Any:

@@ -14,6 +14,7 @@ from roundoff.results.metrics import holds_cells, metrics_from, verdict_from
 from roundoff.results.run import Metrics
 from roundoff.results.verdict import Verdict
 from roundoff.system.git import git
+from roundoff.system.slots import STAGED
 
 WORKSPACE = "workspace"
 
@@ -98,7 +99,7 @@ def _snapshot(revision: str, commit: str | None, files: Mapping[str, str], metri
         raise DataError(
             "there are no metrics to compare",
             received=f"no measured cells in {metrics}/ of {revision}",
-            expected="fp32.json, fp16.json, int8.json as `evaluate` writes them",
+            expected=f"{', '.join(f'{name}.json' for name in STAGED)} as `evaluate` writes them",
             fix="run `dvc repro evaluate`, or name a revision that has them",
         )
     try:

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from roundoff.errors import ConfigError
+from roundoff.system.slots import MORE, STAGED
 
 # What `artifact` puts before a name until all is written: .partial.PID-EIGHT_HEX_DIGITS.
 UNFINISHED = re.compile(r"\.partial\.\d+-[0-9a-f]{8}\.")
@@ -19,7 +20,7 @@ UNFINISHED = re.compile(r"\.partial\.\d+-[0-9a-f]{8}\.")
 Names = Callable[[Path], Sequence[str]]
 
 SIDECAR = "cell.json"
-_STAGES = ("train", "export", "calibrate", "build-*", "fp32", "fp16", "int8", "more", "verdict")
+_STAGES = ("train", "export", "calibrate", "build-*", *STAGED, MORE, "verdict")
 METRICS = (*(f"{name}.json" for name in _STAGES), "report.md", "report.html")
 _BUILT = ("graph.onnx", "model.onnx", "model.tflite", "model.engine", "engine.json", "timing.cache", "build.log")
 _CELL = (SIDECAR, *_BUILT, *(f"rebuilds/*/{name}" for name in _BUILT))

@@ -9,6 +9,7 @@ import pytest
 from roundoff.report.words.compute_types import computes, holds_name
 from roundoff.results.cell import CellMetrics, Numerics
 from roundoff.results.checked import checked
+from roundoff.results.legacy import FORMER
 from roundoff.revisions.read import Cell
 from tests.support.places import ROOT
 
@@ -16,7 +17,7 @@ from tests.support.places import ROOT
 def cell(precision, types, effective=None, error=1e-3, shares=None):
     numerics = Numerics(relative_error=error, layer_types=types, compute_share=shares)
     found = CellMetrics(status="measured", effective_precision=effective or precision, numerics=numerics)
-    return Cell(precision, "any", found)
+    return Cell(precision, "any", found, types=FORMER.get(precision))
 
 
 @pytest.mark.parametrize(

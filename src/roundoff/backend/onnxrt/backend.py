@@ -43,6 +43,7 @@ class OnnxRuntime(Backend):
 
     artifact: ClassVar[str] = "model.onnx"
     bound_to: ClassVar[tuple[str, ...]] = ("libraries.onnxruntime",)
+    strict_fp32: ClassVar[bool] = True
     # Its int8 kernels fold a ReLU into an asymmetric grid only: 1.4 times FP32's speed, against 0.5 for symmetric int8.
     grid: ClassVar[Grid] = Grid(activation="uint8", symmetric=False)
 

@@ -31,6 +31,7 @@ class LiteRT(Backend):
     """LiteRT's interpreter with XNNPACK; `threads` is None for one per core that the process may use."""
 
     artifact: ClassVar[str] = "model.tflite"
+    libraries: ClassVar[tuple[str, ...]] = ("ai-edge-litert",)
     takes_onnx: ClassVar[bool] = False
 
     threads: int | None = None

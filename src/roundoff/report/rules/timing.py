@@ -11,6 +11,7 @@ from roundoff.report.words.numbers import percent, plain, times_with_interval
 from roundoff.results.message import Words, message
 from roundoff.results.values import StopReason, bounds_of
 from roundoff.revisions.read import Evidence
+from roundoff.system.slots import REFERENCE_PRECISION
 
 REASONS: tuple[StopReason, ...] = get_args(StopReason)
 CLOCKS = ("device", "end_to_end")
@@ -41,7 +42,7 @@ def _together(evidence: Evidence) -> list[set[str]]:
 def _alone(evidence: Evidence, together: Iterable[set[str]]) -> list[str]:
     timed = [cell for cell in evidence.cells if cell.metrics.timed_batches]
     names = {cell.key for cell in timed}
-    wanted = {cell.key: {cell.key, f"fp32/{cell.backend}"} & names for cell in timed}
+    wanted = {cell.key: {cell.key, f"{REFERENCE_PRECISION}/{cell.backend}"} & names for cell in timed}
     return [name for name, group in wanted.items() if not any(group <= cells for cells in together)]
 
 

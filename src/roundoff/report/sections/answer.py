@@ -17,6 +17,7 @@ from roundoff.results.message import Words
 from roundoff.results.values import bounds_of
 from roundoff.results.verdict import Recommendation
 from roundoff.revisions.read import Cell, Evidence
+from roundoff.system.slots import REFERENCE_PRECISION
 
 SOURCES = {
     "image folder": "source_image_folder",
@@ -81,7 +82,7 @@ def _support(cell: Cell, choice: Recommendation, evidence: Evidence, words: Word
     batch = evidence.main_batch
     timing = cell.batches.get(batch) if batch else None
     if timing is not None and timing.end_to_end_p50_ms is not None:
-        compared = cell.precision != "fp32" and timing.end_to_end_speedup is not None
+        compared = cell.precision != REFERENCE_PRECISION and timing.end_to_end_speedup is not None
         key = "answer_speed" if compared else "answer_speed_plain"
         speedup = times_with_interval(timing, "end_to_end_speedup")
         yield words(key, batch=batch, time=amount_with_interval(timing, "end_to_end_p50", "ms"), speedup=speedup)

@@ -100,7 +100,7 @@ def _png(image: NDArray[np.uint8]) -> bytes:
 
 
 def _confusion_plots(page: Page, evidence: Evidence, words: Words, cell: Cell, before: Classes, after: Classes) -> None:
-    for name, kind, guesses in ((str(evidence.reference), "reference", before), (cell.key, "int8", after)):
+    for name, kind, guesses in ((str(evidence.reference), "reference", before), (cell.key, "quantized", after)):
         figure = Figure(f"confusion_{kind}", words("confusion_alt", cell=name), words("confusion_caption", cell=name))
         page.plot(confusion_figure(name, confusion(evidence, guesses), evidence.classes), figure)
 

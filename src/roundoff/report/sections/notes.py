@@ -12,6 +12,7 @@ from roundoff.report.words.conditions import throttled_words
 from roundoff.report.words.numbers import percent, percent_with_interval, scientific
 from roundoff.results.message import Message, Words
 from roundoff.revisions.read import Cell, Evidence
+from roundoff.system.slots import REFERENCE_PRECISION
 
 COUNTING = ("rounded_only", "multiplying_layers")
 """Notes that only count layers by type, as the report does itself."""
@@ -98,7 +99,7 @@ def _warned(evidence: Evidence, words: Words) -> Iterator[str]:
 
 def _no_fp32(evidence: Evidence, words: Words) -> Iterator[str]:
     for backend in dict.fromkeys(cell.backend for cell in evidence.measured):
-        wide = evidence.cell(f"fp32/{backend}")
+        wide = evidence.cell(f"{REFERENCE_PRECISION}/{backend}")
         if wide is None or not wide.measured:
             yield words("note_fp32_missing", backend=backend)
         elif failed := wide.metrics.failed_batches:

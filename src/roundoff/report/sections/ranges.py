@@ -11,6 +11,7 @@ from roundoff.report.words.numbers import percent, plain
 from roundoff.results.message import Words
 from roundoff.results.preparation import CalibrationMetrics
 from roundoff.revisions.read import Cell, Evidence
+from roundoff.system.slots import config_key
 
 LEAST_DB = 15.0
 """A tensor whose noise is stronger than this costs answers: well chosen ranges leave 25 dB and more."""
@@ -76,5 +77,5 @@ def _note(cell: Cell, found: list[HeldTensor], method: str | None, words: Words)
     if method != DEFAULT_METHOD:
         sentences.append(words("note_range_method", method=method, default=DEFAULT_METHOD))
     else:
-        sentences.append(words("note_range_exclude", setting=f"precisions.{cell.precision}.exclude_nodes"))
+        sentences.append(words("note_range_exclude", setting=f"{config_key(cell.precision)}.exclude_nodes"))
     return words("sentence_separator").join(sentences)

@@ -12,6 +12,7 @@ from roundoff.results.cell import Batch, CellMetrics
 from roundoff.results.message import Message, Words
 from roundoff.results.values import Outcome
 from roundoff.revisions.read import Cell, Evidence
+from roundoff.system.slots import REFERENCE_PRECISION
 
 
 def precision_section(page: Page, evidence: Evidence, words: Words) -> None:
@@ -64,7 +65,7 @@ def _precision_row(cell: Cell, batch: int, decision: Decision, words: Words) -> 
 
 
 def _ratio_field(cell: Cell, batch: int, decision: Decision, words: Words) -> Field:
-    if cell.precision == "fp32":
+    if cell.precision == REFERENCE_PRECISION:
         return Field(words("base") if _timed(cell, batch) else MISSING)
     ratio = times_with_interval(cell.batches.get(batch), "speedup")
     if decision.same_speed(cell.key, batch):
@@ -116,7 +117,7 @@ def size_section(page: Page, evidence: Evidence, words: Words) -> None:
 
 
 def _size_text(evidence: Evidence, precision: str, backend: str, words: Words) -> str:
-    cell, wide = evidence.cell(f"{precision}/{backend}"), evidence.cell(f"fp32/{backend}")
+    cell, wide = evidence.cell(f"{precision}/{backend}"), evidence.cell(f"{REFERENCE_PRECISION}/{backend}")
     size = cell.metrics.size_mb if cell else None
     whole = wide.metrics.size_mb if wide else None
     if size is None or not whole:

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from roundoff.measurement.effective_precision import FULL_WIDTH
 from roundoff.results.cell import Numerics
 from roundoff.results.message import Words, message
+from roundoff.results.precision import type_bits
 from roundoff.revisions.read import Cell
 
-FAMILIES = {"fp": "float", "tf": "float", "bf": "bfloat", "int": "int", "uint": "int"}
-NAMED = re.compile(r"(fp|tf|bf|int|uint)(\d+)")
 QUANTIZED_BITS = 8
-FULL_WIDTH = ("fp32", "tf32")
 
 
 @dataclass(frozen=True)
 class Computes:
-    """Convolutions and matrix products by the type that they multiply in, and the type that the cell's name promises.
+    """Convolutions and matrix products by the type that they multiply in, and the type that the precision promises.
 
-    `named` is NumPy's name or its beginning ("float16", "int8", "float8"), None for a name that tells no type; `counts`
-    leaves out layers whose type is not known; `shares` of the multiply-adds are None where nothing tells them.
+    `named` is NumPy's name ("float16", "int8"), None where nothing tells it; `counts` leaves out layers whose type is
+    not known; `shares` of the multiply-adds are None where nothing tells them.
     """
 
     named: str | None
@@ -34,7 +32,7 @@ class Computes:
 
     @property
     def others(self) -> dict[str, int]:
-        """Layers in a type that the name does not promise; empty where it promises none."""
+        """Layers in a type that the precision does not promise; empty where nothing tells which it does."""
         return {kind: count for kind, count in self.counts.items() if self.named and not self._is_named(kind)}
 
     @property
@@ -56,7 +54,7 @@ class Computes:
 
     @property
     def _quantized(self) -> bool:
-        return int(re.sub(r"\D", "", self.named or "") or 0) <= QUANTIZED_BITS
+        return (type_bits(self.named or "") or 0) <= QUANTIZED_BITS
 
     def _is_named(self, kind: str) -> bool:
         # uint8 weights are int8 ones, shifted by 128
@@ -69,7 +67,7 @@ def computes(cell: Cell) -> Computes:
     counts, given = told.layer_types or {}, told.compute_share or {}
     known = {kind: count for kind, count in counts.items() if kind != "unknown"}
     shares = {kind: share for kind, share in given.items() if kind != "unknown"}
-    return Computes(_named(cell.precision), known, shares or None)
+    return Computes(cell.types.multiplied if cell.types else None, known, shares or None)
 
 
 def holds_name(cell: Cell) -> bool | None:
@@ -81,31 +79,22 @@ def holds_name(cell: Cell) -> bool | None:
     if cell.effective_precision != cell.precision:
         return False
     by_layers = computes(cell).as_named
-    if by_layers is None and cell.precision in FULL_WIDTH:
+    if by_layers is None and cell.effective_precision in FULL_WIDTH:
         return True if cell.relative_error is not None else None
     return by_layers
 
 
 def is_8_bit(cell: Cell) -> bool:
-    """Whether the cell's weights take eight bits or fewer: by the build, or by its name in a run that does not tell."""
-    bits = re.search(r"\d+", _weights(cell))
-    return bits is not None and int(bits[0]) <= QUANTIZED_BITS
+    """Whether the cell's weights take eight bits or fewer."""
+    bits = cell.types.weight_bits if cell.types else None
+    return bits is not None and bits <= QUANTIZED_BITS
 
 
 def is_quantized_integer(cell: Cell) -> bool:
     """Whether those are integers, so that the noise of integer grids is the cell's."""
-    return is_8_bit(cell) and "int" in _weights(cell)
-
-
-def _weights(cell: Cell) -> str:
-    return cell.metrics.weights or _named(cell.precision) or ""
+    return cell.types is not None and is_8_bit(cell) and "int" in cell.types.weights
 
 
 def kinds_words(counts: Mapping[str, int], words: Words) -> str:
     """For example "21 in int8, 1 in float32"."""
     return words.listed(message("layers_in", count=count, kind=kind) for kind, count in counts.items())
-
-
-def _named(precision: str) -> str | None:
-    match = NAMED.match(precision)
-    return f"{FAMILIES[match[1]]}{match[2]}" if match else None
