@@ -7,15 +7,17 @@ if __name__ == "__main__":
 
 from omegaconf import DictConfig
 
+from roundoff.backend.base import Backend
+from roundoff.backend.fingerprint import fingerprint
+from roundoff.pipeline.config import components
 from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving
 from roundoff.system.files import write_json, write_text
-from roundoff.system.machine import fingerprint
 
 
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
-    write_json(workspace.output(cfg.paths.platform), fingerprint())
+    write_json(workspace.output(cfg.paths.platform), fingerprint(components(cfg.backends, Backend)))
     write_text(workspace.output(cfg.paths.checked), "checked\n")
 
 

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from benchmarks.calibration.distributions import Distribution
 from benchmarks.document import replace_block
+from roundoff.backend.fingerprint import fingerprint
 from roundoff.calibration.base import Choice, Ends
 from roundoff.calibration.entropy import Entropy
 from roundoff.calibration.minmax import MinMax
@@ -38,7 +39,6 @@ from roundoff.calibration.percentile import Percentile
 from roundoff.dataset.base import Prepared
 from roundoff.graph.queries import observed_tensors
 from roundoff.system.files import write_text
-from roundoff.system.machine import fingerprint
 from roundoff.system.progress import track
 
 IMAGES, HELD_OUT, FRESH = 320, 128, 1024

@@ -33,8 +33,8 @@ from benchmarks.calibration.measures import ENTROPY, PEER, RUNTIMES, Accuracy, m
 from benchmarks.calibration.recipes import FLOOR, MODELOPT_RECIPES, RECIPES, default_recipe
 from benchmarks.calibration.targets import agreements, tables, targets
 from benchmarks.document import replace_block
+from roundoff.backend.fingerprint import fingerprint
 from roundoff.system.files import write_text
-from roundoff.system.machine import fingerprint
 
 STRONGEST = (
     ENTROPY,

@@ -27,6 +27,7 @@ import onnx
 from benchmarks.calibration.measures import code_sha256, logits
 from benchmarks.calibration.rules import COUNTING_ZEROS, RULES, Recipe
 from benchmarks.document import replace_block
+from roundoff.backend.fingerprint import fingerprint
 from roundoff.calibration.base import CalibrationTable, Calibrator
 from roundoff.calibration.best import Best
 from roundoff.calibration.entropy import Entropy
@@ -42,7 +43,6 @@ from roundoff.graph.queries import model_hash, observed_tensors
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8
 from roundoff.system.files import write_text
-from roundoff.system.machine import fingerprint
 from roundoff.system.progress import track
 
 METHODS: dict[str, Calibrator] = {

@@ -22,8 +22,8 @@ from benchmarks.export import nets
 from benchmarks.export.measure import ran
 from benchmarks.export.network import file_of
 from benchmarks.export.targets import table, targets
+from roundoff.backend.fingerprint import fingerprint
 from roundoff.system.files import read_json, write_json
-from roundoff.system.machine import fingerprint
 
 ROOT = Path(__file__).parents[2]
 

@@ -96,7 +96,7 @@ def _started(arguments: Sequence[str], gpu: str, cells: Sequence[str], out: Path
 
 def visible_gpus(count: int) -> list[str]:
     """Values of CUDA_VISIBLE_DEVICES for the first `count` GPUs that may be used; SystemExit where they are fewer."""
-    from roundoff.system.machine import fingerprint
+    from roundoff.backend.fingerprint import fingerprint
 
     allowed = os.environ.get(VISIBLE)
     if allowed is None:
@@ -111,8 +111,8 @@ def visible_gpus(count: int) -> list[str]:
 def main(arguments: Sequence[str]) -> int:
     """Measure, write the JSON file, print peers and targets; 1 if a process died or `--check` finds a target missed."""
     options = parsed(arguments)
+    from roundoff.backend.fingerprint import fingerprint
     from roundoff.system.files import write_json
-    from roundoff.system.machine import fingerprint
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # or what it started would live on
     started = time.perf_counter()

@@ -96,8 +96,8 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
 
 def about(options: argparse.Namespace) -> dict[str, Any]:
     """The machine, the sources and the model of a run."""
+    from roundoff.backend.fingerprint import fingerprint
     from roundoff.system.files import sha256_of
-    from roundoff.system.machine import fingerprint
 
     model = {"onnx_sha256": sha256_of(options.onnx), "cycles": options.cycles}
     return {"platform": fingerprint(), "commit": commit(), **model}

@@ -31,10 +31,10 @@ FIXED, RANGE = "fixed", "range"
 def main(arguments: Sequence[str]) -> int:
     """Measure every model, write and print the JSON file."""
     options = parsed(arguments)
+    from roundoff.backend.fingerprint import fingerprint
     from roundoff.backend.trt import cuda
     from roundoff.system.device_lock import device_lock
     from roundoff.system.files import sha256_of, write_json
-    from roundoff.system.machine import fingerprint
 
     with device_lock(cuda.use_first_device()):
         models = {name: compared(options, path) for name, path in options.onnx.items()}

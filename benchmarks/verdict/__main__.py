@@ -19,11 +19,11 @@ import numpy as np
 
 from benchmarks.verdict.real import real
 from benchmarks.verdict.simulated import coverage, speed
+from roundoff.backend.fingerprint import fingerprint
 from roundoff.errors import GateError
 from roundoff.measurement.accuracy import accuracy, chance_level, refuse_chance_level
 from roundoff.measurement.statistics import Interval, paired_drop, paired_kept, samples_to_decide, wilson
 from roundoff.system.files import write_text
-from roundoff.system.machine import fingerprint
 
 KEEP = 0.99
 DROPS = (0.0, 0.3, 1.0, 3.0)

@@ -1,7 +1,7 @@
 import sys
 from types import SimpleNamespace
 
-from roundoff.system.machine import LIBRARIES, fingerprint, library_versions
+from roundoff.system.machine import TOOLS, fingerprint, library_versions
 
 
 def test_versions_leave_out_what_is_not_installed():
@@ -11,7 +11,14 @@ def test_versions_leave_out_what_is_not_installed():
 def test_the_fingerprint_names_only_installed_libraries():
     libraries = fingerprint()["libraries"]
     assert "onnx" in libraries
-    assert libraries == library_versions(LIBRARIES)
+    assert libraries == library_versions(TOOLS)
+
+
+def test_what_is_only_told_is_no_part_of_the_id():
+    told = fingerprint((), ("rich",))
+    assert told["libraries"] == fingerprint()["libraries"] | library_versions(("rich",))
+    assert told["id"] == fingerprint()["id"]
+    assert fingerprint(("rich",))["id"] != told["id"]
 
 
 def test_a_gpu_without_memory_of_its_own_has_a_fingerprint(monkeypatch):

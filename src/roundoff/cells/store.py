@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from roundoff.backend.base import Backend, Runner, Source
+from roundoff.backend.fingerprint import part
 from roundoff.calibration.base import CalibrationTable
 from roundoff.cells.sidecar import (
     FORMAT_VERSION,
@@ -291,18 +292,12 @@ def _empty(directory: Path) -> None:
 
 def _check_machine(backend: Backend, built_on: dict[str, Any], here: dict[str, Any]) -> None:
     for key in backend.bound_to:
-        there, now = _part(built_on, key), _part(here, key)
+        there, now = part(built_on, key), part(here, key)
         if there != now:
             values = {
                 "there": str(there),
                 "now": str(now),
-                "built_on": _part(built_on, "id"),
-                "here": _part(here, "id"),
+                "built_on": part(built_on, "id"),
+                "here": part(here, "id"),
             }
             raise Unavailable(message("built_elsewhere", key=key, remedy=REBUILD, **values))
-
-
-def _part(fingerprint: Any, key: str) -> Any:
-    for name in key.split("."):
-        fingerprint = fingerprint.get(name) if isinstance(fingerprint, dict) else None
-    return fingerprint

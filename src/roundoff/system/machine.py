@@ -14,29 +14,16 @@ from typing import Any
 
 from roundoff.system.nvml import NoNvmlError, nvml
 
-LIBRARIES = (
-    "ai-edge-litert",
-    "cuda-python",
-    "keras",
-    "jax",
-    "numpy",
-    "onnx",
-    "onnxruntime",
-    "openvino",
-    "tensorflow",
-    "tensorrt",
-    "tensorrt-rtx",
-    "tensorrt-rtx-cu13",
-    "tf2onnx",
-)
+TOOLS = ("jax", "keras", "numpy", "onnx", "openvino", "tensorflow", "tf2onnx")  # of other stages, and of benchmarks
 
 
-def fingerprint() -> dict[str, Any]:
+def fingerprint(libraries: Iterable[str] = (), told: Iterable[str] = ()) -> dict[str, Any]:
     """The machine's parts, and `id`: the first 12 hexadecimal digits of their SHA-256.
 
     Parts: `system`, `python`, `cpu` (model, cores usable by this process), `memory_gb` (10^9 bytes),
     `gpus` (name, uuid, compute capability `sm`, memory_mb), `driver`, `cuda` (newest version that the driver
-    supports), `libraries`. Without an NVIDIA driver the GPU parts are empty and None.
+    supports), `libraries`. Without an NVIDIA driver the GPU parts are empty and None. `libraries` are distributions
+    to name beside the tools of every stage; those in `told` are named, too, and are no part of the `id`.
     """
     parts = {
         "system": f"{host.system()} {host.machine()}",
@@ -44,9 +31,10 @@ def fingerprint() -> dict[str, Any]:
         "cpu": {"model": _cpu_model(), "cores": usable_cores()},
         "memory_gb": _memory_gb(),
         **_gpu_parts(),
-        "libraries": library_versions(LIBRARIES),
+        "libraries": library_versions(sorted({*TOOLS, *libraries})),
     }
-    return {"id": fingerprint_id(parts), **parts}
+    named = library_versions(sorted({*TOOLS, *libraries, *told}))
+    return {"id": fingerprint_id(parts), **parts, "libraries": named}
 
 
 def fingerprint_id(parts: dict[str, Any]) -> str:
