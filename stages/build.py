@@ -5,10 +5,9 @@ from roundoff.system.stopping import heed_signals
 if __name__ == "__main__":
     heed_signals()  # before the imports, which take a second
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from roundoff.backend.base import Backend
-from roundoff.calibration.base import Calibrator
 from roundoff.cells.store import Inputs, build_or_tell
 from roundoff.dataset.base import Prepared
 from roundoff.export.fit import require_fit
@@ -20,13 +19,14 @@ from roundoff.results.metrics import write_builds
 from roundoff.results.shortfall import say_last
 from roundoff.system.files import read_json
 from roundoff.system.progress import track
+from roundoff.system.slots import config_key
 from roundoff.training.trained import keras_form
 
 
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
     name = precision_to_build(cfg)
-    precision = component(cfg.precisions[name], Precision)
+    precision = component(OmegaConf.select(cfg, config_key(name)), Precision)
     prepared = Prepared(workspace.input(cfg.paths.prepared))
     require_fit(workspace.input(cfg.paths.onnx), prepared)
     keras, why_no_keras = keras_form(workspace.optional_input(cfg.paths.trained))
@@ -35,7 +35,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         keras=keras,
         why_no_keras=why_no_keras,
         table=workspace.input(cfg.paths.calibration) if precision.needs_calibration else None,
-        calibration=prepared.calibration_images(component(cfg.calibrate, Calibrator).images),
+        calibration=prepared.calibration_images(cfg.calibrate.images),
         fingerprint=read_json(workspace.input(cfg.paths.platform)),
         backends=tuple(map(str, cfg.backends)),
         logs=workspace.output(cfg.paths.logs),

@@ -18,21 +18,20 @@ from roundoff.export.fit import require_fit
 from roundoff.pipeline.config import component
 from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving
-from roundoff.precision.base import Grid
-from roundoff.precision.int8 import Int8
+from roundoff.precision.base import Grid, Precision
 from roundoff.system.files import write_json, write_text
 
 
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
-    int8 = component(cfg.precisions.int8, Int8)
+    int8 = component(cfg.precisions.int8, Precision)  # its stage reads the table: what it quantizes is reported
     graph, prepared = workspace.input(cfg.paths.onnx), Prepared(workspace.input(cfg.paths.prepared))
     require_fit(graph, prepared)
     outcome = calibrate(
         component(cfg.calibrate, Calibrator),
         graph,
         prepared,
-        int8.quantized_tensors,
+        partial(int8.quantized_tensors, grid=Grid()),
         partial(int8.quantized_tensors, grid=Grid("uint8", symmetric=False)),
     )
     outcome.table.save(workspace.output(cfg.paths.calibration))

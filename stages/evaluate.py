@@ -18,7 +18,7 @@ from roundoff.pipeline.survival import surviving
 from roundoff.precision.base import Precision
 from roundoff.results.shortfall import say_last
 from roundoff.system.files import read_json
-from roundoff.system.slots import REFERENCE_PRECISION, STAGED
+from roundoff.system.slots import REFERENCE_PRECISION
 
 
 @stage
@@ -28,7 +28,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         require_fit(graph, prepared)
     measured = component(cfg.evaluate, Evaluation).run(
         engines=engines,
-        precisions={name: component(cfg.precisions[name], Precision) for name in (*STAGED, *cfg.build.more)},
+        precisions=components(cfg.precisions, Precision) | components(cfg.more, Precision),
         backends=components(cfg.backends, Backend),
         prepared=prepared,
         platform=read_json(workspace.input(cfg.paths.platform)),

@@ -7,7 +7,6 @@ if __name__ == "__main__":
 
 from omegaconf import DictConfig
 
-from roundoff.calibration.base import Calibrator
 from roundoff.dataset.base import Dataset
 from roundoff.dataset.preparing.prepare import Preparation, require_calibration_images
 from roundoff.pipeline.config import component
@@ -19,7 +18,7 @@ from roundoff.pipeline.survival import surviving
 def main(cfg: DictConfig, workspace: Workspace) -> None:
     dataset = component(cfg.dataset, Dataset)
     manifest = component(cfg.prepare, Preparation).run(dataset, workspace.output(cfg.paths.prepared))
-    require_calibration_images(manifest, component(cfg.calibrate, Calibrator).images)
+    require_calibration_images(manifest, cfg.calibrate.images)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ MORE=${MORE-tf32 bf16 fp8}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/roundoff
 settings=(
   'backend=[tensorrt_rtx,onnxruntime]' 'evaluate.batch_sizes=[1,32,1024,8192]' 'evaluate.accuracy_only=[onnxruntime]'
-  "build.more=[${MORE// /,}]" verdict.batch_size=32
+  "precision=[fp32,fp16,int8${MORE:+,${MORE// /,}}]" verdict.batch_size=32
 )
 read -ra overrides <<< "${OVERRIDES:-}"
 settings+=("${overrides[@]}")

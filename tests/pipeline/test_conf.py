@@ -9,10 +9,10 @@ from roundoff.errors import ConfigError
 from roundoff.measurement.evaluate import Evaluation
 from roundoff.pipeline.config import check, component
 from roundoff.pipeline.params import write_params
+from roundoff.system.slots import STAGED
 from tests.support.places import ROOT
 
 GROUPS = ("dataset", "model", "train", "calibrate", "evaluate", "verdict", "report", "experiment")
-LISTS = ("precision", "backend")
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +26,8 @@ def options(group):
 
 
 CHOICES = [f"{group}={name}" for group in GROUPS for name in options(group)]
-CHOICES += [f"{group}=[{name}]" for group in LISTS for name in options(group)]
+CHOICES += [f"backend=[{name}]" for name in options("backend")]
+CHOICES += [f"precision=[{','.join((*STAGED, name))}]" for name in options("precision") if name not in STAGED]
 
 
 def composed(*overrides):
@@ -80,15 +81,25 @@ def test_params_hold_no_hydra_node():
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["build.more=[int4]"], "build.more names what is not there.*\n.*int4"),
-        (["build.more=[fp32]"], "build.more .*\n.*\n.*\n.*fp32, fp16, int8 are built anyway"),
-        (["build.more=[bf16,bf16]"], "build.more names what is not there, or twice"),
+        (
+            ["build.more=[bf16,fp8]"],
+            r"build.more is no setting any more(.|\n)*fix: +say precision=\[fp32,fp16,int8,bf16,fp8\]",
+        ),
+        (["build.more=[]"], r"build.more is no setting any more(.|\n)*fix: +say precision=\[fp32,fp16,int8\]"),
+        (["precision=[fp32,int8,bf16]"], r"leaves out fp16(.|\n)*fix: +set precision=\[fp32,fp16,int8,bf16\]"),
+        (["precision=[]"], "no precision is left"),
+        (
+            ["+precisions.mine=${precisions.fp16}"],
+            r"precisions.mine is where no stage looks(.|\n)*# @package more.mine",
+        ),
+        (["+more.int8=${precisions.int8}"], r"more.int8 is where no stage looks(.|\n)*# @package precisions.int8"),
+        (["build.precision=bf16"], "build.precision names what is not there"),
         (["build.precision=int4"], "build.precision names what is not there"),
         (["evaluate.accuracy_only=[onnx]"], "evaluate.accuracy_only names what is not there.*\n.*onnx.*\n.*litert"),
         (["backend=[]"], "no backend is left"),
     ],
 )
 def test_what_is_built_and_measured_must_be_there(overrides, message):
-    check(composed("build.more=[bf16,fp8]", "build.precision=bf16", "evaluate.accuracy_only=[onnxruntime]"))
+    check(composed("precision=[fp32,fp16,int8,bf16]", "build.precision=bf16", "evaluate.accuracy_only=[onnxruntime]"))
     with pytest.raises(ConfigError, match=message):
         check(composed(*overrides))

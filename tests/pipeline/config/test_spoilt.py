@@ -35,11 +35,11 @@ SPOILT = {
 # Which keys may be that after all, by the end of their names or in full.
 RIGHT = {
     "null": "max_drop_points profiles workspace_mb threads latency_ms throughput_per_s size_mb memory_mb mj_per_image "
-    "cache archive lock_directory model.mean model.std model.classes output layout",
+    "cache archive lock_directory model.mean model.std model.classes output layout build.more",
     "text": "classes output trained prepared predictions timings engines metrics plots logs path downloads cache "
     "archive lock_directory",
-    "list": "exclude_nodes exclude_types more accuracy_only backends.tensorrt_rtx.compute_capabilities "
-    "precisions.fp16.keep precisions.bf16.keep precisions.fp8.keep precisions.int8_fp16.keep",
+    "list": "exclude_nodes exclude_types accuracy_only backends.tensorrt_rtx.compute_capabilities "
+    "precisions.fp16.keep more.bf16.keep more.fp8.keep more.int8_fp16.keep",
     "-1": "scale offset model.mean",
     "0": "seed shift_pixels optimization_level flip_examples batch_norm_momentum warmup_fraction momentum weight_decay "
     "label_smoothing warmup_ms speed_margin max_drop_points offset model.mean",
@@ -50,9 +50,10 @@ RIGHT = {
     # a budget that all cells hold; a rate at which training tells that its loss is not finite
     "huge": "latency_ms throughput_per_s size_mb memory_mb mj_per_image learning_rate weight_decay",
     "true": "flip first_layer last_layer residual depthwise bias_correction version_compatible cuda_graphs "
-    "spin_between_runs control spread strict check_preprocessing",
+    "spin_between_runs aa_control multi_gpu strict check_preprocessing",
     "mandatory": "build.precision",
 }
+PRECISIONS = "fp32,tf32,fp16,bf16,int8,int8_fp16,fp8"
 WAYS = 4  # of SPOILT for each key, in turn: all twenty for all keys would take minutes
 
 
@@ -78,7 +79,7 @@ def keys_of(values, prefix=""):
 
 
 def every_key():
-    cfg = whole("backend=[tensorrt,tensorrt_rtx,onnxruntime,litert]")
+    cfg = whole("backend=[tensorrt,tensorrt_rtx,onnxruntime,litert]", f"precision=[{PRECISIONS}]")
     yield from [pytest.param(cfg, key, id=key) for key in keys_of(cfg)]
     chosen = {"digits", "resnet8", "resnet20", "entropy"}
     for group in ("dataset", "model", "calibrate"):
@@ -101,6 +102,7 @@ def spoilt_at(cfg, key, value):
 
 def right(cfg, key):
     found = {words for words, names in RIGHT.items() if {key, key.split(".")[-1]} & set(names.split())}
+    found |= {"dict"} if key == "more" else set()
     return found | ({"0.5"} if key == "model.width" and "mobilenet" in cfg["model"]["_target_"] else set())
 
 

@@ -30,7 +30,7 @@ def run(folder, stage, *words):
         ("probe", GOOD + "\ttab", (), "params.yaml cannot be read: line"),
         ("train", None, (), "params.yaml cannot be read\n  received: No such file"),
         ("evaluate", GOOD + "seed: 1\n", (), "duplicate key seed"),
-        ("build", GOOD, (), "one of fp32, tf32, fp16, bf16, int8, int8_fp16, fp8"),
+        ("build", GOOD, (), "one of fp32, fp16, int8"),
         ("build", GOOD, ("build.precision=../x",), "build.precision is no name for a folder"),
         ("probe", GOOD, ("evaluate.accuracy_only=[{_target_:os.mkdir,path:made}]",), "_target_ may not stand here"),
         ("report", GOOD.replace("\nverdict:", "\nverdict:\nverdicts:"), (), "verdict is no section"),

@@ -21,14 +21,17 @@ def refused(cfg, folder, message):
         check(cfg, folder)
 
 
-@pytest.mark.parametrize("section", ["train", "precisions", "backends", "build", "paths", "verdict", "backends.litert"])
+@pytest.mark.parametrize(
+    "section", ["train", "precisions", "more", "backends", "build", "paths", "verdict", "backends.litert"]
+)
 @pytest.mark.parametrize("value", [None, "x", [], 3, "???", ["a"]])
 def test_a_section_of_another_kind_is_refused(spoilt, tmp_path, section, value):
     refused(spoilt(**{section: value}), tmp_path, f"{section} is no section")
 
 
 @pytest.mark.parametrize(
-    "section", [*(key for key in KINDS if "." not in key), "precisions", "backends", "build", "paths", "build.more"]
+    "section",
+    [*(key for key in KINDS if "." not in key), "precisions", "more", "backends", "build", "paths", "calibrate.images"],
 )
 def test_a_section_that_is_missing_is_named(default, tmp_path, section):
     cfg = OmegaConf.create(default)
@@ -82,7 +85,7 @@ def test_a_name_that_can_be_no_folder_is_refused(default, tmp_path, section, nam
     refused(OmegaConf.create(cfg), tmp_path, "is no name for a folder|has a name that is taken")
 
 
-@pytest.mark.parametrize("key", ["build.more", "evaluate.accuracy_only"])
+@pytest.mark.parametrize("key", ["evaluate.accuracy_only"])
 @pytest.mark.parametrize("name", ["../x", "a/b", "", "ü"])
 def test_a_name_that_is_repeated_is_no_path_either(spoilt, tmp_path, key, name):
     refused(spoilt(**{key: [name]}), tmp_path, f"{key} is no name for a folder")
@@ -92,7 +95,6 @@ def test_a_name_that_is_repeated_is_no_path_either(spoilt, tmp_path, key, name):
 CODE = {"_target_": "os.mkdir", "path": "made"}
 PLACES = [
     "evaluate.accuracy_only",
-    "build.more",
     "paths.metrics",
     "seed",
     "dataset.size",
@@ -169,7 +171,7 @@ def test_interpolations_without_end_are_refused(spoilt, tmp_path):
 
 def test_the_build_stage_lists_what_it_could_build(spoilt):
     assert precision_to_build(spoilt(**{"build.precision": "fp16"})) == "fp16"
-    with pytest.raises(ConfigError, match=r"build\.precision has no value(.|\n)*fp32, tf32, fp16"):
+    with pytest.raises(ConfigError, match=r"build\.precision has no value(.|\n)*fp32, fp16, int8"):
         precision_to_build(spoilt())
 
 

@@ -13,14 +13,14 @@ KINDS = {
     "train": "roundoff.training.training.Training",
     "export": "roundoff.export.onnx_from_keras.Export",
     "calibrate": "roundoff.calibration.base.Calibrator",
-    "precisions.int8": "roundoff.precision.int8.Int8",  # its placement says which tensors calibration reports
     "precisions.*": "roundoff.precision.base.Precision",
+    "more.*": "roundoff.precision.base.Precision",
     "backends.*": "roundoff.backend.base.Backend",
     "evaluate": "roundoff.measurement.evaluate.Evaluation",
     "verdict": "roundoff.verdict.requirements.Target",
     "report": "roundoff.report.report.Report",
 }
-NAMED = ("precisions", "backends")  # sections of components by name
+NAMED = ("precisions", "more", "backends")  # sections of components by name
 SINGLE = tuple(key for key in KINDS if "." not in key)
 
 

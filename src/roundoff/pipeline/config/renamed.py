@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from roundoff.errors import ConfigError
+from roundoff.pipeline.config.plain import shortened
+from roundoff.system.slots import STAGED
 
 RENAMED = {
     "verdict.keep": "verdict.min_relative_accuracy",
@@ -23,3 +25,15 @@ def refuse_renamed(key: str, received: object) -> None:
         )
     if key in GONE:
         raise ConfigError(f"{key} is gone", received=received, expected=GONE[key], fix=f"remove {key}")
+
+
+def refuse_second_list(value: object) -> None:
+    """Raise ConfigError where build.more, which named precisions beside `precision`, holds anything at all."""
+    if value is not None:
+        named = value if isinstance(value, list) else []
+        raise ConfigError(
+            "build.more is no setting any more: precisions are named in one list",
+            received=shortened(f"build.more={value}"),
+            expected="the group `precision`, with what is to be built beside fp32, fp16 and int8",
+            fix=shortened(f"say precision=[{','.join(map(str, (*STAGED, *named)))}], and leave build.more out"),
+        )

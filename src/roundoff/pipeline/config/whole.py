@@ -13,14 +13,15 @@ from roundoff.pipeline.config.kinds import NAMED, SINGLE, kind_at, kind_name
 from roundoff.pipeline.config.making import check_arguments, made, refuse_special, unknown_key
 from roundoff.pipeline.config.names import check_name, require_known
 from roundoff.pipeline.config.plain import MISSING, plain, shortened
+from roundoff.pipeline.config.renamed import refuse_second_list
 from roundoff.pipeline.config.values import check_value
 from roundoff.pipeline.limits import check_seed
 from roundoff.pipeline.paths import Paths, check_paths
+from roundoff.system.slots import MORE, STAGED, config_key
 
-ALWAYS_BUILT = ("fp32", "fp16", "int8")
 SECTIONS = (*SINGLE, *NAMED, "build", "paths")
 KNOWN = ("seed", *SECTIONS)
-BUILD: dict[str, Any] = {"precision": str, "more": list[str], "strict": bool}
+BUILD: dict[str, Any] = {"precision": str, "more": None, "strict": bool}
 
 Values = dict[Any, Any]
 
@@ -61,7 +62,7 @@ def precision_to_build(cfg: DictConfig) -> str:
         raise ConfigError(
             "build.precision has no value",
             received=MISSING,
-            expected=f"one of {', '.join(values['precisions'])}",
+            expected=f"one of {', '.join([*values['precisions'], *values['more']])}",
             fix="say which to build: python stages/build.py build.precision=fp32",
         )
     return str(name)
@@ -110,6 +111,9 @@ def _check_build(build: Values) -> None:
     for name, value in build.items():
         if name not in BUILD:
             raise unknown_key(f"build.{name}", name, tuple(BUILD))
+        if name == MORE:
+            refuse_second_list(value)
+            continue
         if name != "precision" or value != MISSING:
             check_value(f"build.{name}", value, BUILD[name])
 
@@ -118,9 +122,7 @@ def _check_whole(values: Values) -> None:
     for name in values:
         if name not in KNOWN:
             raise unknown_key(str(name), name, KNOWN)
-    if "build" in values and "more" not in values["build"]:
-        raise ConfigError("build.more is missing", received="nothing", expected="list[str]", fix="set build.more=[]")
-    for section in NAMED:
+    for section in ("precisions", "backends"):
         if not values.get(section):
             group = section.removesuffix("s")
             raise ConfigError(f"no {group} is left", received=f"{group}=[]", expected="one or more", fix=f"set {group}")
@@ -135,13 +137,34 @@ def _check_whole(values: Values) -> None:
 
 
 def _check_cells(values: Values) -> None:
-    """What is built, and what is left untimed, are precisions and backends that there are."""
-    precisions, backends, build = list(values["precisions"]), list(values["backends"]), values["build"]
-    require_known("evaluate.accuracy_only", values["evaluate"].get("accuracy_only", []), backends)
-    more = [name for name in precisions if name not in ALWAYS_BUILT]
-    require_known("build.more", build.get("more", []), more, f" ({', '.join(ALWAYS_BUILT)} are built anyway)")
-    if build.get("precision", MISSING) != MISSING:
-        require_known("build.precision", [build["precision"]], precisions)
+    """What is built, and what is not timed, are precisions and backends that there are."""
+    _check_slots(values["precisions"], values[MORE])
+    require_known("evaluate.accuracy_only", values["evaluate"].get("accuracy_only", []), list(values["backends"]))
+    if "images" not in values["calibrate"]:  # which stages read that do not make the calibrator
+        raise ConfigError("calibrate.images is missing", received="nothing", expected="int", fix="set calibrate.images")
+    precision = values["build"].get("precision", MISSING)
+    if precision != MISSING:
+        require_known("build.precision", [precision], [*values["precisions"], *values[MORE]])
+
+
+def _check_slots(staged: Values, more: Values) -> None:
+    """Each precision stands where its stage in dvc.yaml looks for it."""
+    for name in STAGED:
+        if name not in staged:
+            raise ConfigError(
+                f"precision leaves out {name}, which has a stage and a metrics file of its own",
+                received=f"precision=[{','.join((*staged, *more))}]",
+                expected=f"{', '.join(STAGED)}, and further ones as you like",
+                fix=f"set precision=[{','.join((*STAGED, *more))}]",
+            )
+    for name in {*staged} - {*STAGED} | {*more} & {*STAGED}:
+        section = "precisions" if name in staged and name not in STAGED else MORE
+        raise ConfigError(
+            f"{section}.{name} is where no stage looks for it",
+            received=f"{section}.{name}",
+            expected=config_key(name),
+            fix=f"begin its file in conf/precision/ with `# @package {config_key(name)}`",
+        )
 
 
 def _check_ranked(values: Values) -> None:
