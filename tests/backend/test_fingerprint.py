@@ -1,6 +1,7 @@
 """Backends' libraries in the fingerprint: one `id` whatever is configured, and outside backends' bonds that hold."""
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import onnx
@@ -29,7 +30,7 @@ class Outside(Backend):
 
     artifact = "model.bin"
     libraries = ("pyyaml",)
-    bound_to = ("cpu.model", "libraries.rich")
+    bound_to: ClassVar[tuple[str, ...]] = ("cpu.model", "libraries.rich")
 
     def refusal(self, precision):
         return None
@@ -39,12 +40,12 @@ class Outside(Backend):
         return BuildInfo()
 
     def load(self, directory):
-        return "loaded"
+        return "loaded"  # a runner is not asked for here
 
 
 @dataclass(frozen=True)
 class Misspelt(Outside):
-    bound_to = ("gpu.uuid",)
+    bound_to: ClassVar[tuple[str, ...]] = ("gpu.uuid",)
 
 
 def test_the_id_is_the_same_whatever_is_configured():
@@ -71,7 +72,8 @@ def test_what_an_outside_backend_is_bound_to_is_enforced(tmp_path):
     onnx.save(network(trained=False), source)
     inputs = Inputs(source, None, None, np.zeros((1, 8, 8, 3), np.uint8), here)
     build_cell("outside", Outside(), "fp32", Fp32(), inputs, tmp_path / "cell")
-    assert open_cell(Outside(), tmp_path / "cell", here) == "loaded"
+    opened: Any = open_cell(Outside(), tmp_path / "cell", here)
+    assert opened == "loaded"
     later = here | {"libraries": here["libraries"] | {"rich": "99.0"}}
     with pytest.raises(Unavailable, match=r"built where libraries\.rich was .* but here it is 99\.0"):
         open_cell(Outside(), tmp_path / "cell", later)

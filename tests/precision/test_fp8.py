@@ -113,7 +113,7 @@ def test_ranges_that_float16_need_not_hold_are_no_matter(tensor, change, keep):
     model = residual_network()
     table = table_of(model)
     ranges = table.ranges | {tensor: replace(table.ranges[tensor], **change)}
-    Fp8(keep=keep).convert(model, Grid(), CalibrationTable(ranges, table.provenance))
+    Fp8(keep_float32=keep).convert(model, Grid(), CalibrationTable(ranges, table.provenance))
 
 
 # below, the scale itself is subnormal in float32 and has fewer bits than E4M3 needs

@@ -20,16 +20,16 @@ FIRST_OPSET = 22  # the first in which ONNX defines Conv and the poolings for bf
 class Bf16(Precision):
     """bfloat16: float32's 8 exponent bits with 7 fraction bits.
 
-    `keep` names nodes or operators that stay in float32.
+    `keep_float32` names nodes or operators that stay in float32.
     """
 
     weights: ClassVar[str] = "bfloat16"
     activations: ClassVar[str] = "bfloat16"
 
-    keep: tuple[str, ...] = ()
+    keep_float32: tuple[str, ...] = ()
 
     def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """The graph in bfloat16, at operator set 22 or newer."""
         from roundoff.precision.rewriting.cast import at_least_opset, lower
 
-        return lower(at_least_opset(model, FIRST_OPSET), BFLOAT16, self.keep)
+        return lower(at_least_opset(model, FIRST_OPSET), BFLOAT16, self.keep_float32)

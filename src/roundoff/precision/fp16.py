@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 class Fp16(Precision):
     """IEEE half precision: 5 exponent and 10 fraction bits, largest value 65504, smallest normal 6.1e-5.
 
-    `keep` names nodes or operators that stay in float32.
+    `keep_float32` names nodes or operators that stay in float32.
     """
 
     weights: ClassVar[str] = "float16"
     activations: ClassVar[str] = "float16"
 
-    keep: tuple[str, ...] = ()
+    keep_float32: tuple[str, ...] = ()
 
     def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """The graph in float16; raises BuildError where a weight exceeds 65504."""
         from roundoff.precision.rewriting.cast import lower
 
-        return lower(model, FLOAT16, self.keep)
+        return lower(model, FLOAT16, self.keep_float32)

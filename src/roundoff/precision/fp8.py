@@ -29,8 +29,8 @@ class Fp8(Precision):
     """E4M3 (4 exponent and 3 fraction bits, largest value 448) with a float16 remainder.
 
     Each tensor is scaled so that its range's end lies at 448; weights have a scale per output channel. The fields are
-    the placement rules' switches and `bias_correction`, as in INT8; `keep` names nodes or operators that stay in
-    float32. `depthwise` convolutions stay in float16 by default: in E4M3, TensorRT-RTX 1.6 and 1.7 make engines that
+    the placement rules' switches and `bias_correction`, as in INT8; `keep_float32` names nodes or operators that
+    stay in float32. `depthwise` convolutions stay in float16 by default: in E4M3, TensorRT-RTX 1.6 and 1.7 make engines that
     grow with the batch size (15 GB for a MobileNetV2 with profiles up to 8192).
     """
 
@@ -46,7 +46,7 @@ class Fp8(Precision):
     exclude_nodes: list[str] = field(default_factory=list)
     exclude_types: list[str] = field(default_factory=list)
     bias_correction: bool = True
-    keep: list[str] = field(default_factory=list)
+    keep_float32: list[str] = field(default_factory=list)
 
     def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """Insert the pairs and lower the remainder; raises CalibrationError without a table of this model."""
@@ -68,7 +68,7 @@ class Fp8(Precision):
         )
         quantized = quantize(model, table, E4m3Codec(), placement, self.bias_correction)
         # An 8-bit float is no type of the exported graph's operator set, but the table belongs to that very graph.
-        lowered = lower(at_least_opset(quantized, FIRST_OPSET), FLOAT16, self.keep)
+        lowered = lower(at_least_opset(quantized, FIRST_OPSET), FLOAT16, self.keep_float32)
         refuse_ranges_beyond_half(table, lowered)
         return lowered
 

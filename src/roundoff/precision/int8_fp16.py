@@ -21,13 +21,13 @@ FIRST_OPSET = 19  # the first in which ONNX defines QuantizeLinear for float16
 
 @dataclass(frozen=True)
 class Int8Fp16(Int8):
-    """INT8's fields, and `keep`: names of nodes or operators that stay in float32."""
+    """INT8's fields, and `keep_float32`: names of nodes or operators that stay in float32."""
 
     weights: ClassVar[str] = "int8"
     activations: ClassVar[str] = "int8"
     remainder: ClassVar[str] = "float16"
 
-    keep: list[str] = field(default_factory=list)
+    keep_float32: list[str] = field(default_factory=list)
 
     def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """Insert the pairs, then lower what is float32 to float16, scales included.
@@ -39,7 +39,7 @@ class Int8Fp16(Int8):
 
         quantized = super().convert(model, grid, table)
         assert table is not None
-        lowered = lower(at_least_opset(quantized, FIRST_OPSET), FLOAT16, self.keep)
+        lowered = lower(at_least_opset(quantized, FIRST_OPSET), FLOAT16, self.keep_float32)
         refuse_ranges_beyond_half(table, lowered)
         return lowered
 
@@ -62,5 +62,5 @@ def refuse_ranges_beyond_half(table: CalibrationTable, lowered: onnx.ModelProto)
                 f"activation {name} does not fit float16",
                 received=f"values up to {peak:g} in magnitude, a chosen range of {span:g}",
                 expected=f"values up to {FLOAT16.largest:g}, and a scale of at least {LEAST_SCALE:.2g} if quantized",
-                fix="use int8 (with a float32 remainder) for this model, or name its node under `keep`",
+                fix="use int8 (with a float32 remainder) for this model, or name its node under `keep_float32`",
             )

@@ -156,7 +156,7 @@ def test_info_say_what_layers_compute_in(built):
 
 
 def test_settings_that_the_converter_does_not_know_are_said_to_have_no_effect(built):
-    assert ignored(RealInt8()) is ignored(Fp16(keep=())) is None
+    assert ignored(RealInt8()) is ignored(Fp16(keep_float32=())) is None
     words = ignored(RealInt8(first_layer=False, exclude_types=["Conv"]))
     said = "first_layer, exclude_types of the precision has no effect: the converter chooses layers itself"
     assert str(words) == said

@@ -39,7 +39,7 @@ RIGHT = {
     "text": "classes output trained prepared predictions timings engines metrics plots logs path downloads cache "
     "archive lock_directory",
     "list": "exclude_nodes exclude_types accuracy_only backends.tensorrt_rtx.compute_capabilities "
-    "precisions.fp16.keep more.bf16.keep more.fp8.keep more.int8_fp16.keep",
+    "precisions.fp16.keep_float32 more.bf16.keep_float32 more.fp8.keep_float32 more.int8_fp16.keep_float32",
     "-1": "scale offset model.mean",
     "0": "seed shift_pixels optimization_level flip_examples batch_norm_momentum warmup_fraction momentum weight_decay "
     "label_smoothing warmup_ms speed_margin max_drop_points offset model.mean",

@@ -58,12 +58,16 @@ def test_an_unknown_section_is_refused(spoilt, tmp_path):
     refused(spoilt(**{"paths.modell": "a"}), tmp_path, r"unknown key paths\.modell")
 
 
-@pytest.mark.parametrize("old", RENAMED)
+# the default builds no further precision
+HERE = {old.replace("*", "fp16"): new.replace("*", "fp16") for old, new in RENAMED.items() if old[:5] != "more."}
+
+
+@pytest.mark.parametrize("old", HERE)
 def test_a_keys_old_name_is_refused_with_the_new_one(spoilt, tmp_path, old):
-    refused(spoilt(**{old: 0.9}), tmp_path, rf"{old} has a new name(.|\n)*write {RENAMED[old]} instead")
+    refused(spoilt(**{old: 0.9}), tmp_path, rf"{old} has a new name(.|\n)*write {HERE[old]} instead")
 
 
-@pytest.mark.parametrize("new", RENAMED.values())
+@pytest.mark.parametrize("new", HERE.values())
 def test_a_new_name_is_a_key(default, new):
     assert OmegaConf.select(OmegaConf.create(default), new, default="none") != "none"
 

@@ -78,7 +78,7 @@ def test_bfloat16_is_a_type_of_its_operator_set():
 @pytest.mark.parametrize("keep", ["conv2", "Conv", "c*2"])
 def test_kept_nodes_compute_in_float32(keep):
     model, images = residual_network(), pictures()
-    converted = Fp16(keep=(keep,)).convert(model, Grid(), None)
+    converted = Fp16(keep_float32=(keep,)).convert(model, Grid(), None)
     found = types(converted)
     assert {found[i] for i in node(converted, "conv2").input} == {TensorProto.FLOAT}
     assert {found[i] for i in node(converted, "dense").input} == {TensorProto.FLOAT16}
@@ -87,14 +87,14 @@ def test_kept_nodes_compute_in_float32(keep):
 
 def test_an_entry_of_keep_that_names_nothing_is_refused():
     with pytest.raises(BuildError, match=r"names no node.*\n  received: conv3\n  expected: .*Conv.*conv2"):
-        Fp16(keep=("conv3",)).convert(residual_network(), Grid(), None)
+        Fp16(keep_float32=("conv3",)).convert(residual_network(), Grid(), None)
 
 
 def test_keeping_one_node_without_a_name_keeps_no_other():
     model = residual_network()
     for each in model.graph.node:
         each.name = ""
-    found = types(Fp16(keep=("Relu",)).convert(model, Grid(), None))
+    found = types(Fp16(keep_float32=("Relu",)).convert(model, Grid(), None))
     assert (found["relu1"], found["sum"]) == (TensorProto.FLOAT, TensorProto.FLOAT16)
 
 
@@ -127,7 +127,7 @@ def test_a_weight_beyond_the_range_is_refused_with_its_value():
 
 
 def test_a_kept_node_may_hold_what_float16_cannot():
-    Fp16(keep=("conv1",)).convert(residual_network(scale=1e6), Grid(), None)
+    Fp16(keep_float32=("conv1",)).convert(residual_network(scale=1e6), Grid(), None)
 
 
 def test_subnormal_weights_are_counted_and_said(caplog):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 from roundoff.errors import ConfigError
 from roundoff.pipeline.config.plain import shortened
 from roundoff.system.slots import STAGED
@@ -13,16 +15,19 @@ RENAMED = {
     "evaluate.spread": "evaluate.multi_gpu",
     "evaluate.rotate": "evaluate.input_buffers",
     "evaluate.control": "evaluate.aa_control",
+    "paths.keras": "paths.trained",
+    "precisions.*.keep": "precisions.*.keep_float32",
+    "more.*.keep": "more.*.keep_float32",
 }
 GONE = {"evaluate.accuracy_batch": "backends cut the test set into parts that they can hold"}
 
 
 def refuse_renamed(key: str, received: object) -> None:
     """Raise ConfigError where `key` is the old name of another, or gone; `received` is what was written."""
-    if key in RENAMED:
-        raise ConfigError(
-            f"{key} has a new name", received=received, expected=RENAMED[key], fix=f"write {RENAMED[key]} instead"
-        )
+    for old, new in RENAMED.items():
+        if fnmatchcase(key, old):
+            now = new.replace("*", key.split(".")[1])
+            raise ConfigError(f"{key} has a new name", received=received, expected=now, fix=f"write {now} instead")
     if key in GONE:
         raise ConfigError(f"{key} is gone", received=received, expected=GONE[key], fix=f"remove {key}")
 

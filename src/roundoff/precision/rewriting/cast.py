@@ -47,10 +47,10 @@ def _kept(graph: onnx.GraphProto, keep: Iterable[str]) -> frozenset[str]:
         if not found:
             known = sorted({node.op_type for node in graph.node}) + sorted(node.name for node in graph.node)
             raise BuildError(
-                "an entry of keep names no node and no operator of the graph",
+                "an entry of keep_float32 names no node and no operator of the graph",
                 received=pattern,
                 expected="a name, pattern or operator of: " + ", ".join(known),
-                fix="correct keep of the precision",
+                fix="correct keep_float32 of the precision",
             )
         kept |= found
     return frozenset(kept)

@@ -71,7 +71,7 @@ class RoundedWeights:
                 f"{len(self.too_large)} weight tensors do not fit {half.dtype.name}",
                 received=f"{name} reaches {largest:g}",
                 expected=f"at most {half.largest:g}",
-                fix="name the node that reads it under `keep` of this precision, or use one with a wider range (bf16)",
+                fix="name the node that reads it in this precision's keep_float32, or use a wider range (bf16)",
             )
         if self.subnormal:
             log.warning(
