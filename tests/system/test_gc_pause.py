@@ -1,6 +1,7 @@
 """Python's garbage collector stays out of TensorRT, and is as it was afterwards."""
 
 import gc
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from roundoff.backend.trt import runner as trt_runner
 from roundoff.backend.trt.backend import Tensorrt
 from roundoff.backend.trt.runner import TensorrtRunner
 from roundoff.precision.fp32 import Fp32
+from roundoff.results.build import BuildInfo
+from roundoff.results.checked import as_json
 from roundoff.system.gc_pause import collector_paused
 
 pytest.importorskip("tensorrt_rtx")
@@ -72,7 +75,7 @@ def test_it_is_paused_while_an_engine_is_built(tmp_path, monkeypatch):
 
 def test_it_is_paused_while_an_engine_is_loaded(tmp_path, monkeypatch):
     seen: list[bool] = []
-    (tmp_path / trt.INFO).write_text('{"made_for": {}}')
+    (tmp_path / trt.INFO).write_text(json.dumps(as_json(BuildInfo(made_for={}))))
     (tmp_path / Tensorrt.artifact).write_bytes(b"plan")
     monkeypatch.setattr(trt, "TensorrtRunner", looking(seen))
     monkeypatch.setattr(trt, "refuse_foreign", lambda *_: seen.append(gc.isenabled()))
