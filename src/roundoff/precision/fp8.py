@@ -30,8 +30,8 @@ class Fp8(Precision):
 
     Each tensor is scaled so that its range's end lies at 448; weights have a scale per output channel. The fields are
     the placement rules' switches and `bias_correction`, as in INT8; `keep_float32` names nodes or operators that
-    stay in float32. `depthwise` convolutions stay in float16 by default: in E4M3, TensorRT-RTX 1.6 and 1.7 make engines that
-    grow with the batch size (15 GB for a MobileNetV2 with profiles up to 8192).
+    stay in float32. `depthwise` convolutions stay in float16 by default: in E4M3, TensorRT-RTX 1.6 and 1.7 make
+    engines that grow with the batch size (15 GB for a MobileNetV2 with profiles up to 8192).
     """
 
     weights: ClassVar[str] = "float8_e4m3fn"
