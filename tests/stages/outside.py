@@ -1,4 +1,4 @@
-"""A model, a dataset, a precision and a backend that the package does not know."""
+"""A model, a dataset, a calibrator, a precision and a backend that the package does not know."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -10,6 +10,7 @@ from onnx.reference import ReferenceEvaluator
 
 from roundoff.backend.base import Backend, Runner
 from roundoff.backend.cpu import HostBinding
+from roundoff.calibration.base import Calibrator
 from roundoff.dataset.base import Dataset, OpenDataset
 from roundoff.model.base import Model, classified, normalised_input
 from roundoff.precision.base import Precision
@@ -60,6 +61,17 @@ class OpenStripes(OpenDataset):
 
 
 @dataclass(frozen=True)
+class Shrunk(Calibrator):
+    """A share of the largest magnitude that was seen."""
+
+    name: ClassVar[str] = "shrunk"
+    share: float = 0.95
+
+    def threshold(self, seen):
+        return self.share * max(abs(seen.low), abs(seen.high))
+
+
+@dataclass(frozen=True)
 class Coarse(Precision):
     """FP32 arithmetic over weights of few bits."""
 
@@ -80,9 +92,10 @@ class Coarse(Precision):
 
 @dataclass(frozen=True)
 class Reference(Backend):
-    """ONNX's own reference evaluator."""
+    """ONNX's own reference evaluator; that it is bound to a library of this name stands for one of its own."""
 
     artifact: ClassVar[str] = "model.onnx"
+    bound_to: ClassVar[tuple[str, ...]] = ("libraries.rich",)
 
     def refusal(self, precision):
         return None if precision.activations == "float32" else "the reference evaluator is here for float32 alone"
