@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import gc
 import hashlib
-import importlib
 import shutil
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from roundoff.results.build import BuildInfo
 from roundoff.results.checked import as_json
 from roundoff.system.files import sha256_of, whole_file
 
+CONF = Path(__file__).parents[2] / "conf/precision"
 INPUT_BUFFERS = 4
 TEST_IMAGES = "test_images.npy"
 
@@ -233,7 +234,7 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float]:
 
 
 def precision_named(name: str) -> Any:
-    """The precision of roundoff with this name, with its defaults."""
-    classes = {"int8_fp16": "Int8Fp16"}
-    module = importlib.import_module(f"roundoff.precision.{name}")
-    return getattr(module, classes.get(name, name.capitalize()))()
+    """The precision that conf/precision/NAME.yaml names, with its defaults; where this runs, YAML may not be read."""
+    lines = (CONF / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    target = next(line.removeprefix("_target_: ") for line in lines if line.startswith("_target_: "))
+    return resolve_name(target)()
