@@ -48,6 +48,24 @@ def test_changed_build_parameter_leaves_training_alone(finished):
     assert {"build-fp32", "build-fp16", "build-int8", "evaluate"} <= set(reruns)
 
 
+def test_a_docstring_of_the_report_reruns_the_report_alone(finished):
+    module = finished.folder / "src/roundoff/report/sections/notes.py"
+    before = module.read_text()
+    module.write_text(before.replace('"""', '"""Said otherwise: ', 1))
+    try:
+        assert ran(finished.repro("--dry")) == ["probe", "report"]
+    finally:
+        module.write_text(before)
+
+
+def test_a_further_precision_is_a_stage_more(finished):
+    finished.params("precision=[fp32,fp16,int8,bf16]")
+    try:
+        assert ran(finished.repro("--dry")) == ["probe", "build-more@bf16", "evaluate", "report"]
+    finally:
+        finished.params()
+
+
 @pytest.mark.slow  # two more evaluations
 def test_changed_precision_rebuilds_and_measures_it(finished):
     finished.params("precisions.int8.last_layer=true")
@@ -63,6 +81,7 @@ def test_changed_precision_rebuilds_and_measures_it(finished):
     [
         ("train.epoch=3", "epoch"),
         ("model=resnet9", "resnet9"),
+        pytest.param("build.more=[bf16]", "say precision=[fp32,fp16,int8,bf16]", marks=pytest.mark.slow),
         pytest.param("train.epochs=many", "train.epochs", marks=pytest.mark.slow),
         pytest.param("evaluate.batch_sizes=[-1]", "correct evaluate.batch_sizes", marks=pytest.mark.slow),
     ],
