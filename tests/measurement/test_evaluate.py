@@ -194,6 +194,17 @@ class Coarse(OnnxRuntime):
         return runner
 
 
+def test_strict_fp32_is_the_reference_whatever_its_name(tmp_path):
+    backends = {"coarse": Coarse(threads=1), "mine": OnnxRuntime(threads=1)}
+    prepare(tmp_path / "data")
+    build(tmp_path, precisions={"fp32": Fp32()}, backends=backends)
+    rows = run(tmp_path, replace(QUICK, batch_sizes=[1]), backends=backends)
+    assert read_json(tmp_path / "metrics/fp32.json")["reference"] == "fp32/mine"
+    assert rows["fp32/mine"].numerics.relative_error == 0
+    float32 = dict.fromkeys(("weights", "activations", "remainder"), "float32")
+    assert read_json(tmp_path / "metrics/fp32.json")["method"]["precisions"] == {"fp32": float32}
+
+
 def test_an_fp32_reference_that_computes_in_tf32_says_so(tmp_path):
     backend = Coarse(threads=1)
     prepare(tmp_path / "data")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from roundoff.results.legacy import FORMER
 from roundoff.results.message import message, verbatim
 from roundoff.results.metrics import metrics_from, verdict_from
 
@@ -55,3 +56,10 @@ def test_why_a_figure_is_missing_stands_without_the_question():
         "the runtime does not tell",
         "there is no FP32 reference to compare the accuracy with",
     ]
+
+
+def test_the_types_of_precisions_are_those_that_their_names_had():
+    files = {
+        "more": {"platform": {"id": "a"}, "reference": None, "method": {}, "bf16": {"ort": {"status": "measured"}}}
+    }
+    assert metrics_from(files).method.precisions == FORMER

@@ -5,10 +5,13 @@ import pytest
 
 from roundoff.errors import DataError
 from roundoff.report.words.decision import Decision
+from roundoff.results.cell import CellMetrics
 from roundoff.results.checked import as_json
 from roundoff.results.message import message, verbatim
 from roundoff.results.metrics import verdict_from
-from roundoff.revisions.read import Sources, read_evidence
+from roundoff.results.precision import Types
+from roundoff.results.run import Method, Metrics
+from roundoff.revisions.read import Sources, cells_of, read_evidence
 from roundoff.system.files import read_json
 from tests.support.places import ROOT
 
@@ -28,6 +31,20 @@ def read_all(run):
     evidence = read_evidence(run.sources, None)
     cell = next(cell for cell in evidence.measured if evidence.samples(cell, 1))
     return evidence.labels, evidence.guesses(cell), evidence.samples(cell, 1)
+
+
+def types_told(precisions, weights=None):
+    """The types of one cell of a precision whose name says something else."""
+    cells = {"int8_but_not/any": CellMetrics(status="measured", weights=weights)}
+    found = Metrics(platform={}, reference=None, method=Method(precisions=precisions), cells=cells)
+    return cells_of(found, {})[0].types
+
+
+def test_the_metrics_tell_a_cells_types_whatever_its_name():
+    half = Types("float16", "float16", "float32")
+    assert types_told({"int8_but_not": half}) == half
+    assert types_told({"int8_but_not": half}, weights="float32") == Types("float32", "float16", "float32")
+    assert types_told({"int8": half}) is None
 
 
 @pytest.mark.parametrize("kept", [0, 5, 100])

@@ -61,7 +61,8 @@ def test_a_docstring_of_the_report_reruns_the_report_alone(finished):
 def test_a_further_precision_is_a_stage_more(finished):
     finished.params("precision=[fp32,fp16,int8,bf16]")
     try:
-        assert ran(finished.repro("--dry")) == ["probe", "build-more@bf16", "evaluate", "report"]
+        # nothing is trained or calibrated; the report follows as soon as there are other metrics
+        assert ran(finished.repro("--dry")) == ["probe", "build-more@bf16", "evaluate"]
     finally:
         finished.params()
 
