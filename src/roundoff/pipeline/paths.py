@@ -57,6 +57,7 @@ HEADS = {
     "curves": b"epoch,",
     "noise": b"tensor,",
 }
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where there is one: six times as fast
 DEFAULTS = {field.name: str(field.default) for field in fields(Paths)}
 
 
@@ -202,7 +203,7 @@ def _upwards(path: str, top: str) -> Iterator[str]:
 def _locked(root: Path) -> Iterator[str]:
     """The paths of outputs that dvc.lock lists; none where it cannot be read, which DVC itself says."""
     try:
-        stages = yaml.safe_load((root / "dvc.lock").read_text(encoding="utf-8"))["stages"].values()
+        stages = yaml.load((root / "dvc.lock").read_text(encoding="utf-8"), LOADER)["stages"].values()
         yield from [str(out["path"]) for stage in stages for out in stage.get("outs", [])]
     except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):
         return

@@ -13,7 +13,7 @@ from roundoff.pipeline.config.renamed import RENAMED
 from tests.support.configuration import plain
 from tests.support.places import ROOT
 
-HEAVY = ("onnx", "scipy", "keras", "tensorflow", "onnxruntime", "pandas", "matplotlib")
+HEAVY = ("onnx", "scipy", "keras", "tensorflow", "onnxruntime", "pandas", "matplotlib", "rich")
 
 
 def refused(cfg, folder, message):
