@@ -16,7 +16,6 @@ from roundoff.dataset.base import Labels, Prepared, Split
 from roundoff.errors import ConfigError
 from roundoff.measurement.accuracy import chance_level, refuse_chance_level
 from roundoff.measurement.answered import AccuracyRun, Answered, Missing, infer
-from roundoff.measurement.multi_gpu import equal_gpus, measure_on_several
 from roundoff.measurement.plan import SpeedPlan
 from roundoff.measurement.put_together import Parts, accuracies_of, merged_speeds, put_together, refuse_empty
 from roundoff.measurement.reference import choose_reference, no_reference, with_effective_precision
@@ -158,6 +157,8 @@ class Evaluation:
     def _measure_speed(
         self, answered: Sequence[Answered], prepared: Prepared, platform: Mapping[str, Any]
     ) -> list[tuple[str, DeviceSpeed]]:
+        from roundoff.measurement.multi_gpu import equal_gpus, measure_on_several
+
         devices: dict[str, list[Answered]] = {}
         for each in answered:
             devices.setdefault(each.device, []).append(each)

@@ -5,27 +5,17 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from roundoff.errors import ConfigError
-from roundoff.report.plots.dvc_csv import csv_files
-from roundoff.report.render.document import Heading, Page
-from roundoff.report.render.html import html_from_blocks
-from roundoff.report.render.markdown import markdown_from_blocks
-from roundoff.report.sections.answer import answer_section
-from roundoff.report.sections.changes import changes_section
-from roundoff.report.sections.energy import energy_section
-from roundoff.report.sections.head_to_head import head_to_head_table
-from roundoff.report.sections.latency import latency_section
-from roundoff.report.sections.machine import machine_section
-from roundoff.report.sections.method import method_section
-from roundoff.report.sections.tables import framework_section, load_section, precision_section, size_section
-from roundoff.report.sections.training import curves_section, noise_section
-from roundoff.report.sections.verdicts import verdict_section
 from roundoff.results.message import Words
-from roundoff.results.verdict import Verdict
-from roundoff.revisions.read import Evidence, Sources, read_evidence
 from roundoff.system import own
 from roundoff.system.files import whole_directory, whole_file
+
+if TYPE_CHECKING:
+    from roundoff.report.render.document import Page
+    from roundoff.results.verdict import Verdict
+    from roundoff.revisions.read import Evidence, Sources
 
 MOST_EXAMPLES = 200
 
@@ -52,6 +42,11 @@ class Report:
 
         Raises DataError where there are no cells to report.
         """
+        from roundoff.report.plots.dvc_csv import csv_files
+        from roundoff.report.render.html import html_from_blocks
+        from roundoff.report.render.markdown import markdown_from_blocks
+        from roundoff.revisions.read import read_evidence
+
         evidence = read_evidence(sources, verdict)
         page = self.page(evidence)
         with whole_directory(plots, own.plots) as partial:
@@ -64,18 +59,9 @@ class Report:
 
     def page(self, evidence: Evidence) -> Page:
         """The document: the answer, the tables, then what they rest on."""
-        page, words = Page(), Words(self.language)
-        page.add(Heading(1, words("title"), "top"))
-        answer_section(page, evidence, words)
-        tables = (precision_section, framework_section, head_to_head_table, size_section, load_section, energy_section)
-        for section in tables:
-            section(page, evidence, words)
-        verdict_section(page, evidence, words)
-        latency_section(page, evidence, words)
-        changes_section(page, evidence, words, self.flip_examples)
-        for section in (noise_section, curves_section, method_section, machine_section):
-            section(page, evidence, words)
-        return page
+        from roundoff.report.contents import page_of
+
+        return page_of(evidence, Words(self.language), self.flip_examples)
 
 
 def _write(path: Path, text: str) -> None:
