@@ -15,22 +15,12 @@ ALWAYS_RUNS = ("probe",)
 EXEMPT = {
     "errors.py": "what a user reads where a stage ends without its outputs",
     "export/fit.py": "refuses a graph and images of two sizes",
-    "pipeline/config/kinds.py": "refuses a class of another kind",
-    "pipeline/config/names.py": "refuses names that are no folder's",
-    "pipeline/config/params_file.py": "refuses a params.yaml that cannot be read",
-    "pipeline/config/renamed.py": "refuses settings of before",
-    "pipeline/config/values.py": "refuses values of another type",
-    "pipeline/config/whole.py": "refuses a configuration before any work",
-    "pipeline/limits.py": "refuses values that no machine bears",
-    "pipeline/overrides.py": "refuses a command line",
-    "pipeline/paths.py": "refuses places that are no outputs'",
-    "pipeline/survival.py": "tells which signal ended a stage",
     "system/held_output.py": "shows what a library said where a stage ends badly",
     "system/own.py": "refuses to replace a folder with files of others",
     "system/progress.py": "shows how far a stage is",
     "system/stopping.py": "ends a stage at a signal",
 }
-CATALOGUE = SOURCE / "roundoff/results/catalogue"
+CATALOGUE = SOURCE / "roundoff/catalogue"
 WRITES_SENTENCES = ("report",)  # other stages write codes, which the catalogue's words do not change
 LEFT_OUT = {SOURCE / "roundoff" / name for name in EXEMPT}
 # What a stage reads of the configuration that is none of its parameters, since no output depends on it.

@@ -72,7 +72,7 @@ class Words:
     @cached_property
     def catalogue(self) -> dict[str, str]:
         """Sentences by key."""
-        path = files("roundoff.results").joinpath("catalogue", f"{self.language}.json")
+        path = files("roundoff").joinpath("catalogue", f"{self.language}.json")
         catalogue: dict[str, str] = json.loads(path.read_text("utf-8"))
         return catalogue
 
