@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from roundoff.dataset.base import Images, Labels
+from roundoff.dataset.base import Labels
 from roundoff.errors import GateError
 from roundoff.model.taking.preprocessing import Preprocessing
 
@@ -28,7 +28,8 @@ USUAL: Mapping[str, Preprocessing] = {
     "ImageNet's mean": Preprocessing(mean=(123.68, 116.779, 103.939)),
 }
 
-Answers = Callable[[Preprocessing, Images], NDArray[np.int64]]
+Indices = NDArray[np.int64]
+Answers = Callable[[Preprocessing, Indices], NDArray[np.int64]]
 
 
 def candidates(own: Preprocessing, channels: int, takes_pixels: bool) -> dict[str, Preprocessing]:
@@ -74,20 +75,22 @@ def better_preprocessing(
     right: NDArray[np.bool_],
     others: Mapping[str, Preprocessing],
     answers: Answers,
-    images: Images,
+    chosen: Indices,
     labels: Labels,
 ) -> Finding | None:
     """Which of `others` answers the most images rightly, of those at least 2 points better than `own` (`right`).
+
+    `answers` gives the classes of the training images at indices: those of all `chosen` ones are `labels`.
 
     At p < 0.001 by McNemar's exact test, with Holm's correction for all of `others`. Those that are worse on the first
     images are not tried on the rest.
     """
     found: dict[str, tuple[float, float]] = {}
     for name, each in others.items():
-        first = answers(each, images[:SCREENED]) == labels[:SCREENED]
+        first = answers(each, chosen[:SCREENED]) == labels[:SCREENED]
         if first.sum() <= right[:SCREENED].sum():
             continue
-        rest = answers(each, images[SCREENED:]) == labels[SCREENED:]
+        rest = answers(each, chosen[SCREENED:]) == labels[SCREENED:]
         theirs = np.concatenate([first, rest])
         found[name] = _p_value(right, theirs), float(theirs.mean() - right.mean())
     better = _holm(found, len(others))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roundoff.dataset.base import Images, Prepared
-from roundoff.model.base import Logits, Taken, TakenModel
+from roundoff.model.base import Taken, TakenModel
 from roundoff.model.taking.classes import class_names
 from roundoff.model.taking.preprocessing import Preprocessing
 from roundoff.system.progress import track
@@ -17,6 +17,7 @@ from roundoff.training.preprocessings import (
     LEAST_GAIN,
     MOST_IMAGES,
     Finding,
+    Indices,
     better_preprocessing,
     candidates,
     other_order,
@@ -35,22 +36,22 @@ def take(model: TakenModel, prepared: Prepared, held_out: NDArray[np.int64], dir
     """
     manifest, data = prepared.manifest, prepared.split("train")
     height, width, channels = data.images.shape[1:]
-    classes = tuple(manifest["classes"])
+    classes = tuple(map(str, manifest["classes"]))
     chosen = np.random.default_rng(0).permutation(held_out)[:MOST_IMAGES]  # in no order of classes
-    images, labels = data.images[chosen], data.labels[chosen]
+    labels = data.labels[chosen]
     opened = model.open((height, width, channels), classes)
     own = model.preprocessing
     taken = opened.with_preprocessing(own)
-    predicted = answers(taken, images)
+    predicted = answers(taken, data.images, chosen)
     right = predicted == labels
     if model.check_preprocessing:
 
-        def tried(each: Preprocessing, some: Images) -> NDArray[np.int64]:
-            return answers(opened.with_preprocessing(each), some)
+        def tried(each: Preprocessing, some: Indices) -> NDArray[np.int64]:
+            return answers(opened.with_preprocessing(each), data.images, some)
 
         others = candidates(own, channels, opened.takes_pixels)
         named = class_names(model.classes) or classes
-        fed = better_preprocessing(own, right, others, tried, images, labels)
+        fed = better_preprocessing(own, right, others, tried, chosen, labels)
         _refuse(fed, other_order(predicted, labels, classes, named))
     describe(directory, {**taken.save(directory), "trained": False, "preprocessing": own.facts()})
     return {"val_accuracy": float(right.mean()), "epochs": 0, "validation_images": len(chosen)}
@@ -64,15 +65,9 @@ def _refuse(fed: Finding | None, order: Finding | None) -> None:
         raise fed.error
 
 
-def answers(taken: Taken, images: Images) -> NDArray[np.int64]:
-    """The class int64 [n] that the model gives each image uint8 [n, H, W, C]."""
-    if len(images) == 0:
-        return np.zeros(0, np.int64)
-    logits: list[Logits] = [taken.logits(batch) for batch in track(batched(images), "taken model")]
-    return np.asarray(np.concatenate(logits).argmax(axis=1), np.int64)
-
-
-def batched(images: Images) -> list[Images]:
-    """The images in batches of up to 64, fewer where they are large."""
+def answers(taken: Taken, images: Images, chosen: Indices) -> NDArray[np.int64]:
+    """The class int64 [n] that the model gives each of the `chosen` images, of uint8 [N, H, W, C] on disk."""
     size = max(1, min(BATCH_IMAGES, BATCH_PIXELS // (images.shape[1] * images.shape[2])))
-    return [images[start : start + size] for start in range(0, len(images), size)]
+    batches = [chosen[start : start + size] for start in range(0, len(chosen), size)]
+    found = [taken.logits(images[batch]).argmax(axis=1) for batch in track(batches, "taken model")]
+    return np.concatenate([np.zeros(0, np.int64), *found])
