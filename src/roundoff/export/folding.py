@@ -79,6 +79,8 @@ def cast_first(model: onnx.ModelProto) -> None:
         cast.input[:], cast.output[:], transpose.input[:], transpose.output[:] = [source], [between], [between], [end]
         here, there = nodes.index(transpose), nodes.index(cast)
         nodes[here], nodes[there] = cast, transpose
+        for value in [value for value in graph.value_info if value.name == between]:
+            graph.value_info.remove(value)  # of the type and shape that it had
     del graph.node[:]
     graph.node.extend(nodes)
 
