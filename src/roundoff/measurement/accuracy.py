@@ -85,6 +85,7 @@ def refuse_chance_level(cell: str, found: Accuracy, chance: float, margin: float
         received=f"{found.correct} of {found.samples} right, top-1 {found.top1:.4f} "
         f"(95 % interval {found.top1_low:.4f} to {found.top1_high:.4f})",
         expected=f"a lower bound above {least_accuracy(chance, margin):.4f} (chance is {chance:.4f})",
-        fix="check that the model is trained and fed uint8 pixels as it was in training; test on more images; "
+        fix="check that the model is trained, that it is fed as it was in training (model.scale, mean, std), and that "
+        "its answers come in the order of the dataset's classes (model.classes); test on more images; "
         "a task that is truly this hard needs a smaller evaluate.chance_margin",
     )
