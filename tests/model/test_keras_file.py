@@ -189,7 +189,8 @@ def test_hostile_code_in_an_h5_file_does_not_run(tmp_path):
     assert not seen.exists()
 
 
-def test_a_layer_of_ones_own_is_named_with_the_way_to_register_it(tmp_path):
+@pytest.mark.parametrize("suffix", ["keras", "h5"])
+def test_a_layer_of_ones_own_is_named_with_the_way_to_register_it(tmp_path, suffix):
     import keras
 
     @keras.saving.register_keras_serializable("mine")
@@ -198,13 +199,12 @@ def test_a_layer_of_ones_own_is_named_with_the_way_to_register_it(tmp_path):
             return 2 * x
 
     image = keras.Input(SHAPE)
-    path = tmp_path / "model.keras"
+    path = tmp_path / f"model.{suffix}"
     keras.Model(image, keras.layers.Dense(5)(keras.layers.Flatten()(Doubled()(image)))).save(path)
     taken(KerasFile(str(path)))
     keras.saving.get_custom_objects().clear()
-    with pytest.raises(
-        DataError, match=r"Doubled is neither(.|\n)*registers Doubled(.|\n)*model._target_=MODULE.CLASS"
-    ):
+    words = r"Doubled is neither(.|\n)*registers Doubled(.|\n)*model._target_=MODULE.CLASS"
+    with pytest.raises(DataError, match=words):
         taken(KerasFile(str(path)))
 
 

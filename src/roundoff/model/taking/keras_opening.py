@@ -16,7 +16,7 @@ from roundoff.model.taking.keras_wrapping import without_softmax
 if TYPE_CHECKING:
     from roundoff.model.base import TakenModel
 
-UNKNOWN_CLASS = re.compile(r"(?:Could not locate class|Unknown layer:?|Could not deserialize class) '?(\w+)'?")
+UNKNOWN_CLASS = re.compile(r"(?:Could not locate class|Unknown layer:?|Could not deserialize class) '?(?:\w+>)?(\w+)'?")
 CODE = re.compile("Lambda|unsafe deserialization|safe_mode|arbitrary code", re.IGNORECASE)
 
 
