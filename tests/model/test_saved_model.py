@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 import numpy as np
+import onnx
 import pytest
 
 from roundoff.backend.base import Source
@@ -91,6 +92,12 @@ def test_it_is_exported_and_converted_for_litert(saved, prepared, tmp_path, monk
     facts = Export(18, 20, 1e-4).onnx_from_trained(tmp_path, prepared, tmp_path / "model.onnx")
     assert facts["relative_error"] < 1e-5
     assert "Conv" in facts["nodes"]
+    graph = onnx.load(tmp_path / "model.onnx").graph
+    named = {
+        *(node.name for node in graph.node),
+        *(name for node in graph.node for name in (*node.input, *node.output)),
+    }
+    assert not [name for name in named if "PartitionedCall" in name or name.endswith(":0")]
     wanted = made.predict(PIXELS.astype(np.float32) / 255, verbose=0)
     np.testing.assert_allclose(onnx_logits(tmp_path / "model.onnx", PIXELS), wanted, rtol=1e-4, atol=1e-5)
     source = Source("fp32", Fp32(), tmp_path / "model.onnx", tmp_path / "saved_model", PIXELS[:4])

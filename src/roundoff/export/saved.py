@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import gc
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
 from roundoff.dataset.base import Images, Prepared
 from roundoff.export.converting import converted
 from roundoff.export.folding import with_weights
+from roundoff.export.naming import bodies
 from roundoff.export.parity import Logits, batched, onnx_logits, parity
 from roundoff.export.steps import cleaned, facts, refused_in_words, whole
 from roundoff.export.taken import OwnNames, name_nodes
@@ -23,6 +26,7 @@ from roundoff.system.keras_import import quiet_keras
 from roundoff.system.progress import track
 
 LIFTED_BYTES = 1024
+PREFIX = re.compile(r"^(StatefulPartitionedCall/|PartitionedCall/)+")  # TensorFlow's, of functions inside functions
 
 
 def exported_saved(
@@ -41,7 +45,7 @@ def exported_saved(
             path = with_weights(converted(trace, names, opset), trace.weights, Path(directory))
         del trace
         gc.collect()
-        model = cleaned(path, names, name_nodes)
+        model = cleaned(path, names, name_plainly)
         partial.write_bytes(whole(model, path.parent))
         with refused_in_words(names, "ONNX Runtime"):
             received = onnx_logits(partial, images)
@@ -79,3 +83,29 @@ def _lifted(trace: Trace) -> Trace:
             node.attr["shape"].shape.CopyFrom(tf.TensorShape(value.shape).as_proto())
     inputs = [*trace.inputs, *(f"{name}:0" for name in weights)]
     return Trace(trace.graph, inputs, trace.output, weights)
+
+
+def name_plainly(model: onnx.ModelProto) -> None:
+    """Name nodes and tensors, in place, without the names of the functions around them."""
+    graph = model.graph
+    taken = {value.name for value in (*graph.input, *graph.output)}
+    names: dict[str, str] = {}
+    for name in (*(tensor.name for tensor in graph.initializer), *(n for node in graph.node for n in node.output)):
+        plain = PREFIX.sub("", name).removesuffix(":0")
+        if name not in taken and plain not in taken:
+            names[name] = plain
+            taken.add(plain)
+    _renamed(graph, names)
+    del graph.value_info[:]
+    name_nodes(model)
+
+
+def _renamed(graph: onnx.GraphProto, names: dict[str, str]) -> None:
+    for tensor in graph.initializer:
+        tensor.name = names.get(tensor.name, tensor.name)
+    for node in graph.node:
+        node.name = PREFIX.sub("", node.name)
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+        for body in bodies(node):
+            _renamed(body, names)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
@@ -19,7 +18,6 @@ from roundoff.export.source import first_line
 from roundoff.export.steps import cleaned, facts, refused_in_words, whole
 from roundoff.system.files import sha256_of, whole_file
 
-PREFIX = re.compile(r"^(StatefulPartitionedCall/|PartitionedCall/)+")  # TensorFlow's, of functions
 IR_VERSION = 8  # the oldest that knows operator set 18
 
 
@@ -76,6 +74,6 @@ def name_nodes(model: onnx.ModelProto) -> None:
     """Give, in place, each node a name of its own: its own where it has one."""
     times: Counter[str] = Counter()
     for node in model.graph.node:
-        name = PREFIX.sub("", node.name) or node.op_type
+        name = node.name or node.op_type
         times[name] += 1
         node.name = name if times[name] == 1 else f"{name}_{times[name]}"
