@@ -100,6 +100,9 @@ def test_it_is_exported_and_converted_for_litert(saved, prepared, tmp_path, monk
     assert not [name for name in named if "PartitionedCall" in name or name.endswith(":0")]
     wanted = made.predict(PIXELS.astype(np.float32) / 255, verbose=0)
     np.testing.assert_allclose(onnx_logits(tmp_path / "model.onnx", PIXELS), wanted, rtol=1e-4, atol=1e-5)
+    (prepared.directory / "manifest.json").write_text(json.dumps({**prepared.manifest, "shape": [9, 9, 3]}))
+    with pytest.raises(DataError, match=r"does not fit the prepared dataset(.|\n)*\(8, 10, 3\)(.|\n)*\(9, 9, 3\)"):
+        Export(18, 20, 1e-4).onnx_from_trained(tmp_path, prepared, tmp_path / "other.onnx")
     source = Source("fp32", Fp32(), tmp_path / "model.onnx", tmp_path / "saved_model", PIXELS[:4])
     (tmp_path / "model.tflite").write_bytes(tflite_from_keras(source))
     with LiteRT(threads=1).load(tmp_path) as runner:

@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 
 from roundoff.dataset.base import Images, Prepared
+from roundoff.errors import DataError
 from roundoff.export.converting import converted
 from roundoff.export.folding import with_weights
 from roundoff.export.naming import bodies
@@ -19,7 +20,7 @@ from roundoff.export.parity import Logits, batched, onnx_logits, parity
 from roundoff.export.steps import cleaned, facts, refused_in_words, whole
 from roundoff.export.taken import OwnNames, name_nodes
 from roundoff.export.tracing import RECURRENT_BYTES, Trace, frozen
-from roundoff.model.base import OUTPUT_NAME
+from roundoff.model.base import INPUT_NAME, OUTPUT_NAME
 from roundoff.system.files import sha256_of, whole_file
 from roundoff.system.held_output import held_back_output
 from roundoff.system.keras_import import quiet_keras
@@ -40,6 +41,7 @@ def exported_saved(
     names = OwnNames()
     with tempfile.TemporaryDirectory(prefix="roundoff-export-") as directory, whole_file(output) as partial:
         images = prepared.calibration_images(min(parity_images, prepared.pool))
+        _require_fit(source, prepared)
         with refused_in_words(names, "TensorFlow and tf2onnx"), held_back_output():
             expected, trace = _traced(source, images)
             path = with_weights(converted(trace, names, opset), trace.weights, Path(directory))
@@ -51,6 +53,23 @@ def exported_saved(
             received = onnx_logits(partial, images)
         figures = parity(received, expected, tolerance, lambda _: None, "the SavedModel")
     return facts(figures, model, output) | {"source_sha256": sha256_of(source)}
+
+
+def _require_fit(source: Path, prepared: Prepared) -> None:
+    import tensorflow as tf
+
+    function = tf.saved_model.load(str(source)).signatures["serving_default"]
+    taken, answered = function.structured_input_signature[1][INPUT_NAME], function.structured_outputs[OUTPUT_NAME]
+    manifest = prepared.manifest
+    found, wanted = tuple(taken.shape)[1:], tuple(manifest["shape"])
+    if found == wanted and answered.shape[-1] in (None, len(manifest["classes"])):
+        return
+    raise DataError(
+        "The SavedModel does not fit the prepared dataset",
+        received=f"a model of images {found}, with {answered.shape[-1]} answers",
+        expected=f"images {wanted} and {len(manifest['classes'])} classes, as prepared",
+        fix="run the stages from train on for these images (`dvc repro`)",
+    )
 
 
 def _traced(source: Path, images: Images) -> tuple[Logits, Trace]:

@@ -66,8 +66,9 @@ def _loaded(path: Path) -> Any:
 
 def _unloadable(path: Path, error: Exception) -> DataError:
     lines = str(error).strip().splitlines() or ["no message"]
-    received = f"{type(error).__name__}: {lines[0]}"[:500]
     unknown = UNKNOWN_CLASS.search(str(error))
+    telling = next((line for line in lines if UNKNOWN_CLASS.search(line)), lines[0])
+    received = f"{type(error).__name__}: {telling}"[:500]
     if CODE.search(str(error)):
         expected, fix = (
             "layers that hold no code of their own: a Lambda is a program, and is never loaded",
