@@ -213,6 +213,20 @@ def test_weights_in_another_file_are_read_or_missed_by_name(tmp_path):
         taken(OnnxFile(str(path)))
 
 
+def test_weights_are_read_from_the_models_own_folder_alone(tmp_path):
+    (tmp_path / "secret.bin").write_bytes(bytes(1000))
+    folder = tmp_path / "given"
+    folder.mkdir()
+    onnx.save(graph(), folder / "model.onnx", save_as_external_data=True, location="weights.bin", size_threshold=0)
+    model = onnx.load(folder / "model.onnx", load_external_data=False)
+    for tensor in model.graph.initializer:
+        for entry in tensor.external_data:
+            entry.value = "../secret.bin" if entry.key == "location" else entry.value
+    (folder / "model.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(DataError, match="weights in another file that cannot be read"):
+        taken(OnnxFile(str(folder / "model.onnx")))
+
+
 def test_more_than_two_gigabytes_are_refused_in_words(tmp_path, monkeypatch):
     path = tmp_path / "model.onnx"
     onnx.save(graph(), path, save_as_external_data=True, location="weights.bin", size_threshold=0)
