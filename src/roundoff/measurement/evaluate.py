@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,9 +19,7 @@ from roundoff.measurement.answered import AccuracyRun, Answered, Missing, infer
 from roundoff.measurement.plan import SpeedPlan
 from roundoff.measurement.put_together import Parts, accuracies_of, merged_speeds, put_together, refuse_empty
 from roundoff.measurement.reference import choose_reference, no_reference, with_effective_precision
-from roundoff.measurement.speed import DeviceSpeed, measure_device
 from roundoff.measurement.statistics import FEWEST_FOR_MEDIAN_INTERVAL
-from roundoff.measurement.timing import Schedule, Timing
 from roundoff.pipeline.limits import MOST_BATCH, MOST_BATCH_SIZES, MOST_LOADS, MOST_SECONDS, check_seed
 from roundoff.precision.base import Precision
 from roundoff.results.metrics import write_metrics
@@ -29,6 +27,10 @@ from roundoff.results.precision import Types
 from roundoff.results.run import Method, Metrics
 from roundoff.system import own
 from roundoff.system.files import whole_directory
+
+if TYPE_CHECKING:
+    from roundoff.measurement.speed import DeviceSpeed
+    from roundoff.measurement.timing import Schedule, Timing
 
 MOST = {"warmup_runs": 10**6, "rounds_per_load": MOST_LOADS, "input_buffers": 1024}
 
@@ -158,11 +160,13 @@ class Evaluation:
         self, answered: Sequence[Answered], prepared: Prepared, platform: Mapping[str, Any]
     ) -> list[tuple[str, DeviceSpeed]]:
         from roundoff.measurement.multi_gpu import equal_gpus, measure_on_several
+        from roundoff.measurement.speed import measure_device
 
         devices: dict[str, list[Answered]] = {}
         for each in answered:
             devices.setdefault(each.device, []).append(each)
-        plan, speeds = self._plan(), list[tuple[str, DeviceSpeed]]()
+        plan = self._plan()
+        speeds: list[tuple[str, DeviceSpeed]] = []
         for device, members in devices.items():
             gpus = equal_gpus(device, platform) if self.multi_gpu else []
             if len(gpus) > 1 and len(plan.batch_sizes) > 1:
@@ -173,6 +177,8 @@ class Evaluation:
 
     def schedule(self) -> Schedule:
         """The part of this that the timing loop needs."""
+        from roundoff.measurement.timing import Schedule
+
         return Schedule(
             warmup_ms=self.warmup_ms,
             warmup_runs=self.warmup_runs,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from roundoff.measurement.timing import Schedule
 from roundoff.results.cell import Batch, Energy
+
+if TYPE_CHECKING:
+    from roundoff.measurement.timing import Schedule
 
 
 @dataclass(frozen=True)

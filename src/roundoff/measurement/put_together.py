@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from roundoff.cells.cell import RERUN, Cell, left_out
 from roundoff.dataset.base import Labels
@@ -11,11 +12,13 @@ from roundoff.errors import GateError
 from roundoff.measurement.accuracy import accuracy
 from roundoff.measurement.answered import Answered
 from roundoff.measurement.plan import CellSpeed
-from roundoff.measurement.speed import DeviceSpeed
 from roundoff.results.cell import Accuracy, Batch, CellMetrics, Energy
 from roundoff.results.message import Message, message
 from roundoff.results.shortfall import Shortfall
 from roundoff.system.slots import REFERENCE_PRECISION
+
+if TYPE_CHECKING:
+    from roundoff.measurement.speed import DeviceSpeed
 
 NOT_TIMED = CellSpeed(energy=Energy(reason=message("accuracy_only")))
 

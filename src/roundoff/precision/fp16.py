@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from roundoff.precision.base import Grid, Precision
-from roundoff.precision.rewriting.float_types import FLOAT16
 
 if TYPE_CHECKING:
     import onnx
@@ -29,5 +28,6 @@ class Fp16(Precision):
     def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """The graph in float16; raises BuildError where a weight exceeds 65504."""
         from roundoff.precision.rewriting.cast import lower
+        from roundoff.precision.rewriting.float_types import FLOAT16
 
         return lower(model, FLOAT16, self.keep_float32)
