@@ -16,8 +16,8 @@ from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving
 from roundoff.precision.base import Precision
 from roundoff.results.metrics import write_builds
+from roundoff.results.platform import read_platform
 from roundoff.results.shortfall import say_last
-from roundoff.system.files import read_json
 from roundoff.system.progress import track
 from roundoff.system.slots import config_key
 from roundoff.training.trained import keras_form
@@ -36,7 +36,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         why_no_keras=why_no_keras,
         table=workspace.input(cfg.paths.calibration) if precision.needs_calibration else None,
         calibration=prepared.calibration_images(cfg.calibrate.images),
-        fingerprint=read_json(workspace.input(cfg.paths.platform)),
+        fingerprint=read_platform(workspace.input(cfg.paths.platform)),
         backends=tuple(map(str, cfg.backends)),
         logs=workspace.output(cfg.paths.logs),
     )

@@ -16,8 +16,8 @@ from roundoff.pipeline.config import component, components
 from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving
 from roundoff.precision.base import Precision
+from roundoff.results.platform import read_platform
 from roundoff.results.shortfall import say_last
-from roundoff.system.files import read_json
 from roundoff.system.slots import REFERENCE_PRECISION
 
 
@@ -31,7 +31,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         precisions=components(cfg.precisions, Precision) | components(cfg.more, Precision),
         backends=components(cfg.backends, Backend),
         prepared=prepared,
-        platform=read_json(workspace.input(cfg.paths.platform)),
+        platform=read_platform(workspace.input(cfg.paths.platform)),
         metrics=workspace.output(cfg.paths.metrics),
         predictions=workspace.output(cfg.paths.predictions),
         timings=workspace.output(cfg.paths.timings),

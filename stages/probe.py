@@ -12,12 +12,13 @@ from roundoff.backend.fingerprint import fingerprint
 from roundoff.pipeline.config import components
 from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving
-from roundoff.system.files import write_json, write_text
+from roundoff.results.platform import write_platform
+from roundoff.system.files import write_text
 
 
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
-    write_json(workspace.output(cfg.paths.platform), fingerprint(components(cfg.backends, Backend)))
+    write_platform(fingerprint(components(cfg.backends, Backend)), workspace.output(cfg.paths.platform))
     write_text(workspace.output(cfg.paths.checked), "checked\n")
 
 

@@ -11,12 +11,13 @@ import pytest
 from roundoff.cli import main
 from roundoff.results.cell import Accuracy, Batch, CellMetrics
 from roundoff.results.metrics import write_metrics, write_verdict
+from roundoff.results.platform import Cpu, Gpu, Platform
 from roundoff.results.run import Method, Metrics
 from roundoff.results.verdict import CellVerdict, Criterion, Requirements, Verdict
 from roundoff.system.files import write_json
 
 NAME = "int8/onnxruntime"
-PLATFORM = {"gpus": [{"name": "one"}], "id": "aaaa", "cpu": {"model": "one"}}
+PLATFORM = Platform(id="aaaa", cpu=Cpu(model="one"), gpus=[Gpu(name="one")])
 ACCURACY = Accuracy(top1=0.95, top1_low=0.94, top1_high=0.96, samples=1000, correct=950, nonfinite=0)
 
 
@@ -34,7 +35,7 @@ def write(folder, size=0.1, latency=0.1, platform=PLATFORM, method=None, accurac
 
 
 OLD_METRICS = {
-    "platform": PLATFORM,
+    "platform": {"gpus": [{"name": "one"}], "id": "aaaa", "cpu": {"model": "one"}},
     "reference": None,
     "method": {},
     "onnxruntime": {
@@ -202,7 +203,7 @@ def test_directory_without_git_is_refused(tmp_path, capsys, monkeypatch):
 
 
 def test_other_machine_is_named_and_judges_nothing(project, capsys):
-    commit(project, size=0.2, platform={"id": "bbbb", "cpu": {"model": "two"}})
+    commit(project, size=0.2, platform=Platform(id="bbbb", cpu=Cpu(model="two")))
     out = shown(capsys, "HEAD~1", "HEAD")
     assert "fingerprint: aaaa → bbbb" in out
     assert "cpu.model: one → two" in out

@@ -38,6 +38,7 @@ from roundoff.calibration.observing.observe import SAMPLES, histograms, in_batch
 from roundoff.calibration.percentile import Percentile
 from roundoff.dataset.base import Prepared
 from roundoff.graph.queries import observed_tensors
+from roundoff.results.checked import as_json
 from roundoff.system.files import write_text
 from roundoff.system.progress import track
 
@@ -180,7 +181,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{row['ratio']:.3f}  {row['source']}, {row['tensor']}, {row['grid']}", file=sys.stderr)
     if chosen.out:
         result = {
-            "platform": fingerprint(),
+            "platform": as_json(fingerprint()),
             "images": IMAGES,
             "held_out": HELD_OUT,
             "values": chosen.values,

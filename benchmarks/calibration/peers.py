@@ -34,6 +34,7 @@ from benchmarks.calibration.recipes import FLOOR, MODELOPT_RECIPES, RECIPES, def
 from benchmarks.calibration.targets import agreements, tables, targets
 from benchmarks.document import replace_block
 from roundoff.backend.fingerprint import fingerprint
+from roundoff.results.checked import as_json
 from roundoff.system.files import write_text
 
 STRONGEST = (
@@ -58,7 +59,7 @@ def measured(chosen: argparse.Namespace) -> dict[str, Any]:
     runtimes = [runtime for runtime in chosen.runtimes.split(",") if find_spec(runtime)]
     recipes = {name: [one for one in _recipes(chosen, name) if one not in missing] for name in models}
     result: dict[str, Any] = {
-        "platform": fingerprint(),
+        "platform": as_json(fingerprint()),
         "versions": {name: import_module(name).__version__ for name in LIBRARIES if find_spec(name)},
         "models": list(models),
         "seeds": chosen.seeds,

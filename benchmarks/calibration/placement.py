@@ -42,6 +42,7 @@ from roundoff.dataset.preparing.stratified import stratified_indices
 from roundoff.graph.queries import model_hash, observed_tensors
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8
+from roundoff.results.checked import as_json
 from roundoff.system.files import write_text
 from roundoff.system.progress import track
 
@@ -175,7 +176,7 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     models = {name: Path(path) for name, _, path in (entry.partition("=") for entry in chosen.models)}
     result = {
-        "platform": fingerprint(),
+        "platform": as_json(fingerprint()),
         "models": list(models),
         "model_sha256": {name: model_hash(onnx.load(path)) for name, path in models.items()},
         "code_sha256": code_sha256(),

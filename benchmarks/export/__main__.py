@@ -23,6 +23,7 @@ from benchmarks.export.measure import ran
 from benchmarks.export.network import file_of
 from benchmarks.export.targets import table, targets
 from roundoff.backend.fingerprint import fingerprint
+from roundoff.results.checked import as_json
 from roundoff.system.files import read_json, write_json
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +37,7 @@ def main() -> int:
     if known.keys() >= set(planned) and not chosen.read:
         known = {}
     result: dict[str, Any] = {
-        "platform": fingerprint(),
+        "platform": as_json(fingerprint()),
         "too_large": nets.TOO_LARGE,
         "planned": planned,
         "nets": known,

@@ -100,7 +100,7 @@ def visible_gpus(count: int) -> list[str]:
 
     allowed = os.environ.get(VISIBLE)
     if allowed is None:
-        gpus, where = [gpu["uuid"] for gpu in fingerprint()["gpus"]], "this machine has"
+        gpus, where = [gpu.uuid for gpu in fingerprint().gpus if gpu.uuid], "this machine has"
     else:
         gpus, where = [token.strip() for token in allowed.split(",") if token.strip()], f"{VISIBLE}={allowed} shows"
     if len(gpus) < count:
@@ -112,6 +112,7 @@ def main(arguments: Sequence[str]) -> int:
     """Measure, write the JSON file, print peers and targets; 1 if a process died or `--check` finds a target missed."""
     options = parsed(arguments)
     from roundoff.backend.fingerprint import fingerprint
+    from roundoff.results.checked import as_json
     from roundoff.system.files import write_json
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # or what it started would live on
@@ -121,7 +122,7 @@ def main(arguments: Sequence[str]) -> int:
     required = targets(cells, options.batches)
     report = {
         "complete": not problems,
-        "platform": fingerprint(),
+        "platform": as_json(fingerprint()),
         "commit": commit(),
         "options": {name: _plain(value) for name, value in vars(options).items()},
         "sha256": hashes(options),

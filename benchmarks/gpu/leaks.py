@@ -97,10 +97,11 @@ def parsed(arguments: Sequence[str]) -> argparse.Namespace:
 def about(options: argparse.Namespace) -> dict[str, Any]:
     """The machine, the sources and the model of a run."""
     from roundoff.backend.fingerprint import fingerprint
+    from roundoff.results.checked import as_json
     from roundoff.system.files import sha256_of
 
     model = {"onnx_sha256": sha256_of(options.onnx), "cycles": options.cycles}
-    return {"platform": fingerprint(), "commit": commit(), **model}
+    return {"platform": as_json(fingerprint()), "commit": commit(), **model}
 
 
 def built(options: argparse.Namespace, directory: Path) -> tuple[Any, np.ndarray]:

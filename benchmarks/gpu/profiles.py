@@ -33,13 +33,14 @@ def main(arguments: Sequence[str]) -> int:
     options = parsed(arguments)
     from roundoff.backend.fingerprint import fingerprint
     from roundoff.backend.trt import cuda
+    from roundoff.results.checked import as_json
     from roundoff.system.device_lock import device_lock
     from roundoff.system.files import sha256_of, write_json
 
     with device_lock(cuda.use_first_device()):
         models = {name: compared(options, path) for name, path in options.onnx.items()}
     hashes = {name: sha256_of(path) for name, path in options.onnx.items()}
-    report = {"platform": fingerprint(), "commit": commit(), "onnx_sha256": hashes, "loads": options.loads}
+    report = {"platform": as_json(fingerprint()), "commit": commit(), "onnx_sha256": hashes, "loads": options.loads}
     write_json(options.out, report | {"models": models})
     print(json.dumps(models, indent=2))
     return 0

@@ -23,6 +23,7 @@ from roundoff.backend.fingerprint import fingerprint
 from roundoff.errors import GateError
 from roundoff.measurement.accuracy import accuracy, chance_level, refuse_chance_level
 from roundoff.measurement.statistics import Interval, paired_drop, paired_kept, samples_to_decide, wilson
+from roundoff.results.checked import as_json
 from roundoff.system.files import write_text
 
 KEEP = 0.99
@@ -138,7 +139,7 @@ def untrained() -> dict[str, Any]:
 def measure(scale: float) -> dict[str, Any]:
     """All figures; `scale` 1 is what the targets are stated for."""
     return {
-        "platform": fingerprint(),
+        "platform": as_json(fingerprint()),
         "speed": speed(max(10, round(200 * scale))),
         "coverage": coverage(max(5, round(400 * scale))),
         "real": real(max(5, round(200 * scale))),

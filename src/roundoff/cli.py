@@ -107,7 +107,7 @@ def _as_json(a: Snapshot, b: Snapshot, bases: tuple[Basis, Basis], changes: Sequ
         name: {
             "revision": side.revision,
             "commit": side.commit,
-            "platform": side.metrics.platform,
+            "platform": as_json(side.metrics.platform),
             "target": as_json(on.target),
             "test_set": on.test_set or on.prepared,
         }
@@ -149,7 +149,7 @@ def _show_machines(console: Console, a: Snapshot, b: Snapshot) -> None:
         return
     console.print(Text("measured on different machines: no difference is called better or worse", style="bold yellow"))
     console.print(Text(f"  fingerprint: {a.machine} → {b.machine}"))
-    for name, (left, right) in differing_parts(a.metrics.platform, b.metrics.platform).items():
+    for name, (left, right) in differing_parts(as_json(a.metrics.platform), as_json(b.metrics.platform)).items():
         console.print(Text(f"  {name}: {left} → {right}"))
 
 

@@ -1,6 +1,6 @@
 """Backends' libraries in the fingerprint: one `id` whatever is configured, and outside backends' bonds that hold."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,7 +16,7 @@ from roundoff.cells.store import Inputs, build_cell, open_cell
 from roundoff.errors import ConfigError, Unavailable
 from roundoff.precision.fp32 import Fp32
 from roundoff.results.build import BuildInfo
-from roundoff.system.files import read_json
+from roundoff.results.platform import Cpu, Platform, read_platform
 from roundoff.system.machine import TOOLS, fingerprint_id, library_versions
 from tests.support.cells import network
 from tests.support.places import ROOT
@@ -51,19 +51,19 @@ class Misspelt(Outside):
 def test_the_id_is_the_same_whatever_is_configured():
     without = fingerprint()
     for configured in ({"litert": LiteRT()}, {"a": OnnxRuntime(), "b": Tensorrt()}, {"outside": Outside()}):
-        assert fingerprint(configured)["id"] == without["id"]
+        assert fingerprint(configured).id == without.id
 
 
 def test_shipped_backends_declare_what_they_run_on():
     assert declared(OnnxRuntime) == {"onnxruntime"}
     assert declared(LiteRT) == {"ai-edge-litert"}
     assert {"tensorrt", "tensorrt-rtx", "cuda-python"} <= declared(Tensorrt)
-    assert library_versions(("onnxruntime", "ai-edge-litert")).items() <= fingerprint()["libraries"].items()
+    assert library_versions(("onnxruntime", "ai-edge-litert")).items() <= fingerprint().libraries.items()
 
 
 def test_an_outside_backends_libraries_are_told():
-    told = fingerprint({"outside": Outside()})["libraries"]
-    assert told == fingerprint()["libraries"] | library_versions(("pyyaml", "rich"))
+    told = fingerprint({"outside": Outside()}).libraries
+    assert told == fingerprint().libraries | library_versions(("pyyaml", "rich"))
     assert {"pyyaml", "rich"} <= set(told)
 
 
@@ -74,10 +74,10 @@ def test_what_an_outside_backend_is_bound_to_is_enforced(tmp_path):
     build_cell("outside", Outside(), "fp32", Fp32(), inputs, tmp_path / "cell")
     opened: Any = open_cell(Outside(), tmp_path / "cell", here)
     assert opened == "loaded"
-    later = here | {"libraries": here["libraries"] | {"rich": "99.0"}}
+    later = replace(here, libraries=here.libraries | {"rich": "99.0"})
     with pytest.raises(Unavailable, match=r"built where libraries\.rich was .* but here it is 99\.0"):
         open_cell(Outside(), tmp_path / "cell", later)
-    open_cell(Outside(), tmp_path / "cell", here | {"libraries": here["libraries"] | {"pyyaml": "99.0"}})
+    open_cell(Outside(), tmp_path / "cell", replace(here, libraries=here.libraries | {"pyyaml": "99.0"}))
 
 
 def test_a_bond_that_nothing_tells_is_refused():
@@ -86,12 +86,12 @@ def test_a_bond_that_nothing_tells_is_refused():
 
 
 def test_a_part_is_found_by_its_dotted_key():
-    found = {"cpu": {"model": "Z80"}, "driver": None, "libraries": {"ruamel.yaml": "1.0"}}
+    found = Platform(cpu=Cpu(model="Z80"), libraries={"ruamel.yaml": "1.0"})
     keys = ("cpu.model", "driver", "libraries.ruamel.yaml", "cpu.speed", "driver.version")
     assert [part(found, key, "-") for key in keys] == ["Z80", None, "1.0", "-", "-"]
 
 
 def test_the_machine_of_the_published_metrics_keeps_its_id():
-    known = read_json(ROOT / "platform.json")
-    assert fingerprint_id(known) == known["id"]
-    assert set(known["libraries"]) <= {*TOOLS, *(name for kind in SHIPPED for name in declared(kind))}
+    known = read_platform(ROOT / "platform.json")
+    assert fingerprint_id(known) == known.id
+    assert set(known.libraries) <= {*TOOLS, *(name for kind in SHIPPED for name in declared(kind))}

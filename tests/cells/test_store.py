@@ -31,10 +31,11 @@ from roundoff.precision.base import Precision
 from roundoff.precision.fp32 import Fp32
 from roundoff.results.build import BuildInfo, Builds
 from roundoff.results.message import message
+from roundoff.results.platform import Cpu, Gpu, Platform
 from roundoff.system.files import sha256_of
 from roundoff.system.slots import build_stage
 
-MACHINE = {"id": "abc", "cpu": {"model": "Z80", "cores": 1}, "libraries": {"fake": "1.0"}, "gpus": []}
+MACHINE = Platform(id="abc", cpu=Cpu(model="Z80", cores=1), libraries={"fake": "1.0"})
 
 
 @dataclass(frozen=True)
@@ -284,7 +285,7 @@ def test_a_missing_artifact_is_refused(inputs, directory):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"cpu": {"model": "6502", "cores": 1}}, r"cpu\.model was Z80 .*abc.* 6502 .*def"),
+        ({"cpu": Cpu(model="6502", cores=1)}, r"cpu\.model was Z80 .*abc.* 6502 .*def"),
         ({"libraries": {"fake": "2.0"}}, r"libraries\.fake was 1\.0 .* 2\.0"),
         ({"libraries": {}}, r"libraries\.fake was 1\.0 .* None"),
     ],
@@ -292,12 +293,12 @@ def test_a_missing_artifact_is_refused(inputs, directory):
 def test_another_machine_is_refused_with_both_fingerprints(inputs, directory, change, words):
     build(inputs, directory)
     with pytest.raises(Unavailable, match=words):
-        open_cell(Copying(), directory, {**MACHINE, **change, "id": "def"})
+        open_cell(Copying(), directory, replace(MACHINE, **change, id="def"))
 
 
 def test_a_change_that_the_artifact_does_not_depend_on_is_accepted(inputs, directory):
     build(inputs, directory)
-    assert open_cell(Copying(), directory, {**MACHINE, "gpus": [{"sm": "9.0"}], "id": "def"})
+    assert open_cell(Copying(), directory, replace(MACHINE, gpus=[Gpu(sm="9.0")], id="def"))
 
 
 def test_a_folder_without_a_sidecar_is_refused(tmp_path):

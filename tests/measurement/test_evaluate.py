@@ -56,7 +56,7 @@ def test_every_cell_has_a_row_and_the_right_file(measured):
     fp16 = json.loads((root / "metrics/fp16.json").read_text())
     assert fp16["onnxruntime"] == as_json(rows["fp16/onnxruntime"])
     assert fp16["reference"] == "fp32/onnxruntime"
-    assert fp16["platform"] == PLATFORM
+    assert fp16["platform"] == as_json(PLATFORM)
     more = json.loads((root / "metrics/more.json").read_text())
     assert more["half"]["nowhere"] == as_json(rows["half/nowhere"])
     assert json.loads((root / "metrics/int8.json").read_text()).keys() == {"format", "platform", "reference", "method"}

@@ -18,9 +18,10 @@ from roundoff.measurement.plan import CellSpeed
 from roundoff.measurement.put_together import merged_speeds
 from roundoff.measurement.speed import DeviceSpeed
 from roundoff.results.cell import Batch, CellMetrics, Energy
+from roundoff.results.platform import Gpu, Platform
 from roundoff.results.run import Device
 
-PAIR = {"gpus": [{"uuid": "GPU-1", "name": "H200"}, {"uuid": "GPU-2", "name": "H200"}]}
+PAIR = Platform(gpus=[Gpu(uuid="GPU-1", name="H200"), Gpu(uuid="GPU-2", name="H200")])
 
 
 @given(st.lists(st.integers(1, 10_000), min_size=1, unique=True), st.integers(1, 8))
@@ -39,7 +40,7 @@ def test_equal_gpus_share_the_work(monkeypatch):
 
 def test_gpus_of_another_model_do_not(monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    mixed = {"gpus": [*PAIR["gpus"], {"uuid": "GPU-3", "name": "T4"}]}
+    mixed = Platform(gpus=[*PAIR.gpus, Gpu(uuid="GPU-3", name="T4")])
     assert equal_gpus("GPU-1", mixed) == ["GPU-1"]
 
 
@@ -73,6 +74,6 @@ def test_a_gpu_that_loads_no_engine_is_an_error_that_says_why(monkeypatch):
         for name in ("fp32", "fp16")
     ]
     with pytest.raises(GateError) as error:
-        measure_share(Share("7", cells, nothing, nothing, {}))
+        measure_share(Share("7", cells, nothing, nothing, Platform()))
     assert "GPU 7" in str(error.value.what)
     assert str(error.value.received).count("no memory left for the engine") == 2

@@ -21,6 +21,7 @@ from roundoff.results.metrics import (
     write_metrics,
     write_verdict,
 )
+from roundoff.results.platform import Platform
 from roundoff.results.run import AaControl, Conditions, Device, Method, Metrics
 from roundoff.results.verdict import CellVerdict, Criterion, Recommendation, Requirements, SpeedVerdict, Verdict
 from tests.support.places import ROOT
@@ -46,7 +47,7 @@ METHOD = Method(
     },
 )
 METRICS = Metrics(
-    platform={"id": "abc"},
+    platform=Platform(id="abc"),
     reference="fp32/x",
     method=METHOD,
     cells={"fp32/x": MEASURED, "int8/x": CellMetrics(status="failed", reason=NOISY), "fp8/x": MEASURED},

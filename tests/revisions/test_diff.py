@@ -11,6 +11,8 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 
 from roundoff.measurement.statistics import wilson
 from roundoff.results.cell import Accuracy, Batch, CellMetrics, Energy
+from roundoff.results.checked import as_json
+from roundoff.results.platform import Cpu, Gpu, Platform
 from roundoff.results.run import Method, Metrics
 from roundoff.results.verdict import CellVerdict, Requirements, Verdict
 from roundoff.revisions.basis import Basis, asked
@@ -28,7 +30,7 @@ from tests.support.present import present
 
 TOP1, SPEEDUP, LATENCY = ACCURACY_FIGURES[0], BATCH_FIGURES[3], BATCH_FIGURES[0]
 UNKNOWN = (Basis(), Basis())
-PLATFORM = {"id": "aaaa", "cpu": {"model": "one", "cores": 2}, "gpus": [{"name": "X"}]}
+PLATFORM = Platform(id="aaaa", cpu=Cpu(model="one", cores=2), gpus=[Gpu(name="X")])
 NAME = "int8/onnxruntime"
 ACCURACY = Accuracy(top1=0.95, top1_low=0.94, top1_high=0.96, samples=1000, correct=950, nonfinite=0, agreement=0.98)
 BATCH = Batch(
@@ -133,7 +135,7 @@ def test_accuracy_is_judged_by_the_intervals():
 
 
 def test_other_machine_is_never_a_regression():
-    other = {**PLATFORM, "id": "bbbb"}
+    other = replace(PLATFORM, id="bbbb")
     found = judged(("size_mb", 0.2), ("batch_1.device_p50_ms", 0.5), platform=other, verdict="fail")
     assert set(found.values()) == {"other machine"}
     assert set(found) == {"size_mb", "batch 1: device_p50_ms", "verdict"}
@@ -255,8 +257,9 @@ def test_missing_figure_is_not_comparable():
 
 
 def test_differing_parts_of_fingerprints():
-    other = {**PLATFORM, "id": "bbbb", "cpu": {"model": "two", "cores": 2}, "gpus": [{"name": "Y"}]}
-    assert differing_parts(PLATFORM, other) == {"cpu.model": ("one", "two"), "gpus.0.name": ("X", "Y")}
+    other = Platform(id="bbbb", cpu=Cpu(model="two", cores=2), gpus=[Gpu(name="Y")])
+    found = differing_parts(as_json(PLATFORM), as_json(other))
+    assert found == {"cpu.model": ("one", "two"), "gpus.0.name": ("X", "Y")}
 
 
 def share(correct, samples):
@@ -295,7 +298,7 @@ def test_drift_within_its_bound_is_noise(before, drift):
 
 
 def test_absolute_times_without_a_gpu_are_not_judged():
-    cpu = {**PLATFORM, "gpus": []}
+    cpu = replace(PLATFORM, gpus=[])
     changed = snapshot((("batch_1.device_p50_ms", 0.5), ("size_mb", 0.2)), platform=cpu)
     found = {change.figure: change.judgement for change in compare(snapshot(platform=cpu), changed)}
     assert found["batch 1: device_p50_ms"] == "noise unknown"

@@ -16,6 +16,7 @@ from roundoff.measurement.evaluate import Evaluation
 from roundoff.precision.base import Precision
 from roundoff.precision.fp32 import Fp32
 from roundoff.results.build import BuildInfo
+from roundoff.results.platform import Platform
 from roundoff.system.files import write_json
 
 QUICK = Evaluation(
@@ -119,7 +120,7 @@ def graph(kernel, weights):
 
 BACKENDS = {"onnxruntime": OnnxRuntime(threads=1), "nowhere": Nowhere()}
 PRECISIONS = {"fp32": Fp32(), "fp16": HalfWeights(), "half": HalfWeights()}
-PLATFORM = {"id": "test", "libraries": {"onnxruntime": "any"}}
+PLATFORM = Platform(id="test", libraries={"onnxruntime": "any"})
 
 
 def prepare(directory):

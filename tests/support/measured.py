@@ -8,6 +8,7 @@ from typing import Any
 from roundoff.measurement.statistics import mcnemar_exact, paired_drop, paired_kept, wilson
 from roundoff.results.cell import Accuracy, Batch, CellMetrics, Energy, Speedup
 from roundoff.results.message import verbatim
+from roundoff.results.platform import Cpu, Platform
 from roundoff.results.run import AaControl, Device, Method, Metrics
 
 SAMPLES = 10_000
@@ -113,7 +114,7 @@ def metrics(aa_control: float = 1.0, platform: str = "one", **cells: CellMetrics
     named = {name.replace("__", "/"): content for name, content in cells.items()}
     device = Device(cells=[], aa_control=control("fp32/ort", aa_control))
     return Metrics(
-        platform={"id": platform, "cpu": {"model": platform}},
+        platform=Platform(id=platform, cpu=Cpu(model=platform)),
         reference="fp32/ort" if "fp32/ort" in named else None,
         method=Method(evaluate={"chance_margin": 0.05}, chance=0.1, devices={"cpu": device}),
         cells=named,

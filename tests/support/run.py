@@ -18,6 +18,7 @@ from roundoff.results.cell import Batch, CellMetrics, Energy, Numerics, Speedup
 from roundoff.results.legacy import FORMER
 from roundoff.results.message import message, verbatim
 from roundoff.results.metrics import read_metrics, write_builds, write_metrics, write_verdict
+from roundoff.results.platform import Cpu, Platform
 from roundoff.results.run import AaControl, Device, Method, Metrics
 from roundoff.results.verdict import Verdict
 from roundoff.revisions.read import Evidence, Sources, read_evidence
@@ -28,17 +29,14 @@ from roundoff.verdict.requirements import Target
 CLASSES = [str(digit) for digit in range(10)]
 BACKENDS = {"onnxruntime": 1.0, "litert": 1.6}
 NO_GPU = verbatim("the engine needs an NVIDIA GPU, and this machine has none")
-PLATFORM = {
-    "id": "0123456789ab",
-    "system": "Linux x86_64",
-    "python": "3.11.9",
-    "cpu": {"model": "Example CPU <v2> @ 2.50GHz", "cores": 2},
-    "memory_gb": 16,
-    "gpus": [],
-    "driver": None,
-    "cuda": None,
-    "libraries": {"onnxruntime": "1.32.0", "tensorrt-rtx": "1.7.1"},
-}
+PLATFORM = Platform(
+    id="0123456789ab",
+    system="Linux x86_64",
+    python="3.11.9",
+    cpu=Cpu(model="Example CPU <v2> @ 2.50GHz", cores=2),
+    memory_gb=16,
+    libraries={"onnxruntime": "1.32.0", "tensorrt-rtx": "1.7.1"},
+)
 SPEED = {"fp32": 0.10, "tf32": 0.10, "fp16": 0.13, "int8": 0.07}
 FLIPS = {"fp32": 0, "tf32": 0, "fp16": 0, "int8": 9}
 SIZE = {"fp32": 0.32, "tf32": 0.32, "fp16": 0.17, "int8": 0.10}

@@ -1,6 +1,7 @@
 import sys
 from types import SimpleNamespace
 
+from roundoff.results.platform import Gpu
 from roundoff.system.machine import TOOLS, fingerprint, library_versions
 
 
@@ -9,16 +10,16 @@ def test_versions_leave_out_what_is_not_installed():
 
 
 def test_the_fingerprint_names_only_installed_libraries():
-    libraries = fingerprint()["libraries"]
+    libraries = fingerprint().libraries
     assert "onnx" in libraries
     assert libraries == library_versions(TOOLS)
 
 
 def test_what_is_only_told_is_no_part_of_the_id():
     told = fingerprint((), ("rich",))
-    assert told["libraries"] == fingerprint()["libraries"] | library_versions(("rich",))
-    assert told["id"] == fingerprint()["id"]
-    assert fingerprint(("rich",))["id"] != told["id"]
+    assert told.libraries == fingerprint().libraries | library_versions(("rich",))
+    assert told.id == fingerprint().id
+    assert fingerprint(("rich",)).id != told.id
 
 
 def test_a_gpu_without_memory_of_its_own_has_a_fingerprint(monkeypatch):
@@ -42,5 +43,4 @@ def test_a_gpu_without_memory_of_its_own_has_a_fingerprint(monkeypatch):
         nvmlDeviceGetMemoryInfo=refuse,
     )
     monkeypatch.setitem(sys.modules, "pynvml", nvml)
-    gpu = fingerprint()["gpus"][0]
-    assert gpu == {"name": "NVIDIA GB10", "uuid": "GPU-1", "sm": "12.1", "memory_mb": None}
+    assert fingerprint().gpus == [Gpu(name="NVIDIA GB10", uuid="GPU-1", sm="12.1", memory_mb=None)]

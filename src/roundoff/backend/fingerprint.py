@@ -10,6 +10,8 @@ from typing import Any
 from roundoff import backend as shipped
 from roundoff.backend.base import Backend
 from roundoff.errors import ConfigError
+from roundoff.results.checked import as_json
+from roundoff.results.platform import Platform
 from roundoff.system import machine
 
 LIBRARIES = "libraries"
@@ -17,7 +19,7 @@ BOUND = f"{LIBRARIES}."  # before a distribution's name in `bound_to`
 NOTHING = object()
 
 
-def fingerprint(configured: Mapping[str, Backend] | None = None) -> dict[str, Any]:
+def fingerprint(configured: Mapping[str, Backend] | None = None) -> Platform:
     """The machine's fingerprint (`system.machine`), the libraries of backends named in it.
 
     Its `id` tells the versions of the shipped backends' libraries, configured or not, and no others', so that it is the
@@ -32,8 +34,9 @@ def fingerprint(configured: Mapping[str, Backend] | None = None) -> dict[str, An
     return found
 
 
-def part(found: Any, key: str, absent: Any = None) -> Any:
+def part(machine: Platform, key: str, absent: Any = None) -> Any:
     """What a fingerprint has at a dotted key; of a library the version, whose name may have dots itself."""
+    found = as_json(machine)
     section, _, name = key.partition(".")
     for each in (section, name) if section == LIBRARIES else key.split("."):
         if not isinstance(found, Mapping) or each not in found:
@@ -55,12 +58,12 @@ def _shipped() -> list[type[Backend]]:
     return [each for each in classes if isinstance(each, type) and issubclass(each, Backend)]
 
 
-def _check_bonds(name: str, backend: Backend, found: Mapping[str, Any]) -> None:
+def _check_bonds(name: str, backend: Backend, found: Platform) -> None:
     for key in backend.bound_to:
         if part(found, key, NOTHING) is NOTHING and not key.startswith(BOUND):
             raise ConfigError(
                 f"backends.{name} is bound to what the fingerprint does not tell",
                 received=f"{type(backend).__qualname__}.bound_to has {key}",
-                expected=f"{BOUND}DISTRIBUTION, or a key of {', '.join(found)}",
+                expected=f"{BOUND}DISTRIBUTION, or a key of {', '.join(vars(found))}",
                 fix=f"correct {key} in {type(backend).__module__}",
             )

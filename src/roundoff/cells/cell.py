@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from roundoff.backend.base import Backend, Runner
 from roundoff.cells.sidecar import SIDECAR, Sidecar, read_cell
@@ -15,6 +15,7 @@ from roundoff.errors import BuildError, ConfigError, DataError, noted
 from roundoff.precision.base import Precision
 from roundoff.results.cell import CellMetrics, Numerics
 from roundoff.results.message import Message, message
+from roundoff.results.platform import Platform
 from roundoff.results.shortfall import Shortfall, tolerated
 from roundoff.system.own import require_folder_name
 from roundoff.system.slots import REFERENCE_PRECISION, build_stage
@@ -45,10 +46,10 @@ class Cell:
         """The directories of its builds that differ: what a load may take."""
         return build_directories(self.directory)
 
-    def open(self, platform: Mapping[str, Any]) -> Runner:
+    def open(self, platform: Platform) -> Runner:
         """The loaded engine, files and machine checked; raises as `open_cell`."""
         with noted(f"while loading {self.name} from {self.directory}"):
-            return open_cell(self.loader, self.directory, dict(platform))
+            return open_cell(self.loader, self.directory, platform)
 
 
 def left_out(built: CellMetrics, why: Shortfall, stage: str = RERUN) -> CellMetrics:

@@ -10,6 +10,7 @@ from roundoff.errors import BuildError, DataError
 from roundoff.results.build import BuildInfo, Builds
 from roundoff.results.checked import as_json, checked
 from roundoff.results.message import Message
+from roundoff.results.platform import Platform
 from roundoff.system import own
 from roundoff.system.files import read_json, sha256_of, write_json
 
@@ -51,7 +52,7 @@ class Sidecar:
     configured: list[str]
     ranges: Literal["symmetric", "asymmetric"] | None
     sources: dict[str, str]
-    fingerprint: dict[str, Any]
+    fingerprint: Platform
     status: Literal["built", "unavailable", "failed"]
     reason: Message | None = None
     detail: str | None = None

@@ -31,6 +31,7 @@ from roundoff.errors import BuildError, Unavailable, noted
 from roundoff.precision.base import Precision
 from roundoff.results.build import BuildInfo, BuildMetrics, Builds
 from roundoff.results.message import Message, as_message, message
+from roundoff.results.platform import Platform
 from roundoff.results.shortfall import Shortfall, tolerated
 from roundoff.system import own
 from roundoff.system.device_lock import device_lock
@@ -54,7 +55,7 @@ class Inputs:
     keras: Path | None
     table: Path | None
     calibration: Images
-    fingerprint: dict[str, Any]
+    fingerprint: Platform
     backends: tuple[str, ...] = ()
     logs: Path | None = None
     why_no_keras: Message = field(default_factory=lambda: message("no_keras"))
@@ -147,7 +148,7 @@ def _metrics(sidecar: Sidecar, build_s: float | None) -> BuildMetrics:
     )
 
 
-def open_cell(backend: Backend, directory: Path, fingerprint: dict[str, Any]) -> Runner:
+def open_cell(backend: Backend, directory: Path, fingerprint: Platform) -> Runner:
     """Load a cell on the machine with `fingerprint`, after checking its files against the sidecar's hashes.
 
     Raises Unavailable for a cell that could not be built, that was built for another machine, or that this one
@@ -290,14 +291,9 @@ def _empty(directory: Path) -> None:
         path.rmdir() if path.is_dir() else path.unlink()
 
 
-def _check_machine(backend: Backend, built_on: dict[str, Any], here: dict[str, Any]) -> None:
+def _check_machine(backend: Backend, built_on: Platform, here: Platform) -> None:
     for key in backend.bound_to:
         there, now = part(built_on, key), part(here, key)
         if there != now:
-            values = {
-                "there": str(there),
-                "now": str(now),
-                "built_on": part(built_on, "id"),
-                "here": part(here, "id"),
-            }
+            values = {"there": str(there), "now": str(now), "built_on": built_on.id, "here": here.id}
             raise Unavailable(message("built_elsewhere", key=key, remedy=REBUILD, **values))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from roundoff.errors import GateError, noted
 from roundoff.results.build import LayerTypes
 from roundoff.results.cell import Numerics
 from roundoff.results.message import Message, message
+from roundoff.results.platform import Platform
 from roundoff.results.shortfall import Shortfall, tolerated
 from roundoff.system.device_lock import device_lock
 from roundoff.system.progress import Bar, progress_bar
@@ -66,7 +66,7 @@ class Missing(dict[str, Shortfall]):
 class AccuracyRun:
     """How the test set is run: other jobs that use the same `lock_directory` wait for the device."""
 
-    platform: Mapping[str, Any]
+    platform: Platform
     strict: bool
     lock_directory: str | None
 

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +22,7 @@ from roundoff.measurement.statistics import FEWEST_FOR_MEDIAN_INTERVAL
 from roundoff.pipeline.limits import MOST_BATCH, MOST_BATCH_SIZES, MOST_LOADS, MOST_SECONDS, check_seed
 from roundoff.precision.base import Precision
 from roundoff.results.metrics import write_metrics
+from roundoff.results.platform import Platform
 from roundoff.results.precision import Types
 from roundoff.results.run import Method, Metrics
 from roundoff.system import own
@@ -95,7 +95,7 @@ class Evaluation:
         precisions: Mapping[str, Precision],
         backends: Mapping[str, Backend],
         prepared: Prepared,
-        platform: Mapping[str, Any],
+        platform: Platform,
         metrics: Path,
         predictions: Path,
         timings: Path,
@@ -116,7 +116,7 @@ class Evaluation:
         rows = put_together(cells, Parts(answered, accuracies, missing, merged))
         refuse_empty(rows)
         found = Metrics(
-            platform=dict(platform),
+            platform=platform,
             reference=reference,
             method=self._method(prepared, chance, speeds, precisions),
             cells=rows,
@@ -127,7 +127,7 @@ class Evaluation:
         return found
 
     def _answers(
-        self, cells: Sequence[Cell], test: Split, platform: Mapping[str, Any], missing: Missing
+        self, cells: Sequence[Cell], test: Split, platform: Platform, missing: Missing
     ) -> tuple[list[Answered], str]:
         """The cells that answer and compute what they claim, and the name of the reference among them."""
         run = AccuracyRun(platform, self.strict, self.lock_directory)
@@ -157,7 +157,7 @@ class Evaluation:
         )
 
     def _measure_speed(
-        self, answered: Sequence[Answered], prepared: Prepared, platform: Mapping[str, Any]
+        self, answered: Sequence[Answered], prepared: Prepared, platform: Platform
     ) -> list[tuple[str, DeviceSpeed]]:
         from roundoff.measurement.multi_gpu import equal_gpus, measure_on_several
         from roundoff.measurement.speed import measure_device

@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -21,6 +21,7 @@ from roundoff.measurement.plan import CellSpeed, SpeedPlan
 from roundoff.measurement.speed import DeviceSpeed, measure_device
 from roundoff.results.cell import Energy
 from roundoff.results.message import message
+from roundoff.results.platform import Platform
 from roundoff.results.run import Device
 from roundoff.results.shortfall import Shortfall, tolerated
 
@@ -35,7 +36,7 @@ class Share:
     cells: Sequence[Answered]
     plan: SpeedPlan
     prepared: Prepared
-    platform: dict[str, Any]
+    platform: Platform
 
 
 class _NoTerminal(io.TextIOWrapper):
@@ -45,12 +46,12 @@ class _NoTerminal(io.TextIOWrapper):
         return False
 
 
-def equal_gpus(device: str, platform: Mapping[str, Any]) -> list[str]:
+def equal_gpus(device: str, platform: Platform) -> list[str]:
     """Values of CUDA_VISIBLE_DEVICES, one for each GPU of the same model as `device` (a UUID) that may be used.
 
     Empty for a CPU. Where the variable is set, what it names is taken, in its own words.
     """
-    models = {gpu["uuid"]: gpu["name"] for gpu in platform.get("gpus") or []}
+    models = {gpu.uuid: gpu.name for gpu in platform.gpus if gpu.uuid}
     if device not in models:
         return []
     if set(models.values()) != {models[device]}:
@@ -65,7 +66,7 @@ def dealt(batch_sizes: Sequence[int], hands: int) -> list[list[int]]:
 
 
 def measure_on_several(
-    gpus: Sequence[str], cells: Sequence[Answered], plan: SpeedPlan, prepared: Prepared, platform: Mapping[str, Any]
+    gpus: Sequence[str], cells: Sequence[Answered], plan: SpeedPlan, prepared: Prepared, platform: Platform
 ) -> list[tuple[str, DeviceSpeed]]:
     """As `measure_device`, by device name, each with its share of the batch sizes.
 
@@ -73,7 +74,7 @@ def measure_on_several(
     """
     hands = dealt(plan.batch_sizes, len(gpus))
     plans = [replace(plan, batch_sizes=sizes) for sizes in hands]
-    shares = [Share(gpu, cells, part, prepared, dict(platform)) for gpu, part in zip(gpus, plans, strict=False)]
+    shares = [Share(gpu, cells, part, prepared, platform) for gpu, part in zip(gpus, plans, strict=False)]
     context = multiprocessing.get_context("spawn")
     # Ctrl-C comes to all processes; this one ends its workers
     quiet: dict[str, Any] = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}

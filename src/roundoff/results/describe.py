@@ -14,6 +14,7 @@ from msgspec import inspect
 from roundoff.results.build import BuildInfo, BuildMetrics, Builds
 from roundoff.results.cell import Accuracy, Batch, BindingInfo, CellMetrics, Energy, Numerics, Speedup
 from roundoff.results.message import Message
+from roundoff.results.platform import Cpu, Gpu, Platform
 from roundoff.results.precision import Types
 from roundoff.results.run import AaControl, Conditions, Device, Head, Method
 from roundoff.results.verdict import CellVerdict, Criterion, Recommendation, Requirements, SpeedVerdict, Verdict
@@ -24,7 +25,7 @@ START, END = "<!-- schema -->", "<!-- /schema -->"
 FILES: dict[str, tuple[type[Any], ...]] = {
     f"{', '.join(f'{name}.json' for name in STAGED)} (by backend), {MORE}.json (by precision, then by backend)": (
         *(CellMetrics, Numerics, Builds, Accuracy, Energy, Batch, BindingInfo),
-        *(Head, Method, Types, Device, Conditions, AaControl, Speedup),
+        *(Head, Platform, Cpu, Gpu, Method, Types, Device, Conditions, AaControl, Speedup),
     ),
     "verdict.json": (Verdict, Requirements, CellVerdict, Criterion, SpeedVerdict, Recommendation),
     "build-PRECISION.json (by backend)": (BuildMetrics, BuildInfo),

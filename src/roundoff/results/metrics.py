@@ -64,7 +64,7 @@ def write_metrics(metrics: Metrics, directory: Path) -> None:
     """One file for each precision with a stage of its own, and more.json for further ones by name."""
     head = {
         "format": FORMAT,
-        "platform": metrics.platform,
+        "platform": as_json(metrics.platform),
         "reference": metrics.reference,
         "method": as_json(metrics.method),
     }

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from roundoff.results.cell import CellMetrics, Speedup
 from roundoff.results.message import Message
+from roundoff.results.platform import Platform
 from roundoff.results.precision import Types
 from roundoff.results.values import Count, NotNegative, Share, about
 
@@ -82,7 +83,7 @@ class Method:
 class Head:
     """What each metrics file says of the run as a whole."""
 
-    platform: Annotated[dict[str, Any], about("fingerprint of the machine")]
+    platform: Annotated[Platform, about("fingerprint of the machine")]
     reference: Annotated[str | None, about("the cell that the others are compared with")]
     method: Annotated[Method, about("how it was measured")]
 

@@ -21,6 +21,7 @@ from roundoff.measurement.accuracy import chance_level, predictions
 from roundoff.results.build import BuildMetrics
 from roundoff.results.cell import Accuracy, Batch, CellMetrics
 from roundoff.results.metrics import builds_from, read_metrics
+from roundoff.results.platform import Platform
 from roundoff.results.precision import Types
 from roundoff.results.preparation import CalibrationMetrics, ExportMetrics, Manifest, stage_from
 from roundoff.results.run import Device, Metrics
@@ -106,7 +107,7 @@ class Evidence:
     verdict: Verdict | None
 
     @property
-    def platform(self) -> Mapping[str, Any]:
+    def platform(self) -> Platform:
         """The fingerprint of the machine."""
         return self.metrics.platform
 

@@ -36,13 +36,12 @@ class Snapshot:
     @property
     def machine(self) -> str | None:
         """The id of the machine's fingerprint."""
-        found = self.metrics.platform.get("id")
-        return None if found is None else str(found)
+        return self.metrics.platform.id
 
     @property
     def has_gpu(self) -> bool:
         """Whether the machine has a GPU."""
-        return bool(self.metrics.platform.get("gpus"))
+        return bool(self.metrics.platform.gpus)
 
 
 def snapshot(project: Path, metrics: str, revision: str | None) -> Snapshot:

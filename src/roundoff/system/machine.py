@@ -8,38 +8,42 @@ import os
 import platform as host
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from roundoff.results.checked import as_json
+from roundoff.results.platform import Cpu, Gpu, Platform
 from roundoff.system.nvml import NoNvmlError, nvml
 
 TOOLS = ("jax", "keras", "numpy", "onnx", "openvino", "tensorflow", "tf2onnx")  # of other stages, and of benchmarks
 
 
-def fingerprint(libraries: Iterable[str] = (), told: Iterable[str] = ()) -> dict[str, Any]:
-    """The machine's parts, and `id`: the first 12 hexadecimal digits of their SHA-256.
+def fingerprint(libraries: Iterable[str] = (), told: Iterable[str] = ()) -> Platform:
+    """The machine's parts, and their `id`. Without an NVIDIA driver the GPU parts are empty and None.
 
-    Parts: `system`, `python`, `cpu` (model, cores usable by this process), `memory_gb` (10^9 bytes),
-    `gpus` (name, uuid, compute capability `sm`, memory_mb), `driver`, `cuda` (newest version that the driver
-    supports), `libraries`. Without an NVIDIA driver the GPU parts are empty and None. `libraries` are distributions
-    to name beside the tools of every stage; those in `told` are named, too, and are no part of the `id`.
+    `libraries` are distributions to name beside the tools of every stage; those in `told` are named, too, and are no
+    part of the `id`.
     """
-    parts = {
-        "system": f"{host.system()} {host.machine()}",
-        "python": host.python_version(),
-        "cpu": {"model": _cpu_model(), "cores": usable_cores()},
-        "memory_gb": _memory_gb(),
-        **_gpu_parts(),
-        "libraries": library_versions(sorted({*TOOLS, *libraries})),
-    }
+    graphics = _graphics()
+    machine = Platform(
+        system=f"{host.system()} {host.machine()}",
+        python=host.python_version(),
+        cpu=Cpu(model=_cpu_model(), cores=usable_cores()),
+        memory_gb=_memory_gb(),
+        gpus=list(graphics.gpus),
+        driver=graphics.driver,
+        cuda=graphics.cuda,
+        libraries=library_versions(sorted({*TOOLS, *libraries})),
+    )
     named = library_versions(sorted({*TOOLS, *libraries, *told}))
-    return {"id": fingerprint_id(parts), **parts, "libraries": named}
+    return replace(machine, id=fingerprint_id(machine), libraries=named)
 
 
-def fingerprint_id(parts: dict[str, Any]) -> str:
+def fingerprint_id(machine: Platform) -> str:
     """The short hash of a fingerprint's parts (without its `id`)."""
-    content = {key: value for key, value in parts.items() if key != "id"}
+    content = {key: value for key, value in as_json(machine).items() if key != "id"}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -76,31 +80,40 @@ def _memory_gb() -> int:
     return round(psutil.virtual_memory().total / 1e9)
 
 
-def _gpu_parts() -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Graphics:
+    """What NVIDIA's driver tells."""
+
+    gpus: tuple[Gpu, ...] = ()
+    driver: str | None = None
+    cuda: str | None = None
+
+
+def _graphics() -> _Graphics:
     try:
         pynvml = nvml()
     except NoNvmlError:
-        return {"gpus": [], "driver": None, "cuda": None}
+        return _Graphics()
     try:
         handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
         cuda = pynvml.nvmlSystemGetCudaDriverVersion()
-        return {
-            "gpus": [_gpu(pynvml, handle) for handle in handles],
-            "driver": _text(pynvml.nvmlSystemGetDriverVersion()),
-            "cuda": f"{cuda // 1000}.{cuda % 1000 // 10}",
-        }
+        return _Graphics(
+            gpus=tuple(_gpu(pynvml, handle) for handle in handles),
+            driver=_text(pynvml.nvmlSystemGetDriverVersion()),
+            cuda=f"{cuda // 1000}.{cuda % 1000 // 10}",
+        )
     finally:
         pynvml.nvmlShutdown()
 
 
-def _gpu(pynvml: Any, handle: Any) -> dict[str, Any]:
+def _gpu(pynvml: Any, handle: Any) -> Gpu:
     major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
-    return {
-        "name": _text(pynvml.nvmlDeviceGetName(handle)),
-        "uuid": _text(pynvml.nvmlDeviceGetUUID(handle)),
-        "sm": f"{major}.{minor}",
-        "memory_mb": _memory_mb(pynvml, handle),
-    }
+    return Gpu(
+        name=_text(pynvml.nvmlDeviceGetName(handle)),
+        uuid=_text(pynvml.nvmlDeviceGetUUID(handle)),
+        sm=f"{major}.{minor}",
+        memory_mb=_memory_mb(pynvml, handle),
+    )
 
 
 def _memory_mb(pynvml: Any, handle: Any) -> int | None:

@@ -18,7 +18,7 @@ def decide(metrics: Metrics, target: Target) -> Verdict:
     every = ranked(metrics, target.batch_size, noise)
     verdicts = {name: judge(name, metrics, target) for name in metrics.cells}
     return Verdict(
-        platform=metrics.platform.get("id"),
+        platform=metrics.platform.id,
         reference=metrics.reference,
         target=target.requirements(),
         cells=verdicts,

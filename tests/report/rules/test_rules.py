@@ -199,7 +199,7 @@ def test_conditions_that_were_not_read_have_their_reason(run):
 
 
 def test_gpu_is_called_by_its_name(run):
-    gpu = {"name": "NVIDIA H100", "uuid": "GPU-1", "sm": "9.0"}
+    gpu = {"name": "NVIDIA H100", "uuid": "GPU-1", "sm": "9.0", "memory_mb": 81559}
 
     def move(content):
         content["platform"]["gpus"] = [gpu]

@@ -53,4 +53,4 @@ def energy(evidence: Evidence, words: Words) -> Seen:
 
 def fingerprint(evidence: Evidence, words: Words) -> Seen:
     """Held: metrics files with different fingerprints are not read."""
-    return True, words("seen_fingerprint", id=evidence.platform.get("id"))
+    return True, words("seen_fingerprint", id=evidence.platform.id)

@@ -118,7 +118,7 @@ def _scope(evidence: Evidence, words: Words) -> Iterator[str]:
     if absent:
         yield words("answer_unavailable", cells=words("group_separator").join(absent))
     yield from _subject(evidence, words)
-    yield words("answer_holds", id=evidence.platform.get("id"))
+    yield words("answer_holds", id=evidence.platform.id)
 
 
 def _subject(evidence: Evidence, words: Words) -> Iterator[str]:

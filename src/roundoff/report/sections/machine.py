@@ -6,24 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from roundoff.report.render.document import Heading, Page, Table, row
+from roundoff.results.checked import as_json
 from roundoff.results.message import Words
+from roundoff.results.platform import Platform
 from roundoff.revisions.read import Evidence
 
 
 def machine_section(page: Page, evidence: Evidence, words: Words) -> None:
     """Every part of the fingerprint."""
-    rows = tuple(row(name, value) for name, value in _flat(evidence.platform))
+    rows = tuple(row(name, value) for name, value in _flat(as_json(evidence.platform)))
     columns = (words("col_item"), words("col_value"))
     page.add(Heading(2, words("machine_heading"), "machine"), Table(words("machine_caption"), columns, rows, labels=2))
 
 
-def machine_name(platform: Mapping[str, Any], words: Words) -> str:
+def machine_name(platform: Platform, words: Words) -> str:
     """The GPUs if there are any, else the CPU."""
-    gpus = platform.get("gpus") or []
-    if gpus:
-        return ", ".join(dict.fromkeys(words("machine_gpu", name=gpu.get("name"), sm=gpu.get("sm")) for gpu in gpus))
-    cpu = platform.get("cpu") or {}
-    return words("machine_cpu", model=cpu.get("model"), cores=cpu.get("cores"))
+    if platform.gpus:
+        return ", ".join(dict.fromkeys(words("machine_gpu", name=gpu.name, sm=gpu.sm) for gpu in platform.gpus))
+    return words("machine_cpu", model=platform.cpu.model, cores=platform.cpu.cores)
 
 
 def _flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ def precision_section(page: Page, evidence: Evidence, words: Words) -> None:
     page.add(Heading(2, words("precision_heading"), "precision"), Paragraph(words("precision_intro")))
     for batch in evidence.batch_sizes:
         page.add(_precision_table(evidence, batch, words))
-    if not evidence.platform.get("gpus"):
+    if not evidence.platform.gpus:
         page.add(Paragraph(words("cpu_note"), "note"))
 
 

@@ -14,7 +14,7 @@ SENSORS = ("sm_clock_mhz", "memory_clock_mhz", "power_w", "temperature_c")
 
 def device_name(device: str, evidence: Evidence) -> str:
     """The GPU's name for its UUID, with the UUID's start where there are several; else the device as it is called."""
-    gpus = {gpu.get("uuid"): gpu.get("name") for gpu in evidence.platform.get("gpus") or []}
+    gpus = {gpu.uuid: gpu.name for gpu in evidence.platform.gpus}
     if device not in gpus:
         return device.upper() if device == "cpu" else device
     return f"{gpus[device]}" if len(gpus) == 1 else f"{gpus[device]} ({device[:12]})"
