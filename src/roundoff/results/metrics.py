@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -107,16 +107,15 @@ def holds_cells(content: object) -> bool:
     return isinstance(content, dict) and {"platform", "reference", "method"} <= set(content)
 
 
-def _of_this_format(name: str, content: object, modern: Any) -> dict[str, Any]:
+def _of_this_format(name: str, content: object, modern: Callable[[Any], Any]) -> Any:
     if not isinstance(content, dict):
         raise _foreign(name, type(content).__name__)
     version = _format(content)
     if version is None:
         try:
-            modernized: dict[str, Any] = modern(content)
+            return modern(content)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise _foreign(name, f"{type(error).__name__}: {error}") from error
-        return modernized
     if version != FORMAT:
         raise DataError(
             f"{name}.json has a format that this version of roundoff does not know",
@@ -140,5 +139,5 @@ def _format(content: object) -> object:
     return content.get("format") if isinstance(content, dict) else None
 
 
-def _without_format(content: Mapping[str, Any]) -> dict[str, Any]:
+def _without_format(content: Any) -> dict[str, object]:
     return {key: value for key, value in content.items() if key != "format"}
