@@ -12,6 +12,7 @@ from roundoff.export.onnx_from_keras import Export
 from roundoff.pipeline.config import component
 from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving
+from roundoff.results.checked import as_json
 from roundoff.system.files import write_json
 
 
@@ -22,7 +23,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         Prepared(workspace.input(cfg.paths.prepared)),
         workspace.output(cfg.paths.onnx),
     )
-    write_json(workspace.output(cfg.paths.metrics) / "export.json", metrics)
+    write_json(workspace.output(cfg.paths.metrics) / "export.json", as_json(metrics))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from roundoff.model.base import AnyModel
 from roundoff.pipeline.config import component
 from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving
+from roundoff.results.checked import as_json
 from roundoff.system.files import write_json
 from roundoff.training.training import Training
 
@@ -24,7 +25,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         workspace.output(cfg.paths.trained),
         workspace.output(cfg.paths.curves),
     )
-    write_json(workspace.output(cfg.paths.metrics) / "train.json", metrics)
+    write_json(workspace.output(cfg.paths.metrics) / "train.json", as_json(metrics))
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def export(path: Path) -> dict[str, Any]:
             return {"outcome": "refused", "words": " ".join(str(error).split())}
         except Exception:
             return {"outcome": "traceback", "words": traceback.format_exc()}
-    return {"outcome": "exported", "relative_error": facts["relative_error"], "size_mb": facts["size_mb"]}
+    return {"outcome": "exported", "relative_error": facts.relative_error, "size_mb": facts.size_mb}
 
 
 def prepared_images(path: Path, directory: Path) -> Prepared:

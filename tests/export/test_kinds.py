@@ -80,14 +80,14 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_of_layer_is_exported_with_parity(kind, exported):
     figures, model = exported(network(*KINDS[kind]))
-    assert figures["relative_error"] < 1e-5
+    assert figures.relative_error < 1e-5
     assert [value.name for value in model.graph.input] == ["image"]
     assert len(set(names(model))) == len(names(model))
 
 
 def test_a_small_lstm_stays_one_operator(exported):
     figures, _ = exported(network(lambda layers: layers.Reshape((16, 128)), lambda layers: layers.LSTM(4)))
-    assert figures["nodes"]["LSTM"] == 1
+    assert figures.nodes["LSTM"] == 1
 
 
 def test_weights_pass_by_the_converter():
@@ -107,7 +107,7 @@ def test_a_model_of_another_float_type_is_exported_in_float32(policy, exported):
     finally:
         keras.mixed_precision.set_dtype_policy("float32")
     figures, model = exported(made)
-    assert figures["relative_error"] < 1e-5
+    assert figures.relative_error < 1e-5
     types = {tensor.data_type for tensor in model.graph.initializer if len(tensor.dims) > 1}
     assert types == {onnx.TensorProto.FLOAT}
     casts = {node.attribute[0].i for node in model.graph.node if node.op_type == "Cast"}

@@ -64,8 +64,8 @@ def test_a_wrapped_model_of_ones_own_is_exported(prepared, tmp_path):
     model = KerasFile(str(tmp_path / "own.keras"), scale=1 / 255)
     model.open(SHAPE, tuple("0123456789")).with_preprocessing(model.preprocessing).save(tmp_path)
     found = EXPORT.onnx_from_keras(tmp_path / "model.keras", prepared, tmp_path / "model.onnx")
-    assert found["images"] == 100
-    assert found["argmax_mismatches"] == 0
+    assert found.images == 100
+    assert found.argmax_mismatches == 0
     graph = onnx.load(tmp_path / "model.onnx").graph
     assert [value.name for value in (*graph.input, *graph.output)] == ["image", "logits"]
 
@@ -79,8 +79,8 @@ def keras_file(tmp_path_factory):
 
 def test_the_graph_computes_what_keras_computes(exported):
     metrics, _ = exported
-    assert metrics["relative_error"] < 1e-5
-    assert (metrics["argmax_mismatches"], metrics["images"]) == (0, 100)
+    assert metrics.relative_error < 1e-5
+    assert (metrics.argmax_mismatches, metrics.images) == (0, 100)
 
 
 def test_input_output_and_batch_dimension_are_as_promised(exported):
@@ -108,7 +108,7 @@ def test_the_graph_is_lean_and_every_tensor_has_a_shape(exported):
     metrics, directory = exported
     model = onnx.load(directory / "model.onnx")
     assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 18)]
-    assert model.ir_version == metrics["ir_version"] <= 10
+    assert model.ir_version == metrics.ir_version <= 10
     assert not model.metadata_props
     shaped = {value.name for value in (*model.graph.value_info, *model.graph.output)}
     assert {name for node in model.graph.node for name in node.output} <= shaped
@@ -128,15 +128,15 @@ def test_the_same_keras_file_gives_the_same_bytes(exported, prepared, tmp_path):
     metrics, directory = exported
     again = EXPORT.onnx_from_keras(directory / "model.keras", prepared, tmp_path / "again.onnx")
     assert again == metrics
-    assert sha256_of(tmp_path / "again.onnx") == metrics["onnx_sha256"]
+    assert sha256_of(tmp_path / "again.onnx") == metrics.onnx_sha256
 
 
 def test_facts_of_the_graph_are_reported(exported):
     metrics, directory = exported
     graph = onnx.load(directory / "model.onnx").graph
-    assert metrics["nodes"] == Counter(node.op_type for node in graph.node)
-    assert metrics["size_mb"] == (directory / "model.onnx").stat().st_size / 1e6
-    assert metrics["keras_sha256"] == sha256_of(directory / "model.keras")
+    assert metrics.nodes == Counter(node.op_type for node in graph.node)
+    assert metrics.size_mb == (directory / "model.onnx").stat().st_size / 1e6
+    assert metrics.keras_sha256 == sha256_of(directory / "model.keras")
 
 
 def test_a_graph_that_computes_something_else_is_not_written(keras_file, prepared, tmp_path, monkeypatch):

@@ -109,7 +109,7 @@ def test_a_model_inside_a_model_and_a_softmax_layer_give_logits(tmp_path):
     for name in ("nested", "layer"):
         opened = KerasFile(str(tmp_path / f"{name}.keras")).open(SHAPE, CLASSES)
         assert isinstance(opened, OpenKeras)
-        assert opened.facts["head_removed"] == "softmax"
+        assert opened.head_removed == "softmax"
         logits = opened.with_preprocessing(KerasFile("x").preprocessing).logits(PIXELS)
         np.testing.assert_allclose(logits, plain(PIXELS.astype(np.float32)), rtol=1e-5, atol=1e-5)
 

@@ -168,7 +168,7 @@ def test_images_that_act_on_each_other_are_no_batch(saved):
 def test_a_softmax_at_the_end_is_left_out(saved, tail):
     wanted = answers(graph(), PIXELS.astype(np.float32).transpose(0, 3, 1, 2))
     opened = saved(graph(tail=tail)).open(SHAPE, CLASSES)
-    assert opened.network.facts["head_removed"] == tail[0][0]
+    assert opened.network.head_removed == tail[0][0]
     whole = opened.with_preprocessing(OnnxFile("x").preprocessing)
     np.testing.assert_allclose(whole.logits(PIXELS), wanted, rtol=1e-5, atol=1e-4)
     assert not {"Softmax", "LogSoftmax", "Sigmoid"} & {node.op_type for node in whole.graph.graph.node}

@@ -10,6 +10,7 @@ from roundoff.export.onnx_from_keras import Export
 from roundoff.export.parity import onnx_logits
 from roundoff.model.onnx_file import OnnxFile
 from roundoff.training.taking import take
+from tests.support.present import present
 
 torch = pytest.importorskip("torch")
 
@@ -84,6 +85,6 @@ def test_an_export_of_pytorch_becomes_the_graph_of_all_precisions(tmp_path, expo
     source = OnnxFile(str(tmp_path / "given.onnx"), scale="1/255", mean=MEAN, std=STD, check_preprocessing=False)
     take(source, Prepared(directory), np.arange(40), tmp_path)
     facts = Export(18, 20, 1e-4).onnx_from_trained(tmp_path, Prepared(directory), tmp_path / "graph.onnx")
-    assert facts["opset"] >= 18
-    assert "BatchNormalization" not in facts["nodes"]
+    assert present(facts.opset) >= 18
+    assert "BatchNormalization" not in present(facts.nodes)
     np.testing.assert_allclose(onnx_logits(tmp_path / "graph.onnx", PIXELS), answers(), rtol=1e-3, atol=1e-4)

@@ -64,9 +64,9 @@ def trained(prepared, tmp_path_factory):
 
 def test_training_learns_and_reports_what_it_did(trained):
     metrics, _ = trained
-    assert metrics["accuracy"] > 0.2
-    assert (metrics["epochs"], metrics["train_images"], metrics["validation_images"]) == (2, 270, 30)
-    assert metrics["parameters"] > 10_000
+    assert metrics.accuracy > 0.2
+    assert (metrics.epochs, metrics.train_images, metrics.validation_images) == (2, 270, 30)
+    assert metrics.parameters > 10_000
 
 
 def test_the_curves_have_a_row_per_epoch_and_the_rate_decays_to_zero(trained):
@@ -75,7 +75,7 @@ def test_the_curves_have_a_row_per_epoch_and_the_rate_decays_to_zero(trained):
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == CURVES
     assert [row["epoch"] for row in rows] == ["1", "2"]
-    assert float(rows[-1]["loss"]) == metrics["loss"] < float(rows[0]["loss"])
+    assert float(rows[-1]["loss"]) == metrics.loss < float(rows[0]["loss"])
     assert 0 <= float(rows[-1]["learning_rate"]) < 0.02
 
 
@@ -95,7 +95,7 @@ def test_the_saved_model_takes_the_validation_accuracy_that_was_reported(trained
     data = prepared.split("train")
     held_out = holdout(data.labels, TINY.validation_fraction, TINY.seed)
     predicted = np.asarray(network(data.images[held_out], training=False)).argmax(axis=1)
-    assert (predicted == data.labels[held_out]).mean() == pytest.approx(metrics["val_accuracy"], abs=1e-6)
+    assert (predicted == data.labels[held_out]).mean() == pytest.approx(metrics.val_accuracy, abs=1e-6)
 
 
 def test_the_same_seed_gives_the_same_file_and_another_one_does_not(trained, prepared, tmp_path):
@@ -116,7 +116,7 @@ def test_a_loss_that_is_not_finite_stops_training_and_leaves_no_model(prepared, 
 
 
 def test_a_batch_larger_than_the_split_still_trains(prepared, tmp_path):
-    assert fit(dataclasses.replace(TINY, batch_size=1000, epochs=1), prepared, tmp_path)["epochs"] == 1
+    assert fit(dataclasses.replace(TINY, batch_size=1000, epochs=1), prepared, tmp_path).epochs == 1
 
 
 def test_a_shift_out_of_the_frame_is_refused(prepared, tmp_path):
@@ -182,7 +182,7 @@ def test_training_needs_no_tensorflow(prepared, tmp_path):
         from roundoff.training.training import Training
         settings, prepared, output = json.loads(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
         metrics = Training(**settings).fit(ResNet(1, 8), Prepared(prepared), output / "m", output / "c.csv")
-        assert metrics["keras_backend"] == "jax", metrics
+        assert metrics.keras_backend == "jax", metrics
         """
     )
     arguments = [json.dumps(dataclasses.asdict(TINY)), str(prepared.directory), str(tmp_path)]
@@ -195,7 +195,7 @@ def test_a_model_that_is_trained_is_written_as_it_is(trained, prepared, tmp_path
     _, directory = trained
     model = KerasFile(str(directory / "trained/model.keras"))
     found = TINY.fit(model, prepared, tmp_path / "trained", tmp_path / "curves.csv")
-    assert found["epochs"] == 0
+    assert found.epochs == 0
     assert (tmp_path / "curves.csv").read_text().strip() == ",".join(CURVES)
     keras = quiet_keras()
     images = np.asarray(prepared.split("train").images[:9])

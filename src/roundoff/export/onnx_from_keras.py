@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from roundoff.dataset.base import Prepared
 from roundoff.pipeline.limits import MOST_IMAGES, require
+from roundoff.results.preparation import ExportMetrics, KerasExport
 
 NEWEST_OPSET = 99  # beyond any that there is
 
@@ -33,7 +33,7 @@ class Export:
         for key, (holds, expected) in checks.items():
             require(holds, f"export.{key}", getattr(self, key), expected)
 
-    def onnx_from_trained(self, directory: Path, prepared: Prepared, output: Path) -> dict[str, Any]:
+    def onnx_from_trained(self, directory: Path, prepared: Prepared, output: Path) -> ExportMetrics:
         """As `onnx_from_keras`, from what the train stage left in `directory`, whatever its form."""
         from roundoff.export.saved import exported_saved
         from roundoff.export.taken import exported_onnx
@@ -46,7 +46,7 @@ class Export:
             return exported_saved(trained.path, prepared, output, self.opset, self.parity_images, self.tolerance)
         return self.onnx_from_keras(trained.path, prepared, output)
 
-    def onnx_from_keras(self, source: Path, prepared: Prepared, output: Path) -> dict[str, Any]:
+    def onnx_from_keras(self, source: Path, prepared: Prepared, output: Path) -> KerasExport:
         """Write the graph of the .keras file `source` to `output`, atomically; the same file gives the same bytes.
 
         Input `image` uint8 [N, H, W, C], output `logits` float32 [N, classes], batch norm folded into convolutions.

@@ -6,7 +6,6 @@ import gc
 import re
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -20,7 +19,8 @@ from roundoff.export.parity import Logits, batched, onnx_logits, parity
 from roundoff.export.steps import cleaned, facts, refused_in_words, whole
 from roundoff.export.taken import OwnNames, name_nodes
 from roundoff.export.tracing import RECURRENT_BYTES, Trace, frozen
-from roundoff.model.base import INPUT_NAME, OUTPUT_NAME
+from roundoff.model.base import OUTPUT_NAME
+from roundoff.results.preparation import SourceExport
 from roundoff.system.files import sha256_of, whole_file
 from roundoff.system.held_output import held_back_output
 from roundoff.system.keras_import import quiet_keras
@@ -32,7 +32,7 @@ PREFIX = re.compile(r"^(StatefulPartitionedCall/|PartitionedCall/)+")  # TensorF
 
 def exported_saved(
     source: Path, prepared: Prepared, output: Path, opset: int, parity_images: int, tolerance: float
-) -> dict[str, Any]:
+) -> SourceExport:
     """Write the graph of the SavedModel `source`, as the train stage left it, to `output`.
 
     See `Export.onnx_from_keras`.
@@ -52,7 +52,7 @@ def exported_saved(
         with refused_in_words(names, "ONNX Runtime"):
             received = onnx_logits(partial, images)
         figures = parity(received, expected, tolerance, lambda _: None, "the SavedModel")
-    return facts(figures, model, output) | {"source_sha256": sha256_of(source)}
+    return SourceExport(**vars(facts(figures, model, output)), source_sha256=sha256_of(source))
 
 
 def _require_fit(source: Path, prepared: Prepared) -> None:

@@ -8,9 +8,8 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import onnx
 
@@ -24,6 +23,7 @@ from roundoff.export.naming import name_by_layer
 from roundoff.export.parity import Logits, Parity, keras_logits, onnx_logits, parity
 from roundoff.export.source import first_line, load
 from roundoff.export.tracing import traced
+from roundoff.results.preparation import ExportMetrics, KerasExport
 from roundoff.system.files import sha256_of, whole_file
 from roundoff.system.held_output import held_back_output
 
@@ -38,7 +38,7 @@ class Spoken(Protocol):
 
 def exported(
     source: Path, prepared: Prepared, output: Path, opset: int, parity_images: int, tolerance: float
-) -> dict[str, Any]:
+) -> KerasExport:
     """See `Export.onnx_from_keras`."""
     with tempfile.TemporaryDirectory(prefix="roundoff-export-") as directory, whole_file(output) as partial:
         images, expected, labels, path = _traced(source, prepared, Path(directory), opset, parity_images)
@@ -54,20 +54,23 @@ def exported(
         with refused_in_words(labels, "ONNX Runtime"):
             received = onnx_logits(partial, images)
         figures = parity(received, expected, tolerance, parting)
-    return facts(figures, model, output) | {"keras_sha256": sha256_of(source)}
+    return KerasExport(**vars(facts(figures, model, output)), keras_sha256=sha256_of(source))
 
 
-def facts(figures: Parity, model: onnx.ModelProto, output: Path) -> dict[str, Any]:
+def facts(figures: Parity, model: onnx.ModelProto, output: Path) -> ExportMetrics:
     """What the metrics say of an export: its parity, and what the graph in `output` is made of."""
     opset = next(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
-    return {
-        **asdict(figures),
-        "opset": opset,
-        "ir_version": model.ir_version,
-        "nodes": dict(sorted(Counter(node.op_type for node in model.graph.node).items())),
-        "size_mb": output.stat().st_size / 1e6,
-        "onnx_sha256": sha256_of(output),
-    }
+    return ExportMetrics(
+        relative_error=figures.relative_error,
+        argmax_mismatches=figures.argmax_mismatches,
+        ties=figures.ties,
+        images=figures.images,
+        opset=opset,
+        ir_version=model.ir_version,
+        nodes=dict(sorted(Counter(node.op_type for node in model.graph.node).items())),
+        size_mb=output.stat().st_size / 1e6,
+        onnx_sha256=sha256_of(output),
+    )
 
 
 def _traced(

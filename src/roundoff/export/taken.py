@@ -6,7 +6,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import onnx
 
@@ -16,6 +15,7 @@ from roundoff.export.fit import require_fit
 from roundoff.export.parity import onnx_logits, parity
 from roundoff.export.source import first_line
 from roundoff.export.steps import cleaned, facts, refused_in_words, whole
+from roundoff.results.preparation import SourceExport
 from roundoff.system.files import sha256_of, whole_file
 
 IR_VERSION = 8  # the oldest that knows operator set 18
@@ -35,7 +35,7 @@ class OwnNames:
 
 def exported_onnx(
     source: Path, prepared: Prepared, output: Path, opset: int, parity_images: int, tolerance: float
-) -> dict[str, Any]:
+) -> SourceExport:
     """Write the graph of `source`, as the train stage left it, to `output`; see `Export.onnx_from_keras`."""
     require_fit(source, prepared)
     images = prepared.calibration_images(min(parity_images, prepared.pool))
@@ -49,7 +49,7 @@ def exported_onnx(
         with refused_in_words(OwnNames(), "ONNX Runtime"):
             received = onnx_logits(partial, images)
         figures = parity(received, expected, tolerance, lambda _: None, "the model that was taken")
-    return facts(figures, model, output) | {"source_sha256": sha256_of(source)}
+    return SourceExport(**vars(facts(figures, model, output)), source_sha256=sha256_of(source))
 
 
 def raised(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:

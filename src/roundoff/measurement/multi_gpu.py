@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
 
 from roundoff.dataset.base import Prepared
 from roundoff.errors import GateError
@@ -77,16 +77,16 @@ def measure_on_several(
     shares = [Share(gpu, cells, part, prepared, platform) for gpu, part in zip(gpus, plans, strict=False)]
     context = multiprocessing.get_context("spawn")
     # Ctrl-C comes to all processes; this one ends its workers
-    quiet: dict[str, Any] = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
+    worker = partial(ProcessPoolExecutor, 1, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
     with ExitStack() as stack:
         # a pool each: a process that dies takes its whole pool along
-        pools = [stack.enter_context(ProcessPoolExecutor(1, mp_context=context, **quiet)) for _ in shares]
+        pools = [stack.enter_context(worker()) for _ in shares]
         running = [pool.submit(measure_share, share) for pool, share in zip(pools, shares, strict=True)]
         try:
             return [_outcome(share, future) for share, future in zip(shares, running, strict=True)]
         except SystemExit:  # a signal; the pools themselves would wait until they have measured everything
-            for worker in multiprocessing.active_children():
-                worker.terminate()
+            for process in multiprocessing.active_children():
+                process.terminate()
             raise
 
 

@@ -97,6 +97,33 @@ class OpenModel(ABC):
         """The whole classifier, from pixels to logits."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Saved:
+    """A model in a folder: its form, and the file or folder in there that holds it.
+
+    A subclass adds what is to be told in model.json of how the model was taken.
+    """
+
+    form: str
+    file: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedTensorflow(Saved):
+    """A Keras model, or a SavedModel; `head_removed` is the softmax that was left out at its end."""
+
+    head_removed: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedOnnx(Saved):
+    """An ONNX graph; `layout`, nchw or nhwc, is that of the images that the file took."""
+
+    opset: int
+    head_removed: str | None
+    layout: str
+
+
 class Taken(ABC):
     """A classifier: `image` uint8 [N, H, W, C] in 0..255 → `logits` float32 [N, classes]."""
 
@@ -105,8 +132,8 @@ class Taken(ABC):
         """Logits float32 [n, classes] of uint8 images [n, H, W, C]."""
 
     @abstractmethod
-    def save(self, directory: Path) -> dict[str, Any]:
-        """Write the model into `directory`; `form` and `file` of it, and facts about how it was taken."""
+    def save(self, directory: Path) -> Saved:
+        """Write the model into `directory`."""
 
 
 def normalised_input(shape: tuple[int, int, int], mean: Sequence[float], std: Sequence[float]) -> tuple[Any, Any]:

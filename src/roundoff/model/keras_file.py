@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from roundoff.model.base import INPUT_NAME, Images, Logits, OpenModel, Taken, TakenModel
+from roundoff.model.base import INPUT_NAME, Images, Logits, OpenModel, Saved, SavedTensorflow, Taken, TakenModel
 from roundoff.model.taking.preprocessing import Preprocessing
 
 
@@ -40,7 +40,7 @@ class OpenKeras(OpenModel):
     output: int
     shape: tuple[int, int, int]
     columns: tuple[int, ...]
-    facts: dict[str, Any]
+    head_removed: str | None
 
     @property
     def takes_pixels(self) -> bool:  # type: ignore[override]
@@ -82,8 +82,8 @@ class TakenKeras(Taken):
         answers = keras.tree.flatten(self.opened.network(given))[self.opened.output]
         return keras.Model(image, headed(answers, self.opened.columns), name="classifier")
 
-    def save(self, directory: Path) -> dict[str, Any]:
+    def save(self, directory: Path) -> Saved:
         from roundoff.model.taking.keras_wrapping import save
 
         save(self.whole(), directory / "model.keras")
-        return {"form": "keras", "file": "model.keras", **self.opened.facts}
+        return SavedTensorflow(form="keras", file="model.keras", head_removed=self.opened.head_removed)

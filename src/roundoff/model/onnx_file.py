@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from roundoff.model.base import Images, Logits, OpenModel, Taken, TakenModel
+from roundoff.model.base import Images, Logits, OpenModel, Saved, SavedOnnx, Taken, TakenModel
 from roundoff.model.taking.preprocessing import Preprocessing
 from roundoff.pipeline.limits import require
 
@@ -46,7 +46,7 @@ class OpenOnnx(OpenModel):
         return bool(self.network.image.uint8)
 
     def with_preprocessing(self, preprocessing: Preprocessing) -> Taken:
-        return TakenOnnx(self.network.wrapped(preprocessing), self.network.facts)
+        return TakenOnnx(self.network.wrapped(preprocessing), self.network.saved("model.onnx"))
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class TakenOnnx(Taken):
     """The whole graph, from pixels to logits."""
 
     graph: Any
-    facts: dict[str, Any]
+    saved: SavedOnnx
 
     @cached_property
     def session(self) -> Any:
@@ -66,6 +66,6 @@ class TakenOnnx(Taken):
     def logits(self, images: Images) -> Logits:
         return np.asarray(self.session.run(None, {"image": np.asarray(images)})[0])
 
-    def save(self, directory: Path) -> dict[str, Any]:
-        (directory / "model.onnx").write_bytes(self.graph.SerializeToString(deterministic=True))
-        return {"form": "onnx", "file": "model.onnx", **self.facts}
+    def save(self, directory: Path) -> Saved:
+        (directory / self.saved.file).write_bytes(self.graph.SerializeToString(deterministic=True))
+        return self.saved

@@ -7,9 +7,33 @@ from typing import Annotated, TypeVar
 
 from roundoff.results.checked import checked
 from roundoff.results.message import Message, as_message
-from roundoff.results.values import Count, NotNegative, about
+from roundoff.results.values import Count, NotNegative, Share, about
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedMetrics:
+    """train.json of a model that was trained: the last epoch's losses and accuracies, and the counts behind them."""
+
+    loss: Annotated[float, about("training loss")]
+    accuracy: Annotated[Share, about("on the training images, as they were augmented")]
+    val_loss: Annotated[float, about("loss on held-out training images")]
+    val_accuracy: Annotated[Share, about("on held-out training images")]
+    epochs: Annotated[Count, about("epochs")]
+    parameters: Annotated[Count, about("weights, biases and statistics")]
+    train_images: Annotated[Count, about("images trained on")]
+    validation_images: Annotated[Count, about("images held out")]
+    keras_backend: Annotated[str, about("the library that Keras trained with")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakenMetrics:
+    """train.json of a model that was trained already."""
+
+    val_accuracy: Annotated[Share, about("on held-out training images")]
+    epochs: Annotated[Count, about("0")]
+    validation_images: Annotated[Count, about("images held out, of which at most a fixed number are looked at")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +55,31 @@ class CalibrationMetrics:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportMetrics:
-    """export.json."""
+    """export.json: how closely the graph follows the model, and what it is made of."""
 
+    relative_error: Annotated[NotNegative | None, about("of all logits, beside the model's")] = None
+    argmax_mismatches: Annotated[Count | None, about("images of another class")] = None
+    ties: Annotated[Count | None, about("images of another class within the tolerance")] = None
+    images: Annotated[Count | None, about("images that both were compared on")] = None
+    opset: Annotated[int | None, about("ONNX's operator set")] = None
+    ir_version: Annotated[int | None, about("version of ONNX's format")] = None
+    nodes: Annotated[dict[str, Count] | None, about("how many there are of each operator")] = None
+    size_mb: Annotated[NotNegative | None, about("size of the file, 10^6 bytes")] = None
     onnx_sha256: Annotated[str | None, about("SHA-256 of the ONNX graph")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class KerasExport(ExportMetrics):
+    """export.json of a Keras model."""
+
+    keras_sha256: Annotated[str, about("SHA-256 of the .keras file")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceExport(ExportMetrics):
+    """export.json of a model in another form."""
+
+    source_sha256: Annotated[str, about("SHA-256 of the ONNX file, or of the SavedModel's files")]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from roundoff.dataset.base import Images, Prepared
 from roundoff.model.base import Taken, TakenModel
 from roundoff.model.taking.classes import class_names
 from roundoff.model.taking.preprocessing import Preprocessing
+from roundoff.results.preparation import TakenMetrics
 from roundoff.system.progress import track
 from roundoff.training.preprocessings import (
     LEAST_GAIN,
@@ -28,7 +28,7 @@ from roundoff.training.trained import describe
 BATCH_IMAGES, BATCH_PIXELS = 64, 1 << 17
 
 
-def take(model: TakenModel, prepared: Prepared, held_out: NDArray[np.int64], directory: Path) -> dict[str, Any]:
+def take(model: TakenModel, prepared: Prepared, held_out: NDArray[np.int64], directory: Path) -> TakenMetrics:
     """Write the model into `directory`, and return what the metrics say of it: its accuracy on `held_out` images.
 
     Raises what `TakenModel.open` does, and GateError where another preprocessing, or another order of the classes, is
@@ -53,8 +53,8 @@ def take(model: TakenModel, prepared: Prepared, held_out: NDArray[np.int64], dir
         named = class_names(model.classes) or classes
         fed = better_preprocessing(own, right, others, tried, chosen, labels)
         _refuse(fed, other_order(predicted, labels, classes, named))
-    describe(directory, {**taken.save(directory), "trained": False, "preprocessing": own.facts()})
-    return {"val_accuracy": float(right.mean()), "epochs": 0, "validation_images": len(chosen)}
+    describe(directory, taken.save(directory), own)
+    return TakenMetrics(val_accuracy=float(right.mean()), epochs=0, validation_images=len(chosen))
 
 
 def _refuse(fed: Finding | None, order: Finding | None) -> None:

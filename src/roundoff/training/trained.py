@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from roundoff.errors import DataError
+from roundoff.model.base import Saved
+from roundoff.model.taking.preprocessing import Preprocessing
+from roundoff.results.checked import as_json
 from roundoff.results.message import Message, message
 from roundoff.system.files import read_json, write_json
 
@@ -18,16 +19,17 @@ FORMS = ("keras", "onnx", "saved_model")
 
 @dataclass(frozen=True)
 class Trained:
-    """A model as trained or taken: its `form`, the file or folder that holds it, and further `facts`."""
+    """A model as trained or taken: its `form`, and the file or folder that holds it."""
 
     form: str
     path: Path
-    facts: Mapping[str, Any]
 
 
-def describe(directory: Path, facts: Mapping[str, Any]) -> None:
-    """Write what the model in `directory` is; `form` and `file` are among `facts`."""
-    write_json(directory / DESCRIPTION, {"format": FORMAT_VERSION, **facts})
+def describe(directory: Path, saved: Saved, preprocessing: Preprocessing | None = None) -> None:
+    """Write what the model in `directory` is; `preprocessing` is that of one that was taken, not trained."""
+    told = {"format": FORMAT_VERSION, **as_json(saved), "trained": preprocessing is None}
+    taken = {"preprocessing": as_json(preprocessing)} if preprocessing else {}
+    write_json(directory / DESCRIPTION, told | taken)
 
 
 def read_trained(directory: Path) -> Trained:
@@ -47,7 +49,7 @@ def read_trained(directory: Path) -> Trained:
             expected=f"{DESCRIPTION} and the model that it names, as the train stage leaves them",
             fix="run it again: `dvc repro -f train`",
         ) from error
-    return Trained(facts["form"], file, facts)
+    return Trained(facts["form"], file)
 
 
 def keras_form(directory: Path | None) -> tuple[Path | None, Message]:

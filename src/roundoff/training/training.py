@@ -13,9 +13,10 @@ import numpy as np
 
 from roundoff.dataset.base import Prepared, Split
 from roundoff.errors import ConfigError, GateError
-from roundoff.model.base import AnyModel, Model, TakenModel
+from roundoff.model.base import AnyModel, Model, Saved, TakenModel
 from roundoff.model.taking.keras_wrapping import save
 from roundoff.pipeline.limits import MOST_BATCH, MOST_PIXELS, MOST_SEED, require
+from roundoff.results.preparation import TakenMetrics, TrainedMetrics
 from roundoff.system import own
 from roundoff.system.files import whole_directory, whole_file
 from roundoff.system.keras_import import quiet_keras
@@ -68,7 +69,7 @@ class Training:
         for key, (holds, expected) in checks.items():
             require(holds, f"train.{key}", getattr(self, key), expected)
 
-    def fit(self, model: AnyModel, prepared: Prepared, output: Path, curves: Path) -> dict[str, Any]:
+    def fit(self, model: AnyModel, prepared: Prepared, output: Path, curves: Path) -> TrainedMetrics | TakenMetrics:
         """Train `model` on the prepared training split; write folder `output` and the curves (CSV), each atomically.
 
         A model that is trained already is taken as it is, with curves of no epoch. Returns the last epoch's losses and
@@ -78,16 +79,16 @@ class Training:
         if isinstance(model, TakenModel):
             held_out = holdout(prepared.split("train").labels, self.validation_fraction, self.seed)
             with whole_directory(output, own.trained) as partial:
-                metrics = take(model, prepared, held_out, partial)
+                taken = take(model, prepared, held_out, partial)
                 write_curves(curves, [])
-            return metrics
+            return taken
         assert isinstance(model, Model), "the configuration's check lets these two kinds through"
         with whole_directory(output, own.trained) as partial:
             metrics = self._trained(model, prepared, partial / "model.keras", curves)
-            describe(partial, {"form": "keras", "file": "model.keras", "trained": True})
+            describe(partial, Saved(form="keras", file="model.keras"))
         return metrics
 
-    def _trained(self, model: Model, prepared: Prepared, output: Path, curves: Path) -> dict[str, Any]:
+    def _trained(self, model: Model, prepared: Prepared, output: Path, curves: Path) -> TrainedMetrics:
         keras = quiet_keras()
         manifest, data = prepared.manifest, prepared.split("train")
         classes, shape = len(manifest["classes"]), data.images.shape[1:]
@@ -97,15 +98,18 @@ class Training:
         network = model.build(shape, classes, manifest["channel_mean"], manifest["channel_std"])
         rows = self._run(network, training, validation, curves)
         save(network, output)
-        last = {key: value for key, value in rows[-1].items() if key not in ("epoch", "learning_rate")}
-        return {
-            **last,
-            "epochs": len(rows),
-            "parameters": network.count_params(),
-            "train_images": len(training.chosen),
-            "validation_images": len(validation.chosen),
-            "keras_backend": keras.backend.backend(),
-        }
+        last = rows[-1]
+        return TrainedMetrics(
+            loss=last["loss"],
+            accuracy=last["accuracy"],
+            val_loss=last["val_loss"],
+            val_accuracy=last["val_accuracy"],
+            epochs=len(rows),
+            parameters=network.count_params(),
+            train_images=len(training.chosen),
+            validation_images=len(validation.chosen),
+            keras_backend=keras.backend.backend(),
+        )
 
     def _check(self, shape: tuple[int, ...]) -> None:
         if self.shift_pixels >= min(shape[:2]):

@@ -55,5 +55,5 @@ def refuse_foreign(trt: Any, built_for: Mapping[str, str], plan: bytes, log: Any
     raise Unavailable(message("refused_engine", **values))
 
 
-def _words(parts: Mapping[str, Any]) -> str:
+def _words(parts: Mapping[str, str | None]) -> str:
     return ", ".join(f"{key} {value}" for key, value in parts.items())

@@ -84,7 +84,7 @@ def use_first_device() -> str:
     return f"GPU-{uuid.UUID(bytes=bytes(call(cuda.cudaGetDeviceProperties, 0).uuid.bytes))}"
 
 
-def device_identity() -> dict[str, Any]:
+def device_identity() -> dict[str, str]:
     """What an engine is bound to on the first visible device: `gpu` (a name), `sm` ("9.0"), `driver` ("570.86.10")."""
     name = call(runtime().cudaGetDeviceProperties, 0).name
     major, minor = compute_capability()

@@ -22,8 +22,8 @@ CODE = re.compile("Lambda|unsafe deserialization|safe_mode|arbitrary code", re.I
 
 def opened(
     source: TakenModel, shape: tuple[int, int, int], classes: Sequence[str]
-) -> tuple[Any, int, tuple[int, int, int], tuple[int, ...], dict[str, Any]]:
-    """The network, which of its outputs, the images' shape, the answers that stay, and facts about it.
+) -> tuple[Any, int, tuple[int, int, int], tuple[int, ...], str | None]:
+    """The network, which of its outputs, the images' shape, the answers that stay, and the softmax that was removed.
 
     See `TakenModel.open` for what it raises.
     """
@@ -35,7 +35,7 @@ def opened(
     network, removed = without_softmax(network, output)
     count = answers(path, tuple(network.outputs[output].shape))
     chosen = columns(2 if count == 1 else count, classes, class_names(source.classes))
-    return network, output, shape, chosen, {"head_removed": removed}
+    return network, output, shape, chosen, removed
 
 
 def _loaded(path: Path) -> Any:

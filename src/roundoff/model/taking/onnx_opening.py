@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 
 from roundoff.errors import DataError
+from roundoff.model.base import SavedOnnx
 from roundoff.model.taking.classes import class_names, columns
 from roundoff.model.taking.onnx_batch import open_batch
 from roundoff.model.taking.onnx_interface import ImageInput, before_softmax, chosen_output, image_input
@@ -33,7 +34,13 @@ class Network:
     output: str
     output_shape: tuple[int, ...]
     columns: tuple[int, ...]
-    facts: dict[str, Any]
+    head_removed: str | None
+
+    def saved(self, file: str) -> SavedOnnx:
+        """What is told of the graph once it is written to `file`."""
+        layout = "nchw" if self.image.planes else "nhwc"
+        opset = opset_of(self.model)
+        return SavedOnnx(form="onnx", file=file, opset=opset, head_removed=self.head_removed, layout=layout)
 
     def wrapped(self, preprocessing: Preprocessing) -> onnx.ModelProto:
         """The graph from `image` uint8 [N, H, W, C] to `logits` float32 [N, classes]."""
@@ -62,8 +69,7 @@ def opened(source: OnnxFile, shape: tuple[int, int, int], classes: Sequence[str]
     count = int(np.prod(answered[1:]))
     output = make_room(model.graph, output)
     chosen = columns(2 if count == 1 else count, classes, class_names(source.classes))
-    facts = {"opset": opset_of(model), "head_removed": removed, "layout": "nchw" if image.planes else "nhwc"}
-    return Network(model, image, shape, output, answered, chosen, facts)
+    return Network(model, image, shape, output, answered, chosen, removed)
 
 
 def _answer_by(model: onnx.ModelProto, output: str) -> None:

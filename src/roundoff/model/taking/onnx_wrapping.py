@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 import onnx
@@ -13,6 +14,14 @@ from roundoff.model.taking.preprocessing import Preprocessing
 
 PIXELS, ANSWERS = "image", "logits"
 FRONT, HEAD = "preprocessing", "head"
+
+
+class Step(NamedTuple):
+    """One operator of a chain, with the names of its constants behind the tensor that passes through."""
+
+    operator: str
+    constants: Sequence[str] = ()
+    attributes: Mapping[str, int | list[int]] = MappingProxyType({})
 
 
 class Wrapping:
@@ -27,26 +36,26 @@ class Wrapping:
         """Let the graph take uint8 [N, H, W, C]; `planes` says that its own input is [N, C, H, W]."""
         network_input = self._graph.input[0].name
         rename(self._graph, network_input, f"{FRONT}/out")
-        steps: list[tuple[str, list[str], dict[str, Any]]] = []
+        steps: list[Step] = []
         if not uint8:
-            steps.append(("Cast", [], {"to": TensorProto.FLOAT}))
+            steps.append(Step("Cast", [], {"to": TensorProto.FLOAT}))
         if preprocessing.channel_order == "bgr":
-            steps.append(("Gather", [self._constant("bgr", np.array([2, 1, 0]))], {"axis": 3}))
+            steps.append(Step("Gather", [self._constant("bgr", np.array([2, 1, 0]))], {"axis": 3}))
         if not uint8:
             steps += self._affine(preprocessing)
         if planes:
-            steps.append(("Transpose", [], {"perm": [0, 3, 1, 2]}))
-        self._chain(steps or [("Identity", [], {})], PIXELS, f"{FRONT}/out", FRONT, self._front)
+            steps.append(Step("Transpose", [], {"perm": [0, 3, 1, 2]}))
+        self._chain(steps or [Step("Identity")], PIXELS, f"{FRONT}/out", FRONT, self._front)
         del self._graph.input[:]
         self._graph.input.append(helper.make_tensor_value_info(PIXELS, TensorProto.UINT8, ["N", *shape]))
 
-    def _affine(self, preprocessing: Preprocessing) -> list[tuple[str, list[str], dict[str, Any]]]:
+    def _affine(self, preprocessing: Preprocessing) -> list[Step]:
         factors, summands = (np.array(values, np.float32) for values in preprocessing.affine())
-        steps: list[tuple[str, list[str], dict[str, Any]]] = []
+        steps: list[Step] = []
         if (factors != 1).any():
-            steps.append(("Mul", [self._constant("factor", factors)], {}))
+            steps.append(Step("Mul", [self._constant("factor", factors)]))
         if (summands != 0).any():
-            steps.append(("Add", [self._constant("summand", summands)], {}))
+            steps.append(Step("Add", [self._constant("summand", summands)]))
         return steps
 
     def put_behind(self, output: str, flat: bool, single: bool, columns: Sequence[int] | None) -> None:
@@ -55,13 +64,13 @@ class Wrapping:
         `flat` says that it is [N, classes] already; `single`, that it is one number z, which becomes −z/2 and z/2, so
         that the softmax of the two is z's sigmoid. `columns` are those of the answers that stay; None for all.
         """
-        steps: list[tuple[str, list[str], dict[str, Any]]] = []
+        steps: list[Step] = []
         if not flat:
-            steps.append(("Flatten", [], {"axis": 1}))
+            steps.append(Step("Flatten", [], {"axis": 1}))
         if single:
-            steps.append(("Mul", [self._constant("halves", np.array([-0.5, 0.5], np.float32), HEAD)], {}))
+            steps.append(Step("Mul", [self._constant("halves", np.array([-0.5, 0.5], np.float32), HEAD)]))
         if columns is not None:
-            steps.append(("Gather", [self._constant("columns", np.array(columns), HEAD)], {"axis": 1}))
+            steps.append(Step("Gather", [self._constant("columns", np.array(columns), HEAD)], {"axis": 1}))
         if steps:
             self._chain(steps, output, ANSWERS, HEAD, self._back)
         else:
@@ -81,17 +90,19 @@ class Wrapping:
 
     @staticmethod
     def _chain(
-        steps: Sequence[tuple[str, list[str], dict[str, Any]]],
+        steps: Sequence[Step],
         start: str,
         end: str,
         room: str,
         nodes: list[onnx.NodeProto],
     ) -> None:
         last = start
-        for number, (operator, constants, attributes) in enumerate(steps, start=1):
-            name = f"{room}/{operator}"
+        for number, step in enumerate(steps, start=1):
+            name = f"{room}/{step.operator}"
             output = end if number == len(steps) else name
-            nodes.append(helper.make_node(operator, [last, *constants], [output], name, **attributes))
+            node = helper.make_node(step.operator, [last, *step.constants], [output], name)
+            node.attribute.extend(helper.make_attribute(key, value) for key, value in step.attributes.items())
+            nodes.append(node)
             last = output
 
 

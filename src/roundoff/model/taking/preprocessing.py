@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from roundoff.errors import ConfigError
@@ -54,10 +54,6 @@ class Preprocessing:
         factors = tuple(s / d for s, d in zip(scale, std, strict=True))
         summands = tuple((o - m) / d for o, m, d in zip(offset, mean, std, strict=True))
         return factors, summands
-
-    def facts(self) -> dict[str, Any]:
-        """As JSON."""
-        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
 
     def require_fit(self, channels: int, takes_pixels: bool) -> None:
         """ConfigError unless the settings suit a network of so many channels, or one that takes uint8 pixels."""

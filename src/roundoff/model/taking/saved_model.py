@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from roundoff.errors import ConfigError, DataError
-from roundoff.model.base import INPUT_NAME, OUTPUT_NAME, Images, Logits, OpenModel, Taken
+from roundoff.model.base import INPUT_NAME, OUTPUT_NAME, Images, Logits, OpenModel, Saved, SavedTensorflow, Taken
 from roundoff.model.taking.classes import class_names, columns
 from roundoff.model.taking.fitting import require_images
 from roundoff.model.taking.keras_opening import answers
@@ -40,10 +40,10 @@ class OpenSaved(OpenModel):
     def with_preprocessing(self, preprocessing: Preprocessing) -> Taken:
         return TakenSaved(self, preprocessing)
 
-    def classify(self, image: Any, preprocessing: Preprocessing) -> dict[str, Any]:
-        """What the model answers for uint8 images [n, H, W, C], by the name of the output."""
+    def classify(self, image: Any, preprocessing: Preprocessing) -> Any:
+        """What the model answers for uint8 images [n, H, W, C]: [n, classes]."""
         given = self.function(**{self.input: self._preprocessed(image, preprocessing)})
-        return {OUTPUT_NAME: self._headed(given[self.output])}
+        return self._headed(given[self.output])
 
     def _preprocessed(self, image: Any, preprocessing: Preprocessing) -> Any:
         import tensorflow as tf
@@ -78,21 +78,21 @@ class TakenSaved(Taken):
         import tensorflow as tf
 
         answered = self.opened.classify(tf.constant(np.asarray(images)), self.preprocessing)
-        return np.asarray(answered[OUTPUT_NAME], np.float32)
+        return np.asarray(answered, np.float32)
 
-    def save(self, directory: Path) -> dict[str, Any]:
+    def save(self, directory: Path) -> Saved:
         import tensorflow as tf
 
         specification = tf.TensorSpec([None, *self.opened.shape], tf.uint8, name=INPUT_NAME)
 
-        def classify(image: Any) -> dict[str, Any]:
-            return self.opened.classify(image, self.preprocessing)
+        def classify(image: Any) -> Any:
+            return {OUTPUT_NAME: self.opened.classify(image, self.preprocessing)}
 
         module = tf.Module()
         module.network = self.opened.loaded  # its variables are saved with what holds them
         module.classify = tf.function(classify, input_signature=[specification], autograph=False)
         tf.saved_model.save(module, str(directory / FOLDER), signatures={SERVING: module.classify})
-        return {"form": "saved_model", "file": FOLDER, "head_removed": None}
+        return SavedTensorflow(form="saved_model", file=FOLDER)
 
 
 def opened_saved(source: TakenModel, shape: tuple[int, int, int], classes: Sequence[str]) -> OpenSaved:
