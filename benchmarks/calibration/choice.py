@@ -110,7 +110,7 @@ def of_distributions(count: int, values: int = SAMPLES) -> Iterator[dict[str, An
 def of_models(models: dict[str, Path], prepared: Prepared) -> Iterator[dict[str, Any]]:
     """A row per observed tensor of each model and grid."""
     images, chosen = prepared.split("train").images, prepared.calibration_indices(IMAGES)
-    rest = np.setdiff1d(np.arange(len(images)), [*chosen, *prepared.manifest["duplicates"]["train_indices"]])
+    rest = np.setdiff1d(np.arange(len(images)), [*chosen, *prepared.manifest.duplicates.train_indices])
     others = np.random.default_rng(0).permutation(rest)[: HELD_OUT + FRESH]
     parts = [chosen, np.sort(others[:HELD_OUT]), np.sort(others[HELD_OUT:])]
     for name, path in models.items():

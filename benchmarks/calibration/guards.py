@@ -56,8 +56,8 @@ def verdict(images: Any, labels: Any, prepared: Prepared) -> str:
     """Every finding in words, or `nothing`."""
     manifest = prepared.manifest
     findings = [
-        *check_pixels(images, manifest["test"], prepared.split("test").images),
-        *check_coverage(labels, len(manifest["classes"]), len(images)),
+        *check_pixels(images, manifest.test, prepared.split("test").images),
+        *check_coverage(labels, len(manifest.classes), len(images)),
         *check_duplicates(images, prepared.split("test").images),
     ]
     return "; ".join(f"{finding.level}: {finding.message}" for finding in findings) or "nothing"

@@ -103,7 +103,7 @@ def studied(model: onnx.ModelProto, prepared: Prepared, seed: int, count: int, h
     """Observe `count` images, and `SPARE` others for `best`; hold out `held_out` further ones."""
     train = prepared.split("train")
     picked = stratified_indices(train.labels, count, seed)
-    rest = np.setdiff1d(np.arange(len(train.labels)), [*picked, *prepared.manifest["duplicates"]["train_indices"]])
+    rest = np.setdiff1d(np.arange(len(train.labels)), [*picked, *prepared.manifest.duplicates.train_indices])
     others = np.random.default_rng(seed).permutation(rest)[: SPARE + held_out]
     names = observed_tensors(model)
     seen, spare = (histograms(model, names, in_batches(train.images, some, 32)) for some in (picked, others[:SPARE]))

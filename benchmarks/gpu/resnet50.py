@@ -115,7 +115,7 @@ def main(arguments: Sequence[str]) -> int:
         Preparation(seed=0, calibration_pool=4096).run(Digits(size=SIZE), options.prepared)
     prepared = Prepared(options.prepared)
     train, test = prepared.split("train"), prepared.split("test")
-    model = trained(train, len(prepared.manifest["classes"]))
+    model = trained(train, len(prepared.manifest.classes))
     print(f"top-1 on {len(test.labels)} test images: {accuracy(model, test):.4f}")
     export(model, np.ascontiguousarray(test.images[:16]), options.onnx)
     return 0

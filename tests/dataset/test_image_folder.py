@@ -78,7 +78,7 @@ def test_images_come_class_by_class_sorted_by_name(make):
 def test_directory_and_zip_read_the_same(tmp_path):
     with _open(_directory(tmp_path / "folder", _files())) as folder, _open(_zip(tmp_path, _files())) as archive:
         assert folder.source["names_sha256"] == archive.source["names_sha256"]
-        assert len(archive.source["sha256"]) == 64
+        assert len(str(archive.source["sha256"])) == 64
         for (one, _), (other, _) in zip(folder.read("test"), archive.read("test"), strict=True):
             assert np.array_equal(one, other)
 

@@ -19,6 +19,7 @@ from roundoff.export.parity import argmax_differences
 from roundoff.model.keras_file import KerasFile
 from roundoff.model.mobilenet import MobileNetV2
 from roundoff.model.resnet import ResNet
+from roundoff.results.checked import as_json
 from roundoff.system.files import sha256_of
 
 EXPORT = Export(opset=18, parity_images=100, tolerance=1e-4)
@@ -155,7 +156,7 @@ def test_a_graph_that_computes_something_else_is_not_written(keras_file, prepare
 
 
 def test_a_model_of_another_shape_is_refused(keras_file, prepared, tmp_path):
-    other = {**prepared.manifest, "shape": [32, 32, 3]}
+    other = as_json(dataclasses.replace(prepared.manifest, shape=[32, 32, 3]))
     (tmp_path / "manifest.json").write_text(json.dumps(other))
     with pytest.raises(DataError, match="does not fit the prepared dataset"):
         EXPORT.onnx_from_keras(keras_file, Prepared(tmp_path), tmp_path / "model.onnx")

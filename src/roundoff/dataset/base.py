@@ -6,12 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roundoff.errors import DataError
+from roundoff.results.preparation import Manifest, manifest_from
 from roundoff.system.files import read_json
 
 SplitName = Literal["train", "test"]
@@ -44,7 +45,7 @@ class OpenDataset(ABC):
 
     classes: tuple[str, ...]
     shape: tuple[int, int, int]
-    source: dict[str, Any]
+    source: dict[str, object]
 
     @abstractmethod
     def count(self, split: SplitName) -> int:
@@ -71,10 +72,10 @@ class Prepared:
     directory: Path
 
     @property
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Manifest:
         """Classes, counts, channel statistics, hashes, seed and calibration indices."""
-        manifest: dict[str, Any] = read_json(self.directory / "manifest.json")
-        return manifest
+        path = self.directory / "manifest.json"
+        return manifest_from(read_json(path), str(path))
 
     def split(self, name: SplitName) -> Split:
         """One split, images memory-mapped read-only; DataError where its files are missing or broken."""
@@ -93,14 +94,14 @@ class Prepared:
     @property
     def pool(self) -> int:
         """How many images calibration may ask for."""
-        return len(self.manifest["calibration_indices"])
+        return len(self.manifest.calibration_indices or [])
 
     def calibration_indices(self, count: int) -> NDArray[np.int64]:
         """The first `count` of the manifest's stratified, seeded indices into the training split.
 
         Raises DataError if the manifest's pool is smaller.
         """
-        pool = self.manifest["calibration_indices"]
+        pool = self.manifest.calibration_indices or []
         if count > len(pool):
             raise DataError(
                 f"{self.directory} holds too few calibration images",

@@ -57,7 +57,7 @@ class Digits(Dataset):
         shape = (*height_width(self.size, NATIVE_SIZE, LARGEST_SIZE), self.channels)
         images, labels = _resized(digits.images, shape), digits.target.astype(np.int64)
         train, test = (Split(images[indices], labels[indices]) for indices in chosen)
-        source = {
+        source: dict[str, object] = {
             "dataset": "scikit-learn load_digits",
             "size": [*images.shape[1:]],
             "test_fraction": self.test_fraction,
@@ -67,7 +67,7 @@ class Digits(Dataset):
 
 
 class _OpenDigits(OpenDataset):
-    def __init__(self, splits: dict[SplitName, Split], classes: tuple[str, ...], source: dict[str, Any]) -> None:
+    def __init__(self, splits: dict[SplitName, Split], classes: tuple[str, ...], source: dict[str, object]) -> None:
         self._splits, self.classes, self.source = splits, classes, source
         height, width, channels = splits["train"].images.shape[1:]
         self.shape = (height, width, channels)

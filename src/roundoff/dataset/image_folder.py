@@ -59,7 +59,9 @@ class _OpenImageFolder(OpenDataset):
         self.classes = _classes(tree)
         names = hashlib.sha256()
         self._counts = {split: self._counted(split, names) for split in SPLITS}
-        self.source = {"dataset": "image folder", "size": list(shape), "names_sha256": names.hexdigest(), **tree.source}
+        self.source = {"dataset": "image folder", "size": list(shape), "names_sha256": names.hexdigest()}
+        if tree.sha256:
+            self.source["sha256"] = tree.sha256
 
     def _counted(self, split: SplitName, names: hashlib._Hash) -> int:
         count = 0

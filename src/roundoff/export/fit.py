@@ -18,7 +18,7 @@ def require_fit(graph: Path, prepared: Prepared) -> None:
     """
     opened = _opened(graph)
     manifest = prepared.manifest
-    images, classes = tuple(manifest["shape"]), (len(manifest["classes"]),)
+    images, classes = tuple(manifest.shape), (len(manifest.classes),)
     taken, answered = _shape(opened.input[0])[1:], _shape(opened.output[0])[1:]
     if _fits(taken, images) and _fits(answered, classes):
         return

@@ -133,7 +133,7 @@ def _refuse_quantized(network: keras.Model) -> None:
 
 def _check_interface(network: keras.Model, prepared: Prepared) -> None:
     manifest = prepared.manifest
-    wanted = [("uint8", (None, *manifest["shape"]))], [(None, len(manifest["classes"]))]
+    wanted = [("uint8", (None, *manifest.shape))], [(None, len(manifest.classes))]
     found = (
         [(tensor.dtype, tuple(tensor.shape)) for tensor in network.inputs],
         [tuple(tensor.shape) for tensor in network.outputs],

@@ -106,7 +106,7 @@ class Evaluation:
         the reference is at chance level, or nothing at all could be measured.
         """
         cells, test, missing = find_cells(engines, precisions, backends), prepared.split("test"), Missing()
-        chance = chance_level(test.labels, len(prepared.manifest["classes"]))
+        chance = chance_level(test.labels, len(prepared.manifest.classes))
         answered, reference = self._answers(cells, test, platform, missing)
         accuracies = accuracies_of(answered, reference, test.labels)
         refuse_chance_level(reference, accuracies[reference], chance, self.chance_margin)
@@ -209,7 +209,7 @@ def types_of(precision: Precision) -> Types:
 
 def _test_set(prepared: Prepared) -> str | None:
     """One hash of the test split's files, by which two runs tell whether they answered the same question."""
-    hashes = prepared.manifest.get("hashes", {})
+    hashes = prepared.manifest.hashes
     parts = [hashes[name] for name in sorted(hashes) if name.startswith("test_")]
     return hashlib.sha256(" ".join(parts).encode()).hexdigest() if parts else None
 

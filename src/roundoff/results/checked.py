@@ -15,13 +15,14 @@ BATCH = "batch_"  # objects of a batch size stand beside their owner's other key
 REMEDY = "write it anew with the stage that makes it (`dvc repro -f STAGE`), or restore it (`git checkout`, `dvc pull`)"
 
 
-def checked(kind: type[T], content: object, where: str, complete: bool = True) -> T:
+def checked(kind: type[T], content: object, where: str, complete: bool = True, batches: bool = True) -> T:
     """`content` as a `kind`; raises DataError, which names file and field, for what is missing or impossible.
 
-    Without `complete` keys may be missing: files of before had fewer.
+    Without `complete` keys may be missing: files of before had fewer. Without `batches` a key batch_N is one like any
+    other.
     """
     try:
-        found = msgspec.convert(_gathered(content), kind)
+        found = msgspec.convert(_gathered(content) if batches else content, kind)
     except msgspec.ValidationError as error:
         raise DataError(
             f"{where} holds what cannot be", received=str(error), expected=f"a {kind.__name__}", fix=REMEDY

@@ -91,31 +91,63 @@ class Counts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClassCounts:
+    """Images of each class, in each split."""
+
+    train: Annotated[dict[str, Count], about("training images by class")] = field(default_factory=dict)
+    test: Annotated[dict[str, Count], about("test images by class")] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelStatistics:
+    """Statistics of a split's pixels, per channel, on the scale 0 to 255."""
+
+    channel_mean: Annotated[list[float], about("means")] = field(default_factory=list)
+    channel_std: Annotated[list[float], about("standard deviations")] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Duplicates:
     """Training images whose pixels are in the test split."""
 
+    count: Annotated[Count, about("how many there are")] = 0
     train_indices: Annotated[list[Count], about("their indices")] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
-    """Where the images come from."""
-
-    dataset: Annotated[str | None, about("what the dataset calls itself")] = None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """manifest.json of the prepared dataset."""
+    """manifest.json of the prepared dataset; its statistics are the training split's, but those in `test`."""
 
     classes: Annotated[list[str | int], about("their names")]
+    shape: Annotated[list[Count], about("of an image: height, width, channels")] = field(default_factory=list)
     counts: Annotated[Counts, about("images of each split")] = field(default_factory=Counts)
-    seed: Annotated[int | None, about("of the calibration indices")] = None
-    calibration_indices: Annotated[list[int] | None, about("of training images that calibration may take")] = None
+    class_counts: Annotated[ClassCounts, about("images of each class")] = field(default_factory=ClassCounts)
+    channel_mean: Annotated[list[float], about("means, 0 to 255")] = field(default_factory=list)
+    channel_std: Annotated[list[float], about("standard deviations, 0 to 255")] = field(default_factory=list)
+    test: Annotated[ChannelStatistics, about("the test split's statistics")] = field(default_factory=ChannelStatistics)
+    hashes: Annotated[dict[str, str], about("SHA-256 of each file")] = field(default_factory=dict)
+    source: Annotated[dict[str, object], about("what the dataset says of itself")] = field(default_factory=dict)
     duplicates: Annotated[Duplicates, about("training images that are in the test split")] = field(
         default_factory=Duplicates
     )
-    source: Annotated[Source, about("where the images come from")] = field(default_factory=Source)
+    seed: Annotated[int | None, about("of the calibration indices")] = None
+    calibration_indices: Annotated[list[int] | None, about("of training images that calibration may take")] = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The classes' names."""
+        return tuple(str(name) for name in self.classes)
+
+    @property
+    def dataset(self) -> str | None:
+        """What the dataset calls itself."""
+        named = self.source.get("dataset")
+        return None if named is None else str(named)
+
+
+def manifest_from(content: object, where: str) -> Manifest:
+    """The content of manifest.json, in which keys may be missing; raises DataError."""
+    return checked(Manifest, content, where, complete=False, batches=False)
 
 
 def stage_from(kind: type[T], name: str, content: object) -> T:

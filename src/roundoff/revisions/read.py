@@ -169,11 +169,11 @@ class Evidence:
     @cached_property
     def manifest(self) -> Manifest:
         """What the prepared dataset says of itself."""
-        return stage_from(Manifest, "manifest", Prepared(self.sources.prepared).manifest)
+        return Prepared(self.sources.prepared).manifest
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        return tuple(str(name) for name in self.manifest.classes)
+        return self.manifest.names
 
     def class_name(self, index: int) -> str:
         """The name of a class; a question mark for an answer that was not finite."""

@@ -36,7 +36,7 @@ def take(model: TakenModel, prepared: Prepared, held_out: NDArray[np.int64], dir
     """
     manifest, data = prepared.manifest, prepared.split("train")
     height, width, channels = data.images.shape[1:]
-    classes = tuple(map(str, manifest["classes"]))
+    classes = manifest.names
     chosen = np.random.default_rng(0).permutation(held_out)[:MOST_IMAGES]  # in no order of classes
     labels = data.labels[chosen]
     opened = model.open((height, width, channels), classes)

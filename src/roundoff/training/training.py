@@ -91,11 +91,11 @@ class Training:
     def _trained(self, model: Model, prepared: Prepared, output: Path, curves: Path) -> TrainedMetrics:
         keras = quiet_keras()
         manifest, data = prepared.manifest, prepared.split("train")
-        classes, shape = len(manifest["classes"]), data.images.shape[1:]
+        classes, shape = len(manifest.classes), data.images.shape[1:]
         self._check(shape)
         training, validation = self._batches(data, classes)
         keras.utils.set_random_seed(self.seed)
-        network = model.build(shape, classes, manifest["channel_mean"], manifest["channel_std"])
+        network = model.build(shape, classes, manifest.channel_mean, manifest.channel_std)
         rows = self._run(network, training, validation, curves)
         save(network, output)
         last = rows[-1]

@@ -15,6 +15,7 @@ from roundoff.calibration.observing.guards import (
     enforce,
 )
 from roundoff.errors import CalibrationError
+from roundoff.results.preparation import ChannelStatistics
 from tests.support.calibration import CLASSES, pictures
 
 IMAGENET = (np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225]))
@@ -25,7 +26,7 @@ TEST = pictures(200, 9)
 
 def statistics(images):
     pixels = Pixels.of(images)
-    return {"channel_mean": pixels.mean.tolist(), "channel_std": pixels.deviation.tolist()}
+    return ChannelStatistics(channel_mean=pixels.mean.tolist(), channel_std=pixels.deviation.tolist())
 
 
 def compared(images, test=TEST):

@@ -12,7 +12,9 @@ from roundoff.dataset.base import Dataset, OpenDataset, Prepared
 from roundoff.dataset.digits import Digits
 from roundoff.dataset.preparing.prepare import Preparation, require_calibration_images
 from roundoff.errors import ConfigError, DataError
+from roundoff.results.preparation import Counts, Duplicates, Manifest
 from roundoff.system.files import sha256_of
+from tests.support.present import present
 
 PREPARATION = Preparation(seed=0, calibration_pool=64)
 
@@ -78,18 +80,18 @@ def test_the_manifest_describes_both_splits(tmp_path):
     prepared = Prepared(tmp_path)
     manifest, train, test = prepared.manifest, prepared.split("train"), prepared.split("test")
     assert manifest == returned
-    assert manifest["classes"] == list("0123456789")
-    assert manifest["shape"] == [32, 32, 3]
-    assert manifest["counts"] == {"train": 1437, "test": 360}
-    assert list(manifest["class_counts"]["test"].values()) == np.bincount(test.labels).tolist()
-    np.testing.assert_allclose(manifest["channel_mean"], train.images.mean(axis=(0, 1, 2)), rtol=1e-12)
-    np.testing.assert_allclose(manifest["channel_std"], train.images.std(axis=(0, 1, 2)), rtol=1e-10)
-    np.testing.assert_allclose(manifest["test"]["channel_mean"], test.images.mean(axis=(0, 1, 2)), rtol=1e-12)
-    np.testing.assert_allclose(manifest["test"]["channel_std"], test.images.std(axis=(0, 1, 2)), rtol=1e-10)
-    assert manifest["hashes"] == {path.name: sha256_of(path) for path in tmp_path.glob("*.npy")}
-    assert len(manifest["hashes"]) == 4
-    assert manifest["seed"] == 3
-    assert manifest["source"]["dataset"] == "scikit-learn load_digits"
+    assert manifest.classes == list("0123456789")
+    assert manifest.shape == [32, 32, 3]
+    assert manifest.counts == Counts(train=1437, test=360)
+    assert list(manifest.class_counts.test.values()) == np.bincount(test.labels).tolist()
+    np.testing.assert_allclose(manifest.channel_mean, train.images.mean(axis=(0, 1, 2)), rtol=1e-12)
+    np.testing.assert_allclose(manifest.channel_std, train.images.std(axis=(0, 1, 2)), rtol=1e-10)
+    np.testing.assert_allclose(manifest.test.channel_mean, test.images.mean(axis=(0, 1, 2)), rtol=1e-12)
+    np.testing.assert_allclose(manifest.test.channel_std, test.images.std(axis=(0, 1, 2)), rtol=1e-10)
+    assert manifest.hashes == {path.name: sha256_of(path) for path in tmp_path.glob("*.npy")}
+    assert len(manifest.hashes) == 4
+    assert manifest.seed == 3
+    assert manifest.dataset == "scikit-learn load_digits"
 
 
 def test_calibration_indices_are_stratified_over_the_training_split(tmp_path):
@@ -101,7 +103,7 @@ def test_calibration_indices_are_stratified_over_the_training_split(tmp_path):
 
 
 def test_the_pool_is_at_most_the_training_split(tmp_path):
-    assert len(PREPARATION.run(Noise(), tmp_path)["calibration_indices"]) == 12
+    assert len(present(PREPARATION.run(Noise(), tmp_path).calibration_indices)) == 12
 
 
 def test_preparing_twice_gives_the_same_bytes(tmp_path):
@@ -113,8 +115,8 @@ def test_preparing_twice_gives_the_same_bytes(tmp_path):
 
 def test_images_of_the_test_split_are_counted_and_never_calibrate(tmp_path):
     manifest = PREPARATION.run(Noise(shared=3), tmp_path)
-    assert manifest["duplicates"] == {"count": 3, "train_indices": [0, 1, 2]}
-    assert sorted(manifest["calibration_indices"]) == list(range(3, 12))
+    assert manifest.duplicates == Duplicates(count=3, train_indices=[0, 1, 2])
+    assert sorted(present(manifest.calibration_indices)) == list(range(3, 12))
 
 
 def test_a_training_split_within_the_test_split_is_refused(tmp_path):
@@ -162,7 +164,7 @@ def test_bad_values_are_refused(values, message):
 
 @pytest.mark.parametrize(("wanted", "enough"), [(89, True), (90, False), (320, False)])
 def test_too_few_images_to_calibrate_on_are_refused_before_training(wanted, enough):
-    manifest = {"counts": {"train": 100}, "duplicates": {"count": 10}}
+    manifest = Manifest(classes=[], counts=Counts(train=100), duplicates=Duplicates(count=10))
     if enough:
         require_calibration_images(manifest, wanted)
         return

@@ -102,8 +102,8 @@ def check_images(images: Images, indices: NDArray[np.int64], prepared: Prepared)
     """Findings of every guard on the images at `indices` of the training split."""
     manifest = prepared.manifest
     return [
-        *check_pixels((images[index] for index in indices), manifest["test"], prepared.split("test").images),
-        *check_coverage(prepared.split("train").labels[indices], len(manifest["classes"]), len(indices)),
+        *check_pixels((images[index] for index in indices), manifest.test, prepared.split("test").images),
+        *check_coverage(prepared.split("train").labels[indices], len(manifest.classes), len(indices)),
         *check_duplicates((images[index] for index in indices), prepared.split("test").images),
     ]
 
@@ -135,7 +135,7 @@ def _indices(calibrator: Calibrator, prepared: Prepared, total: int) -> tuple[ND
     Training images whose pixels are in the test split are in neither.
     """
     chosen = prepared.calibration_indices(calibrator.images)
-    in_test = prepared.manifest["duplicates"]["train_indices"]
+    in_test = prepared.manifest.duplicates.train_indices
     rest = np.setdiff1d(np.arange(total), [*chosen, *in_test])
     if not len(rest):
         raise CalibrationError(
@@ -166,7 +166,7 @@ def _provenance(
         "held_out_sha256": _sha256(in_batches(images, held_out, size)),
         "held_out_indices_sha256": hashlib.sha256(held_out.astype("<i8").tobytes()).hexdigest(),
         "preprocessing": preprocessing(model),
-        "seed": prepared.manifest.get("seed"),
+        "seed": prepared.manifest.seed,
         "versions": library_versions(("roundoff", "onnx", "onnxruntime", "numpy")),
     }
 

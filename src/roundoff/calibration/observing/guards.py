@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from roundoff.calibration.base import TensorRange
 from roundoff.dataset.base import Images, Labels
 from roundoff.errors import CalibrationError
 from roundoff.results.message import Message, message, verbatim
+from roundoff.results.preparation import ChannelStatistics
 
 Channels = NDArray[np.float64]
 
@@ -93,15 +94,15 @@ class Pixels:
         return cls(dtype, float(low), float(high), mean, error, deviation, grey, levels)
 
 
-def check_pixels(images: Iterable[NDArray[np.generic]], expected: Mapping[str, Any], test: Images) -> list[Finding]:
+def check_pixels(images: Iterable[NDArray[np.generic]], expected: ChannelStatistics, test: Images) -> list[Finding]:
     """Compare images [H, W, C] with the manifest's `channel_mean` and `channel_std` of the test split, 0 to 255, and
     with the grey levels of its images `test`, uint8 [n, H, W, C].
 
     Wrong type or scale is an error; swapped channels and shifted means are warnings.
     """
     pixels = Pixels.of(images)
-    test_mean = np.asarray(expected["channel_mean"], np.float64)
-    test_deviation = np.asarray(expected["channel_std"], np.float64)
+    test_mean = np.asarray(expected.channel_mean, np.float64)
+    test_deviation = np.asarray(expected.channel_std, np.float64)
     if len(pixels.mean) != len(test_mean):
         return [_error("channels", f"{len(pixels.mean)} channels, the test split has {len(test_mean)}")]
     return (

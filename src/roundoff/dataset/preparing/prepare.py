@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,6 +14,8 @@ from roundoff.dataset.preparing.pixels import PixelStatistics
 from roundoff.dataset.preparing.stratified import stratified_indices
 from roundoff.errors import ConfigError, DataError
 from roundoff.pipeline.limits import MOST_IMAGES, check_seed
+from roundoff.results.checked import as_json
+from roundoff.results.preparation import ChannelStatistics, ClassCounts, Counts, Duplicates, Manifest
 from roundoff.system import own
 from roundoff.system.files import sha256_of, whole_directory, write_json
 from roundoff.system.progress import track
@@ -38,7 +39,7 @@ class Preparation:
                 fix="set prepare.calibration_pool=4096",
             )
 
-    def run(self, dataset: Dataset, directory: Path) -> dict[str, Any]:
+    def run(self, dataset: Dataset, directory: Path) -> Manifest:
         """Write both splits and manifest.json into `directory`, and return the manifest.
 
         Images are held one at a time; what stays in memory is 8 bytes per label and a hash per test image.
@@ -49,31 +50,31 @@ class Preparation:
             test = _write_split(opened, "test", partial, duplicates.remember)
             train = _write_split(opened, "train", partial, duplicates.recognise)
             manifest = self._manifest(opened, train, test, duplicates.train_indices)
-            write_json(partial / "manifest.json", manifest)
+            write_json(partial / "manifest.json", as_json(manifest))
         return manifest
 
-    def _manifest(self, opened: OpenDataset, train: _Written, test: _Written, in_test: list[int]) -> dict[str, Any]:
+    def _manifest(self, opened: OpenDataset, train: _Written, test: _Written, in_test: list[int]) -> Manifest:
         _require_images_outside_test(train, in_test)
         count = min(self.calibration_pool, len(train.labels) - len(in_test))
-        return {
-            "classes": list(opened.classes),
-            "shape": list(opened.shape),
-            "counts": {"train": len(train.labels), "test": len(test.labels)},
-            "class_counts": {"train": train.class_counts, "test": test.class_counts},
-            "channel_mean": train.pixels.mean,
-            "channel_std": train.pixels.standard_deviation,
-            "test": {"channel_mean": test.pixels.mean, "channel_std": test.pixels.standard_deviation},
-            "hashes": test.hashes | train.hashes,
-            "source": opened.source,
-            "duplicates": {"count": len(in_test), "train_indices": in_test},
-            "seed": self.seed,
-            "calibration_indices": stratified_indices(train.labels, count, self.seed, in_test).tolist(),
-        }
+        return Manifest(
+            classes=list(opened.classes),
+            shape=list(opened.shape),
+            counts=Counts(train=len(train.labels), test=len(test.labels)),
+            class_counts=ClassCounts(train=train.class_counts, test=test.class_counts),
+            channel_mean=train.pixels.mean,
+            channel_std=train.pixels.standard_deviation,
+            test=ChannelStatistics(channel_mean=test.pixels.mean, channel_std=test.pixels.standard_deviation),
+            hashes=test.hashes | train.hashes,
+            source=opened.source,
+            duplicates=Duplicates(count=len(in_test), train_indices=in_test),
+            seed=self.seed,
+            calibration_indices=stratified_indices(train.labels, count, self.seed, in_test).tolist(),
+        )
 
 
-def require_calibration_images(manifest: Mapping[str, Any], wanted: int) -> None:
+def require_calibration_images(manifest: Manifest, wanted: int) -> None:
     """Raise DataError, before any training, where calibration could not have `wanted` images and others to check."""
-    usable = manifest["counts"]["train"] - manifest["duplicates"]["count"]
+    usable = (manifest.counts.train or 0) - manifest.duplicates.count
     if wanted >= usable:
         raise DataError(
             "there are too few training images to calibrate on",

@@ -10,7 +10,6 @@ import zlib
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any
 
 from roundoff.dataset.base import SplitName
 from roundoff.errors import DataError
@@ -26,7 +25,7 @@ class Tree(ABC):
     """Folders of images. Names come sorted; hidden files and what desktops leave behind are skipped."""
 
     path: Path
-    source: dict[str, Any]
+    sha256: str | None = None  # of a zip
 
     @abstractmethod
     def folders(self, split: SplitName) -> list[str]:
@@ -66,7 +65,7 @@ class DirectoryTree(Tree):
     """A directory; only one class's names are held at a time."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.source = path, {}
+        self.path = path
 
     def folders(self, split: SplitName) -> list[str]:
         if not (self.path / split).is_dir():
@@ -126,7 +125,7 @@ class ZipTree(Tree):
         except DataError:
             self._zip.close()
             raise
-        self.source = {"sha256": sha256_of(path)}
+        self.sha256 = sha256_of(path)
 
     def folders(self, split: SplitName) -> list[str]:
         return sorted(folder for part, folder in self._members if part == split)

@@ -126,7 +126,7 @@ def _subject(evidence: Evidence, words: Words) -> Iterator[str]:
     graph = evidence.export.onnx_sha256 if evidence.export else None
     if graph:
         yield words("answer_model", hash=graph[:HASH_SHOWN])
-    source, train = evidence.manifest.source.dataset, evidence.manifest.counts.train
+    source, train = evidence.manifest.dataset, evidence.manifest.counts.train
     if source and train is not None:
         named = words(SOURCES[source]) if source in SOURCES else source
         yield words("answer_data", source=named, classes=len(evidence.classes), train=f"{train:,}")
