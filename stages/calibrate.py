@@ -19,6 +19,7 @@ from roundoff.pipeline.config import component
 from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving
 from roundoff.precision.base import Grid, Precision
+from roundoff.results.checked import as_json
 from roundoff.system.files import write_json, write_text
 
 
@@ -37,7 +38,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
     outcome.table.save(workspace.output(cfg.paths.calibration))
     write_text(workspace.output(cfg.paths.calibration_cache), cache_from_table(outcome.table))
     write_text(workspace.output(cfg.paths.noise), pd.DataFrame(outcome.noise).to_csv(index=False))
-    write_json(workspace.output(cfg.paths.metrics) / "calibrate.json", outcome.metrics)
+    write_json(workspace.output(cfg.paths.metrics) / "calibrate.json", as_json(outcome.metrics))
 
 
 if __name__ == "__main__":

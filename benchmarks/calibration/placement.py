@@ -28,7 +28,7 @@ from benchmarks.calibration.measures import code_sha256, logits
 from benchmarks.calibration.rules import COUNTING_ZEROS, RULES, Recipe
 from benchmarks.document import replace_block
 from roundoff.backend.fingerprint import fingerprint
-from roundoff.calibration.base import CalibrationTable, Calibrator
+from roundoff.calibration.base import CalibrationTable, Calibrator, Provenance
 from roundoff.calibration.best import Best
 from roundoff.calibration.entropy import Entropy
 from roundoff.calibration.minmax import MinMax
@@ -70,7 +70,7 @@ class Study:
     def table(self, method: Calibrator) -> CalibrationTable:
         """The ranges that a method chooses."""
         ranges = {name: choose_range(method, self.seen[name], self.spare[name]) for name in self.seen}
-        return CalibrationTable(ranges, {"model_sha256": model_hash(self.model)})
+        return CalibrationTable(ranges, Provenance(model_sha256=model_hash(self.model)))
 
     def counting_zeros(self) -> Study:
         """The same with exact zeros counted as ordinary values of the first bin."""

@@ -23,7 +23,7 @@ import onnx
 import yaml
 
 from benchmarks.commands import ROOT, environment
-from roundoff.calibration.base import CalibrationTable, Calibrator
+from roundoff.calibration.base import CalibrationTable, Calibrator, Provenance
 from roundoff.calibration.best import Best
 from roundoff.calibration.entropy import Entropy
 from roundoff.calibration.minmax import MinMax
@@ -112,7 +112,7 @@ def _by_roundoff(method: Calibrator, path: Path, images: Images, indices: Any) -
         rest = np.setdiff1d(np.arange(len(images)), indices)
         held_out = histograms(model, names, in_batches(images, rest[:: len(rest) // method.held_out], BATCH))
     ranges = {name: choose_range(method, seen[name], held_out[name]) for name in names}
-    return Int8().convert(model, Grid(), CalibrationTable(ranges, {"model_sha256": model_hash(model)}))
+    return Int8().convert(model, Grid(), CalibrationTable(ranges, Provenance(model_sha256=model_hash(model))))
 
 
 def _by_onnxruntime(

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from roundoff.calibration.base import CalibrationTable, Fallback, TensorRange
+from roundoff.calibration.base import CalibrationTable, Fallback, Provenance, TensorRange
 from roundoff.calibration.entropy import Entropy
 from roundoff.calibration.minmax import MinMax
 from roundoff.calibration.mse import MeanSquaredError, ends_error
@@ -20,9 +20,9 @@ from roundoff.graph.grid import fake_quantize, grid_for
 from roundoff.graph.queries import model_hash, observed_tensors
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8, IntegerCodec
-from roundoff.results.checked import checked
-from roundoff.results.message import Message, Words
+from roundoff.results.message import Words
 from tests.support.calibration import network
+from tests.support.present import present
 
 GRIDS = {True: Grid(), False: Grid("uint8", symmetric=False)}
 
@@ -131,7 +131,7 @@ def test_a_fallback_is_told_in_the_table_and_by_one_warning():
 
 def test_a_table_with_a_fallback_is_read_as_it_was_written(tmp_path):
     seen = histogram_of(strokes(0, 255))
-    table = CalibrationTable({"image": choose_range(Entropy(), seen, seen)}, {"seed": 0})
+    table = CalibrationTable({"image": choose_range(Entropy(), seen, seen)}, Provenance(seed=0))
     table.save(tmp_path / "table.json")
     assert CalibrationTable.load(tmp_path / "table.json") == table
     assert scales_from_cache(cache_from_table(table))["image"] == pytest.approx(table.ranges["image"].high / 127)
@@ -187,7 +187,7 @@ def test_a_network_with_batch_norm_behind_relu_keeps_its_answers(method, symmetr
         model = behind_batch_norm(seed)
         seen = histograms(model, observed_tensors(model), [images[:64]])
         ranges = {name: choose_range(method, one, one) for name, one in seen.items()}
-        table = CalibrationTable(ranges, {"model_sha256": model_hash(model)})
+        table = CalibrationTable(ranges, Provenance(model_sha256=model_hash(model)))
         exact = logits(model, images[64:])
         made = logits(Int8().convert(model, GRIDS[symmetric], table), images[64:])
         assert np.linalg.norm(made - exact) < 0.03 * np.linalg.norm(exact)
@@ -199,7 +199,7 @@ def test_a_fallback_is_logged_once(model_path, prepared, caplog, monkeypatch):
     told = [record.getMessage() for record in caplog.records if "fallback" in record.getMessage()]
     assert len(told) == 1
     assert told[0].startswith("warning: fallback: entropy errs too much on ")
-    warnings = [str(checked(Message, warning, "calibrate.json")) for warning in outcome.metrics["warnings"]]
+    warnings = [str(warning) for warning in outcome.metrics.findings]
     assert told[0].removeprefix("warning: ") in warnings
     assert any(seen.fallback for seen in outcome.table.ranges.values())
 
@@ -213,11 +213,11 @@ def test_noise_is_told_for_both_kinds_of_grid(model_path, prepared):
         int8.quantized_tensors,
         lambda model: int8.quantized_tensors(model, GRIDS[False]),
     )
-    rows = {row["tensor"]: row for row in outcome.noise}
-    assert rows["relu1"]["asymmetric_sqnr_db"] > rows["relu1"]["sqnr_db"] + 4
-    assert (rows["conv2"]["quantized"], rows["conv2"]["asymmetric_quantized"]) == (False, True)
-    assert rows["w1"]["asymmetric_sqnr_db"] is None
-    assert rows["relu1"]["clipped_percent"] == 100 * outcome.table.ranges["relu1"].clipped_fraction
+    rows = {row.tensor: row for row in outcome.noise}
+    assert present(rows["relu1"].asymmetric_sqnr_db) > rows["relu1"].sqnr_db + 4
+    assert (rows["conv2"].quantized, rows["conv2"].asymmetric_quantized) == (False, True)
+    assert rows["w1"].asymmetric_sqnr_db is None
+    assert rows["relu1"].clipped_percent == 100 * outcome.table.ranges["relu1"].clipped_fraction
 
 
 def test_the_error_of_ends_that_hold_nothing_is_infinite():

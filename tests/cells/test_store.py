@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from onnx import TensorProto, helper
 
 from roundoff.backend.base import Backend
-from roundoff.calibration.base import CalibrationTable, TensorRange
+from roundoff.calibration.base import CalibrationTable, Provenance, TensorRange
 from roundoff.cells import store as engine
 from roundoff.cells.cell import find_cells
 from roundoff.cells.sidecar import read_cell
@@ -86,7 +86,7 @@ class Renamed(Precision):
     def convert(self, model, grid, table):
         converted = onnx.ModelProto()
         converted.CopyFrom(model)
-        converted.graph.name = f"{grid.activation} {table.provenance['method'] if table else None}"
+        converted.graph.name = f"{grid.activation} {table.provenance.method if table else None}"
         return converted
 
 
@@ -103,7 +103,7 @@ def inputs(tmp_path):
     onnx.save(helper.make_model(helper.make_graph([node], "original", [value], [result])), tmp_path / "model.onnx")
     (tmp_path / "model.keras").write_bytes(b"keras")
     ranges = {"logits": TensorRange(0.0, 1.0, 0.0, 1.0, "minmax", 0.0)}
-    CalibrationTable(ranges, {"method": "minmax"}).save(tmp_path / "table.json")
+    CalibrationTable(ranges, Provenance(method="minmax")).save(tmp_path / "table.json")
     images = np.zeros((2, 2, 2, 3), np.uint8)
     return Inputs(tmp_path / "model.onnx", tmp_path / "model.keras", tmp_path / "table.json", images, MACHINE)
 

@@ -134,9 +134,9 @@ def test_a_table_of_another_model_is_refused_with_both_hashes():
     table = table_of(residual_network(seed=1))
     with pytest.raises(CalibrationError, match="made from another model") as caught:
         Int8().convert(residual_network(), Grid(), table)
-    assert table.provenance["model_sha256"] in str(caught.value)
+    assert str(table.provenance.model_sha256) in str(caught.value)
     assert model_hash(residual_network()) in str(caught.value)
-    assert table.provenance["model_sha256"] != model_hash(residual_network())
+    assert table.provenance.model_sha256 != model_hash(residual_network())
 
 
 def test_no_table_and_a_table_without_the_tensor_are_refused():

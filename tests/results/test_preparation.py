@@ -7,6 +7,7 @@ import pytest
 from roundoff.errors import DataError
 from roundoff.results.checked import as_json, checked
 from roundoff.results.preparation import (
+    CalibrationMetrics,
     ClassCounts,
     ExportMetrics,
     KerasExport,
@@ -19,7 +20,9 @@ from roundoff.system.files import read_json
 from tests.support.places import ROOT
 
 
-@pytest.mark.parametrize(("name", "kind"), [("train", TrainedMetrics), ("export", KerasExport)])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("train", TrainedMetrics), ("export", KerasExport), ("calibrate", CalibrationMetrics)]
+)
 def test_a_published_file_is_written_as_it_was_read(name, kind):
     published = read_json(ROOT / f"metrics/{name}.json")
     assert set(published) == {each.name for each in fields(kind)}

@@ -7,7 +7,7 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
-from roundoff.calibration.base import CalibrationTable, TensorRange
+from roundoff.calibration.base import CalibrationTable, Provenance, TensorRange
 from roundoff.graph.queries import model_hash, observed_tensors, with_outputs
 
 
@@ -67,7 +67,7 @@ def table_of(model: onnx.ModelProto) -> CalibrationTable:
     values = run(with_outputs(model, names), pictures())
     ends = {name: (float(v.min()), float(v.max())) for name, v in zip(names, values, strict=True)}
     ranges = {name: TensorRange(low, high, low, high, "minmax", 0.0) for name, (low, high) in ends.items()}
-    return CalibrationTable(ranges, {"model_sha256": model_hash(model)})
+    return CalibrationTable(ranges, Provenance(model_sha256=model_hash(model)))
 
 
 def relative_error(found: np.ndarray, wanted: np.ndarray) -> float:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar, TypeVar
 
-from roundoff.calibration.observing.histogram import Histogram
+from roundoff.calibration.observing.histogram import Histogram, Summary
 from roundoff.errors import CalibrationError, DataError
 from roundoff.pipeline.limits import MOST_BATCH, MOST_IMAGES, require
+from roundoff.results.checked import checked
 from roundoff.system.files import read_json, write_json
 
+T = TypeVar("T")
 FORMAT_VERSION = 2
 MOST_CANDIDATES = 2**16  # a histogram has 4096 bins on a side
 
@@ -61,7 +63,7 @@ class TensorRange:
     seen_high: float
     method: str
     clipped_fraction: float
-    histogram: dict[str, Any] = field(default_factory=dict)
+    histogram: Summary = field(default_factory=Summary)
     channel_means: list[float] | None = None
     fallback: Fallback | None = None
     asymmetric: Choice | None = None
@@ -73,12 +75,31 @@ class TensorRange:
         return self.asymmetric
 
 
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Where ranges come from: the method and its settings, the model and the images by their hashes, the tools.
+
+    `preprocessing` are the nodes before the first operator with a weight, in words; None: not recorded.
+    """
+
+    method: str | None = None
+    settings: dict[str, object] | None = None
+    model_sha256: str | None = None
+    images_sha256: str | None = None
+    image_indices: list[int] | None = None
+    held_out_sha256: str | None = None
+    held_out_indices_sha256: str | None = None
+    preprocessing: list[str] | None = None
+    seed: int | None = None
+    versions: dict[str, str] | None = None
+
+
 @dataclass(frozen=True)
 class CalibrationTable:
-    """Ranges by ONNX tensor name, and provenance: method, seed, image and model hashes, tool versions."""
+    """Ranges by ONNX tensor name, and where they come from."""
 
     ranges: dict[str, TensorRange]
-    provenance: dict[str, Any]
+    provenance: Provenance
 
     def save(self, path: Path) -> None:
         """Write the table as JSON, atomically."""
@@ -90,8 +111,8 @@ class CalibrationTable:
         try:
             raw = read_json(path)
             _require_format(path, raw["format"])
-            ranges = {name: _range(values) for name, values in raw["ranges"].items()}
-            provenance = raw["provenance"]
+            ranges = {name: _checked(TensorRange, each, path) for name, each in raw["ranges"].items()}
+            provenance = _checked(Provenance, raw["provenance"], path)
         except (DataError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CalibrationError(
                 f"cannot read the calibration table {path}",
@@ -160,15 +181,9 @@ class Calibrator(ABC):
         )
 
 
-def _range(values: dict[str, Any]) -> TensorRange:
-    """A range as `save` wrote it; a table that knows of symmetric grids alone lacks the last two."""
-    asymmetric, fallback = values.get("asymmetric"), values.get("fallback")
-    choice = asymmetric and Choice(**{**asymmetric, "fallback": _fallback(asymmetric["fallback"])})
-    return TensorRange(**{**values, "asymmetric": choice, "fallback": _fallback(fallback)})
-
-
-def _fallback(values: dict[str, Any] | None) -> Fallback | None:
-    return None if values is None else Fallback(**values)
+def _checked(kind: type[T], content: object, path: Path) -> T:
+    """What `save` wrote; a table that knows of symmetric grids alone lacks the choice for others."""
+    return checked(kind, content, str(path), complete=False)
 
 
 def _require_format(path: Path, version: object) -> None:

@@ -36,6 +36,29 @@ class TakenMetrics:
     validation_images: Annotated[Count, about("images held out, of which at most a fixed number are looked at")]
 
 
+@dataclass(frozen=True)
+class Noise:
+    """One tensor's noise: `sqnr_db` is 10 log10(sum x^2 / sum (x - q(x))^2); `kind` is activation or weight.
+
+    `quantized` says whether the graph that is built holds this tensor in 8 bits, or only could; `clipped_percent` is
+    the share of the nonzero values that were seen outside of [`low`, `high`]. All of these are of symmetric grids, the
+    rest of those that are fitted to both ends, which weights never are: None.
+    """
+
+    tensor: str
+    kind: str
+    sqnr_db: float
+    low: float
+    high: float
+    quantized: bool = True
+    clipped_percent: float | None = None
+    asymmetric_sqnr_db: float | None = None
+    asymmetric_low: float | None = None
+    asymmetric_high: float | None = None
+    asymmetric_quantized: bool = True
+    asymmetric_clipped_percent: float | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class CalibrationMetrics:
     """calibrate.json."""
@@ -44,8 +67,11 @@ class CalibrationMetrics:
     images: Annotated[Count | None, about("calibration images")] = None
     held_out: Annotated[Count | None, about("training images that the noise was measured on")] = None
     tensors: Annotated[Count | None, about("tensors with a range")] = None
+    worst_sqnr_db: Annotated[float | None, about("least ratio of signal to noise of what is held in 8 bits")] = None
+    clipped_percent_max: Annotated[NotNegative | None, about("largest share of a tensor's values outside")] = None
     max_clipped_percent: Annotated[NotNegative | None, about("share of the values that may be clipped, percent")] = None
     warnings: Annotated[list[Message | str] | None, about("what its guards found; text in files of before")] = None
+    noise: Annotated[list[Noise] | None, about("of each tensor, worst first")] = None
 
     @property
     def findings(self) -> list[Message]:

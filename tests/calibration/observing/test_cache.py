@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from roundoff.calibration.base import CalibrationTable, TensorRange
+from roundoff.calibration.base import CalibrationTable, Provenance, TensorRange
 from roundoff.calibration.observing.cache import cache_from_table, scales_from_cache
 from roundoff.errors import CalibrationError
 
@@ -57,7 +57,7 @@ def test_unnamed_layers_and_a_scale_without_leading_zeros_are_read():
 @pytest.mark.parametrize("text", SAMPLES.values(), ids=SAMPLES)
 def test_what_is_written_for_nvidias_scales_is_nvidias_text(text):
     ranges = {name: TensorRange(0, 127 * scale, 0, 1, "entropy", 0) for name, scale in scales_from_cache(text).items()}
-    assert cache_from_table(CalibrationTable(ranges, {}), version=int(text[4:8])) == text
+    assert cache_from_table(CalibrationTable(ranges, Provenance()), version=int(text[4:8])) == text
 
 
 def test_a_table_becomes_a_cache_and_back():
@@ -65,7 +65,7 @@ def test_a_table_becomes_a_cache_and_back():
         "image": TensorRange(-1.0, 0.5, -1.0, 0.5, "entropy", 0),
         "block/add:0": TensorRange(0.0, 6.35, 0.0, 7.0, "entropy", 0),
     }
-    text = cache_from_table(CalibrationTable(ranges, {}))
+    text = cache_from_table(CalibrationTable(ranges, Provenance()))
     assert text == "TRT-100900-EntropyCalibration2\nimage: 3c010204\nblock/add:0: 3d4ccccd\n"
     assert scales_from_cache(text) == pytest.approx({"image": 1 / 127, "block/add:0": 0.05})
 

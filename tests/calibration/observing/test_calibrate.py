@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import onnx
@@ -30,10 +30,12 @@ from roundoff.errors import CalibrationError
 from roundoff.graph.grid import fake_quantize
 from roundoff.graph.queries import model_hash, observed_tensors, with_outputs
 from roundoff.precision.int8 import Int8
-from roundoff.results.checked import as_json
+from roundoff.results.checked import as_json, checked
 from roundoff.results.message import message
+from roundoff.results.preparation import CalibrationMetrics
 from tests.support.calibration import network
 from tests.support.places import ROOT
+from tests.support.present import present
 
 METHODS = [MinMax, Percentile, Entropy, MeanSquaredError, Best]
 
@@ -116,48 +118,48 @@ def test_means_are_taken_of_the_first_images_alone(prepared, monkeypatch):
 def test_the_table_states_where_it_comes_from(model_path, prepared, tmp_path):
     table = calibrate(Entropy(images=64), model_path, prepared).table
     told = table.provenance
-    assert told["model_sha256"] == model_hash(onnx.load(model_path))
-    assert told["image_indices"] == prepared.calibration_indices(64).tolist()
-    assert told["seed"] == 3
-    assert told["method"] == "entropy"
-    assert told["preprocessing"][0] == "Cast"
-    assert set(told["versions"]) >= {"onnx", "onnxruntime", "numpy"}
+    assert told.model_sha256 == model_hash(onnx.load(model_path))
+    assert told.image_indices == prepared.calibration_indices(64).tolist()
+    assert told.seed == 3
+    assert told.method == "entropy"
+    assert present(told.preprocessing)[0] == "Cast"
+    assert set(present(told.versions)) >= {"onnx", "onnxruntime", "numpy"}
     table.save(tmp_path / "table.json")
     assert CalibrationTable.load(tmp_path / "table.json") == table
 
 
 def test_noise_is_measured_on_held_out_images_worst_first(model_path, prepared):
     outcome = calibrate(MinMax(images=100, held_out=40), model_path, prepared)
-    ratios = [row["sqnr_db"] for row in outcome.noise]
+    ratios = [row.sqnr_db for row in outcome.noise]
     assert ratios == sorted(ratios)
-    assert {row["tensor"] for row in outcome.noise if row["kind"] == "weight"} == {"w1", "w2", "w3", "dense"}
+    assert {row.tensor for row in outcome.noise if row.kind == "weight"} == {"w1", "w2", "w3", "dense"}
     rest = np.setdiff1d(np.arange(300), [*prepared.calibration_indices(100), 7, 250])
     images = prepared.split("train").images[rest[np.linspace(0, 198, 40, endpoint=False).astype(int)]]
     values = outputs(network(), ["relu1"], images)["relu1"]
     seen = outcome.table.ranges["relu1"]
     error = values - fake_quantize(values, np.float32(seen.high / 127))
     expected = 10 * np.log10(np.square(values, dtype=float).sum() / np.square(error, dtype=float).sum())
-    assert next(row for row in outcome.noise if row["tensor"] == "relu1")["sqnr_db"] == pytest.approx(expected, 1e-4)
+    assert next(row for row in outcome.noise if row.tensor == "relu1").sqnr_db == pytest.approx(expected, 1e-4)
 
 
 def test_the_worst_noise_is_that_of_a_tensor_in_8_bits(model_path, prepared):
     model = onnx.load(model_path)
     outcome = calibrate(MinMax(images=64), model_path, prepared, Int8().quantized_tensors)
-    inside = {row["tensor"] for row in outcome.noise if row["quantized"]}
+    inside = {row.tensor for row in outcome.noise if row.quantized}
     assert inside == Int8().quantized_tensors(model) == {"planes", "relu1", "projected", "w1", "w2", "w3"}
-    assert {"features", "dense", "relu2"} <= {row["tensor"] for row in outcome.noise}
-    assert outcome.metrics["worst_sqnr_db"] == min(row["sqnr_db"] for row in outcome.noise if row["quantized"])
+    assert {"features", "dense", "relu2"} <= {row.tensor for row in outcome.noise}
+    assert outcome.metrics.worst_sqnr_db == min(row.sqnr_db for row in outcome.noise if row.quantized)
     nothing = calibrate(MinMax(images=64), model_path, prepared, lambda model: set())
-    assert nothing.metrics["worst_sqnr_db"] is None
-    assert [{**row, "quantized": False} for row in outcome.noise] == nothing.noise
+    assert nothing.metrics.worst_sqnr_db is None
+    assert [replace(row, quantized=False) for row in outcome.noise] == nothing.noise
 
 
 def test_held_out_images_are_neither_calibration_nor_test_images(model_path, prepared):
     told = calibrate(MinMax(images=64, held_out=1000), model_path, prepared).table.provenance
     rest = np.setdiff1d(np.arange(300), [*prepared.calibration_indices(64), 7, 250])
-    assert told["held_out_indices_sha256"] == hashlib.sha256(rest.astype("<i8").tobytes()).hexdigest()
+    assert told.held_out_indices_sha256 == hashlib.sha256(rest.astype("<i8").tobytes()).hexdigest()
     pixels = np.ascontiguousarray(prepared.split("train").images[rest])
-    assert told["held_out_sha256"] == hashlib.sha256(pixels.tobytes()).hexdigest()
+    assert told.held_out_sha256 == hashlib.sha256(pixels.tobytes()).hexdigest()
 
 
 def test_only_a_method_that_compares_them_counts_held_out_images(model_path, prepared, monkeypatch):
@@ -184,11 +186,13 @@ def test_a_held_out_image_that_overflows_names_the_tensor(model_path, prepared):
 
 def test_metrics_are_json_with_the_warnings(model_path, prepared):
     metrics = calibrate(Entropy(images=20), model_path, prepared).metrics
-    assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
+    told = json.loads(json.dumps(as_json(metrics), allow_nan=False))
+    assert checked(CalibrationMetrics, told, "calibrate.json") == metrics
+    assert told["noise"] == [asdict(row) for row in present(metrics.noise)]
     few = message("guard_found", guard="count", text=message("few_images", images=20, fewest=FEWEST_IMAGES))
-    assert as_json(few) in metrics["warnings"]
-    assert metrics["worst_sqnr_db"] == metrics["noise"][0]["sqnr_db"]
-    assert all(row["quantized"] for row in metrics["noise"])
+    assert as_json(few) in told["warnings"]
+    assert metrics.worst_sqnr_db == present(metrics.noise)[0].sqnr_db
+    assert all(row.quantized for row in present(metrics.noise))
 
 
 def test_test_images_stop_the_calibration(model_path, prepared):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from roundoff.calibration.observing.histogram import BINS, Histogram
+from roundoff.calibration.observing.histogram import BINS, Histogram, Summary
 
 values = hnp.arrays(
     np.float32,
@@ -86,10 +86,10 @@ def test_values_that_are_not_finite_are_refused(bad):
 
 def test_summary_keeps_the_totals():
     summary = filled(np.linspace(-3, 5, 1000, dtype=np.float32)).summary(bars=8)
-    assert sum(summary["bars"]) + summary["zeros"] == summary["total"] == 1000
-    assert max(summary["bars"]) - min(summary["bars"]) <= 6
+    assert sum(summary.bars) + summary.zeros == summary.total == 1000
+    assert max(summary.bars) - min(summary.bars) <= 6
 
 
 def test_summary_counts_zeros_once():
-    assert filled(np.zeros(7, np.float32)).summary() == {"bars": [0], "zeros": 7, "total": 7}
-    assert filled(np.full(7, 2, np.float32)).summary() == {"bars": [7], "zeros": 0, "total": 7}
+    assert filled(np.zeros(7, np.float32)).summary() == Summary([0], 7, 7)
+    assert filled(np.full(7, 2, np.float32)).summary() == Summary([7], 0, 7)

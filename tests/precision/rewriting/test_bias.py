@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from roundoff.calibration.base import CalibrationTable, TensorRange
+from roundoff.calibration.base import CalibrationTable, Provenance, TensorRange
 from roundoff.graph.queries import constants, model_hash, observed_tensors, with_outputs
 from roundoff.precision.base import Grid
 from roundoff.precision.fp8 import Fp8
@@ -60,7 +60,7 @@ def table_of_images(model: onnx.ModelProto, planes: np.ndarray) -> CalibrationTa
     """A table in which everything fills the codes 0 to 255 exactly, with the means of the planes [N, 4, H, W]."""
     ranges = {name: TensorRange(0, 255, 0, 255, "minmax", 0) for name in observed_tensors(model)}
     ranges["planes"] = replace(ranges["planes"], channel_means=planes.mean(axis=(0, 2, 3)).tolist())
-    return CalibrationTable(ranges, {"model_sha256": model_hash(model)})
+    return CalibrationTable(ranges, Provenance(model_sha256=model_hash(model)))
 
 
 @pytest.mark.parametrize(("side", "corrected"), [(8, True), (3, True), (2, False), (1, False)])

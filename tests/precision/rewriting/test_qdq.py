@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from roundoff.calibration.base import CalibrationTable, TensorRange
+from roundoff.calibration.base import CalibrationTable, Provenance, TensorRange
 from roundoff.errors import BuildError
 from roundoff.graph.queries import constants, model_hash
 from roundoff.precision.base import Grid
@@ -29,7 +29,7 @@ def graph_of(nodes, weights, opset=18, shape=("N", 4, 4, 3)):
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
     names = {name for node in graph.node for name in node.output}
     ranges = {name: TensorRange(-1, 1, -1, 1, "minmax", 0) for name in names}
-    return model, CalibrationTable(ranges, {"model_sha256": model_hash(model)})
+    return model, CalibrationTable(ranges, Provenance(model_sha256=model_hash(model)))
 
 
 def kernel(*shape):

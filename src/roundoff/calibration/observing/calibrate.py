@@ -3,8 +3,8 @@
 outcome = calibrate(calibrator, Path("models/onnx/model.onnx"), Prepared(Path("data/prepared")))
 outcome.table.save(Path("models/calibration/table.json"))
 cache_from_table(outcome.table)     # calibration.cache.cache_from_table: TensorRT's cache as text
-outcome.metrics                     # a dict for metrics/calibrate.json
-outcome.noise                       # list[dict] for metrics/noise.csv, worst first: the fields of noise.Noise
+outcome.metrics                     # results.preparation.CalibrationMetrics, for metrics/calibrate.json
+outcome.noise                       # a results.preparation.Noise for each row of metrics/noise.csv, worst first
 """
 
 from __future__ import annotations
@@ -14,13 +14,12 @@ import logging
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from roundoff.calibration.base import CalibrationTable, Calibrator, TensorRange
+from roundoff.calibration.base import CalibrationTable, Calibrator, Provenance, TensorRange
 from roundoff.calibration.observing.fallbacks import check_fallbacks
 from roundoff.calibration.observing.guards import (
     Finding,
@@ -36,8 +35,8 @@ from roundoff.calibration.observing.observe import histograms, in_batches
 from roundoff.dataset.base import Images, Prepared
 from roundoff.errors import CalibrationError
 from roundoff.graph.queries import model_hash, observed_tensors, preprocessing
-from roundoff.results.checked import as_json
 from roundoff.results.message import message
+from roundoff.results.preparation import CalibrationMetrics, Noise
 from roundoff.system.machine import library_versions
 
 log = logging.getLogger(__name__)
@@ -50,8 +49,8 @@ class Calibration:
     """The table, the metrics, and the noise report's rows, worst first."""
 
     table: CalibrationTable
-    metrics: dict[str, Any]
-    noise: list[dict[str, Any]]
+    metrics: CalibrationMetrics
+    noise: list[Noise]
 
 
 def calibrate(
@@ -80,22 +79,21 @@ def calibrate(
     in_8_bits = [names_of and names_of(model) for names_of in (quantized, asymmetric_quantized)]
     noise = measure_noise(model, ranges, in_batches(images, held_out, size), *in_8_bits)
     provenance = _provenance(calibrator, model, images, indices, held_out, prepared)
-    rows = [asdict(one) for one in noise]
     warnings = [message("guard_found", guard=finding.guard, text=finding.message) for finding in findings]
     for warning in warnings:
         log.warning("warning: %s", warning)
-    metrics = {
-        "method": calibrator.name,
-        "images": len(indices),
-        "held_out": len(held_out),
-        "tensors": len(ranges),
-        "worst_sqnr_db": min((one.sqnr_db for one in noise if one.quantized), default=None),
-        "clipped_percent_max": max((100 * _most_clipped(seen) for seen in ranges.values()), default=None),
-        "max_clipped_percent": calibrator.max_clipped_percent,
-        "warnings": as_json(warnings),
-        "noise": rows,
-    }
-    return Calibration(CalibrationTable(ranges, provenance), metrics, rows)
+    metrics = CalibrationMetrics(
+        method=calibrator.name,
+        images=len(indices),
+        held_out=len(held_out),
+        tensors=len(ranges),
+        worst_sqnr_db=min((one.sqnr_db for one in noise if one.quantized), default=None),
+        clipped_percent_max=max((100 * _most_clipped(seen) for seen in ranges.values()), default=None),
+        max_clipped_percent=calibrator.max_clipped_percent,
+        warnings=[*warnings],
+        noise=noise,
+    )
+    return Calibration(CalibrationTable(ranges, provenance), metrics, noise)
 
 
 def check_images(images: Images, indices: NDArray[np.int64], prepared: Prepared) -> list[Finding]:
@@ -155,20 +153,20 @@ def _provenance(
     indices: NDArray[np.int64],
     held_out: NDArray[np.int64],
     prepared: Prepared,
-) -> dict[str, Any]:
+) -> Provenance:
     size = calibrator.batch_size
-    return {
-        "method": calibrator.name,
-        "settings": asdict(calibrator),
-        "model_sha256": model_hash(model),
-        "images_sha256": _sha256(in_batches(images, indices, size)),
-        "image_indices": indices.tolist(),
-        "held_out_sha256": _sha256(in_batches(images, held_out, size)),
-        "held_out_indices_sha256": hashlib.sha256(held_out.astype("<i8").tobytes()).hexdigest(),
-        "preprocessing": preprocessing(model),
-        "seed": prepared.manifest.seed,
-        "versions": library_versions(("roundoff", "onnx", "onnxruntime", "numpy")),
-    }
+    return Provenance(
+        method=calibrator.name,
+        settings=asdict(calibrator),
+        model_sha256=model_hash(model),
+        images_sha256=_sha256(in_batches(images, indices, size)),
+        image_indices=indices.tolist(),
+        held_out_sha256=_sha256(in_batches(images, held_out, size)),
+        held_out_indices_sha256=hashlib.sha256(held_out.astype("<i8").tobytes()).hexdigest(),
+        preprocessing=preprocessing(model),
+        seed=prepared.manifest.seed,
+        versions=library_versions(("roundoff", "onnx", "onnxruntime", "numpy")),
+    )
 
 
 def _sha256(batches: Iterable[Images]) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,15 @@ _BLOCK = 1 << 17
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Counts of a tensor's nonzero values over equal parts of its range, the exact zeros, and all of its values."""
+
+    bars: list[int] = field(default_factory=list)
+    zeros: int = 0
+    total: int = 0
 
 
 @dataclass
@@ -117,15 +125,15 @@ class Histogram:
         low, high = min(low, 0.0), max(high, 0.0)
         return self._beyond(low, high, (high - low) / 255)
 
-    def summary(self, bars: int = 32) -> dict[str, Any]:
+    def summary(self, bars: int = 32) -> Summary:
         """A coarse picture for reports: `bars` counts over equal parts of [low, high], and the exact zeros."""
         if not self.total or self.low == self.high:
-            return {"bars": [self.total - self.zeros], "zeros": self.zeros, "total": self.total}
+            return Summary([self.total - self.zeros], self.zeros, self.total)
         used = np.flatnonzero(self.counts)
         centers = (used - BINS + np.where(used > BINS, 0.5, np.where(used < BINS, -0.5, 0.0))) * self.width
         place = ((centers - self.low) / (self.high - self.low) * bars).astype(np.int64).clip(0, bars - 1)
         heights = np.bincount(place, weights=self.counts[used], minlength=bars)
-        return {"bars": [int(n) for n in heights], "zeros": self.zeros, "total": self.total}
+        return Summary([int(n) for n in heights], self.zeros, self.total)
 
     def _beyond(self, low: float, high: float, step: float) -> float:
         """The share outside by more than half a step: what is nearer errs no more than what is rounded inside."""

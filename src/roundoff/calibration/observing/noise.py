@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import onnx
@@ -15,32 +15,10 @@ from roundoff.calibration.observing.observe import not_finite, observe, stride_f
 from roundoff.dataset.base import Images
 from roundoff.graph.grid import along, fake_quantize, grid_for, weight_axis, weight_scales
 from roundoff.graph.queries import WEIGHTED, constants
+from roundoff.results.preparation import Noise
 
 LOSSLESS_DB = 200.0
 """What a tensor that int8 represents without any error is given, since infinity has no JSON."""
-
-
-@dataclass(frozen=True)
-class Noise:
-    """One tensor's noise: `sqnr_db` is 10 log10(sum x^2 / sum (x - q(x))^2); `kind` is activation or weight.
-
-    `quantized` says whether the graph that is built holds this tensor in 8 bits, or only could; `clipped_percent` is
-    the share of the nonzero values that were seen outside of [`low`, `high`]. All of these are of symmetric grids, the
-    rest of those that are fitted to both ends, which weights never are: None.
-    """
-
-    tensor: str
-    kind: str
-    sqnr_db: float
-    low: float
-    high: float
-    quantized: bool = True
-    clipped_percent: float | None = None
-    asymmetric_sqnr_db: float | None = None
-    asymmetric_low: float | None = None
-    asymmetric_high: float | None = None
-    asymmetric_quantized: bool = True
-    asymmetric_clipped_percent: float | None = None
 
 
 def measure_noise(

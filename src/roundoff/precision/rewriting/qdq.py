@@ -56,7 +56,7 @@ def quantize(
 
 def require_same_model(model: onnx.ModelProto, table: CalibrationTable) -> None:
     """Raise CalibrationError, with both hashes, unless the table was made from this very model."""
-    received, expected = table.provenance.get("model_sha256"), model_hash(model)
+    received, expected = table.provenance.model_sha256, model_hash(model)
     if received != expected:
         raise CalibrationError(
             "the calibration table was made from another model",
