@@ -90,6 +90,7 @@ def test_it_is_exported_and_converted_for_litert(saved, prepared, tmp_path, monk
     take(model, prepared, np.arange(40), tmp_path)
     described = json.loads((tmp_path / "model.json").read_text())
     assert (described["form"], described["file"]) == ("saved_model", "saved_model")
+    assert list(described) == ["format", "form", "file", "head_removed", "trained", "preprocessing"]
     facts = Export(18, 20, 1e-4).onnx_from_trained(tmp_path, prepared, tmp_path / "model.onnx")
     assert present(facts.relative_error) < 1e-5
     assert "Conv" in present(facts.nodes)

@@ -14,7 +14,7 @@ from roundoff.dataset.base import Prepared
 from roundoff.errors import ConfigError, GateError
 from roundoff.model.keras_file import KerasFile
 from roundoff.model.resnet import ResNet
-from roundoff.system.files import sha256_of
+from roundoff.system.files import read_json, sha256_of
 from roundoff.system.keras_import import quiet_keras
 from roundoff.training.training import CURVES, Training
 
@@ -83,6 +83,8 @@ def test_only_whole_files_are_left(trained):
     _, directory = trained
     assert sorted(path.name for path in directory.iterdir()) == ["curves.csv", "trained"]
     assert sorted(path.name for path in (directory / "trained").iterdir()) == ["model.json", "model.keras"]
+    described = read_json(directory / "trained/model.json")
+    assert described == {"format": 1, "form": "keras", "file": "model.keras", "trained": True}
 
 
 def test_the_saved_model_takes_the_validation_accuracy_that_was_reported(trained, prepared):
