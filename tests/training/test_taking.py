@@ -114,7 +114,7 @@ def test_classes_in_another_order_are_named(prepared, model_of, tmp_path):
         taken(prepared, tmp_path, path)
     with pytest.raises(GateError, match=rf"order of model.classes(.|\n)*{named}"):
         taken(prepared, tmp_path, path, classes=["dark", "blue", "red", "green"])
-    assert taken(prepared, tmp_path, path, classes=["red", "blue", "green", "dark"])["val_accuracy"] > 0.8
+    assert taken(prepared, tmp_path, path, classes=["red", "blue", "green", "dark"]).val_accuracy > 0.8
 
 
 def test_chance_is_no_reason(prepared, model_of, tmp_path):
