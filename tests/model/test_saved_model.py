@@ -16,6 +16,7 @@ from roundoff.export.onnx_from_keras import Export
 from roundoff.export.parity import onnx_logits
 from roundoff.model.keras_file import KerasFile
 from roundoff.precision.fp32 import Fp32
+from roundoff.results.checked import as_json
 from roundoff.training.taking import take
 from tests.support.present import present
 
@@ -96,7 +97,9 @@ def test_it_is_exported_and_converted_for_litert(saved, prepared, tmp_path, monk
     assert "Conv" in present(facts.nodes)
     wanted = made.predict(PIXELS.astype(np.float32) / 255, verbose=0)
     np.testing.assert_allclose(onnx_logits(tmp_path / "model.onnx", PIXELS), wanted, rtol=1e-4, atol=1e-5)
-    (prepared.directory / "manifest.json").write_text(json.dumps({**prepared.manifest, "shape": [9, 9, 3]}))
+    (prepared.directory / "manifest.json").write_text(
+        json.dumps(as_json(dataclasses.replace(prepared.manifest, shape=[9, 9, 3])))
+    )
     with pytest.raises(DataError, match=r"does not fit the prepared dataset(.|\n)*\(8, 10, 3\)(.|\n)*\(9, 9, 3\)"):
         Export(18, 20, 1e-4).onnx_from_trained(tmp_path, prepared, tmp_path / "other.onnx")
     source = Source("fp32", Fp32(), tmp_path / "model.onnx", tmp_path / "saved_model", PIXELS[:4])
