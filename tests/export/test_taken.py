@@ -17,6 +17,7 @@ from roundoff.export.parity import onnx_logits
 from roundoff.model.onnx_file import OnnxFile
 from roundoff.system.files import sha256_of
 from roundoff.training.taking import take
+from tests.support.present import present
 
 SHAPE = (8, 8, 3)
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, *SHAPE), dtype=np.uint8)
@@ -81,10 +82,10 @@ def test_the_graph_is_raised_folded_and_open(folder, prepared):
     facts = EXPORT.onnx_from_trained(directory, prepared, directory / "graph.onnx")
     model = onnx.load(directory / "graph.onnx")
     assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 18)]
-    assert facts["opset"] == 18
+    assert facts.opset == 18
     operators = Counter(node.op_type for node in model.graph.node)
     assert operators["BatchNormalization"] == 0
-    assert (facts["relative_error"] < 1e-5, facts["argmax_mismatches"], facts["images"]) == (True, 0, 20)
+    assert (present(facts.relative_error) < 1e-5, facts.argmax_mismatches, facts.images) == (True, 0, 20)
     (image,), (logits,) = model.graph.input, model.graph.output
     assert (image.name, logits.name) == ("image", "logits")
     assert image.type.tensor_type.shape.dim[0].dim_param == logits.type.tensor_type.shape.dim[0].dim_param == "N"
@@ -115,14 +116,14 @@ def test_the_cast_of_uint8_comes_before_its_transpose(folder, prepared):
 
 def test_a_newer_operator_set_stays(folder, prepared):
     directory = folder(network(opset=20))
-    assert EXPORT.onnx_from_trained(directory, prepared, directory / "graph.onnx")["opset"] == 20
+    assert EXPORT.onnx_from_trained(directory, prepared, directory / "graph.onnx").opset == 20
 
 
 def test_the_same_file_gives_the_same_bytes(folder, prepared):
     directory = folder(network())
     first = EXPORT.onnx_from_trained(directory, prepared, directory / "graph.onnx")
     assert EXPORT.onnx_from_trained(directory, prepared, directory / "again.onnx") == first
-    assert sha256_of(directory / "again.onnx") == first["onnx_sha256"]
+    assert sha256_of(directory / "again.onnx") == first.onnx_sha256
 
 
 def test_a_graph_that_computes_something_else_is_not_written(folder, prepared, monkeypatch):

@@ -95,6 +95,12 @@ def test_it_is_exported_and_converted_for_litert(saved, prepared, tmp_path, monk
     facts = Export(18, 20, 1e-4).onnx_from_trained(tmp_path, prepared, tmp_path / "model.onnx")
     assert present(facts.relative_error) < 1e-5
     assert "Conv" in present(facts.nodes)
+    graph = onnx.load(tmp_path / "model.onnx").graph
+    named = {
+        *(node.name for node in graph.node),
+        *(name for node in graph.node for name in (*node.input, *node.output)),
+    }
+    assert not [name for name in named if "PartitionedCall" in name or name.endswith(":0")]
     wanted = made.predict(PIXELS.astype(np.float32) / 255, verbose=0)
     np.testing.assert_allclose(onnx_logits(tmp_path / "model.onnx", PIXELS), wanted, rtol=1e-4, atol=1e-5)
     (prepared.directory / "manifest.json").write_text(

@@ -9,6 +9,7 @@ from roundoff.results.cell import CellMetrics
 from roundoff.results.checked import as_json
 from roundoff.results.message import message, verbatim
 from roundoff.results.metrics import verdict_from
+from roundoff.results.platform import Platform
 from roundoff.results.precision import Types
 from roundoff.results.run import Method, Metrics
 from roundoff.revisions.read import Sources, cells_of, read_evidence
@@ -36,7 +37,7 @@ def read_all(run):
 def types_told(precisions, weights=None):
     """The types of one cell of a precision whose name says something else."""
     cells = {"int8_but_not/any": CellMetrics(status="measured", weights=weights)}
-    found = Metrics(platform={}, reference=None, method=Method(precisions=precisions), cells=cells)
+    found = Metrics(platform=Platform(), reference=None, method=Method(precisions=precisions), cells=cells)
     return cells_of(found, {})[0].types
 
 

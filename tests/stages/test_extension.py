@@ -51,7 +51,7 @@ def test_parts_from_outside_the_package_take_part(make_project):
     assert rows == sorted(rows)
     told = json.loads((project.folder / "platform.json").read_text())
     assert "rich" in told["libraries"]
-    assert told["id"] == fingerprint()["id"]
+    assert told["id"] == fingerprint().id
     assert bond_is_held(project, told)
 
 

@@ -19,7 +19,7 @@ from roundoff.export.parity import Logits, batched, onnx_logits, parity
 from roundoff.export.steps import cleaned, facts, refused_in_words, whole
 from roundoff.export.taken import OwnNames, name_nodes
 from roundoff.export.tracing import RECURRENT_BYTES, Trace, frozen
-from roundoff.model.base import OUTPUT_NAME
+from roundoff.model.base import INPUT_NAME, OUTPUT_NAME
 from roundoff.results.preparation import SourceExport
 from roundoff.system.files import sha256_of, whole_file
 from roundoff.system.held_output import held_back_output
@@ -61,13 +61,13 @@ def _require_fit(source: Path, prepared: Prepared) -> None:
     function = tf.saved_model.load(str(source)).signatures["serving_default"]
     taken, answered = function.structured_input_signature[1][INPUT_NAME], function.structured_outputs[OUTPUT_NAME]
     manifest = prepared.manifest
-    found, wanted = tuple(taken.shape)[1:], tuple(manifest["shape"])
-    if found == wanted and answered.shape[-1] in (None, len(manifest["classes"])):
+    found, wanted = tuple(taken.shape)[1:], tuple(manifest.shape)
+    if found == wanted and answered.shape[-1] in (None, len(manifest.classes)):
         return
     raise DataError(
         "The SavedModel does not fit the prepared dataset",
         received=f"a model of images {found}, with {answered.shape[-1]} answers",
-        expected=f"images {wanted} and {len(manifest['classes'])} classes, as prepared",
+        expected=f"images {wanted} and {len(manifest.classes)} classes, as prepared",
         fix="run the stages from train on for these images (`dvc repro`)",
     )
 

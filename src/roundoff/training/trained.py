@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from roundoff.errors import DataError
-from roundoff.model.base import Saved
-from roundoff.model.taking.preprocessing import Preprocessing
 from roundoff.results.checked import as_json
 from roundoff.results.message import Message, message
 from roundoff.system.files import read_json, write_json
+
+if TYPE_CHECKING:
+    from roundoff.model.base import Saved
+    from roundoff.model.taking.preprocessing import Preprocessing
 
 DESCRIPTION = "model.json"
 FORMAT_VERSION = 1
