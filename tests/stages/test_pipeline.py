@@ -4,6 +4,7 @@ import re
 import shutil
 import signal
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -129,6 +130,20 @@ def wait_for(process, script):
         time.sleep(0.1)
 
 
+def wait_until_heard(pid, number):
+    """Until the process has a handler for the signal, which it sets before anything else."""
+    deadline = time.monotonic() + 60
+    while not _caught(pid) >> (number - 1) & 1:
+        assert time.monotonic() < deadline, f"signal {number} is not heard"
+        time.sleep(0.02)
+
+
+def _caught(pid):
+    """Linux's mask of the signals that a process handles itself."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith("SigCgt:")), 16)
+
+
 def alive_children(pid):
     for child in psutil.Process(pid).children(recursive=True):
         try:
@@ -173,7 +188,8 @@ def test_a_stopped_evaluation_loses_nothing(finished, number, seconds):
     try:
         process = finished.start("repro", "-f", "-s", "evaluate")
         stage = wait_for(process, "stages/evaluate.py")
-        time.sleep(0.3 + seconds)
+        wait_until_heard(stage.pid, number)
+        time.sleep(seconds)
         if number == signal.SIGINT:
             os.killpg(process.pid, number)  # as a terminal does
         else:
