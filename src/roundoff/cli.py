@@ -17,9 +17,9 @@ from rich.text import Text
 
 from roundoff.errors import RoundoffError
 from roundoff.results.checked import as_json
-from roundoff.revisions.basis import Basis, basis
-from roundoff.revisions.diff import SESSION_DRIFT, Change, compare, differing_bases, differing_parts
+from roundoff.revisions.diff import SESSION_DRIFT, Change, compare, differing_contexts, differing_parts
 from roundoff.revisions.revision import Snapshot, snapshot
+from roundoff.revisions.revision_context import RevisionContext, revision_context
 
 # Wide enough for the longest row when the output is a file or a pipe, which has no width of its own.
 PLAIN_WIDTH = 160
@@ -62,12 +62,12 @@ def _diff(given: argparse.Namespace) -> int:
     except RoundoffError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    bases = (basis(given.project, given.metrics, a), basis(given.project, given.metrics, b))
-    changes = compare(a, b, given.drift, bases)
+    contexts = (revision_context(given.project, given.metrics, a), revision_context(given.project, given.metrics, b))
+    changes = compare(a, b, given.drift, contexts)
     if given.json:
-        print(json.dumps(_as_json(a, b, bases, changes), indent=2, ensure_ascii=False))
+        print(json.dumps(_as_json(a, b, contexts, changes), indent=2, ensure_ascii=False))
     else:
-        _show(a, b, bases, changes, given.all)
+        _show(a, b, contexts, changes, given.all)
     return 0
 
 
@@ -102,7 +102,9 @@ def _share(text: str) -> float:
     return value
 
 
-def _as_json(a: Snapshot, b: Snapshot, bases: tuple[Basis, Basis], changes: Sequence[Change]) -> dict[str, object]:
+def _as_json(
+    a: Snapshot, b: Snapshot, contexts: tuple[RevisionContext, RevisionContext], changes: Sequence[Change]
+) -> dict[str, object]:
     sides = {
         name: {
             "revision": side.revision,
@@ -111,9 +113,9 @@ def _as_json(a: Snapshot, b: Snapshot, bases: tuple[Basis, Basis], changes: Sequ
             "target": as_json(on.target),
             "test_set": on.test_set or on.prepared,
         }
-        for name, side, on in (("a", a, bases[0]), ("b", b, bases[1]))
+        for name, side, on in (("a", a, contexts[0]), ("b", b, contexts[1]))
     }
-    apart = sorted(differing_bases(a, b, bases))
+    apart = sorted(differing_contexts(a, b, contexts))
     return {
         **sides,
         "same_machine": a.machine == b.machine,
@@ -122,11 +124,17 @@ def _as_json(a: Snapshot, b: Snapshot, bases: tuple[Basis, Basis], changes: Sequ
     }
 
 
-def _show(a: Snapshot, b: Snapshot, bases: tuple[Basis, Basis], changes: Sequence[Change], everything: bool) -> None:
+def _show(
+    a: Snapshot,
+    b: Snapshot,
+    contexts: tuple[RevisionContext, RevisionContext],
+    changes: Sequence[Change],
+    everything: bool,
+) -> None:
     terminal = sys.stdout.isatty()
     console = _Console(width=None if terminal else PLAIN_WIDTH, highlight=False, soft_wrap=not terminal)
     _show_machines(console, a, b)
-    _show_bases(console, a, b, bases)
+    _show_contexts(console, a, b, contexts)
     shown = [change for change in changes if everything or change.judgement != "unchanged"]
     if not shown:
         console.print("no figure differs")
@@ -153,20 +161,22 @@ def _show_machines(console: Console, a: Snapshot, b: Snapshot) -> None:
         console.print(Text(f"  {name}: {left} → {right}"))
 
 
-def _show_bases(console: Console, a: Snapshot, b: Snapshot, bases: tuple[Basis, Basis]) -> None:
-    apart = differing_bases(a, b, bases)
+def _show_contexts(
+    console: Console, a: Snapshot, b: Snapshot, contexts: tuple[RevisionContext, RevisionContext]
+) -> None:
+    apart = differing_contexts(a, b, contexts)
     if "target" in apart:
         console.print(Text("judged by different targets: no verdict is compared", style="bold yellow"))
-        for name, (left, right) in differing_parts(*(as_json(side.target) or {} for side in bases)).items():
+        for name, (left, right) in differing_parts(*(as_json(side.target) or {} for side in contexts)).items():
             console.print(Text(f"  {name}: {left} → {right}"))
     if "test set" in apart:
         console.print(Text("tested on different images: no verdict or accuracy is compared", style="bold yellow"))
     if "reference" in apart:
         console.print(Text("compared with different references: no verdict is compared", style="bold yellow"))
-        console.print(Text(f"  reference: {bases[0].reference} → {bases[1].reference}"))
+        console.print(Text(f"  reference: {contexts[0].reference} → {contexts[1].reference}"))
     if "chance margin" in apart:
         console.print(Text("judged by different margins above chance: no verdict is compared", style="bold yellow"))
-        console.print(Text(f"  chance_margin: {bases[0].chance_margin} → {bases[1].chance_margin}"))
+        console.print(Text(f"  chance_margin: {contexts[0].chance_margin} → {contexts[1].chance_margin}"))
 
 
 def _texts(change: Change) -> tuple[str, ...]:

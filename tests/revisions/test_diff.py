@@ -15,7 +15,6 @@ from roundoff.results.checked import as_json
 from roundoff.results.platform import Cpu, Gpu, Platform
 from roundoff.results.run import Method, Metrics
 from roundoff.results.verdict import CellVerdict, Requirements, Verdict
-from roundoff.revisions.basis import Basis, asked
 from roundoff.revisions.diff import (
     ACCURACY_FIGURES,
     BATCH_FIGURES,
@@ -26,10 +25,11 @@ from roundoff.revisions.diff import (
     interval_of_change,
 )
 from roundoff.revisions.revision import Snapshot
+from roundoff.revisions.revision_context import RevisionContext, asked
 from tests.support.present import present
 
 TOP1, SPEEDUP, LATENCY = ACCURACY_FIGURES[0], BATCH_FIGURES[3], BATCH_FIGURES[0]
-UNKNOWN = (Basis(), Basis())
+UNKNOWN = (RevisionContext(), RevisionContext())
 PLATFORM = Platform(id="aaaa", cpu=Cpu(model="one", cores=2), gpus=[Gpu(name="X")])
 NAME = "int8/onnxruntime"
 ACCURACY = Accuracy(top1=0.95, top1_low=0.94, top1_high=0.96, samples=1000, correct=950, nonfinite=0, agreement=0.98)
@@ -74,8 +74,8 @@ def of(cells, platform=PLATFORM, verdicts=None):
     return Snapshot("r", "c", metrics, Verdict(cells=verdicts or {}))
 
 
-def judged(*changes, bases=UNKNOWN, **options):
-    found = compare(snapshot(), snapshot(changes, **options), bases=bases)
+def judged(*changes, contexts=UNKNOWN, **options):
+    found = compare(snapshot(), snapshot(changes, **options), contexts=contexts)
     return {change.figure: change.judgement for change in found if change.judgement != "unchanged"}
 
 
@@ -151,9 +151,11 @@ LAX = replace(STRICT, min_relative_accuracy=0.99)
 
 
 def test_a_stricter_target_is_no_regression():
-    assert judged(verdict="fail", bases=(Basis(LAX), Basis(STRICT))) == {"verdict": "not comparable"}
-    assert judged(verdict="fail", bases=(Basis(LAX), Basis(LAX))) == {"verdict": "worse"}
-    assert judged(verdict="fail", bases=(Basis(LAX), Basis())) == {"verdict": "worse"}
+    assert judged(verdict="fail", contexts=(RevisionContext(LAX), RevisionContext(STRICT))) == {
+        "verdict": "not comparable"
+    }
+    assert judged(verdict="fail", contexts=(RevisionContext(LAX), RevisionContext(LAX))) == {"verdict": "worse"}
+    assert judged(verdict="fail", contexts=(RevisionContext(LAX), RevisionContext())) == {"verdict": "worse"}
 
 
 @pytest.mark.parametrize(
@@ -175,29 +177,29 @@ def test_the_batch_size_of_a_budget_is_asked():
     assert asked(replace(budget, latency_percentile="p50")) != asked(budget)
 
 
-def known(kind: str, value: Any) -> Basis:
-    return replace(Basis(), **{kind: value})
+def known(kind: str, value: Any) -> RevisionContext:
+    return replace(RevisionContext(), **{kind: value})
 
 
 @pytest.mark.parametrize("kind", ["test_set", "prepared"])
 def test_other_test_images_are_not_compared(kind):
     worse = (("accuracy.top1", 0.92), ("accuracy.top1_low", 0.91), ("accuracy.top1_high", 0.93), ("size_mb", 0.2))
-    bases = (known(kind, "one"), known(kind, "two"))
+    contexts = (known(kind, "one"), known(kind, "two"))
     expected = {"top1": "not comparable", "verdict": "not comparable", "size_mb": "worse"}
-    assert judged(*worse, verdict="fail", bases=bases) == expected
+    assert judged(*worse, verdict="fail", contexts=contexts) == expected
 
 
 @pytest.mark.parametrize(("kind", "agreement"), [("reference", "not comparable"), ("chance_margin", "noise unknown")])
 def test_another_reference_or_margin_is_another_verdict(kind, agreement):
     less = (("accuracy.agreement", 0.9),)
-    found = judged(*less, verdict="fail", bases=(known(kind, 1), known(kind, 2)))
+    found = judged(*less, verdict="fail", contexts=(known(kind, 1), known(kind, 2)))
     assert found == {"verdict": "not comparable", "agreement": agreement}
-    assert judged(*less, verdict="fail", bases=(known(kind, 1), known(kind, 1)))["verdict"] == "worse"
+    assert judged(*less, verdict="fail", contexts=(known(kind, 1), known(kind, 1)))["verdict"] == "worse"
 
 
 def test_the_hash_of_the_test_images_counts_before_that_of_all_data():
-    bases = (Basis(test_set="same", prepared="one"), Basis(test_set="same", prepared="two"))
-    assert judged(verdict="fail", bases=bases) == {"verdict": "worse"}
+    contexts = (RevisionContext(test_set="same", prepared="one"), RevisionContext(test_set="same", prepared="two"))
+    assert judged(verdict="fail", contexts=contexts) == {"verdict": "worse"}
 
 
 def test_another_number_of_test_images_is_another_test_set():
@@ -209,11 +211,11 @@ def test_another_number_of_test_images_is_another_test_set():
 
 def test_a_verdict_that_absolute_times_alone_turned_is_not_called_a_regression():
     slow, inexact = (
-        Basis(LAX, failed={"int8/onnxruntime": frozenset(names)})
+        RevisionContext(LAX, failed={"int8/onnxruntime": frozenset(names)})
         for names in (["latency"], ["latency", "min_relative_accuracy"])
     )
-    assert judged(verdict="fail", bases=(Basis(LAX), slow)) == {"verdict": "noise unknown"}
-    assert judged(verdict="fail", bases=(Basis(LAX), inexact)) == {"verdict": "worse"}
+    assert judged(verdict="fail", contexts=(RevisionContext(LAX), slow)) == {"verdict": "noise unknown"}
+    assert judged(verdict="fail", contexts=(RevisionContext(LAX), inexact)) == {"verdict": "worse"}
 
 
 @pytest.mark.parametrize(

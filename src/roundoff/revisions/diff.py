@@ -9,8 +9,8 @@ from typing import Literal
 
 from roundoff.results.cell import Accuracy, Batch, CellMetrics, Energy
 from roundoff.results.values import Outcome, bounds_of
-from roundoff.revisions.basis import Basis, Part
 from roundoff.revisions.revision import Snapshot
+from roundoff.revisions.revision_context import Part, RevisionContext
 
 Judgement = Literal["better", "worse", "within noise", "unchanged", "noise unknown", "other machine", "not comparable"]
 Kind = Literal["share", "ratio", "session", "exact"]
@@ -73,33 +73,36 @@ class Change:
 
 
 def compare(
-    a: Snapshot, b: Snapshot, drift: float = SESSION_DRIFT, bases: tuple[Basis, Basis] = (Basis(), Basis())
+    a: Snapshot,
+    b: Snapshot,
+    drift: float = SESSION_DRIFT,
+    contexts: tuple[RevisionContext, RevisionContext] = (RevisionContext(), RevisionContext()),
 ) -> list[Change]:
     """Every figure that either snapshot has; between different fingerprints nothing is called better or worse.
 
-    `bases` are what a and b rest on: verdicts on different targets or test sets are not compared, nor are accuracies on
-    different test sets.
+    `contexts` are what a and b rest on: verdicts on different targets or test sets are not compared, nor are
+    accuracies on different test sets.
 
     `drift` is the relative change that absolute figures may show between two sessions on one machine with a GPU.
     Without one they are not judged: whatever else ran on the CPU is in them, and the metrics do not know what that was.
     """
     same_machine, on_cpu = a.machine == b.machine, not (a.has_gpu and b.has_gpu)
-    apart = differing_bases(a, b, bases)
+    apart = differing_contexts(a, b, contexts)
     changes = []
     for name in dict.fromkeys([*a.cells, *b.cells]):
         found = [
-            *_verdict_changes(name, a, b, bases),
+            *_verdict_changes(name, a, b, contexts),
             *_cell_changes(name, a.cells.get(name), b.cells.get(name), drift),
         ]
-        found = [_on_another_basis(change, apart) for change in found]
+        found = [_in_another_context(change, apart) for change in found]
         found = [_unjudged(change) for change in found] if on_cpu else found
         changes += found if same_machine else [_elsewhere(change) for change in found]
     return changes
 
 
-def differing_bases(a: Snapshot, b: Snapshot, bases: tuple[Basis, Basis]) -> set[Part]:
+def differing_contexts(a: Snapshot, b: Snapshot, contexts: tuple[RevisionContext, RevisionContext]) -> set[Part]:
     """Whether targets or test sets are known to differ; the latter also by the number of images."""
-    apart = bases[0].differs(bases[1])
+    apart = contexts[0].differs(contexts[1])
     samples = [{cell.accuracy.samples for cell in side.cells.values() if cell.accuracy} for side in (a, b)]
     return apart | {"test set"} if all(samples) and samples[0] != samples[1] else apart
 
@@ -111,7 +114,9 @@ def differing_parts(a: Mapping[str, object], b: Mapping[str, object]) -> dict[st
     return {name: (left.get(name), right.get(name)) for name in names if left.get(name) != right.get(name)}
 
 
-def _verdict_changes(name: str, a: Snapshot, b: Snapshot, bases: tuple[Basis, Basis]) -> Iterator[Change]:
+def _verdict_changes(
+    name: str, a: Snapshot, b: Snapshot, contexts: tuple[RevisionContext, RevisionContext]
+) -> Iterator[Change]:
     """Only from pass to fail or back is a change: `undecided` may become either without any change of the model.
 
     What fails by absolute times or energy alone may do so by the drift of sessions.
@@ -121,7 +126,7 @@ def _verdict_changes(name: str, a: Snapshot, b: Snapshot, bases: tuple[Basis, Ba
         return
     judged: dict[tuple[str, str], Judgement] = {("pass", "fail"): "worse", ("fail", "pass"): "better"}
     judgement = "unchanged" if before == after else judged.get((before, after), "within noise")
-    failed = [(side.failed or {}).get(name) for side in bases]
+    failed = [(side.failed or {}).get(name) for side in contexts]
     broken = failed[0] if before == "fail" else failed[1]
     if judgement in ("better", "worse") and broken and broken <= SESSION_CRITERIA:
         judgement = "noise unknown"
@@ -243,7 +248,7 @@ def _without_ratio(figure: Figure, before: float, after: float) -> Judgement:
     return "better" if (after > before) == figure.more_is_better else "worse"
 
 
-def _on_another_basis(change: Change, apart: set[Part]) -> Change:
+def _in_another_context(change: Change, apart: set[Part]) -> Change:
     on: dict[str, set[Part]] = {
         "verdict": {"target", "test set", "reference", "chance margin"},
         "top1": {"test set"},

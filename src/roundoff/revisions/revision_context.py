@@ -18,7 +18,7 @@ LOCK = "dvc.lock"
 
 
 @dataclass(frozen=True)
-class Basis:
+class RevisionContext:
     """None, or empty, where the revision does not record it.
 
     `test_set` is the test images' hash as the metrics have it, `prepared` DVC's hash of the prepared data that
@@ -33,7 +33,7 @@ class Basis:
     reference: str | None = None
     chance_margin: float | None = None
 
-    def differs(self, other: Basis) -> set[Part]:
+    def differs(self, other: RevisionContext) -> set[Part]:
         """What is known to differ."""
         apart: set[Part] = set()
         if self.target is not None and other.target is not None and asked(self.target) != asked(other.target):
@@ -59,10 +59,10 @@ def asked(target: Requirements) -> dict[str, object]:
     return {name: value for name, value in held.items() if value is not None}
 
 
-def basis(project: Path, folder: str, found: Snapshot) -> Basis:
-    """The basis of what was found in `folder` of `project`."""
+def revision_context(project: Path, folder: str, found: Snapshot) -> RevisionContext:
+    """The context of what was found in `folder` of `project`."""
     method = found.metrics.method
-    return Basis(
+    return RevisionContext(
         target=found.verdict.target,
         test_set=method.test_set,
         prepared=_prepared(_lock(project, found.commit), folder),
