@@ -82,3 +82,21 @@ def test_a_stage_does_not_outlive_the_process_that_was_started():
     assert int(process.stdout.readline()) != process.pid
     process.kill()
     process.communicate(timeout=60)  # its end: nobody holds the pipes any more
+
+
+def test_a_signal_whose_exit_was_swallowed_before_it_ends_the_stage_all_the_same():
+    program = """
+import os, signal, weakref
+from roundoff.system.stopping import heed_signals
+from roundoff.pipeline.survival import surviving
+
+heed_signals()
+class Module: pass
+module = Module()
+kept = weakref.ref(module, lambda _: os.kill(os.getpid(), signal.SIGTERM) or sum(range(10**6)))
+del module  # what its callback raises is ignored, as the import system's is
+surviving(lambda: print("worked"))
+"""
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stdout) == (128 + signal.SIGTERM, "")
+    assert "stopped by SIGTERM" in run.stderr

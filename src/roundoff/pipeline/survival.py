@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from roundoff.errors import RoundoffError
 from roundoff.system import held_output
+from roundoff.system.stopping import end_where_stopped
 
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # si_code of a signal that a terminal sent: to all its processes, so that the stage has it already
@@ -42,6 +43,7 @@ def surviving(main: Callable[[], object]) -> None:
     Where a signal ends it, say which and what to try, after what TensorFlow wrote last; the exit code is then 128 plus
     the signal's number. SIGINT, SIGTERM and SIGHUP are passed on; the child ends when this process is killed.
     """
+    end_where_stopped()
     heard = {signal.SIGCHLD, *PASSED_ON}
     held_output.held = tempfile.TemporaryFile()  # noqa: SIM115 - both processes use it to their end
     before = signal.pthread_sigmask(signal.SIG_BLOCK, heard)

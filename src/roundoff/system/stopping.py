@@ -27,14 +27,19 @@ def heed_signals() -> None:
             signal.signal(number, _stop)
 
 
+def end_where_stopped() -> None:
+    """End here where a signal came whose exit was swallowed, as callbacks do of the import system."""
+    if _came:
+        sys.exit(128 + _came[0][0])
+
+
 @contextmanager
 def stopping() -> Iterator[None]:
     """Where a signal came, end with its code whatever was made of it on its way, as by a C library's callback."""
     try:
         yield
     except Exception:
-        if _came:
-            sys.exit(128 + _came[0][0])
+        end_where_stopped()
         raise
 
 
