@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import ClassVar, TypeVar
@@ -100,6 +101,10 @@ class CalibrationTable:
 
     ranges: dict[str, TensorRange]
     provenance: Provenance
+
+    def __post_init__(self) -> None:
+        if isinstance(self.provenance, Mapping):  # as a script may hand it on from JSON
+            object.__setattr__(self, "provenance", Provenance(**self.provenance))
 
     def save(self, path: Path) -> None:
         """Write the table as JSON, atomically."""

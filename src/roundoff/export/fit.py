@@ -9,6 +9,7 @@ from google.protobuf.message import DecodeError
 
 from roundoff.dataset.base import Prepared
 from roundoff.errors import DataError
+from roundoff.results.preparation import as_manifest
 
 
 def require_fit(graph: Path, prepared: Prepared) -> None:
@@ -17,7 +18,7 @@ def require_fit(graph: Path, prepared: Prepared) -> None:
     A dimension that the graph leaves open fits any.
     """
     opened = _opened(graph)
-    manifest = prepared.manifest
+    manifest = as_manifest(prepared.manifest)
     images, classes = tuple(manifest.shape), (len(manifest.classes),)
     taken, answered = _shape(opened.input[0])[1:], _shape(opened.output[0])[1:]
     if _fits(taken, images) and _fits(answered, classes):

@@ -20,7 +20,7 @@ from roundoff.export.steps import cleaned, facts, refused_in_words, whole
 from roundoff.export.taken import OwnNames, name_nodes
 from roundoff.export.tracing import RECURRENT_BYTES, Trace, frozen
 from roundoff.model.base import INPUT_NAME, OUTPUT_NAME
-from roundoff.results.preparation import SourceExport
+from roundoff.results.preparation import SourceExport, as_manifest
 from roundoff.system.files import sha256_of, whole_file
 from roundoff.system.held_output import held_back_output
 from roundoff.system.keras_import import quiet_keras
@@ -60,7 +60,7 @@ def _require_fit(source: Path, prepared: Prepared) -> None:
 
     function = tf.saved_model.load(str(source)).signatures["serving_default"]
     taken, answered = function.structured_input_signature[1][INPUT_NAME], function.structured_outputs[OUTPUT_NAME]
-    manifest = prepared.manifest
+    manifest = as_manifest(prepared.manifest)
     found, wanted = tuple(taken.shape)[1:], tuple(manifest.shape)
     if found == wanted and answered.shape[-1] in (None, len(manifest.classes)):
         return

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from roundoff.dataset.base import Prepared
 from roundoff.errors import ConfigError, DataError, ExportError
 from roundoff.export.layers import walked
+from roundoff.results.preparation import as_manifest
 from roundoff.system.keras_import import quiet_keras
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _refuse_quantized(network: keras.Model) -> None:
 
 
 def _check_interface(network: keras.Model, prepared: Prepared) -> None:
-    manifest = prepared.manifest
+    manifest = as_manifest(prepared.manifest)
     wanted = [("uint8", (None, *manifest.shape))], [(None, len(manifest.classes))]
     found = (
         [(tensor.dtype, tuple(tensor.shape)) for tensor in network.inputs],

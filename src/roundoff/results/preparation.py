@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, TypeVar
 
-from roundoff.results.checked import checked
+from roundoff.results.checked import as_json, checked
 from roundoff.results.message import Message, as_message
 from roundoff.results.values import Count, NotNegative, Share, about
 
@@ -93,6 +94,10 @@ class ExportMetrics:
     size_mb: Annotated[NotNegative | None, about("size of the file, 10^6 bytes")] = None
     onnx_sha256: Annotated[str | None, about("SHA-256 of the ONNX graph")] = None
 
+    def __getitem__(self, key: str) -> object:
+        """What export.json has at the key, for scripts that know the file."""
+        return as_json(self)[key]
+
 
 @dataclass(frozen=True, kw_only=True)
 class KerasExport(ExportMetrics):
@@ -169,6 +174,11 @@ class Manifest:
         """What the dataset calls itself."""
         named = self.source.get("dataset")
         return None if named is None else str(named)
+
+
+def as_manifest(found: Manifest | Mapping[str, object]) -> Manifest:
+    """A manifest as it is, or of the parsed file; keys that nobody asks for may be missing there."""
+    return found if isinstance(found, Manifest) else checked(Manifest, found, "the manifest", False, batches=False)
 
 
 def manifest_from(content: object, where: str) -> Manifest:
