@@ -124,9 +124,3 @@ def front(every: Sequence[Ranked]) -> list[str]:
     """Cells that no other beats in accuracy, latency and size. Dominance can be cyclic; then all of them."""
     unbeaten = [cell for cell in every if not any(other.dominates(cell) for other in every)]
     return [cell.name for cell in unbeaten or every]
-
-
-def rounded_up(count: int) -> int:
-    """Two significant digits, upwards: the number is an estimate and should look like one."""
-    unit: int = 10 ** max(0, len(str(count)) - 2)
-    return -(-count // unit) * unit
