@@ -39,6 +39,7 @@ class Project:
             **{key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "GIT_"))},
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(folder / "src"),
+            "SHELL": "/bin/sh",  # Debian's does not replace itself by the command it runs, as bash does
         }
         copy_tree(folder)
         for command in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "start")):
