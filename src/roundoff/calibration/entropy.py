@@ -46,34 +46,35 @@ class Entropy(Calibrator):
         The divergence looks at how often each code is used, not at how far off it is: a spike that is not at zero, such
         as a black background or what BatchNorm makes of a ReLU's zeros, is told best by clipping all that lies beyond.
         """
-        return self._checked(seen)[0]
+        return self._checked(seen, self._by_divergence(seen))[0]
 
     def choose(self, seen: Histogram, held_out: Histogram) -> tuple[float, str]:
         """The threshold, and the name of the method that was fallen back to if there was need."""
-        threshold, fallback = self._checked(seen)
+        threshold, fallback = self._checked(seen, self._by_divergence(seen))
         return threshold, _method(fallback)
 
     def ends(self, seen: Histogram, held_out: Histogram) -> tuple[Ends, str]:
         """The threshold on both sides, or another method's ends, by what each errs on a grid that is fitted to them."""
-        ends, fallback = self._checked_ends(seen)
+        ends, fallback = self._checked_ends(seen, self._by_divergence(seen))
         return ends, _method(fallback)
 
     def choices(self, seen: Histogram, held_out: Histogram) -> tuple[Choice, Choice]:
         """As every method's, with what is to be told of a fallback."""
-        threshold, fallback = self._checked(seen)
-        ends, of_ends = self._checked_ends(seen)
+        told = self._by_divergence(seen)
+        threshold, fallback = self._checked(seen, told)
+        ends, of_ends = self._checked_ends(seen, told)
         return (
             Choice(*seen.cut(threshold), _method(fallback), seen.clipped(threshold), fallback),
             Choice(*ends, _method(of_ends), seen.outside(*ends), of_ends),
         )
 
-    def _checked(self, seen: Histogram) -> tuple[float, Fallback | None]:
-        told, least = self._by_divergence(seen), SAFE.threshold(seen)
+    def _checked(self, seen: Histogram, told: float) -> tuple[float, Fallback | None]:
+        least = SAFE.threshold(seen)
         fallback = _fallback(seen, lambda error: error.symmetric(np.array([told, least])))
         return (least if fallback else told), fallback
 
-    def _checked_ends(self, seen: Histogram) -> tuple[Ends, Fallback | None]:
-        told, least = seen.cut(self._by_divergence(seen)), SAFE.ends(seen, seen)[0]
+    def _checked_ends(self, seen: Histogram, threshold: float) -> tuple[Ends, Fallback | None]:
+        told, least = seen.cut(threshold), SAFE.ends(seen, seen)[0]
         fallback = _fallback(seen, lambda error: error.asymmetric(*np.array([told, least]).T))
         return (least if fallback else told), fallback
 
@@ -118,11 +119,9 @@ def divergences(counts: Counts, ends: Counts) -> NDArray[np.float64]:
     but outliers, and where all that is kept lies in the last level of a clipped histogram: one level describes itself
     exactly, however much was thrown away.
     """
-    from scipy.special import xlogy
-
     mass = _prefix(counts)
     occupied = _prefix(counts > 0)
-    information = _prefix(xlogy(counts, counts))
+    information = _prefix(_xlogy(counts, counts))
     edges = _edges(ends, len(counts))
     level = np.diff(mass[edges], axis=1)
     bins = np.diff(occupied[edges], axis=1)
@@ -131,10 +130,10 @@ def divergences(counts: Counts, ends: Counts) -> NDArray[np.float64]:
     bins[:, -2] += (last == 0) & (outliers > 0)
     target = level.astype(np.float64)
     target[:, -2] += outliers
-    clipped = information[ends] - xlogy(last, last) + xlogy(last + outliers, last + outliers)
+    clipped = information[ends] - _xlogy(last, last) + _xlogy(last + outliers, last + outliers)
     with np.errstate(divide="ignore", invalid="ignore"):
         spread = np.where(bins > 0, level / (np.maximum(bins, 1) * inside[:, None]), 1.0)
-        explained = xlogy(target, spread).sum(axis=1)
+        explained = _xlogy(target, spread).sum(axis=1)
         loss = (clipped - explained) / whole - np.log(whole)
     nothing_told = (mass[edges[:, -3]] == 0) & (outliers > 0)
     return np.where(np.isnan(loss) | nothing_told, np.inf, loss)
@@ -149,6 +148,12 @@ def _edges(ends: Counts, total: int) -> Counts:
     inner = np.rint(ends[:, None] * (np.arange(LEVELS - 1) + 0.5) / (LEVELS - 1)).astype(np.int64)
     peak = ends - (ends == total)
     return np.concatenate([np.zeros((len(ends), 1), np.int64), inner, peak[:, None], ends[:, None]], axis=1)
+
+
+def _xlogy(x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float64]:
+    """x * log(y), and 0 where x is 0 and y a number: SciPy's, which takes longer to import than a network's ranges."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where((x == 0) & ~np.isnan(y), 0.0, x * np.log(y))
 
 
 def _prefix(values: NDArray[Any]) -> NDArray[Any]:

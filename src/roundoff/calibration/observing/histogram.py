@@ -150,7 +150,7 @@ class Histogram:
             found = np.bincount(indices, minlength=2 * BINS)
         else:
             found = np.bincount(indices, minlength=BINS)
-        zeros = values.size - int(np.count_nonzero(values))
+        zeros = int(np.count_nonzero(values == 0))
         found[BINS if signed else 0] -= zeros
         self.counts[0 if signed else BINS :] += found
         self.zeros += zeros
