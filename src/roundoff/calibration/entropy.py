@@ -86,7 +86,8 @@ class Entropy(Calibrator):
         counts = seen.magnitudes()
         if len(counts) <= LEVELS:
             return seen.peak
-        ends = np.unique(np.linspace(LEVELS, len(counts), self.candidates).round().astype(np.int64))
+        ends = np.linspace(LEVELS, len(counts), self.candidates).round().astype(np.int64)
+        ends = ends[np.diff(ends, prepend=0) > 0]
         losses = divergences(counts, ends)
         best = int(ends[len(ends) - 1 - int(np.argmin(losses[::-1]))])
         return min(best * seen.width, seen.peak)
