@@ -48,7 +48,7 @@ def write_keras(model, path):
     network.save(path)
 
 
-@pytest.fixture(scope="module", params=MODELS)
+@pytest.fixture(scope="module", params=["resnet", pytest.param("mobilenet", marks=pytest.mark.slow)])
 def exported(request, prepared, tmp_path_factory):
     directory = tmp_path_factory.mktemp(request.param)
     write_keras(MODELS[request.param], directory / "model.keras")
@@ -124,7 +124,6 @@ def test_nodes_and_weights_are_named_after_keras_layers(exported):
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize("exported", ["resnet", pytest.param("mobilenet", marks=pytest.mark.slow)], indirect=True)
 def test_the_same_keras_file_gives_the_same_bytes(exported, prepared, tmp_path):
     metrics, directory = exported
     again = EXPORT.onnx_from_keras(directory / "model.keras", prepared, tmp_path / "again.onnx")

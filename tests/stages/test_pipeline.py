@@ -167,7 +167,8 @@ def test_a_stage_run_by_hand_writes_to_a_folder_of_its_own(finished, tmp_path):
     assert json.loads(written.read_text())["id"] == json.loads(before)["id"]
 
 
-@pytest.mark.parametrize("precision", [*(pytest.param(p, marks=pytest.mark.slow) for p in ("fp32", "fp16")), "int8"])
+@pytest.mark.slow  # builds every engine once more
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_building_again_changes_no_engine(finished, precision):
     finished.repro("-f", "-s", f"build-{precision}")
     status = json.loads(finished.dvc("status", "--json").stdout)
