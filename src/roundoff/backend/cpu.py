@@ -40,15 +40,15 @@ def infer_in_chunks(images: Images, classes: int, infer: Callable[[Images], Logi
     logits = np.empty((len(images), classes), np.float32)
     for start in range(0, len(images), CHUNK):
         part = np.ascontiguousarray(images[start : start + CHUNK])
-        found = np.asarray(infer(part))
-        if found.shape != (len(part), classes):  # or NumPy would fill up what is missing
+        part_logits = np.asarray(infer(part))
+        if part_logits.shape != (len(part), classes):  # or NumPy would fill up what is missing
             raise GateError(
                 "the engine's answers have another shape than they should",
-                received=found.shape,
+                received=part_logits.shape,
                 expected=f"({len(part)}, {classes}): a row for each image",
                 fix="export the model with one row of logits for each image of a batch",
             )
-        logits[start : start + len(part)] = found
+        logits[start : start + len(part)] = part_logits
     return logits
 
 

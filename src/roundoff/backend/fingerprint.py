@@ -28,21 +28,21 @@ def fingerprint(configured: Mapping[str, Backend] | None = None) -> Platform:
     """
     configured = configured or {}
     own = {name for kind in _shipped() for name in declared(kind)}
-    found = machine.fingerprint(own, {name for each in configured.values() for name in declared(type(each))})
+    platform = machine.fingerprint(own, {name for each in configured.values() for name in declared(type(each))})
     for name, each in configured.items():
-        _check_bonds(name, each, found)
-    return found
+        _check_bonds(name, each, platform)
+    return platform
 
 
 def part(machine: Platform, key: str, absent: Any = None) -> Any:
     """What a fingerprint has at a dotted key; of a library the version, whose name may have dots itself."""
-    found = as_json(machine)
+    value = as_json(machine)
     section, _, name = key.partition(".")
     for each in (section, name) if section == LIBRARIES else key.split("."):
-        if not isinstance(found, Mapping) or each not in found:
+        if not isinstance(value, Mapping) or each not in value:
             return absent
-        found = found[each]
-    return found
+        value = value[each]
+    return value
 
 
 def declared(kind: type[Backend]) -> set[str]:
@@ -58,12 +58,12 @@ def _shipped() -> list[type[Backend]]:
     return [each for each in classes if isinstance(each, type) and issubclass(each, Backend)]
 
 
-def _check_bonds(name: str, backend: Backend, found: Platform) -> None:
+def _check_bonds(name: str, backend: Backend, platform: Platform) -> None:
     for key in backend.bound_to:
-        if part(found, key, NOTHING) is NOTHING and not key.startswith(BOUND):
+        if part(platform, key, NOTHING) is NOTHING and not key.startswith(BOUND):
             raise ConfigError(
                 f"backends.{name} is bound to what the fingerprint does not tell",
                 received=f"{type(backend).__qualname__}.bound_to has {key}",
-                expected=f"{BOUND}DISTRIBUTION, or a key of {', '.join(vars(found))}",
+                expected=f"{BOUND}DISTRIBUTION, or a key of {', '.join(vars(platform))}",
                 fix=f"correct {key} in {type(backend).__module__}",
             )

@@ -52,8 +52,8 @@ class MeanSquaredError(Calibrator):
         if too_small(seen):
             return seen.peak
         loss = GridError(seen).symmetric
-        found = _finer(loss, _least(loss, seen.peak * self._shares()), seen.peak)
-        return seen.peak if _no_gain(loss(np.array([seen.peak, found]))) else found
+        best = _finer(loss, _least(loss, seen.peak * self._shares()), seen.peak)
+        return seen.peak if _no_gain(loss(np.array([seen.peak, best]))) else best
 
     def choose(self, seen: Histogram, held_out: Histogram) -> tuple[float, str]:
         """The threshold by all images."""
@@ -78,10 +78,10 @@ class MeanSquaredError(Calibrator):
             return whole
         error = GridError(seen).asymmetric
         full = min(seen.low, 0.0), max(seen.high, 0.0)
-        found = self._descended(error, full)
-        if _no_gain(error(*np.array([full, found]).T)):
+        best = self._descended(error, full)
+        if _no_gain(error(*np.array([full, best]).T)):
             return whole
-        return max(found[0], seen.low), min(found[1], seen.high)
+        return max(best[0], seen.low), min(best[1], seen.high)
 
     def _descended(self, error: Callable[[Floats, Floats], Floats], full: Ends) -> Ends:
         """The best ends within the `full` range that are found by cutting both alike, then moving one at a time."""
@@ -128,11 +128,11 @@ def _least(loss: Loss, tried: Floats) -> float:
     return float(tried[int(np.argmin(loss(tried)))])
 
 
-def _finer(loss: Loss, found: float, largest: float) -> float:
-    """The best magnitude near `found`, at most `largest`."""
+def _finer(loss: Loss, best: float, largest: float) -> float:
+    """The best magnitude near `best`, at most `largest`."""
     for share in FINER:
-        found = _least(loss, np.minimum(found * np.append(1, np.linspace(1 - share, 1 + share, 32)), largest))
-    return found
+        best = _least(loss, np.minimum(best * np.append(1, np.linspace(1 - share, 1 + share, 32)), largest))
+    return best
 
 
 def _no_gain(losses: Floats) -> bool:

@@ -90,9 +90,9 @@ def check_files(directory: Path, files: dict[str, StoredFile]) -> None:
         size = path.stat().st_size
         if size != known.bytes:
             raise unusable(directory, f"{name}, {size} bytes", f"{known.bytes} bytes")
-        found = sha256_of(path)
-        if found != known.sha256:
-            raise unusable(directory, f"{name} with SHA-256 {found}", f"SHA-256 {known.sha256}")
+        sha256 = sha256_of(path)
+        if sha256 != known.sha256:
+            raise unusable(directory, f"{name} with SHA-256 {sha256}", f"SHA-256 {known.sha256}")
 
 
 def unusable(directory: Path, received: str, expected: str) -> BuildError:

@@ -166,8 +166,8 @@ def open_cell(backend: Backend, directory: Path, fingerprint: Platform) -> Runne
 
 def cells(root: Path) -> list[CellPath]:
     """The cells under `root`, laid out as PRECISION/BACKEND/, in alphabetical order."""
-    found = sorted(path.parent for path in root.glob(f"*/*/{SIDECAR}") if not path.parent.name.startswith("."))
-    return [CellPath(directory.parent.name, directory.name, directory) for directory in found]
+    directories = sorted(path.parent for path in root.glob(f"*/*/{SIDECAR}") if not path.parent.name.startswith("."))
+    return [CellPath(directory.parent.name, directory.name, directory) for directory in directories]
 
 
 def build_directories(directory: Path) -> list[Path]:

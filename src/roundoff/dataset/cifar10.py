@@ -81,13 +81,13 @@ class _OpenCifar10(OpenDataset):
         self.source = {"dataset": "CIFAR-10 binary archive", "sha256": sha256}
         try:
             self._tar = tarfile.open(path, "r:gz")  # noqa: SIM115 - closed by close()
-            found = {member.name: member for member in self._tar}
+            members = {member.name: member for member in self._tar}
         except UNREADABLE as error:
             raise _broken(path, error) from error
-        self._members = {split: [self._checked(found, name) for name in names] for split, names in MEMBERS.items()}
+        self._members = {split: [self._checked(members, name) for name in names] for split, names in MEMBERS.items()}
 
-    def _checked(self, found: dict[str, tarfile.TarInfo], name: str) -> tarfile.TarInfo:
-        member = found.get(name)
+    def _checked(self, members: dict[str, tarfile.TarInfo], name: str) -> tarfile.TarInfo:
+        member = members.get(name)
         if member is None or not member.isreg():
             raise DataError(
                 f"{self._path} lacks {name}",

@@ -61,16 +61,16 @@ def _complement_of_erf(graph: Any, node: Any, name: str, args: Any) -> None:
 
 def _refuse_unknown(model: onnx.ModelProto, labels: Named) -> None:
     """ExportError, unless every operator of the graph is one of ONNX's."""
-    found = {
+    unknown = {
         f"{node.op_type} in {labels.of((node.name, *node.output, *node.input)) or 'the model itself'}": None
         for node in all_nodes(model.graph)
         if not onnx.defs.has(node.op_type, node.domain)
     }
-    if not found:
+    if not unknown:
         return
     raise ExportError(
         "The model holds operators that ONNX does not have",
-        received="; ".join([*found][:8]),
+        received="; ".join([*unknown][:8]),
         expected="layers whose operators tf2onnx can write as ONNX's",
         fix="replace these layers by others that compute the same",
     )

@@ -81,7 +81,7 @@ def _graph_outputs(graph: onnx.ModelProto, image: Images) -> dict[int, list[Valu
     floats = [value for value in graph.graph.value_info if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT]
     widened.graph.output.extend(value for value in floats if value.name not in known)
     session = onnxruntime.InferenceSession(widened.SerializeToString(), providers=["CPUExecutionProvider"])
-    found = defaultdict(list)
+    by_size = defaultdict(list)
     for value in session.run(None, {INPUT_NAME: image}):
-        found[value.size].append(np.sort(value, axis=None))
-    return found
+        by_size[value.size].append(np.sort(value, axis=None))
+    return by_size

@@ -52,9 +52,9 @@ def _shape(value: onnx.ValueInfoProto) -> tuple[int | None, ...]:
     return tuple(size.dim_value if size.HasField("dim_value") else None for size in value.type.tensor_type.shape.dim)
 
 
-def _fits(found: tuple[int | None, ...], wanted: tuple[int, ...]) -> bool:
-    pairs = zip(found, wanted, strict=False)
-    return len(found) == len(wanted) and all(size in (None, expected) for size, expected in pairs)
+def _fits(shape: tuple[int | None, ...], wanted: tuple[int, ...]) -> bool:
+    pairs = zip(shape, wanted, strict=False)
+    return len(shape) == len(wanted) and all(size in (None, expected) for size, expected in pairs)
 
 
 def _words(shape: tuple[int | None, ...]) -> str:

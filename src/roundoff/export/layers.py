@@ -57,23 +57,23 @@ def marked(network: keras.Model) -> Iterator[None]:
 
 def walked(network: keras.Model) -> dict[Any, str]:
     """Every layer and operation of the model, always in one order, and what it is called (see `Labels`)."""
-    found: dict[Any, tuple[str, str]] = {}
-    _walk(network, (), (), found)
-    times = Counter(short for short, _ in found.values())
-    return {layer: short if times[short] == 1 else whole for layer, (short, whole) in found.items()}
+    names: dict[Any, tuple[str, str]] = {}
+    _walk(network, (), (), names)
+    times = Counter(short for short, _ in names.values())
+    return {layer: short if times[short] == 1 else whole for layer, (short, whole) in names.items()}
 
 
-def _walk(container: Any, around: tuple[str, ...], models: tuple[str, ...], found: dict[Any, tuple[str, str]]) -> None:
-    """Add to `found` what is below `container`: short names, and whole ones with the models around."""
+def _walk(container: Any, around: tuple[str, ...], models: tuple[str, ...], names: dict[Any, tuple[str, str]]) -> None:
+    """Add to `names` what is below `container`: short names, and whole ones with the models around."""
     import keras
 
     for layer in _children(container):
-        if layer in found:
+        if layer in names:
             continue
         is_model = isinstance(layer, keras.Model)
         short, whole = (*around, layer.name), (*models, *around, layer.name)
-        found[layer] = "/".join(short), "/".join(whole)
-        _walk(layer, () if is_model else short, whole if is_model else models, found)
+        names[layer] = "/".join(short), "/".join(whole)
+        _walk(layer, () if is_model else short, whole if is_model else models, names)
 
 
 def _children(container: Any) -> list[Any]:

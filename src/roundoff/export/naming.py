@@ -66,10 +66,10 @@ class _Naming:
     def _unique(self, name: str) -> str:
         while True:
             self._seen[name] += 1
-            found = name if self._seen[name] == 1 else f"{name}_{self._seen[name]}"
-            if found not in self._taken:
-                self._taken.add(found)
-                return found
+            unique = name if self._seen[name] == 1 else f"{name}_{self._seen[name]}"
+            if unique not in self._taken:
+                self._taken.add(unique)
+                return unique
 
     def _reads(self, node: onnx.NodeProto) -> Iterator[tuple[str, str]]:
         """The tensors that a node or its bodies read, each with the operator's word for it."""
@@ -82,10 +82,10 @@ class _Naming:
 
 def bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
     """The graphs inside a node: a loop's body, the branches of a condition."""
-    found = []
+    graphs = []
     for attribute in node.attribute:
-        found += [attribute.g] if attribute.HasField("g") else [*attribute.graphs]
-    return found
+        graphs += [attribute.g] if attribute.HasField("g") else [*attribute.graphs]
+    return graphs
 
 
 def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:

@@ -61,12 +61,12 @@ def _require_fit(source: Path, prepared: Prepared) -> None:
     function = tf.saved_model.load(str(source)).signatures["serving_default"]
     taken, answered = function.structured_input_signature[1][INPUT_NAME], function.structured_outputs[OUTPUT_NAME]
     manifest = as_manifest(prepared.manifest)
-    found, wanted = tuple(taken.shape)[1:], tuple(manifest.shape)
-    if found == wanted and answered.shape[-1] in (None, len(manifest.classes)):
+    shape, wanted = tuple(taken.shape)[1:], tuple(manifest.shape)
+    if shape == wanted and answered.shape[-1] in (None, len(manifest.classes)):
         return
     raise DataError(
         "The SavedModel does not fit the prepared dataset",
-        received=f"a model of images {found}, with {answered.shape[-1]} answers",
+        received=f"a model of images {shape}, with {answered.shape[-1]} answers",
         expected=f"images {wanted} and {len(manifest.classes)} classes, as prepared",
         fix="run the stages from train on for these images (`dvc repro`)",
     )

@@ -135,14 +135,14 @@ def _refuse_quantized(network: keras.Model) -> None:
 def _check_interface(network: keras.Model, prepared: Prepared) -> None:
     manifest = as_manifest(prepared.manifest)
     wanted = [("uint8", (None, *manifest.shape))], [(None, len(manifest.classes))]
-    found = (
+    interface = (
         [(tensor.dtype, tuple(tensor.shape)) for tensor in network.inputs],
         [tuple(tensor.shape) for tensor in network.outputs],
     )
-    if found != wanted:
+    if interface != wanted:
         raise DataError(
             "The Keras model does not fit the prepared dataset",
-            received=f"inputs {found[0]}, outputs {found[1]}",
+            received=f"inputs {interface[0]}, outputs {interface[1]}",
             expected=f"inputs {wanted[0]}, outputs {wanted[1]}",
             fix="train the model on this dataset, with its preprocessing in the graph",
         )

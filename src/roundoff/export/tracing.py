@@ -69,8 +69,8 @@ def _recurrent(network: keras.Model) -> set[int]:
     import keras
 
     layers = [layer for layer in walked(network) if isinstance(layer, keras.layers.RNN)]
-    found = {id(v): 4 * math.prod(v.shape) for layer in layers for v in layer.variables}
-    return set(found) if sum(found.values()) <= RECURRENT_BYTES else set()
+    sizes = {id(v): 4 * math.prod(v.shape) for layer in layers for v in layer.variables}
+    return set(sizes) if sum(sizes.values()) <= RECURRENT_BYTES else set()
 
 
 @contextmanager

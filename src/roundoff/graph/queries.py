@@ -27,13 +27,13 @@ def model_hash(model: onnx.ModelProto) -> str:
 
 def constants(model: onnx.ModelProto) -> dict[str, NDArray[np.generic]]:
     """Initializers, Constant nodes' outputs, and what Identity makes of these, by name."""
-    found = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type == "Constant" and node.attribute and node.attribute[0].name == "value":
-            found[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
-        elif node.op_type == "Identity" and node.input[0] in found:
-            found[node.output[0]] = found[node.input[0]]
-    return found
+            values[node.output[0]] = numpy_helper.to_array(node.attribute[0].t)
+        elif node.op_type == "Identity" and node.input[0] in values:
+            values[node.output[0]] = values[node.input[0]]
+    return values
 
 
 def activations(model: onnx.ModelProto) -> set[str]:

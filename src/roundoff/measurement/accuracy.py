@@ -20,7 +20,7 @@ def accuracy(logits: Logits, labels: Labels, reference: Logits | None) -> Accura
     predicted = predictions(logits)
     correct = predicted == labels
     top1 = wilson(int(correct.sum()), len(labels))
-    found = Accuracy(
+    alone = Accuracy(
         top1=top1.value,
         top1_low=top1.low,
         top1_high=top1.high,
@@ -28,7 +28,7 @@ def accuracy(logits: Logits, labels: Labels, reference: Logits | None) -> Accura
         correct=int(correct.sum()),
         nonfinite=int((predicted < 0).sum()),
     )
-    return found if reference is None else _compared(found, predicted, predictions(reference), labels)
+    return alone if reference is None else _compared(alone, predicted, predictions(reference), labels)
 
 
 def predictions(logits: Logits) -> NDArray[np.int64]:
@@ -75,15 +75,15 @@ def least_accuracy(chance: float, margin: float) -> float:
     return chance + margin * (1 - chance)
 
 
-def refuse_chance_level(cell: str, found: Accuracy, chance: float, margin: float) -> None:
+def refuse_chance_level(cell: str, measured: Accuracy, chance: float, margin: float) -> None:
     """Raise GateError unless the accuracy is clearly above chance."""
-    if beats_chance(found.top1_low, chance, margin):
+    if beats_chance(measured.top1_low, chance, margin):
         return
     raise GateError(
         f"{cell} answers no better than chance, so no precision can be judged by it: any other precision of this model "
         "would show 'no degradation' too",
-        received=f"{found.correct} of {found.samples} right, top-1 {found.top1:.4f} "
-        f"(95 % interval {found.top1_low:.4f} to {found.top1_high:.4f})",
+        received=f"{measured.correct} of {measured.samples} right, top-1 {measured.top1:.4f} "
+        f"(95 % interval {measured.top1_low:.4f} to {measured.top1_high:.4f})",
         expected=f"a lower bound above {least_accuracy(chance, margin):.4f} (chance is {chance:.4f})",
         fix="check that the model is trained, that it is fed as it was in training (model.scale, mean, std), and that "
         "its answers come in the order of the dataset's classes (model.classes); test on more images; "

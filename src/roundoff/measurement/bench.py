@@ -149,29 +149,29 @@ class Bench:
         self, entries: Sequence[str], doing: Message, build: Path | None = None
     ) -> AbstractContextManager[None, bool]:
         """A context in which what goes wrong leaves the entries out; `build` is what was being loaded, if any was."""
-        return tolerated(doing, lambda found: self._leave_out(entries, found, build), self.plan.strict)
+        return tolerated(doing, lambda why: self._leave_out(entries, why, build), self.plan.strict)
 
     def drop(self, entry: str, error: Exception) -> None:
         """Leave out an entry that raised while it was timed."""
         if isinstance(error, ConfigError):
             raise error
-        found = shortfall(message("doing_timed_run"), error)
-        if self.plan.strict and found.status == "failed":
-            raise_strictly(found, error)
-        self._leave_out([entry], found)
+        why = shortfall(message("doing_timed_run"), error)
+        if self.plan.strict and why.status == "failed":
+            raise_strictly(why, error)
+        self._leave_out([entry], why)
 
-    def _leave_out(self, entries: Sequence[str], found: Shortfall, build: Path | None = None) -> None:
+    def _leave_out(self, entries: Sequence[str], why: Shortfall, build: Path | None = None) -> None:
         """Time these entries no more; the first reason stands."""
         for entry in entries:
             name, size = entry.rsplit("/batch_", 1)
             # alone, a cell's first build was tried at each batch size before the timed loads
             own_build = self.loaders[name].cell.directory
-            ran_alone = self.loads > 0 and build == own_build and found.status == "unavailable"
-            reason = message("beside_others", reason=found.reason) if ran_alone else found.reason
-            self.missing.setdefault(entry, replace(found, reason=reason))
-            if name == CONTROL and self.twin is not None and found.repeat_spread is not None:
+            ran_alone = self.loads > 0 and build == own_build and why.status == "unavailable"
+            reason = message("beside_others", reason=why.reason) if ran_alone else why.reason
+            self.missing.setdefault(entry, replace(why, reason=reason))
+            if name == CONTROL and self.twin is not None and why.repeat_spread is not None:
                 # the control is the same engine: where it is not steady, its twin is not either
-                self._leave_out([entry_name(self.twin.name, int(size))], found)
+                self._leave_out([entry_name(self.twin.name, int(size))], why)
 
     def _batches(self, size: int) -> list[Images]:
         return [np.ascontiguousarray(self.images[row]) for row in self.inputs[size]]
@@ -179,8 +179,8 @@ class Bench:
     def _check_outputs(self, entry: str, answered: Answered, bound: Binding) -> None:
         expected = np.concatenate([answered.logits[row] for row in self.inputs[bound.batch_size]])
         with self._tolerated([entry], message("doing_outputs")):
-            found = check_outputs(answered.name, bound, expected, answered.relative_error)
-            self.answers[entry] = found.worst(self.answers.get(entry))
+            answers = check_outputs(answered.name, bound, expected, answered.relative_error)
+            self.answers[entry] = answers.worst(self.answers.get(entry))
 
     def references(self, names: Sequence[str]) -> dict[str, str]:
         """For each entry, the fp32 entry of the same backend and batch size; for the control, its twin."""
@@ -198,8 +198,8 @@ class Bench:
                 with self._tolerated([entry], message("doing_figures")):
                     self.figures[entry] = self._batch(answered, size, loop)
         entries = {size: entry_name(answered.name, size) for size in self.inputs}
-        found = {size: self._without_figures(entry) or self.figures.get(entry) for size, entry in entries.items()}
-        return {size: batch for size, batch in found.items() if batch is not None}
+        figures = {size: self._without_figures(entry) or self.figures.get(entry) for size, entry in entries.items()}
+        return {size: batch for size, batch in figures.items() if batch is not None}
 
     def _without_figures(self, entry: str) -> Batch | None:
         return batch_without_figures(self.missing[entry]) if entry in self.missing else None
@@ -269,9 +269,9 @@ class Bench:
         """What the same engine, loaded twice, differs by."""
         if self.twin is None:
             return None
-        found: dict[int, Speedup] = {}
+        speedups: dict[int, Speedup] = {}
         for size in self.inputs:
             entry = entry_name(CONTROL, size)
             if entry in loop.references and not {entry, loop.references[entry]} & set(self.missing):
-                found[size] = speedup(loop.timings[entry], loop.timings[loop.references[entry]])
-        return AaControl(cell=self.twin.name, batches=found)
+                speedups[size] = speedup(loop.timings[entry], loop.timings[loop.references[entry]])
+        return AaControl(cell=self.twin.name, batches=speedups)

@@ -116,7 +116,7 @@ class Evaluation:
         merged = merged_speeds([speed for _, speed in speeds])
         rows = put_together(cells, Parts(answered, accuracies, missing, merged))
         refuse_empty(rows)
-        found = Metrics(
+        result = Metrics(
             platform=platform,
             reference=reference,
             method=self._method(prepared, chance, speeds, precisions),
@@ -124,8 +124,8 @@ class Evaluation:
         )
         save_predictions(answered, test.labels, predictions)
         save_timings({name: timing for _, speed in speeds for name, timing in speed.timings.items()}, timings)
-        write_metrics(found, metrics)
-        return found
+        write_metrics(result, metrics)
+        return result
 
     def _answers(
         self, cells: Sequence[Cell], test: Split, platform: Platform, missing: Missing

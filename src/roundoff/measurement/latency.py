@@ -114,17 +114,17 @@ def _percentiles(mode: str, timing: Timing, by_round: Sequence[Milliseconds]) ->
     """Each percentile with its 95 % interval; null where the samples do not support it, or do not bound it."""
     samples, loads = np.concatenate(by_round), np.repeat(timing.round_load, [len(round_ms) for round_ms in by_round])
     medians = median_interval(timing.by_load(np.array([np.median(round_ms) for round_ms in by_round])))
-    found: dict[str, float | None] = {}
+    percentiles: dict[str, float | None] = {}
     for name, share in PERCENTILES.items():
         value, bounds = None, None
         if supported(share, len(samples)):
             value = float(np.quantile(samples, share))
             bounds = medians if name == "p50" else quantile_interval(samples, share, loads)
-        found[f"{mode}_{name}_ms"] = value
+        percentiles[f"{mode}_{name}_ms"] = value
         # The middle of all runs may lie outside what bounds the middles of the loads.
-        found[f"{mode}_{name}_low_ms"] = None if value is None or bounds is None else min(bounds.low, value)
-        found[f"{mode}_{name}_high_ms"] = None if value is None or bounds is None else max(bounds.high, value)
-    return found
+        percentiles[f"{mode}_{name}_low_ms"] = None if value is None or bounds is None else min(bounds.low, value)
+        percentiles[f"{mode}_{name}_high_ms"] = None if value is None or bounds is None else max(bounds.high, value)
+    return percentiles
 
 
 def supported(percentile: float, samples: int) -> bool:

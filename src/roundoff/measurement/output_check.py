@@ -59,41 +59,41 @@ def check_outputs(cell: str, bound: Binding, expected: Logits, own_error: float 
 
 
 def _checked(bound: Binding, expected: Logits, most: float, most_spread: float) -> Answers:
-    found = {}
+    by_mode = {}
     for mode, transfers in MODES:
         bound.poison()
-        found[mode] = _whole(mode, bound.outputs(transfers), expected)
+        by_mode[mode] = _whole(mode, bound.outputs(transfers), expected)
     # before the comparison with the accuracy run, from which an engine that is not steady differs anyhow
     spread = max(spread_of([bound.output(transfers) for _ in range(REPEATS)]) for _, transfers in MODES)
     if not spread <= most_spread:
         raise _unsteady(bound, spread, most_spread)
-    errors = [_compared(mode, bound, outputs, expected, most) for mode, outputs in found.items()]
+    errors = [_compared(mode, bound, outputs, expected, most) for mode, outputs in by_mode.items()]
     return Answers(max(errors), most, spread, most_spread)
 
 
 def _whole(mode: str, outputs: list[Logits], expected: Logits) -> Logits:
     """All outputs [input_buffers × batch, classes], finite wherever the accuracy run's are."""
-    found = np.concatenate(outputs)
-    if found.shape != expected.shape:
+    logits = np.concatenate(outputs)
+    if logits.shape != expected.shape:
         raise GateError(
             message("other_shape", mode=mode),
-            received=found.shape,
+            received=logits.shape,
             expected=expected.shape,
             fix=NOT_TIMED,
         )
-    unwritten = int((np.isfinite(found) != np.isfinite(expected)).any(axis=1).sum())
+    unwritten = int((np.isfinite(logits) != np.isfinite(expected)).any(axis=1).sum())
     if unwritten:
         raise GateError(
             message("other_outputs", mode=mode),
-            received=f"{unwritten} outputs never written or not finite, of {len(found)}",
+            received=f"{unwritten} outputs never written or not finite, of {len(logits)}",
             expected="every output written, and finite where the accuracy run's is",
             fix=NOT_TIMED,
         )
-    return found
+    return logits
 
 
-def _compared(mode: str, bound: Binding, found: Logits, expected: Logits, most: float) -> float:
-    error = relative_error(found, expected)
+def _compared(mode: str, bound: Binding, logits: Logits, expected: Logits, most: float) -> float:
+    error = relative_error(logits, expected)
     if not error <= most:  # which not a number is not, either
         raise GateError(
             message("other_outputs", mode=mode),

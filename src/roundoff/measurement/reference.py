@@ -89,12 +89,12 @@ def _exact_logits(reference: Answered, images: Images) -> Logits | None:
     graph = reference.cell.directory / GRAPH
     if not graph.exists():
         return None
-    found: list[Logits] = []
+    logits: list[Logits] = []
     with tolerated(
         message("doing_strict_fp32"),
         lambda why: log.warning(
             "nothing tells whether %s computes in FP32: %s (%s)", reference.name, why.reason, why.detail
         ),
     ):
-        found.append(np.asarray(strict_fp32(graph, images)))
-    return found[0] if found else None
+        logits.append(np.asarray(strict_fp32(graph, images)))
+    return logits[0] if logits else None

@@ -56,7 +56,7 @@ def measure_device(device: str, cells: Sequence[Answered], plan: SpeedPlan, imag
         conditions_reason=monitor.reason,
         aa_control=bench.aa_control(loop),
     )
-    return DeviceSpeed({name: bench.speed(name, found) for name, found in batches.items()}, timings, report)
+    return DeviceSpeed({name: bench.speed(name, measured) for name, measured in batches.items()}, timings, report)
 
 
 @contextmanager

@@ -288,8 +288,8 @@ class Interleaved:
         return list(going_on)
 
     def _settled(self, name: str, reference: str) -> bool:
-        found = paired_speedup(self.timings[reference], self.timings[name])
-        widest = max(found.high / found.value - 1, 1 - found.low / found.value)
+        speedup = paired_speedup(self.timings[reference], self.timings[name])
+        widest = max(speedup.high / speedup.value - 1, 1 - speedup.low / speedup.value)
         return widest <= self.schedule.interval_target
 
 

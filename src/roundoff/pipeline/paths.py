@@ -148,10 +148,10 @@ def _refuse_others(key: str, place: Path, places: Mapping[str, Path], default: P
     if key in FILE_BY_FILE and place == default.resolve():
         return
     if key in FOLDERS:
-        found = own.foreign(place, lambda folder: [*FOLDERS[key](folder), *_nested(place, places)])
-        if found is not None:
+        other = own.foreign(place, lambda folder: [*FOLDERS[key](folder), *_nested(place, places)])
+        if other is not None:
             raise _refusal(
-                key, f"{place}, which holds {found}", "an empty folder, or one of roundoff's own files alone"
+                key, f"{place}, which holds {other}", "an empty folder, or one of roundoff's own files alone"
             )
     elif place.exists():
         _refuse_other_file(key, place)
@@ -183,14 +183,14 @@ def _foreign_tracked(root: Path) -> dict[str, str]:
         return {}
     at = str(root.resolve())
     outputs = {os.path.join(at, path) for path in (*DEFAULTS.values(), *_locked(root))}  # noqa: PTH118
-    found: dict[str, str] = {}
+    tracked: dict[str, str] = {}
     for name in filter(None, listed.split("\0")):
         path = f"{at}/{name}"
         folders = list(_upwards(path, at))
         if not name.endswith(".gitignore") and outputs.isdisjoint(folders):
             for folder in folders:
-                found.setdefault(folder, path)
-    return found
+                tracked.setdefault(folder, path)
+    return tracked
 
 
 def _upwards(path: str, top: str) -> Iterator[str]:

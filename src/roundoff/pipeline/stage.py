@@ -29,20 +29,20 @@ class Workspace:
 
     def input(self, path: str) -> Path:
         """A configured path as an input, which must exist; raises RoundoffError."""
-        found = self.inputs / path
-        if not found.exists():
+        place = self.inputs / path
+        if not place.exists():
             raise RoundoffError(
                 f"{path} is missing",
-                received=f"no such file or directory: {found}",
+                received=f"no such file or directory: {place}",
                 expected="the output of an earlier stage",
                 fix="run `dvc repro` (or the stage that writes it) first",
             )
-        return found
+        return place
 
     def optional_input(self, path: str) -> Path | None:
         """A configured path as an input that may be missing where a run starts from a finished ONNX graph."""
-        found = self.inputs / path
-        return found if found.exists() else None
+        place = self.inputs / path
+        return place if place.exists() else None
 
     def output(self, path: str) -> Path:
         """A configured path as an output."""

@@ -68,10 +68,10 @@ def _die_with(parent: int) -> None:
 
 def _waited_for(child: int, heard: set[signal.Signals]) -> int:
     while True:
-        found = signal.sigwaitinfo(heard)
-        if found.si_signo != signal.SIGCHLD:
-            if found.si_code != FROM_KERNEL:
-                os.kill(child, found.si_signo)
+        came = signal.sigwaitinfo(heard)
+        if came.si_signo != signal.SIGCHLD:
+            if came.si_code != FROM_KERNEL:
+                os.kill(child, came.si_signo)
             continue
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:

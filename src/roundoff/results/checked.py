@@ -22,15 +22,15 @@ def checked(kind: type[T], content: object, where: str, complete: bool = True, b
     other.
     """
     try:
-        found = msgspec.convert(_gathered(content) if batches else content, kind)
+        value = msgspec.convert(_gathered(content) if batches else content, kind)
     except msgspec.ValidationError as error:
         raise DataError(
             f"{where} holds what cannot be", received=str(error), expected=f"a {kind.__name__}", fix=REMEDY
         ) from error
-    absent = next(_absent(as_json(found), content), None) if complete else None
+    absent = next(_absent(as_json(value), content), None) if complete else None
     if absent is not None:
         raise DataError(f"{where} lacks a key", received=f"no {absent}", expected=f"a {kind.__name__}", fix=REMEDY)
-    return found
+    return value
 
 
 def as_json(result: object) -> Any:

@@ -36,5 +36,5 @@ class Types:
 
 def type_bits(kind: str) -> int | None:
     """The width that a type's name tells: 8 of float8_e4m3fn; None where it tells none."""
-    found = re.search(r"\d+", kind)
-    return int(found[0]) if found else None
+    digits = re.search(r"\d+", kind)
+    return int(digits[0]) if digits else None

@@ -176,9 +176,9 @@ class Manifest:
         return None if named is None else str(named)
 
 
-def as_manifest(found: Manifest | Mapping[str, object]) -> Manifest:
+def as_manifest(given: Manifest | Mapping[str, object]) -> Manifest:
     """A manifest as it is, or of the parsed file; keys that nobody asks for may be missing there."""
-    return found if isinstance(found, Manifest) else checked(Manifest, found, "the manifest", False, batches=False)
+    return given if isinstance(given, Manifest) else checked(Manifest, given, "the manifest", False, batches=False)
 
 
 def manifest_from(content: object, where: str) -> Manifest:

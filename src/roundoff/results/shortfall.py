@@ -78,20 +78,20 @@ class _Tolerated:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
         if not isinstance(error, Exception) or isinstance(error, ConfigError):
             return False
-        found = shortfall(self.doing, error)
-        if self.strict and found.status == "failed":
-            raise_strictly(found, error)
-        self.record(found)
+        why = shortfall(self.doing, error)
+        if self.strict and why.status == "failed":
+            raise_strictly(why, error)
+        self.record(why)
         return True
 
 
-def raise_strictly(found: Shortfall, error: Exception) -> None:
+def raise_strictly(why: Shortfall, error: Exception) -> None:
     """Raise what was found as an error that a stage can print."""
     if isinstance(error, RoundoffError):
         raise error
     raise GateError(
-        str(found.reason),
-        received=found.detail,
+        str(why.reason),
+        received=why.detail,
         expected="no failure: `strict` is set",
         fix="mend it; with evaluate.strict=false (build.strict=false) a failed cell is a row, and the others go on",
     ) from error

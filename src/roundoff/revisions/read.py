@@ -236,10 +236,10 @@ def read_evidence(sources: Sources, verdict: Verdict | None) -> Evidence:
 def cells_of(metrics: Metrics, builds: Mapping[str, Mapping[str, BuildMetrics]]) -> list[Cell]:
     """The cells of a run in the order of its files, each with its build; `builds` by precision and backend."""
     cells = []
-    for name, found in metrics.cells.items():
+    for name, cell_metrics in metrics.cells.items():
         precision, backend = name.split("/")
         build = builds.get(precision, {}).get(backend)
-        cells.append(Cell(precision, backend, found, build, _types(metrics, precision, found)))
+        cells.append(Cell(precision, backend, cell_metrics, build, _types(metrics, precision, cell_metrics)))
     return cells
 
 
@@ -270,11 +270,11 @@ def _in_order(cells: list[Cell]) -> list[Cell]:
 def _arrays(path: Path) -> Any:
     """The array of an .npy file, or of an .npz file a dict of arrays float64; DataError where it cannot be read."""
     try:
-        found = np.load(path, allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return found
-        with found:
-            return {name: np.asarray(found[name], dtype=np.float64) for name in found.files}
+        content = np.load(path, allow_pickle=False)
+        if isinstance(content, np.ndarray):
+            return content
+        with content:
+            return {name: np.asarray(content[name], dtype=np.float64) for name in content.files}
     except BROKEN as error:
         raise DataError(
             f"{path} cannot be read",

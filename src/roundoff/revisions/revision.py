@@ -54,9 +54,9 @@ def snapshot(project: Path, metrics: str, revision: str | None) -> Snapshot:
 
 def resolve(project: Path, revision: str) -> str:
     """The commit of a git revision or of a DVC experiment's name; raises DataError."""
-    found = _git(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-    if found.returncode == 0:
-        return found.stdout.strip()
+    parsed = _git(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    if parsed.returncode == 0:
+        return parsed.stdout.strip()
     commits = _experiments(project).get(revision, [])
     if len(commits) == 1:
         return commits[0]
@@ -71,13 +71,13 @@ def resolve(project: Path, revision: str) -> str:
 def _experiments(project: Path) -> dict[str, list[str]]:
     """Commits of DVC's experiments by name: refs/exps/XX/YYYY…/NAME."""
     listed = _git(project, "for-each-ref", "--format=%(objectname) %(refname)", "refs/exps/")
-    found: dict[str, list[str]] = {}
+    commits: dict[str, list[str]] = {}
     for line in listed.stdout.splitlines():
         commit, ref = line.split(" ", 1)
         parts = PurePosixPath(ref).parts
         if len(parts) == 5:
-            found.setdefault(parts[-1], []).append(commit)
-    return found
+            commits.setdefault(parts[-1], []).append(commit)
+    return commits
 
 
 def _committed_files(project: Path, metrics: str, commit: str) -> dict[str, str]:

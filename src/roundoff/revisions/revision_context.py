@@ -59,15 +59,15 @@ def asked(target: Requirements) -> dict[str, object]:
     return {name: value for name, value in held.items() if value is not None}
 
 
-def revision_context(project: Path, folder: str, found: Snapshot) -> RevisionContext:
-    """The context of what was found in `folder` of `project`."""
-    method = found.metrics.method
+def revision_context(project: Path, folder: str, snapshot: Snapshot) -> RevisionContext:
+    """The context of the snapshot of `folder` of `project`."""
+    method = snapshot.metrics.method
     return RevisionContext(
-        target=found.verdict.target,
+        target=snapshot.verdict.target,
         test_set=method.test_set,
-        prepared=_prepared(_lock(project, found.commit), folder),
-        failed={name: _failed(verdict) for name, verdict in found.verdict.cells.items()},
-        reference=found.metrics.reference,
+        prepared=_prepared(_lock(project, snapshot.commit), folder),
+        failed={name: _failed(verdict) for name, verdict in snapshot.verdict.cells.items()},
+        reference=snapshot.metrics.reference,
         chance_margin=method.chance_margin,
     )
 
@@ -89,10 +89,10 @@ def _prepared(lock: Mapping[str, Any], folder: str) -> str | None:
 def _lock(project: Path, commit: str | None) -> Mapping[str, Any]:
     """What DVC recorded, at a commit or in the workspace; empty where it did not, or no YAML."""
     try:
-        found = yaml.safe_load(_text(project / LOCK) if commit is None else _committed(project, commit))
+        lock = yaml.safe_load(_text(project / LOCK) if commit is None else _committed(project, commit))
     except yaml.YAMLError:
         return {}
-    return found if isinstance(found, Mapping) else {}
+    return lock if isinstance(lock, Mapping) else {}
 
 
 def _text(file: Path) -> str:

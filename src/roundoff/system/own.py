@@ -84,11 +84,11 @@ def _listed(sidecar: Path) -> list[str]:
 
 def refuse_foreign(path: Path, names: Names) -> None:
     """ConfigError unless `path` may be replaced by a folder: see `foreign`."""
-    found = foreign(path, names)
-    if found is not None and foreign(path, names) is not None:  # between two looks another writer may have replaced it
+    other = foreign(path, names)
+    if other is not None and foreign(path, names) is not None:  # between two looks another writer may have replaced it
         raise ConfigError(
             f"{path} is not replaced: what is there did not come from this stage",
-            received=found,
+            received=other,
             expected="nothing there, an empty folder, or one that holds only what this stage writes",
             fix="choose another path, or move away what is there",
         )
@@ -144,13 +144,13 @@ def first_foreign(folder: Path, patterns: Sequence[str], above: tuple[str, ...] 
             continue
         if entry.is_dir(follow_symlinks=False):
             deeper = [pattern for pattern in patterns if pattern.count("/") >= len(inside) and _begins(inside, pattern)]
-            found = first_foreign(folder / entry.name, deeper, inside)
-            if found is None and not deeper:
-                found = "/".join(inside)  # an empty folder, of which nothing is known
+            name = first_foreign(folder / entry.name, deeper, inside)
+            if name is None and not deeper:
+                name = "/".join(inside)  # an empty folder, of which nothing is known
         else:
-            found = None if fits(inside, patterns) else "/".join(inside)
-        if found is not None:
-            return found
+            name = None if fits(inside, patterns) else "/".join(inside)
+        if name is not None:
+            return name
     return None
 
 

@@ -37,12 +37,12 @@ def candidates(own: Preprocessing, channels: int, takes_pixels: bool) -> dict[st
 
     A mean per channel follows its channel into the other order. `own` in the other order is one of them.
     """
-    found = {} if takes_pixels else dict(USUAL)
+    usual = {} if takes_pixels else dict(USUAL)
     if channels == 3:
-        found |= {f"{name}, BGR": _reversed(each) for name, each in found.items()}
-        found["the same numbers in the other order of channels"] = _flipped(own)
+        usual |= {f"{name}, BGR": _reversed(each) for name, each in usual.items()}
+        usual["the same numbers in the other order of channels"] = _flipped(own)
     distinct = {_key(own): ("", own)}
-    for name, each in found.items():
+    for name, each in usual.items():
         if each.channels in (None, channels):
             distinct.setdefault(_key(each), (name, each))
     return dict([*distinct.values()][1:])
@@ -85,19 +85,19 @@ def better_preprocessing(
     At p < 0.001 by McNemar's exact test, with Holm's correction for all of `others`. Those that are worse on the first
     images are not tried on the rest.
     """
-    found: dict[str, tuple[float, float]] = {}
+    outcomes: dict[str, tuple[float, float]] = {}
     for name, each in others.items():
         first = answers(each, chosen[:SCREENED]) == labels[:SCREENED]
         if first.sum() <= right[:SCREENED].sum():
             continue
         rest = answers(each, chosen[SCREENED:]) == labels[SCREENED:]
         theirs = np.concatenate([first, rest])
-        found[name] = _p_value(right, theirs), float(theirs.mean() - right.mean())
-    better = _holm(found, len(others))
+        outcomes[name] = _p_value(right, theirs), float(theirs.mean() - right.mean())
+    better = _holm(outcomes, len(others))
     if not better:
         return None
-    name = max(better, key=lambda each: found[each][1])
-    p_value, gain = found[name]
+    name = max(better, key=lambda each: outcomes[each][1])
+    p_value, gain = outcomes[name]
     error = GateError(
         "The model is not fed as it was trained: another preprocessing is clearly better",
         received=f"{right.mean():.1%} of {len(right)} held-out training images right with {own.words()}",
@@ -107,14 +107,14 @@ def better_preprocessing(
     return Finding(float(right.mean()) + gain, error)
 
 
-def _holm(found: Mapping[str, tuple[float, float]], tests: int) -> list[str]:
+def _holm(outcomes: Mapping[str, tuple[float, float]], tests: int) -> list[str]:
     """The names whose p-values hold at `LEVEL` among `tests` by Holm's procedure, and whose gain is large enough."""
     held = []
-    for place, name in enumerate(sorted(found, key=lambda name: found[name][0])):
-        if found[name][0] * (tests - place) >= LEVEL:
+    for place, name in enumerate(sorted(outcomes, key=lambda name: outcomes[name][0])):
+        if outcomes[name][0] * (tests - place) >= LEVEL:
             break
         held.append(name)
-    return [name for name in held if found[name][1] >= LEAST_GAIN]
+    return [name for name in held if outcomes[name][1] >= LEAST_GAIN]
 
 
 def _p_value(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> float:

@@ -69,5 +69,5 @@ def answers(taken: Taken, images: Images, chosen: Indices) -> NDArray[np.int64]:
     """The class int64 [n] that the model gives each of the `chosen` images, of uint8 [N, H, W, C] on disk."""
     size = max(1, min(BATCH_IMAGES, BATCH_PIXELS // (images.shape[1] * images.shape[2])))
     batches = [chosen[start : start + size] for start in range(0, len(chosen), size)]
-    found = [taken.logits(images[batch]).argmax(axis=1) for batch in track(batches, "taken model")]
-    return np.concatenate([np.zeros(0, np.int64), *found])
+    classes = [taken.logits(images[batch]).argmax(axis=1) for batch in track(batches, "taken model")]
+    return np.concatenate([np.zeros(0, np.int64), *classes])

@@ -141,13 +141,13 @@ class TensorrtBinding(Binding):
 
     def alone(self, runs: int) -> list[Logits]:
         """The first lane's, on its stream and context; the other streams are idle."""
-        lane, found = self.lanes[0], list[Logits]()
+        lane, outputs = self.lanes[0], list[Logits]()
         with SCRATCH.running:
             for _ in range(runs):
                 lane.enqueue_round_trip()
                 lane.stream.synchronize()
-                found.append(lane.host_logits.array.copy())
-        return found
+                outputs.append(lane.host_logits.array.copy())
+        return outputs
 
     def _refuse_disagreement(self) -> None:
         for index, lane in enumerate(self.lanes[self.inputs :], self.inputs):
@@ -209,13 +209,13 @@ class TensorrtBinding(Binding):
     def _device_ms(
         self, runs: int, launch: Callable[[IoBuffers, Stream], None], graphs: bool | None = None
     ) -> Milliseconds:
-        found = np.empty(runs)
+        times = np.empty(runs)
         graphs = self.no_graph_reason is None if graphs is None else graphs
         with SCRATCH.running:
             for first in range(0, runs, EVENTS):
                 part = min(EVENTS, runs - first)
-                found[first : first + part] = self._between_events(part, launch, graphs)
-        return found
+                times[first : first + part] = self._between_events(part, launch, graphs)
+        return times
 
     def _between_events(self, runs: int, launch: Callable[[IoBuffers, Stream], None], graphs: bool) -> Milliseconds:
         # Without graphs a lane computes on its own context's stream: take the lanes of the first stream alone then.

@@ -56,23 +56,23 @@ class Layer:
 
 def layers_from_log(message: str) -> list[Layer]:
     """Layers from the listing that TensorRT-RTX logs at the end of a build, each on its own line."""
-    found: list[Layer] = []
+    layers: list[Layer] = []
     for one in filter(None, map(LOG_LAYER.match, message.splitlines())):
         formats = " ".join(re.findall(r"Datatype: ([^,}]+)", one["Inputs"]))
-        profile = _profile(one["Name"] + one["Inputs"], found)
-        found.append(_layer(one["LayerType"], formats, one["Name"], one["Metadata"], profile))
-    return found
+        profile = _profile(one["Name"] + one["Inputs"], layers)
+        layers.append(_layer(one["LayerType"], formats, one["Name"], one["Metadata"], profile))
+    return layers
 
 
 def layers_from_inspector(information: str) -> list[Layer]:
     """Layers from the engine inspector's JSON; none where it was built to tell names only."""
-    found: list[Layer] = []
+    layers: list[Layer] = []
     for entry in json.loads(information).get("Layers", []):
         if isinstance(entry, dict):
             name, kind = str(entry.get("Name", "")), str(entry.get("LayerType", ""))
-            profile = _profile(f"{name}{entry.get('Inputs')}", found)
-            found.append(_layer(kind, _formats(entry), name, entry.get("Metadata"), profile))
-    return found
+            profile = _profile(f"{name}{entry.get('Inputs')}", layers)
+            layers.append(_layer(kind, _formats(entry), name, entry.get("Metadata"), profile))
+    return layers
 
 
 def _profile(names: str, before: Sequence[Layer]) -> int:
@@ -134,10 +134,10 @@ def _share(layers: Sequence[Layer], macs: Mapping[str, int]) -> dict[str, float]
     return {kind: count / total for kind, count in done.items()} if done.keys() - {UNKNOWN} and total else None
 
 
-def _most(found: Sequence[tuple[int, str]]) -> dict[str, int]:
+def _most(profiled: Sequence[tuple[int, str]]) -> dict[str, int]:
     """The most of each type in any one profile."""
     counts: dict[str, int] = {}
-    for (_, kind), count in Counter(found).items():
+    for (_, kind), count in Counter(profiled).items():
         counts[kind] = max(count, counts.get(kind, 0))
     return counts
 
@@ -155,11 +155,11 @@ def refuse_false_claim(claimed: Iterable[str], layers: Sequence[Layer], unknown_
     """
     multiplying = [layer for layer in layers if layer.multiplies]
     deciding = [layer for layer in multiplying if CONVOLUTIONS.search(layer.kind)] or multiplying
-    found = {layer.reads or UNKNOWN for layer in deciding}
-    if unknown_counts and (not found or UNKNOWN in found):
+    read = {layer.reads or UNKNOWN for layer in deciding}
+    if unknown_counts and (not read or UNKNOWN in read):
         return
     told = Counter(f"{layer.kind} in {layer.reads or UNKNOWN}" for layer in multiplying)
-    for kind in {"int8", "float8_e4m3fn"}.intersection(claimed) - found:
+    for kind in {"int8", "float8_e4m3fn"}.intersection(claimed) - read:
         raise GateError(
             message("false_claim", kind=kind),
             received=dict(told) or "nothing: this library does not tell what the engine's layers are",

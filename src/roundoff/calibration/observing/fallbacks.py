@@ -14,18 +14,20 @@ MOST_NAMED = 5
 
 def check_fallbacks(ranges: Mapping[str, TensorRange]) -> list[Finding]:
     """One warning for all tensors that took another method's range, on either kind of grid; the worst come first."""
-    found = {name: fallback for name, seen in ranges.items() if (fallback := _fallback(seen))}
-    if not found:
+    fallbacks = {name: fallback for name, seen in ranges.items() if (fallback := _fallback(seen))}
+    if not fallbacks:
         return []
-    worst = sorted(found, key=lambda name: -found[name].error)
-    told = [f"{name} {_percent(found[name].error)} against {_percent(found[name].best_error)}" for name in worst]
+    worst = sorted(fallbacks, key=lambda name: -fallbacks[name].error)
+    told = [
+        f"{name} {_percent(fallbacks[name].error)} against {_percent(fallbacks[name].best_error)}" for name in worst
+    ]
     more = [f"{len(told) - MOST_NAMED} more"] if len(told) > MOST_NAMED else []
-    method, best = found[worst[0]].method, found[worst[0]].best
+    method, best = fallbacks[worst[0]].method, fallbacks[worst[0]].best
     said = message(
         "tensors_fell_back",
         method=method,
         best=best,
-        count=len(found),
+        count=len(fallbacks),
         tensors=len(ranges),
         worst="; ".join([*told[:MOST_NAMED], *more]),
     )

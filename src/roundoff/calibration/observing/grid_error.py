@@ -81,8 +81,8 @@ class GridError:
         places = np.clip(edges + BINS, 0, 2 * BINS)
         bins = np.minimum(places.astype(np.int64), 2 * BINS - 1)
         inside = places - bins
-        found = self._integral[bins] + inside * (self._below[bins] + self._density[bins] * inside / 2)
-        return np.asarray(found + np.maximum(edges - BINS, 0) * self._moments[0])
+        within = self._integral[bins] + inside * (self._below[bins] + self._density[bins] * inside / 2)
+        return np.asarray(within + np.maximum(edges - BINS, 0) * self._moments[0])
 
 
 def too_small(seen: Histogram) -> bool:

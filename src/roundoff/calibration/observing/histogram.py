@@ -140,19 +140,19 @@ class Histogram:
         nonzero = int(self.counts.sum())
         below = math.ceil((step / 2 - low) / self.width) if low > self.low else BINS
         above = math.ceil((step / 2 + high) / self.width) if high < self.high else BINS
-        found = self.counts[: max(BINS - below + 1, 0)].sum() + self.counts[BINS + above :].sum()
-        return float(found / nonzero) if nonzero else 0.0
+        outside = self.counts[: max(BINS - below + 1, 0)].sum() + self.counts[BINS + above :].sum()
+        return float(outside / nonzero) if nonzero else 0.0
 
     def _count(self, values: Floats, signed: bool) -> None:
         indices = np.multiply(values, np.float32(2.0**-self.exponent)).astype(np.int32)
         if signed:
             indices += BINS
-            found = np.bincount(indices, minlength=2 * BINS)
+            counts = np.bincount(indices, minlength=2 * BINS)
         else:
-            found = np.bincount(indices, minlength=BINS)
+            counts = np.bincount(indices, minlength=BINS)
         zeros = int(np.count_nonzero(values == 0))
-        found[BINS if signed else 0] -= zeros
-        self.counts[0 if signed else BINS :] += found
+        counts[BINS if signed else 0] -= zeros
+        self.counts[0 if signed else BINS :] += counts
         self.zeros += zeros
         self.total += values.size
 

@@ -159,21 +159,21 @@ def broken_image(path: Path, name: str, error: Exception) -> DataError:
 
 def _members_by_folder(path: Path, members: list[zipfile.ZipInfo]) -> dict[tuple[str, str], dict[str, zipfile.ZipInfo]]:
     """Members of train/ and test/ by (split, class) and file name; every member of the zip is checked."""
-    found: dict[tuple[str, str], dict[str, zipfile.ZipInfo]] = defaultdict(dict)
+    by_folder: dict[tuple[str, str], dict[str, zipfile.ZipInfo]] = defaultdict(dict)
     for member in members:
         _require_safe(path, member)
         parts = PurePosixPath(member.filename).parts
         if parts[0] not in ("train", "test") or len(parts) == 1 or any(map(_is_skipped, parts)):
             continue
         if member.is_dir() and len(parts) == 2:
-            found[parts[0], parts[1]]  # an empty class is a class too
+            by_folder[parts[0], parts[1]]  # an empty class is a class too
         elif member.is_dir() or len(parts) != 3 or not _is_image(parts[2]):
             raise _misplaced(path, member.filename)
-        elif parts[2] in found[parts[0], parts[1]]:
+        elif parts[2] in by_folder[parts[0], parts[1]]:
             raise _unsafe(path, member, "a second member of the same name")
         else:
-            found[parts[0], parts[1]][parts[2]] = member
-    return dict(found)
+            by_folder[parts[0], parts[1]][parts[2]] = member
+    return dict(by_folder)
 
 
 def _require_safe(path: Path, member: zipfile.ZipInfo) -> None:

@@ -10,28 +10,28 @@ from roundoff.errors import DataError
 Sizes = Sequence[int | None]
 
 
-def require_images(path: Path | str, found: Sizes, shape: tuple[int, int, int]) -> None:
-    """DataError unless a model of images `found`, H × W × C, None where any will do, takes images [*shape]."""
-    wrong = [number for number in range(3) if found[number] not in (None, shape[number])]
+def require_images(path: Path | str, sizes: Sizes, shape: tuple[int, int, int]) -> None:
+    """DataError unless a model of images `sizes`, H × W × C, None where any will do, takes images [*shape]."""
+    wrong = [number for number in range(3) if sizes[number] not in (None, shape[number])]
     if not wrong:
         return
     raise DataError(
         f"{path} is made for other images than the dataset's",
-        received=f"a model of images {words(found)}",
+        received=f"a model of images {words(sizes)}",
         expected=f"{words(shape)} (height × width × channels), as prepared",
-        fix=_fix(found, shape, wrong),
+        fix=_fix(sizes, shape, wrong),
     )
 
 
-def _fix(found: Sizes, shape: tuple[int, int, int], wrong: Sequence[int]) -> str:
+def _fix(sizes: Sizes, shape: tuple[int, int, int], wrong: Sequence[int]) -> str:
     settings = []
     if 0 in wrong or 1 in wrong:
-        height, width = (found[number] or shape[number] for number in (0, 1))
+        height, width = (sizes[number] or shape[number] for number in (0, 1))
         settings.append(f"dataset.size={height if height == width else f'[{height},{width}]'}")
-    if 2 in wrong and found[2] in (1, 3):
-        settings.append(f"dataset.channels={found[2]}")
+    if 2 in wrong and sizes[2] in (1, 3):
+        settings.append(f"dataset.channels={sizes[2]}")
     elif 2 in wrong:
-        return f"give a model of images with 1 or 3 channels: {found[2]} are none that a picture has"
+        return f"give a model of images with 1 or 3 channels: {sizes[2]} are none that a picture has"
     return f"set {' '.join(settings)}, so that images are prepared as the model wants them"
 
 

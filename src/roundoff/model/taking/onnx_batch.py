@@ -98,8 +98,8 @@ def _culprit(opened: onnx.ModelProto, alone: list[dict[str, Values]], sample: Va
 def _words(error: Exception) -> str:
     """What ONNX Runtime says, without its own source's places: the node, and what is wrong with it."""
     first = str(error).strip().splitlines()[0]
-    found = re.search(r"running (\w+) node\. Name:'([^']*)' Status Message: (.*)", first)
-    return f"{found[1]} {found[2]}: {found[3][-200:]}" if found else first[:500]
+    said = re.search(r"running (\w+) node\. Name:'([^']*)' Status Message: (.*)", first)
+    return f"{said[1]} {said[2]}: {said[3][-200:]}" if said else first[:500]
 
 
 def _parts(alone: list[dict[str, Values]], together: dict[str, Values], name: str, size: int) -> bool:
@@ -124,5 +124,5 @@ def _run(model: onnx.ModelProto, batch: Values) -> dict[str, Values]:
     present = {value.name for value in widened.graph.output}
     widened.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names if name not in present)
     running = session(widened, as_written=True)
-    found = running.run(names, {running.get_inputs()[0].name: batch})
-    return dict(zip(names, found, strict=True))
+    outputs = running.run(names, {running.get_inputs()[0].name: batch})
+    return dict(zip(names, outputs, strict=True))

@@ -51,8 +51,8 @@ def image_input(path: Path, model: onnx.ModelProto, shape: tuple[int, int, int],
         )
     sizes = [size.dim_value if size.HasField("dim_value") else None for size in kind.shape.dim]
     planes = _has_planes(path, model, sizes, shape, layout)
-    found = (sizes[2], sizes[3], sizes[1]) if planes else (sizes[1], sizes[2], sizes[3])
-    require_images(path, found, shape)
+    image_sizes = (sizes[2], sizes[3], sizes[1]) if planes else (sizes[1], sizes[2], sizes[3])
+    require_images(path, image_sizes, shape)
     return ImageInput(kind.elem_type == UINT8, planes)
 
 

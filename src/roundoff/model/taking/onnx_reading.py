@@ -136,11 +136,11 @@ def _refuse_operators(path: Path, model: onnx.ModelProto) -> None:
 
 
 def _refuse_reduced(path: Path, model: onnx.ModelProto) -> None:
-    found = [tensor for tensor in model.graph.initializer if tensor.data_type in REDUCED and len(tensor.dims) > 1]
-    if found:
+    reduced = [tensor for tensor in model.graph.initializer if tensor.data_type in REDUCED and len(tensor.dims) > 1]
+    if reduced:
         raise DataError(
             f"{path} is in a 16-bit type already",
-            received=f"{len(found)} weights such as {found[0].name} in {REDUCED[found[0].data_type]}",
+            received=f"{len(reduced)} weights such as {reduced[0].name} in {REDUCED[reduced[0].data_type]}",
             expected="weights in float32: roundoff makes the 16-bit precisions from it, and judges them against it",
             fix="export it in float32: model.float() in PyTorch",
         )

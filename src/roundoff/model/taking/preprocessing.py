@@ -107,10 +107,10 @@ def preprocessing_of(scale: Any, offset: Any, mean: Any, std: Any, channel_order
 def numbers(key: str, value: Any) -> Numbers:
     """One number or several, each given as a number or as text such as 1/255; ConfigError names `model.key`."""
     items = list(value) if isinstance(value, list | tuple) else [value]
-    found = tuple(_number(item) for item in items)
+    parsed = tuple(_number(item) for item in items)
     expected = f"a number up to ±{LARGEST:g}, a fraction such as 1/255, or a list with one for each channel"
-    _require(bool(found) and None not in found, key, repr(value), expected)
-    return tuple(each for each in found if each is not None)
+    _require(bool(parsed) and None not in parsed, key, repr(value), expected)
+    return tuple(each for each in parsed if each is not None)
 
 
 def _number(value: Any) -> float | None:

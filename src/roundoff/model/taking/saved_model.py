@@ -129,12 +129,12 @@ def _loaded(path: Path) -> tuple[Any, Any]:
             expected="a folder with saved_model.pb and variables/, as model.export or tf.saved_model.save write it",
             fix="set model.path to that folder itself, or give a .keras, .h5 or ONNX file",
         ) from error
-    found = dict(loaded.signatures)
-    if SERVING in found or len(found) == 1:
-        return loaded, found.get(SERVING) or next(iter(found.values()))
+    signatures = dict(loaded.signatures)
+    if SERVING in signatures or len(signatures) == 1:
+        return loaded, signatures.get(SERVING) or next(iter(signatures.values()))
     raise DataError(
         f"{path} does not say which function is to be called",
-        received=f"signatures {', '.join(found) or 'none'}",
+        received=f"signatures {', '.join(signatures) or 'none'}",
         expected=f"a signature {SERVING}",
         fix=f"save it with signatures={{'{SERVING}': FUNCTION}}, or by model.export of a Keras model",
     )

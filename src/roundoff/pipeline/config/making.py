@@ -97,10 +97,10 @@ def _target(key: str, name: object, kind: type[Any]) -> Any:
 def _class(key: str, name: object, kind: type[Any]) -> type[Any]:
     """Importing the class's module is how a class of one's own gets in: it is code that the user trusts."""
     try:
-        found = resolve_name(name) if isinstance(name, str) else name
-        if not isinstance(found, type):
-            raise TypeError(f"a {type(found).__name__}")
-        return found
+        named = resolve_name(name) if isinstance(name, str) else name
+        if not isinstance(named, type):
+            raise TypeError(f"a {type(named).__name__}")
+        return named
     except Exception as error:  # whatever the module raises while it is imported
         raise _wrong_target(
             f"{key} names no class",

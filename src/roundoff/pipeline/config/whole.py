@@ -74,10 +74,10 @@ def _check_shapes(values: Any, followed: bool) -> None:
         if section in values:
             _require_section(section, values[section], followed)
     for section in NAMED:
-        found = values.get(section)
-        for name in found if isinstance(found, dict) else ():
+        members = values.get(section)
+        for name in members if isinstance(members, dict) else ():
             check_name(f"{section}.{name}", name)
-            _require_section(f"{section}.{name}", found[name], followed)
+            _require_section(f"{section}.{name}", members[name], followed)
 
 
 def _require_section(key: str, value: object, followed: bool) -> None:
@@ -93,12 +93,12 @@ def _require_section(key: str, value: object, followed: bool) -> None:
 
 
 def _check_components(values: Values) -> None:
-    found = {key: values[key] for key in SINGLE if key in values}
+    components = {key: values[key] for key in SINGLE if key in values}
     for section in NAMED:  # last: what backends repeat is to be corrected elsewhere
-        found |= {f"{section}.{name}": each for name, each in values.get(section, {}).items()}
+        components |= {f"{section}.{name}": each for name, each in values.get(section, {}).items()}
     if "seed" in values:
         _check_seed(values["seed"])
-    for key, each in found.items():
+    for key, each in components.items():
         made(key, each, kind_at(key))
 
 

@@ -19,7 +19,7 @@ def quiet(evidence: Evidence, words: Words) -> Seen:
     warned = sum(1 for timing in timings if timing.warnings)
     text = words("seen_quiet", warned=warned, count=len(timings))
     if held_back:
-        reasons = dict.fromkeys(reason for found in held_back.values() for reason in found)
+        reasons = dict.fromkeys(reason for each in held_back.values() for reason in each)
         text += words("group_separator") + words("seen_throttled", reasons=reasons_words(reasons, words))
     if unread := throttling_unread(evidence):
         text += words("group_separator") + words("seen_throttling_unread", devices=words.listed(unread))
@@ -42,10 +42,10 @@ def energy(evidence: Evidence, words: Words) -> Seen:
     told = [cell.metrics.energy for cell in evidence.measured if cell.metrics.energy]
     if not told:
         return NOTHING
-    known = [found for found in told if found.mj_per_image is not None]
-    unknown = [found for found in told if found.mj_per_image is None]
-    sources = dict.fromkeys(found.source for found in known if found.source)
-    reasons = dict.fromkeys(found.reason or message("unknown") for found in unknown)
+    known = [one for one in told if one.mj_per_image is not None]
+    unknown = [one for one in told if one.mj_per_image is None]
+    sources = dict.fromkeys(one.source for one in known if one.source)
+    reasons = dict.fromkeys(one.reason or message("unknown") for one in unknown)
     text = words("seen_energy", known=len(known), count=len(told))
     details = words.sentences([*sources, *reasons])
     return len(known) == len(told), words("labelled", name=text, text=details) if details else text

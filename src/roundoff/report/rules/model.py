@@ -40,16 +40,18 @@ def calibration(evidence: Evidence, words: Words) -> Seen:
     told = ((name, getattr(calibrated, name)) for name in ("method", "images", "held_out", "tensors"))
     parts = [words(f"calibrated_{name}", value=value) for name, value in told if value is not None]
     pool, count = manifest.calibration_indices, calibrated.images
-    found = None if pool is None or count is None else _indices(pool[:count], manifest)
-    if found is not None:
+    indices = None if pool is None or count is None else _indices(pool[:count], manifest)
+    if indices is not None:
         seed = words("unknown") if manifest.seed is None else manifest.seed
-        parts.append(words("calibrated_indices", seed=seed, **found))
+        parts.append(words("calibrated_indices", seed=seed, **indices))
     warnings = calibrated.warnings
     parts += [words("calibrated_warning", text=finding) for finding in calibrated.findings]
     text = words("group_separator").join(parts)
-    if warnings or (found is not None and (found["outside"] or found["in_test"] or found["count"] < (count or 0))):
+    if warnings or (
+        indices is not None and (indices["outside"] or indices["in_test"] or indices["count"] < (count or 0))
+    ):
         return False, text
-    return (None if warnings is None or found is None or manifest.seed is None else True), text
+    return (None if warnings is None or indices is None or manifest.seed is None else True), text
 
 
 def _indices(chosen: list[int], manifest: Manifest) -> dict[str, int]:
@@ -77,10 +79,10 @@ def _otherwise(cell: Cell, words: Words) -> str:
     if cell.effective_precision != cell.precision:
         error = scientific(cell.relative_error)
         return words("cell_relabelled", cell=cell.key, effective=cell.effective_precision, error=error)
-    found = computes(cell)
-    if not found.others:
+    computed = computes(cell)
+    if not computed.others:
         return ""
-    return words("cell_kinds", cell=cell.key, total=found.total, kinds=kinds_words(found.others, words))
+    return words("cell_kinds", cell=cell.key, total=computed.total, kinds=kinds_words(computed.others, words))
 
 
 def outputs(evidence: Evidence, words: Words) -> Seen:

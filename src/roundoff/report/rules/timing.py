@@ -71,12 +71,12 @@ def rebuilt(evidence: Evidence, words: Words) -> Seen:
     builds = [cell.metrics.builds for cell in evidence.measured if cell.metrics.builds]
     if not builds:
         return NOTHING
-    repeated = [found for found in builds if found.count > 1]
+    repeated = [one for one in builds if one.count > 1]
     if not repeated:
         return None, words("seen_built_once", count=len(builds))
     medians = [timing.build_p50_ms for timing in evidence.timings if timing.build_p50_ms]
-    spread = max((max(found) / min(found) - 1 for found in medians), default=0.0)
-    differing = sum(1 for found in repeated if found.different > 1)
+    spread = max((max(one) / min(one) - 1 for one in medians), default=0.0)
+    differing = sum(1 for one in repeated if one.different > 1)
     counts = {"count": len(builds), "repeated": len(repeated), "differing": differing}
     return True, words("seen_rebuilt", **counts, spread=percent(spread))
 
@@ -84,13 +84,13 @@ def rebuilt(evidence: Evidence, words: Words) -> Seen:
 def aa_control(evidence: Evidence, words: Words) -> Seen:
     """Held where every interval of the engine against itself holds 1."""
     twins = (device.aa_control for device in evidence.devices.values() if device.aa_control)
-    all_sizes = [(size, found) for twin in twins for size, found in twin.batches.items()]
-    seen = [(size, found, ends) for size, found in all_sizes if (ends := bounds_of(found, "speedup"))]
+    all_sizes = [(size, batch) for twin in twins for size, batch in twin.batches.items()]
+    seen = [(size, batch, ends) for size, batch in all_sizes if (ends := bounds_of(batch, "speedup"))]
     if not seen:
         return NOTHING
     inside = all(low <= 1 <= high for _, _, (low, high) in seen)
     parts = (
-        words("seen_aa_control", batch=size, ratio=times_with_interval(found, "speedup")) for size, found, _ in seen
+        words("seen_aa_control", batch=size, ratio=times_with_interval(batch, "speedup")) for size, batch, _ in seen
     )
     return inside, words("group_separator").join(parts)
 

@@ -49,9 +49,9 @@ def answer_section(page: Page, evidence: Evidence, words: Words) -> None:
     if cut := _cut_short(evidence, words):
         values = {"cut": len(cut), "count": len(evidence.timings), "cells": words.listed(cut)}
         page.add(Paragraph(words("answer_narrow", **values), "warning"))
-    found = tuple(notes(evidence, words))
-    if found:
-        page.add(Heading(3, words("notes_heading"), "notes"), Bullets(found))
+    remarks = tuple(notes(evidence, words))
+    if remarks:
+        page.add(Heading(3, words("notes_heading"), "notes"), Bullets(remarks))
 
 
 def _why_none(evidence: Evidence, words: Words) -> Iterator[str]:

@@ -30,10 +30,10 @@ def head_to_head_table(page: Page, evidence: Evidence, words: Words) -> None:
 def _ratio(evidence: Evidence, shipped: Cell, other: Cell, batch: int, words: Words) -> Field:
     if not any({shipped.key, other.key} <= set(device.cells) for device in evidence.devices.values()):
         return Field(words("head_to_head_elsewhere"), "muted")
-    found = paired_ratio(evidence, shipped, other, batch)
-    if found is None:
+    ratio = paired_ratio(evidence, shipped, other, batch)
+    if ratio is None:
         return Field(MISSING)
-    return Field(times(found.value, (found.low, found.high)))
+    return Field(times(ratio.value, (ratio.low, ratio.high)))
 
 
 def paired_ratio(evidence: Evidence, cell: Cell, other: Cell, batch: int) -> Interval | None:

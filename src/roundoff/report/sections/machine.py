@@ -31,5 +31,5 @@ def _flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
     children = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else None
     if children is None:
         return [(prefix, "–" if value is None else str(value))]
-    found = [pair for key, child in children for pair in _flat(child, f"{prefix}.{key}" if prefix else str(key))]
-    return found or [(prefix, "–")]
+    pairs = [pair for key, child in children for pair in _flat(child, f"{prefix}.{key}" if prefix else str(key))]
+    return pairs or [(prefix, "–")]

@@ -73,11 +73,15 @@ def _kinds(cell: Cell, words: Words) -> Iterator[str]:
 
 
 def _layers(cell: Cell, words: Words) -> Iterator[str]:
-    found = computes(cell)
-    if found.others:
-        key = "note_rest" if found.share_named else "note_multiplies"
-        values = {"named": found.named, "total": found.total, "count": found.total - sum(found.others.values())}
-        yield words(key, cell=cell.key, kinds=kinds_words(found.others, words), **values)
+    computed = computes(cell)
+    if computed.others:
+        key = "note_rest" if computed.share_named else "note_multiplies"
+        values = {
+            "named": computed.named,
+            "total": computed.total,
+            "count": computed.total - sum(computed.others.values()),
+        }
+        yield words(key, cell=cell.key, kinds=kinds_words(computed.others, words), **values)
 
 
 def _without_graph(evidence: Evidence, words: Words) -> Iterator[str]:

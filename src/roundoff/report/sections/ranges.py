@@ -37,9 +37,9 @@ def range_notes(evidence: Evidence, words: Words) -> Iterator[str]:
     for cell in evidence.measured:
         if decision.verdict(cell.key) not in NOT_PASSED:
             continue
-        found = [one for one in held_tensors(cell, evidence) if _is_bad(one, allowed)]
-        if found:
-            yield _note(cell, found, calibrated.method, words)
+        bad = [one for one in held_tensors(cell, evidence) if _is_bad(one, allowed)]
+        if bad:
+            yield _note(cell, bad, calibrated.method, words)
 
 
 def held_tensors(cell: Cell, evidence: Evidence) -> list[HeldTensor]:
@@ -65,15 +65,15 @@ def _is_bad(tensor: HeldTensor, allowed_percent: float) -> bool:
     return tensor.clipped_percent > allowed_percent or (tensor.sqnr_db is not None and tensor.sqnr_db < LEAST_DB)
 
 
-def _note(cell: Cell, found: list[HeldTensor], method: str | None, words: Words) -> str:
-    worst = min(found, key=lambda one: (one.sqnr_db or 0.0, -one.clipped_percent))
+def _note(cell: Cell, bad: list[HeldTensor], method: str | None, words: Words) -> str:
+    worst = min(bad, key=lambda one: (one.sqnr_db or 0.0, -one.clipped_percent))
     told = {"cell": cell.key, "tensor": worst.name, "low": plain(worst.low), "high": plain(worst.high)}
     told["clipped"] = percent(worst.clipped_percent / 100)
     sentences = [words("note_range", **told)]
     if worst.sqnr_db is not None:
         sentences.append(words("note_range_noise", sqnr=plain(worst.sqnr_db)))
-    if len(found) > 1:
-        sentences.append(words("note_range_more", count=len(found) - 1))
+    if len(bad) > 1:
+        sentences.append(words("note_range_more", count=len(bad) - 1))
     if method != DEFAULT_METHOD:
         sentences.append(words("note_range_method", method=method, default=DEFAULT_METHOD))
     else:

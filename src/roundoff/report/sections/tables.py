@@ -141,11 +141,11 @@ def precision_name(cell: Cell, words: Words) -> str:
     """The precision asked for, and what is computed in besides it or instead."""
     if cell.effective_precision != cell.precision:
         return words("computes_as", precision=cell.precision, effective=cell.effective_precision)
-    found = computes(cell)
-    if not found.others:
+    computed = computes(cell)
+    if not computed.others:
         return cell.precision
-    key = "rest_in" if found.share_named else "multiplies_in"
-    return words(key, precision=cell.precision, kinds=words.listed(found.others))
+    key = "rest_in" if computed.share_named else "multiplies_in"
+    return words(key, precision=cell.precision, kinds=words.listed(computed.others))
 
 
 def absent_groups(evidence: Evidence) -> dict[tuple[str, Message | None], list[str]]:

@@ -31,11 +31,11 @@ def warnings(evidence: Evidence, words: Words) -> tuple[str, ...]:
 
 
 def _batches_by_warning(cell: Cell) -> dict[Message, str]:
-    found: dict[Message, list[str]] = {}
+    batches_of: dict[Message, list[str]] = {}
     for batch, timing in cell.batches.items():
         for warning in timing.warnings:
-            found.setdefault(warning, []).append(str(batch))
-    return {warning: ", ".join(batches) for warning, batches in found.items()}
+            batches_of.setdefault(warning, []).append(str(batch))
+    return {warning: ", ".join(batches) for warning, batches in batches_of.items()}
 
 
 def _warning(warning: Message, cell: Cell, batches: str, words: Words) -> str:
@@ -58,9 +58,9 @@ def verdict_section(page: Page, evidence: Evidence, words: Words) -> None:
         page.add(_recommendations(decision, evidence, words), _verdicts(decision, evidence, words))
     for batch in evidence.batch_sizes:
         _pareto(page, evidence, decision, batch, words)
-    found = warnings(evidence, words)
-    if found:
-        page.add(Details(words("warnings_summary", count=len(found)), (Bullets(found),)))
+    told = warnings(evidence, words)
+    if told:
+        page.add(Details(words("warnings_summary", count=len(told)), (Bullets(told),)))
 
 
 def _pareto(page: Page, evidence: Evidence, decision: Decision, batch: int, words: Words) -> None:

@@ -48,12 +48,12 @@ def throttled_words(evidence: Evidence, words: Words) -> list[str]:
 
 def device_words(device: str, evidence: Evidence, words: Words) -> str:
     """What was read of the device, or why nothing was, with repeated rounds and the wait for other jobs."""
-    found = evidence.devices[device]
-    parts = [_conditions(found.conditions, words) if found.conditions else _unread(found, words)]
-    if found.repeated_rounds is not None:
-        parts.append(words("seen_repeated", count=found.repeated_rounds))
-    if found.waited_s is not None:
-        parts.append(words("seen_waited", seconds=plain(found.waited_s, 2)))
+    report = evidence.devices[device]
+    parts = [_conditions(report.conditions, words) if report.conditions else _unread(report, words)]
+    if report.repeated_rounds is not None:
+        parts.append(words("seen_repeated", count=report.repeated_rounds))
+    if report.waited_s is not None:
+        parts.append(words("seen_waited", seconds=plain(report.waited_s, 2)))
     return words("labelled", name=device_name(device, evidence), text=words.listed(parts))
 
 

@@ -25,13 +25,13 @@ class Decision:
 
     def verdict(self, cell: str) -> Outcome | None:
         """`pass`, `fail`, `undecided`, or None where there is no verdict."""
-        found = self._cell(cell)
-        return found.verdict if found else None
+        judged = self._cell(cell)
+        return judged.verdict if judged else None
 
     def same_speed(self, cell: str, batch: int) -> bool:
         """Whether the cell's speed cannot be told from its backend's FP32."""
-        found = self._cell(cell)
-        return bool(found and batch in found.batches and found.batches[batch].speed == "not told apart")
+        judged = self._cell(cell)
+        return bool(judged and batch in judged.batches and judged.batches[batch].speed == "not told apart")
 
     def reasons(self, cell: str, words: Words) -> list[str]:
         """What was found and what was asked for, a sentence for each criterion."""
@@ -39,8 +39,8 @@ class Decision:
 
     def samples_needed(self, cell: str) -> str | None:
         """About how many test images would decide an undecided cell, to two digits; None where images alone do not."""
-        found = self._cell(cell)
-        return rounded_up(found.samples_needed) if found and found.samples_needed else None
+        judged = self._cell(cell)
+        return rounded_up(judged.samples_needed) if judged and judged.samples_needed else None
 
     def undecidable(self, cell: str) -> bool:
         """Whether the cell's accuracy is too close to the target for any number of test images to decide."""
@@ -82,8 +82,8 @@ class Decision:
         return self.given.cells.get(name) if self.given else None
 
     def _criteria(self, name: str) -> list[Criterion]:
-        found = self._cell(name)
-        return found.criteria if found else []
+        judged = self._cell(name)
+        return judged.criteria if judged else []
 
 
 def _reason(criterion: Criterion, words: Words) -> str:
@@ -92,8 +92,8 @@ def _reason(criterion: Criterion, words: Words) -> str:
         return _unknown(criterion, words)
     if name == "accuracy":
         return words("criterion_accuracy")
-    found = _amount(name, value) + _span(criterion, words)
-    text = words.sentence(message(f"criterion_{name}", found=found, limit=_limit(name, criterion.limit)))
+    value_words = _amount(name, value) + _span(criterion, words)
+    text = words.sentence(message(f"criterion_{name}", found=value_words, limit=_limit(name, criterion.limit)))
     if criterion.samples_needed:
         return text + words("criterion_needed", count=rounded_up(criterion.samples_needed))
     return text + (words("criterion_undecidable") if _undecidable(criterion) else "")
