@@ -28,6 +28,7 @@ from roundoff.cells.store import (
 )
 from roundoff.errors import BuildError, ConfigError, GateError, Unavailable
 from roundoff.precision.base import Precision
+from roundoff.precision.fp16 import Fp16
 from roundoff.precision.fp32 import Fp32
 from roundoff.results.build import BuildInfo, Builds
 from roundoff.results.message import message
@@ -418,3 +419,24 @@ def test_a_row_without_an_engine_is_the_same_bytes_each_time(inputs, directory, 
         seen.append((directory / "cell.json").read_text())
     assert seen[0] == seen[1]
     assert f"cannot read {directory}/graph.onnx" in seen[0]
+
+
+def test_what_the_conversion_keeps_in_float32_stands_among_the_notes(inputs, directory):
+    factor = helper.make_tensor("factor", TensorProto.FLOAT, [], [0.5])
+    model = onnx.load(inputs.onnx)
+    model.graph.node[0].output[0] = "pixels"
+    model.graph.node.append(helper.make_node("Add", ["pixels", "pixels"], ["twice"], "double"))
+    model.graph.node.append(helper.make_node("MatMul", ["twice", "weight"], ["mixed"], "mix"))
+    model.graph.node.append(helper.make_node("Mul", ["mixed", "mixed"], ["squares"], "square"))
+    model.graph.node.append(helper.make_node("Add", ["squares", "squares"], ["sums"], "sum"))
+    model.graph.node.append(helper.make_node("Mul", ["sums", "factor"], ["logits"], "halve"))
+    weight = helper.make_tensor("weight", TensorProto.FLOAT, [3, 3], np.eye(3).ravel())
+    model.graph.initializer.extend([factor, weight])
+    model.opset_import[0].version, model.ir_version = 18, 9
+    onnx.save(model, inputs.onnx)
+    images = np.full((2, 2, 2, 3), 100, np.uint8)
+    told = build(replace(inputs, calibration=images), directory, precision=Fp16()).build_info
+    assert told is not None
+    assert [note.code for note in told.notes] == ["kept_for_overflows"]
+    assert "sums (8e+04)" in str(told.notes[0])
+    assert read_cell(directory).build_info == told

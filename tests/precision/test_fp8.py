@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -20,6 +21,7 @@ from roundoff.precision.base import Grid
 from roundoff.precision.fp8 import LARGEST, E4m3Codec, Fp8
 from roundoff.precision.int8 import Int8
 from roundoff.precision.int8_fp16 import Int8Fp16
+from roundoff.precision.rewriting.kept import kept_notes
 from tests.support.networks import pictures, relative_error, residual_network, run, table_of, types
 
 
@@ -95,13 +97,24 @@ def test_a_table_is_required_and_must_be_of_this_model(precision):
         precision.convert(residual_network(), Grid(), table_of(residual_network(seed=1)))
 
 
-@pytest.mark.parametrize("change", [{"seen_high": 1e5}, {"low": 0.0, "high": 1e-6}])
-def test_ranges_that_float16_cannot_hold_are_refused(change):
-    model = residual_network()
-    table = table_of(model)
-    ranges = table.ranges | {"relu1": replace(table.ranges["relu1"], **change)}
+def changed(tensor: str, **change: Any) -> CalibrationTable:
+    table = table_of(residual_network())
+    return CalibrationTable(table.ranges | {tensor: replace(table.ranges[tensor], **change)}, table.provenance)
+
+
+def test_a_scale_that_float16_cannot_hold_is_refused():
     with pytest.raises(CalibrationError, match="activation relu1 does not fit float16"):
-        Fp8().convert(model, Grid(), CalibrationTable(ranges, table.provenance))
+        Fp8().convert(residual_network(), Grid(), changed("relu1", low=0.0, high=1e-6))
+
+
+@pytest.mark.parametrize("precision", [Fp8(), Int8Fp16()], ids=["fp8", "int8_fp16"])
+def test_a_tensor_beyond_float16_stays_in_float32_with_its_pair_and_is_listed(precision):
+    converted = precision.convert(residual_network(), Grid(), changed("relu1", seen_high=1e5))
+    found = types(converted)
+    assert {found["relu1"], found["relu1/quantized"]} == {TensorProto.FLOAT}
+    assert found["relu2"] == TensorProto.FLOAT16
+    (note,) = kept_notes(converted)
+    assert (note.code, note.values["names"]) == ("kept_for_overflows", ["relu1 (1e+05)"])
 
 
 @pytest.mark.parametrize(

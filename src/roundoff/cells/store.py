@@ -29,6 +29,8 @@ from roundoff.cells.sidecar import (
 from roundoff.dataset.base import Images
 from roundoff.errors import BuildError, Unavailable, noted
 from roundoff.precision.base import Precision
+from roundoff.precision.rewriting.in_range import convert_in_range
+from roundoff.precision.rewriting.kept import kept_notes
 from roundoff.results.build import BuildInfo, BuildMetrics, Builds
 from roundoff.results.message import Message, as_message, message
 from roundoff.results.platform import Platform
@@ -237,6 +239,7 @@ def _built(
         info = backend.build(source, directory)
         build_s = time.perf_counter() - start
         _refuse_foreign(backend, info)
+        info = replace(info, notes=[*_notes(backend, graph), *info.notes])
         different = _build_again(backend, source, directory)
     files = {
         path.relative_to(directory).as_posix(): StoredFile(sha256=sha256_of(path), bytes=path.stat().st_size)
@@ -282,8 +285,16 @@ def _converted(backend: Backend, precision: Precision, inputs: Inputs, path: Pat
     import onnx
 
     table = CalibrationTable.load(inputs.table) if precision.needs_calibration and inputs.table else None
-    onnx.save(precision.convert(onnx.load(inputs.onnx), backend.grid, table), path)
+    model = onnx.load(inputs.onnx)
+    onnx.save(convert_in_range(precision, model, backend.grid, table, inputs.calibration), path)
     return path
+
+
+def _notes(backend: Backend, graph: Path) -> list[Message]:
+    """What the conversion says of the graph."""
+    import onnx
+
+    return kept_notes(onnx.load(graph)) if backend.takes_onnx else []
 
 
 def _empty(directory: Path) -> None:

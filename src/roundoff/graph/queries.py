@@ -78,6 +78,19 @@ def observed_tensors(model: onnx.ModelProto) -> list[str]:
     return list(names)
 
 
+def required_tensors(model: onnx.ModelProto) -> set[str]:
+    """The activations without whose range nothing can be quantized: what weighted operators take, and their Adds."""
+    known, moving = constants(model), activations(model)
+    weighted = [
+        node
+        for node in model.graph.node
+        if node.op_type in WEIGHTED and node.input[0] in moving and node.input[1] in known
+    ]
+    given = {node.output[0] for node in weighted}
+    adds = [node for node in model.graph.node if node.op_type == "Add" and given.intersection(node.input)]
+    return {node.input[0] for node in weighted} | {name for node in adds for name in node.input if name in moving}
+
+
 def convolution_inputs(model: onnx.ModelProto) -> set[str]:
     """Names of the tensors [N, C, …] that a Conv takes."""
     return {node.input[0] for node in model.graph.node if node.op_type == "Conv"}

@@ -20,7 +20,7 @@ FIRST_OPSET = 22  # the first in which ONNX defines Conv and the poolings for bf
 class Bf16(Precision):
     """bfloat16: float32's 8 exponent bits with 7 fraction bits.
 
-    `keep_float32` names nodes or operators that stay in float32.
+    `keep_float32` names nodes, tensors or operators that stay in float32.
     """
 
     weights: ClassVar[str] = "bfloat16"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Fp16(Precision):
     """IEEE half precision: 5 exponent and 10 fraction bits, largest value 65504, smallest normal 6.1e-5.
 
-    `keep_float32` names nodes or operators that stay in float32.
+    `keep_float32` names nodes, tensors or operators that stay in float32.
     """
 
     weights: ClassVar[str] = "float16"
@@ -26,7 +26,7 @@ class Fp16(Precision):
     keep_float32: tuple[str, ...] = ()
 
     def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
-        """The graph in float16; raises BuildError where a weight exceeds 65504."""
+        """The graph in float16; raises BuildError for an entry of `keep_float32` that names nothing."""
         from roundoff.precision.rewriting.cast import lower
         from roundoff.precision.rewriting.float_types import FLOAT16
 

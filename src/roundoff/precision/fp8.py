@@ -11,16 +11,14 @@ import numpy as np
 from roundoff.errors import CalibrationError
 from roundoff.graph.grid import along, rounded_up, weight_scales
 from roundoff.precision.base import Grid, Precision
-from roundoff.precision.int8_fp16 import refuse_ranges_beyond_half
+from roundoff.precision.int8_fp16 import lower_quantized
 from roundoff.precision.rewriting.codec import FLOAT8E4M3FN, Codec, Codes, Floats
-from roundoff.precision.rewriting.float_types import FLOAT16
 
 if TYPE_CHECKING:
     import onnx
 
     from roundoff.calibration.base import CalibrationTable, TensorRange
 
-FIRST_OPSET = 19  # the first in which ONNX defines QuantizeLinear for 8-bit floats
 LARGEST = 448.0  # of E4M3 without infinities (Micikevicius et al., "FP8 Formats for Deep Learning", 2022)
 
 
@@ -29,8 +27,8 @@ class Fp8(Precision):
     """E4M3 (4 exponent and 3 fraction bits, largest value 448) with a float16 remainder.
 
     Each tensor is scaled so that its range's end lies at 448; weights have a scale per output channel. The fields are
-    the placement rules' switches and `bias_correction`, as in INT8; `keep_float32` names nodes or operators that
-    stay in float32. `depthwise` convolutions stay in float16 by default: in E4M3, TensorRT-RTX 1.6 and 1.7 make
+    the placement rules' switches and `bias_correction`, as in INT8; `keep_float32` names nodes, tensors or operators
+    that stay in float32. `depthwise` convolutions stay in float16 by default: in E4M3, TensorRT-RTX 1.6 and 1.7 make
     engines that grow with the batch size (15 GB for a MobileNetV2 with profiles up to 8192).
     """
 
@@ -50,7 +48,6 @@ class Fp8(Precision):
 
     def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """Insert the pairs and lower the remainder; raises CalibrationError without a table of this model."""
-        from roundoff.precision.rewriting.cast import at_least_opset, lower
         from roundoff.precision.rewriting.placement import Placement
         from roundoff.precision.rewriting.qdq import quantize
 
@@ -67,10 +64,7 @@ class Fp8(Precision):
             depthwise=self.depthwise,
         )
         quantized = quantize(model, table, E4m3Codec(), placement, self.bias_correction)
-        # An 8-bit float is no type of the exported graph's operator set, but the table belongs to that very graph.
-        lowered = lower(at_least_opset(quantized, FIRST_OPSET), FLOAT16, self.keep_float32)
-        refuse_ranges_beyond_half(table, lowered)
-        return lowered
+        return lower_quantized(quantized, table, self.keep_float32)
 
 
 class E4m3Codec(Codec):

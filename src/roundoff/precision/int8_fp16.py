@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
@@ -9,6 +10,7 @@ from roundoff.errors import CalibrationError
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8
 from roundoff.precision.rewriting.float_types import FLOAT16
+from roundoff.precision.rewriting.kept import QUANTIZED
 
 if TYPE_CHECKING:
     import onnx
@@ -16,12 +18,13 @@ if TYPE_CHECKING:
     from roundoff.calibration.base import CalibrationTable
 
 LEAST_SCALE = 32 * FLOAT16.smallest  # rounded up to float16 it is at most 3 % too large
-FIRST_OPSET = 19  # the first in which ONNX defines QuantizeLinear for float16
+# The first in which ONNX defines QuantizeLinear for float16 and 8-bit floats: the table belongs to the graph of before.
+FIRST_OPSET = 19
 
 
 @dataclass(frozen=True)
 class Int8Fp16(Int8):
-    """INT8's fields, and `keep_float32`: names of nodes or operators that stay in float32."""
+    """INT8's fields, and `keep_float32`: names of nodes, tensors or operators that stay in float32."""
 
     weights: ClassVar[str] = "int8"
     activations: ClassVar[str] = "int8"
@@ -32,35 +35,50 @@ class Int8Fp16(Int8):
     def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """Insert the pairs, then lower what is float32 to float16, scales included.
 
-        Raises CalibrationError without a table of this model, or where a tensor's seen values or its scale leave
-        float16's range; BuildError where a weight does.
+        Raises CalibrationError without a table of this model, or for a tensor of which float16 has no scale.
         """
-        from roundoff.precision.rewriting.cast import at_least_opset, lower
-
         quantized = super().convert(model, grid, table)
         assert table is not None
-        lowered = lower(at_least_opset(quantized, FIRST_OPSET), FLOAT16, self.keep_float32)
-        refuse_ranges_beyond_half(table, lowered)
-        return lowered
+        return lower_quantized(quantized, table, self.keep_float32)
 
 
-def refuse_ranges_beyond_half(table: CalibrationTable, lowered: onnx.ModelProto) -> None:
-    """Raise CalibrationError for an activation that float16 cannot hold where the lowered model has it in float16.
+def lower_quantized(quantized: onnx.ModelProto, table: CalibrationTable, keep: Sequence[str]) -> onnx.ModelProto:
+    """A graph with pairs, its remainder in float16; what the table saw beyond float16's range stays in float32.
 
-    It is too large, or is quantized with a scale so small that float16 has few digits for it.
+    Raises CalibrationError for an activation that is quantized with a scale of which float16 has few digits.
     """
-    from roundoff.graph.queries import element_types
+    from roundoff.precision.rewriting.cast import at_least_opset, lower
+    from roundoff.precision.rewriting.kept import OVERFLOWS, note_kept
 
-    types = element_types(lowered)
-    quantized = {node.input[0] for node in lowered.graph.node if node.op_type == "QuantizeLinear"}
-    for name in sorted(table.ranges.keys() & {name for name, code in types.items() if code == FLOAT16.code}):
-        seen = table.ranges[name]
-        peak = max(abs(seen.seen_low), abs(seen.seen_high))
-        span = max(abs(seen.low), abs(seen.high))
-        if peak > FLOAT16.largest or (name in quantized and 0 < span / 255 < LEAST_SCALE):
+    _refuse_small_scales(quantized, table)
+    beyond = _beyond_half(quantized, table, keep)
+    wide = [name for tensor in beyond for name in (tensor, f"{tensor}{QUANTIZED}")]
+    known = {name for node in quantized.graph.node for name in node.output}
+    lowered = lower(at_least_opset(quantized, FIRST_OPSET), FLOAT16, [*keep, *known.intersection(wide)])
+    note_kept(lowered, OVERFLOWS, [f"{name} ({peak:.3g})" for name, peak in beyond.items()])
+    return lowered
+
+
+def _beyond_half(quantized: onnx.ModelProto, table: CalibrationTable, keep: Sequence[str]) -> dict[str, float]:
+    """Activations that float16 cannot hold, with their peaks, other than those that `keep` names already."""
+    from roundoff.graph.queries import activations
+
+    peaks = {name: max(abs(seen.seen_low), abs(seen.seen_high)) for name, seen in table.ranges.items()}
+    return {
+        name: peaks[name]
+        for name in sorted(peaks.keys() & activations(quantized) - set(keep))
+        if peaks[name] >= FLOAT16.first_beyond
+    }
+
+
+def _refuse_small_scales(quantized: onnx.ModelProto, table: CalibrationTable) -> None:
+    held = {node.input[0] for node in quantized.graph.node if node.op_type == "QuantizeLinear"}
+    for name in sorted(held & table.ranges.keys()):
+        span = max(abs(table.ranges[name].low), abs(table.ranges[name].high))
+        if 0 < span / 255 < LEAST_SCALE:
             raise CalibrationError(
                 f"activation {name} does not fit float16",
-                received=f"values up to {peak:g} in magnitude, a chosen range of {span:g}",
-                expected=f"values up to {FLOAT16.largest:g}, and a scale of at least {LEAST_SCALE:.2g} if quantized",
-                fix="use int8 (with a float32 remainder) for this model, or name its node under `keep_float32`",
+                received=f"a chosen range of {span:g}",
+                expected=f"a scale of at least {LEAST_SCALE:.2g}",
+                fix="use int8 (with a float32 remainder) for this model, or name the tensor under `exclude_nodes`",
             )

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from roundoff.calibration.base import CalibrationTable
 from roundoff.calibration.best import Best
@@ -29,6 +29,7 @@ from roundoff.calibration.percentile import Percentile
 from roundoff.errors import CalibrationError
 from roundoff.graph.grid import fake_quantize
 from roundoff.graph.queries import model_hash, observed_tensors, with_outputs
+from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8
 from roundoff.results.checked import as_json, checked
 from roundoff.results.message import message
@@ -85,6 +86,47 @@ def test_the_table_does_not_depend_on_the_batch_size(model_path, prepared, metho
     other = calibrate(replace(calibrator, batch_size=9), model_path, prepared)
     assert one.table.ranges == other.table.ranges
     assert one.noise == other.noise
+
+
+def padded_network():
+    """The network with a Mul by the number of images, and a pool over a map that is padded with -inf."""
+    model = network()
+    nodes = model.graph.node
+    extra = [
+        helper.make_node("Shape", ["image"], ["shape"]),
+        helper.make_node("Cast", ["shape"], ["sizes"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMax", ["sizes"], ["largest"], keepdims=0),
+        helper.make_node("Div", ["largest", "largest"], ["one"]),
+        helper.make_node("Mul", ["relu2", "one"], ["same"], "same"),
+        helper.make_node("Pad", ["same", "pads", "lowest"], ["padded"], "pad"),
+        helper.make_node("MaxPool", ["padded"], ["pooled"], "pool", kernel_shape=[3, 3]),
+    ]
+    place = next(i for i, node in enumerate(nodes) if node.op_type == "ReduceMean")
+    nodes[place].input[0] = "pooled"
+    for offset, node in enumerate(extra):
+        nodes.insert(place + offset, node)
+    constants = {"pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]), "lowest": np.float32(-np.inf)}
+    model.graph.initializer.extend(numpy_helper.from_array(np.asarray(v), name) for name, v in constants.items())
+    return model
+
+
+@pytest.mark.parametrize("method", [MinMax, MeanSquaredError], ids=lambda method: method.name)
+def test_what_no_rule_quantizes_is_skipped_with_a_note(tmp_path, prepared, method):
+    onnx.save(padded_network(), tmp_path / "padded.onnx")
+    outcome = calibrate(method(images=50), tmp_path / "padded.onnx", prepared)
+    assert set(observed_tensors(padded_network())) - outcome.table.ranges.keys() == {"one", "padded"}
+    (told,) = [str(one) for one in outcome.metrics.findings if "no rule quantizes" in str(one)]
+    assert told.endswith("one, padded")
+    Int8().convert(padded_network(), Grid(), outcome.table)
+
+
+def test_what_a_rule_quantizes_has_to_be_finite(tmp_path, prepared):
+    model = network()
+    bias = next(i for i in model.graph.initializer if i.name == "b1")
+    bias.CopyFrom(numpy_helper.from_array(np.full(8, np.inf, np.float32), "b1"))
+    onnx.save(model, tmp_path / "infinite.onnx")
+    with pytest.raises(CalibrationError, match="tensor relu1 is not finite"):
+        calibrate(MinMax(images=50), tmp_path / "infinite.onnx", prepared)
 
 
 def test_minmax_gives_the_extremes_of_every_tensor(model_path, prepared):

@@ -149,6 +149,8 @@ def test_one_class_is_an_error_and_missing_ones_a_warning():
     assert levels(some) == [("classes", "warning")]
     assert check_coverage(np.arange(64) % CLASSES, CLASSES, 64) == []
     assert check_coverage(np.zeros(64, np.int64), 1, 64) == []
+    assert check_coverage(np.arange(320), 1000, 320) == []
+    assert levels(check_coverage(np.arange(320) % 319, 1000, 320)) == [("classes", "warning")]
 
 
 def test_few_images_are_a_warning():

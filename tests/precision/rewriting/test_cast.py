@@ -20,6 +20,7 @@ from roundoff.precision.fp16 import Fp16
 from roundoff.precision.fp32 import Fp32
 from roundoff.precision.rewriting.cast import lower, opset_of
 from roundoff.precision.rewriting.float_types import BFLOAT16, FLOAT16
+from roundoff.precision.rewriting.kept import kept_notes
 from roundoff.precision.tf32 import Tf32
 from tests.support.networks import pictures, relative_error, residual_network, run, types
 
@@ -75,7 +76,7 @@ def test_bfloat16_is_a_type_of_its_operator_set():
     assert opset_of(Bf16().convert(residual_network(), Grid(), None)) == 22
 
 
-@pytest.mark.parametrize("keep", ["conv2", "Conv", "c*2"])
+@pytest.mark.parametrize("keep", ["conv2", "Conv", "c*2", "kernel2"])
 def test_kept_nodes_compute_in_float32(keep):
     model, images = residual_network(), pictures()
     converted = Fp16(keep_float32=(keep,)).convert(model, Grid(), None)
@@ -86,7 +87,7 @@ def test_kept_nodes_compute_in_float32(keep):
 
 
 def test_an_entry_of_keep_that_names_nothing_is_refused():
-    with pytest.raises(BuildError, match=r"names no node.*\n  received: conv3\n  expected: .*Conv.*conv2"):
+    with pytest.raises(BuildError, match=r"names no node, tensor.*\n  received: conv3\n  expected: .*Conv.*conv2"):
         Fp16(keep_float32=("conv3",)).convert(residual_network(), Grid(), None)
 
 
@@ -118,12 +119,14 @@ def test_every_kind_of_constant_is_lowered(constant):
     assert relative_error(run(converted, pictures())[0], run(model, pictures())[0]) < 2e-3
 
 
-def test_a_weight_beyond_the_range_is_refused_with_its_value():
-    with pytest.raises(
-        BuildError, match=r"1 weight tensors do not fit float16\n  received: kernel1 reaches [0-9.e+]+\n"
-    ):
-        Fp16().convert(residual_network(scale=1e6), Grid(), None)
-    Bf16().convert(residual_network(scale=1e6), Grid(), None)
+def test_a_node_whose_weight_is_beyond_the_range_stays_in_float32_by_itself_and_is_listed():
+    converted = Fp16().convert(residual_network(scale=1e6), Grid(), None)
+    found = types(converted)
+    assert {found[name] for name in node(converted, "conv1").input} == {TensorProto.FLOAT}
+    assert {found[name] for name in node(converted, "conv2").input} == {TensorProto.FLOAT16}
+    (note,) = kept_notes(converted)
+    assert (note.code, note.values["names"]) == ("kept_for_constants", ["conv1 (kernel1)"])
+    assert kept_notes(Bf16().convert(residual_network(scale=1e6), Grid(), None)) == []
 
 
 def test_a_kept_node_may_hold_what_float16_cannot():

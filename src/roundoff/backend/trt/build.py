@@ -21,7 +21,7 @@ UNSUPPORTED = re.compile(r"not support|unsupported|not available|plugin not foun
 NO_KERNEL = re.compile(r"no implementation|any implementation|CHECK\(dtype", re.IGNORECASE)
 TOO_SMALL = re.compile(r"workspace|insufficient memory", re.IGNORECASE)
 PARSE_FIX = (
-    "replace the node in the model, keep it in float32 (`keep` or `exclude_nodes` of the precision), "
+    "replace the node in the model, keep it in float32 (`keep_float32` or `exclude_nodes` of the precision), "
     "or leave this backend or precision out"
 )
 

@@ -25,6 +25,7 @@ from roundoff.calibration.observing.guards import (
     Finding,
     check_coverage,
     check_duplicates,
+    check_observed,
     check_pixels,
     check_ranges,
     enforce,
@@ -34,7 +35,7 @@ from roundoff.calibration.observing.noise import measure_noise
 from roundoff.calibration.observing.observe import histograms, in_batches
 from roundoff.dataset.base import Images, Prepared
 from roundoff.errors import CalibrationError
-from roundoff.graph.queries import model_hash, observed_tensors, preprocessing
+from roundoff.graph.queries import model_hash, observed_tensors, preprocessing, required_tensors
 from roundoff.results.message import message
 from roundoff.results.preparation import CalibrationMetrics, Noise
 from roundoff.system.machine import library_versions
@@ -70,14 +71,26 @@ def calibrate(
     indices, held_out = _indices(calibrator, prepared, len(images))
     findings = check_images(images, indices, prepared)
     enforce(findings)
-    names = observed_tensors(model)
+    names, required = observed_tensors(model), required_tensors(model)
     size = calibrator.batch_size
-    seen = histograms(model, names, in_batches(images, indices, size))
-    compared = histograms(model, names, in_batches(images, held_out, size)) if calibrator.compares_held_out else seen
-    ranges = {name: choose_range(calibrator, seen[name], compared[name]) for name in names}
-    findings += [*check_ranges(ranges, calibrator.max_clipped_percent), *check_fallbacks(ranges)]
-    in_8_bits = [names_of and names_of(model) for names_of in (quantized, asymmetric_quantized)]
-    noise = measure_noise(model, ranges, in_batches(images, held_out, size), *in_8_bits)
+    seen = histograms(model, names, in_batches(images, indices, size), required)
+    compared = seen
+    if calibrator.compares_held_out:
+        compared = histograms(model, list(seen), in_batches(images, held_out, size), required)
+    ranges = {name: choose_range(calibrator, seen[name], compared[name]) for name in compared}
+    findings += [
+        *check_observed(names, ranges),
+        *check_ranges(ranges, calibrator.max_clipped_percent),
+        *check_fallbacks(ranges),
+    ]
+    noise = measure_noise(
+        model,
+        ranges,
+        in_batches(images, held_out, size),
+        quantized and quantized(model),
+        asymmetric_quantized and asymmetric_quantized(model),
+        required,
+    )
     provenance = _provenance(calibrator, model, images, indices, held_out, prepared)
     warnings = [message("guard_found", guard=finding.guard, text=finding.message) for finding in findings]
     for warning in warnings:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from roundoff.calibration.base import Fallback, TensorRange
-from roundoff.calibration.observing.guards import Finding
+from roundoff.calibration.observing.guards import MOST_NAMED, Finding
 from roundoff.results.message import message
-
-MOST_NAMED = 5
-"""Tensors that one warning names."""
 
 
 def check_fallbacks(ranges: Mapping[str, TensorRange]) -> list[Finding]:

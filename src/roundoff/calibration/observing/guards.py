@@ -7,7 +7,7 @@ here with its reason.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -36,6 +36,8 @@ SCALE_ERRORS = 6.0
 """A channel mean may miss the test split's by this many standard errors and `SCALE_MEAN` before a guard warns."""
 SCALE_MEAN = 0.1
 """Fraction of the test split's standard deviation; smaller shifts do not move a range."""
+MOST_NAMED = 5
+"""Tensors that one warning names."""
 SMALLEST_TINT = 1.0
 """Grey levels between a channel's mean and all channels' mean, below which red and blue cannot be told apart."""
 
@@ -114,7 +116,10 @@ def check_pixels(images: Iterable[NDArray[np.generic]], expected: ChannelStatist
 
 
 def check_coverage(labels: Labels, classes: int, images: int) -> list[Finding]:
-    """Few images and missing classes are warnings; a single class of several is an error."""
+    """Few images and missing classes are warnings; a single class of several is an error.
+
+    Of more classes than images, as many are expected as there are images.
+    """
     found = []
     if images < FEWEST_IMAGES:
         found.append(Finding("count", "warning", message("few_images", images=images, fewest=FEWEST_IMAGES)))
@@ -122,7 +127,7 @@ def check_coverage(labels: Labels, classes: int, images: int) -> list[Finding]:
     if present == 1 < classes:
         told = f"all {images} calibration images are of class {int(labels[0])}; the model knows {classes} classes"
         found.append(_error("classes", told))
-    elif present < classes:
+    elif present < min(classes, images):
         found.append(Finding("classes", "warning", message("classes_missing", present=present, classes=classes)))
     return found
 
@@ -135,6 +140,17 @@ def check_duplicates(images: Iterable[Images], test: Iterable[Images]) -> list[F
         return []
     told = f"{sum(are_known)} of {len(are_known)} calibration images are in the test split"
     return [_error("test images", f"{told} (first: number {are_known.index(True)})")]
+
+
+def check_observed(names: Collection[str], observed: Collection[str]) -> list[Finding]:
+    """A note on the tensors without a range, which no rule quantizes."""
+    skipped = [name for name in names if name not in observed]
+    if not skipped:
+        return []
+    left = len(skipped) - MOST_NAMED
+    more: list[str | Message] = [message("and_more", count=left)] if left > 0 else []
+    told = message("tensors_skipped", count=len(skipped), names=[*skipped[:MOST_NAMED], *more])
+    return [Finding("skipped", "warning", told)]
 
 
 def check_ranges(ranges: Mapping[str, TensorRange], max_clipped_percent: float) -> list[Finding]:

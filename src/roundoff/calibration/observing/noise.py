@@ -27,14 +27,16 @@ def measure_noise(
     batches: Iterable[Images],
     quantized: Collection[str] | None = None,
     asymmetric_quantized: Collection[str] | None = None,
+    required: Collection[str] | None = None,
 ) -> list[Noise]:
     """Noise of every activation in `ranges` and every weight on the symmetric int8 grid, worst first.
 
     Activations have that of the asymmetric grid as well; of large ones, as many values are looked at as are counted for
     a histogram. `quantized` and `asymmetric_quantized` name the tensors that
-    are held in 8 bits on each; None: all. Raises CalibrationError for NaN or infinity.
+    are held in 8 bits on each; None: all. Raises CalibrationError for NaN or infinity in a tensor that is `required`
+    (None: all are); another one is left out.
     """
-    noises = [*_activations(model, ranges, batches), *_weights(model)]
+    noises = [*_activations(model, ranges, batches, required), *_weights(model)]
     if quantized is not None:
         noises = [replace(noise, quantized=noise.tensor in quantized) for noise in noises]
     if asymmetric_quantized is not None:
@@ -49,20 +51,29 @@ def sqnr_db(signal: float, noise: float) -> float:
     return min(10 * math.log10(signal / noise), LOSSLESS_DB) if signal > 0 else -LOSSLESS_DB
 
 
-def _activations(model: onnx.ModelProto, ranges: Mapping[str, TensorRange], batches: Iterable[Images]) -> list[Noise]:
+def _activations(
+    model: onnx.ModelProto,
+    ranges: Mapping[str, TensorRange],
+    batches: Iterable[Images],
+    required: Collection[str] | None,
+) -> list[Noise]:
     sums = {name: np.zeros(3) for name in ranges}
     grids = {name: _grids(seen) for name, seen in ranges.items()}
     places = dict.fromkeys(ranges, 0)
-    for chunk in observe(model, list(ranges), batches):
-        for name, values in chunk.items():
+    for chunk in observe(model, list(ranges), batches, required):
+        for name in sums.keys() & chunk.keys():
+            values = chunk[name]
             low, high = values.min(), values.max()
             if not np.isfinite([low, high]).all():
+                if required is not None and name not in required:
+                    del sums[name]
+                    continue
                 raise not_finite(name, f"values from {low} to {high} on a held-out image")
             stride = stride_for(values.shape[1:])
             counted = values.reshape(-1)[-places[name] % stride :: stride]
             places[name] += values.size
             sums[name] += _powers(counted, *(fake_quantize(counted, *grid) for grid in grids[name]))
-    return [_noise(name, seen, *map(float, sums[name])) for name, seen in ranges.items()]
+    return [_noise(name, ranges[name], *map(float, found)) for name, found in sums.items()]
 
 
 def _grids(seen: TensorRange) -> list[tuple[np.float32, int, str]]:

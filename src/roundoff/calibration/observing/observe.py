@@ -8,7 +8,7 @@ is filled up and the filling dropped.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 
@@ -34,34 +34,48 @@ MEAN_IMAGES = 512
 Activations = dict[str, NDArray[np.float32]]
 
 
-def histograms(model: onnx.ModelProto, names: Sequence[str], batches: Iterable[Images]) -> dict[str, Histogram]:
+def histograms(
+    model: onnx.ModelProto, names: Sequence[str], batches: Iterable[Images], required: Collection[str] | None = None
+) -> dict[str, Histogram]:
     """A histogram of each of the float32 tensors `names` over all images, uint8 [n, H, W, C] in batches of any size.
 
-    What a Conv takes has the channels' means too.
+    What a Conv takes has the channels' means too. Left out are tensors that are not `required` (None: all are) and are
+    not finite, or do not keep the images apart; a required one of that kind raises CalibrationError.
     """
     found = {name: Histogram() for name in names}
     convolved = convolution_inputs(model)
-    for chunk in observe(model, names, batches):
-        for name, values in chunk.items():
-            _add(found[name], name, values, stride_for(values.shape[1:]))
-            if name in convolved and found[name].images < MEAN_IMAGES:
+    for chunk in observe(model, names, batches, required):
+        for name in found.keys() - chunk.keys():
+            del found[name]
+        for name in [name for name in chunk if name in found]:
+            values = chunk[name]
+            if not _added(found[name], name, values, required):
+                del found[name]
+            elif name in convolved and found[name].images < MEAN_IMAGES:
                 found[name].add_channels(values)
     return found
 
 
-def observe(model: onnx.ModelProto, names: Sequence[str], batches: Iterable[Images]) -> Iterator[Activations]:
-    """Yield the tensors `names`, float32 [chunk, …], a chunk of images at a time; the next is computed meanwhile."""
+def observe(
+    model: onnx.ModelProto, names: Sequence[str], batches: Iterable[Images], required: Collection[str] | None = None
+) -> Iterator[Activations]:
+    """Yield the tensors `names`, float32 [chunk, …], a chunk of images at a time; the next is computed meanwhile.
+
+    Tensors that do not keep the images apart are left out where they are not `required` (None: all are).
+    """
     import onnxruntime
 
     image = image_input(model)
     session = onnxruntime.InferenceSession(
-        with_outputs(model, names).SerializeToString(), _options(), providers=["CPUExecutionProvider"]
+        with_outputs(model, names).SerializeToString(), session_options(), providers=["CPUExecutionProvider"]
     )
 
     def run(chunk: Images) -> Activations:
         size = len(chunk)
-        outputs = session.run(list(names), {image.name: _filled(chunk, chunk_size)})
-        return {name: _rows(name, values, size, chunk_size) for name, values in zip(names, outputs, strict=True)}
+        outputs = session.run(list(names), {image.name: filled(chunk, chunk_size)})
+        given = dict(zip(names, outputs, strict=True))
+        apart = {name: _keeps_apart(name, values, chunk_size, required) for name, values in given.items()}
+        return {name: _rows(values, size, chunk_size) for name, values in given.items() if apart[name]}
 
     chunk_size = _chunk_size(model, names)
     with ThreadPoolExecutor(1) as ahead, progress_bar("calibrate", None) as bar:
@@ -134,29 +148,43 @@ def _chunk_size(model: onnx.ModelProto, names: Sequence[str]) -> int:
     return fixed or int(np.clip(CHUNK_BYTES // max(bytes_per_image(model, names), 1), 1, LARGEST_CHUNK))
 
 
-def _filled(chunk: Images, size: int) -> Images:
+def filled(chunk: Images, size: int) -> Images:
+    """The chunk with its last image repeated up to `size` of them."""
     return chunk if len(chunk) == size else np.concatenate([chunk, np.repeat(chunk[-1:], size - len(chunk), axis=0)])
 
 
-def _rows(name: str, values: NDArray[np.float32], count: int, size: int) -> NDArray[np.float32]:
-    if values.ndim == 0 or len(values) % size:
+def _keeps_apart(name: str, values: NDArray[np.float32], size: int, required: Collection[str] | None) -> bool:
+    """Whether the first dimension is made of images; raises CalibrationError if it has to be and is not."""
+    if values.ndim and len(values) and not len(values) % size:
+        return True
+    if required is None or name in required:
         raise CalibrationError(
             f"tensor {name} does not keep the images apart",
             received=f"shape {list(values.shape)} for {size} images",
             expected=f"a first dimension that is a multiple of {size}",
             fix="export the model with the batch as the first dimension of every activation",
         )
+    return False
+
+
+def _rows(values: NDArray[np.float32], count: int, size: int) -> NDArray[np.float32]:
+    """What belongs to the first `count` of `size` images."""
     return values[: len(values) // size * count]
 
 
-def _add(histogram: Histogram, name: str, values: NDArray[np.float32], stride: int) -> None:
+def _added(histogram: Histogram, name: str, values: NDArray[np.float32], required: Collection[str] | None) -> bool:
+    """Count the values; whether all are finite. Raises CalibrationError where they have to be and are not."""
     try:
-        histogram.add(values, stride)
+        histogram.add(values, stride_for(values.shape[1:]))
     except ValueError as error:
-        raise not_finite(name, str(error)) from error
+        if required is None or name in required:
+            raise not_finite(name, str(error)) from error
+        return False
+    return True
 
 
-def _options() -> object:
+def session_options() -> object:
+    """For sessions that run beside work of ours."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -12,7 +12,9 @@ from onnx import TensorProto, helper, numpy_helper
 
 from roundoff.errors import BuildError
 from roundoff.graph.queries import element_types
+from roundoff.precision.rewriting.constant_fit import ConstantFit
 from roundoff.precision.rewriting.float_types import Half, RoundedWeights
+from roundoff.precision.rewriting.kept import CONSTANTS, note_kept
 
 log = logging.getLogger(__name__)
 
@@ -25,8 +27,9 @@ def lower(model: onnx.ModelProto, half: Half, keep: Iterable[str] = ()) -> onnx.
 
     The nodes between a graph input and the first multiplication or quantization (pixel scaling) stay in
     float32, since subtracting a mean in 16 bits loses what the network is about to look at. So do nodes whose
-    name (with * and ?) or operator is in `keep`, and operators that ONNX does not define for `half`. The result is
-    type-checked. Raises BuildError for a weight beyond `half`'s range, an entry of `keep` that names nothing, or a
+    name (with * and ?), operator, or tensor that they give or take is in `keep`, operators that ONNX does not define
+    for `half`, and nodes with a constant that `half` cannot hold (`constant_fit`): these are logged, and listed in the
+    model's metadata. The result is type-checked. Raises BuildError for an entry of `keep` that names nothing, or a
     graph with control flow.
     """
     lowered = onnx.ModelProto()
@@ -43,17 +46,23 @@ def _kept(graph: onnx.GraphProto, keep: Iterable[str]) -> frozenset[str]:
     """The first outputs of the nodes that `keep` says; raises BuildError for an entry that says none."""
     kept: set[str] = set()
     for pattern in keep:
-        found = {node.output[0] for node in graph.node if node.op_type == pattern or fnmatchcase(node.name, pattern)}
+        found = {node.output[0] for node in graph.node if _is_meant(node, pattern)}
         if not found:
             known = sorted({node.op_type for node in graph.node}) + sorted(node.name for node in graph.node)
             raise BuildError(
-                "an entry of keep_float32 names no node and no operator of the graph",
+                "an entry of keep_float32 names no node, tensor or operator of the graph",
                 received=pattern,
                 expected="a name, pattern or operator of: " + ", ".join(known),
                 fix="correct keep_float32 of the precision",
             )
         kept |= found
     return frozenset(kept)
+
+
+def _is_meant(node: onnx.NodeProto, pattern: str) -> bool:
+    """Whether the node, its operator, or a tensor that it gives or takes is called so."""
+    names = (node.op_type, node.name, *node.input, *node.output)
+    return any(name and (name == pattern or fnmatchcase(name, pattern)) for name in names)
 
 
 def at_least_opset(model: onnx.ModelProto, version: int) -> onnx.ModelProto:
@@ -106,6 +115,8 @@ class _Lowering:
         self.available: dict[tuple[str, int], str] = {}
         self.nodes: list[onnx.NodeProto] = []
         self.weights = RoundedWeights()
+        self.fit = ConstantFit(self.graph, half)
+        self.misfits: dict[str, str] = {}
 
     def run(self) -> None:
         for node in list(self.graph.node):
@@ -117,6 +128,7 @@ class _Lowering:
         self.weights.report(self.half)
         for key, value in self.weights.counts().items():
             self.model.metadata_props.add(key=f"roundoff.{key}", value=str(value))
+        note_kept(self.model, CONSTANTS, [f"{node} ({constant})" for node, constant in self.misfits.items()])
 
     def _place(self, node: onnx.NodeProto) -> None:
         schema = self._schema(node)
@@ -142,9 +154,17 @@ class _Lowering:
             return False
         floats_in = [i for i, name in enumerate(node.input) if name in self.floats]
         floats_out = [i for i, name in enumerate(node.output) if name in self.floats]
-        return all(self._allows(schema.outputs, i) for i in floats_out) and (
+        defined = all(self._allows(schema.outputs, i) for i in floats_out) and (
             not floats_in or any(self._allows(schema.inputs, i) for i in floats_in)
         )
+        return defined and not self._has_misfit(node)
+
+    def _has_misfit(self, node: onnx.NodeProto) -> bool:
+        constant = self.fit.misfit(node)
+        if constant is not None:
+            self.misfits[node.name or node.output[0]] = constant
+            log.warning("%s stays in float32: %s has no %s", node.name, constant, self.half.dtype.name)
+        return constant is not None
 
     def _schema(self, node: onnx.NodeProto) -> onnx.defs.OpSchema | None:
         known = onnx.defs.has(node.op_type, self.opset, node.domain)
@@ -178,7 +198,7 @@ class _Lowering:
 
     def _round_initializer(self, name: str, converted: str) -> None:
         values = numpy_helper.to_array(self.initializers[name])
-        rounded = self.weights.round(name, values, self.half)
+        rounded = self.weights.round(values, self.half, self.fit.keeps_sign(name))
         self.graph.initializer.append(numpy_helper.from_array(rounded, converted))
 
     def _lower_attributes(self, node: onnx.NodeProto) -> None:
@@ -188,7 +208,7 @@ class _Lowering:
             if node.op_type == "Cast" and attribute.name == "to" and attribute.i == TensorProto.FLOAT:
                 attribute.i = self.half.code
             elif attribute.type == attribute.TENSOR and attribute.t.data_type == TensorProto.FLOAT:
-                values = self.weights.round(node.name, numpy_helper.to_array(attribute.t), self.half)
+                values = self.weights.round(numpy_helper.to_array(attribute.t), self.half, keeps_sign=True)
                 attribute.t.CopyFrom(numpy_helper.from_array(values, attribute.t.name))
 
     def _restore_outputs(self) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import ml_dtypes
 import numpy as np
 from numpy.typing import NDArray
-
-from roundoff.errors import BuildError
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +22,14 @@ class Half:
     largest: float
     smallest_normal: float
     smallest: float
+
+    @property
+    def first_beyond(self) -> float:
+        """The smallest magnitude out of range; infinite where rounding takes every float32 to a finite value.
+
+        That holds for bfloat16, in steps of 2^-8 at its end: what is beyond its largest value is 0.4 % away from it.
+        """
+        return float("inf") if self.largest > 3e38 else self.largest * (1 + 2.0**-12)
 
 
 # onnx.TensorProto's numbers, fixed by the format: importing onnx for them would slow every check of a configuration.
@@ -45,34 +51,30 @@ class RoundedWeights:
     total: int = 0
     subnormal: int = 0
     zeroed: int = 0
-    too_large: dict[str, float] = field(default_factory=dict)
 
-    def round(self, name: str, values: NDArray[np.float32], half: Half) -> NDArray[np.generic]:
-        """`values` rounded to the nearest of `half`, counted."""
+    def round(self, values: NDArray[np.float32], half: Half, keeps_sign: bool = False) -> NDArray[np.generic]:
+        """`values` rounded to the nearest finite value of `half`, counted; what was infinite stays so.
+
+        With `keeps_sign` none becomes 0 that was not.
+        """
         size = np.abs(values)
-        finite = size[np.isfinite(size)]
         self.total += values.size
         self.subnormal += int(((size > 0) & (size < half.smallest_normal)).sum())
-        self.zeroed += int(((size > 0) & (size <= half.smallest / 2)).sum())
-        if finite.size and finite.max() > half.largest:
-            self.too_large[name] = float(finite.max())
-        with np.errstate(over="ignore"):
-            return values.astype(half.dtype)
+        zeroed = (size > 0) & (size <= half.smallest / 2)
+        if keeps_sign:
+            values = np.where(zeroed, np.copysign(np.float32(half.smallest), values), values)
+        else:
+            self.zeroed += int(zeroed.sum())
+        limit = np.float32(half.largest)
+        inside = np.where(np.isfinite(values), np.clip(values, -limit, limit), values)
+        return np.asarray(inside, np.float32).astype(half.dtype)
 
     def counts(self) -> dict[str, int]:
         """How many weights there are, how many became subnormal, and how many became 0."""
         return {"weights": self.total, "subnormal_weights": self.subnormal, "zeroed_weights": self.zeroed}
 
     def report(self, half: Half) -> None:
-        """Raise BuildError if a weight is beyond the range; log a warning if some are subnormal."""
-        if self.too_large:
-            name, largest = max(self.too_large.items(), key=lambda item: item[1])
-            raise BuildError(
-                f"{len(self.too_large)} weight tensors do not fit {half.dtype.name}",
-                received=f"{name} reaches {largest:g}",
-                expected=f"at most {half.largest:g}",
-                fix="name the node that reads it in this precision's keep_float32, or use a wider range (bf16)",
-            )
+        """Log a warning if some weights are subnormal."""
         if self.subnormal:
             log.warning(
                 "%d of %d weights are subnormal in %s (below %.3g); %d of them become 0",

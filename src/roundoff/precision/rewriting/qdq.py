@@ -24,6 +24,7 @@ from roundoff.graph.grid import along, weight_axis
 from roundoff.graph.queries import constants, model_hash, shapes
 from roundoff.precision.rewriting.bias import bias_shift, rounding_sums
 from roundoff.precision.rewriting.codec import Codec, Codes, Floats
+from roundoff.precision.rewriting.kept import QUANTIZED
 from roundoff.precision.rewriting.placement import Placement, Site, sites
 
 LARGEST_BIAS = 2.0**30  # in int32 steps: half of what there is room for
@@ -130,10 +131,10 @@ class _Editor:
             self.pairs[name] = [
                 helper.make_node("QuantizeLinear", [name, *grid], [f"{name}/codes"], f"{name}/quantize"),
                 helper.make_node(
-                    "DequantizeLinear", [f"{name}/codes", *grid], [f"{name}/quantized"], f"{name}/dequantize"
+                    "DequantizeLinear", [f"{name}/codes", *grid], [f"{name}{QUANTIZED}"], f"{name}/dequantize"
                 ),
             ]
-        self.model.graph.node[site.node].input[site.slot] = f"{name}/quantized"
+        self.model.graph.node[site.node].input[site.slot] = f"{name}{QUANTIZED}"
 
     def make_room_for_bias(self, site: Site) -> None:
         """Keep the scales of the site's weight from being so small that its bias leaves int32.
