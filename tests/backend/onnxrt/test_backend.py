@@ -173,6 +173,19 @@ def test_layer_types_of_two_activations_are_unknown():
     assert layer_types(helper.make_model(graph)) == {"unknown": 1}
 
 
+@pytest.mark.parametrize("rounded", [False, True])
+def test_the_product_of_two_activations_has_their_type(rounded):
+    value = helper.make_tensor_value_info
+    nodes = [
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node("Cast", ["b"], ["c"], to=TensorProto.FLOAT16),
+        helper.make_node("Transpose", ["c"], ["d"]),
+        helper.make_node("MatMul", ["a", "d" if rounded else "b"], ["e"]),
+    ]
+    graph = helper.make_graph(nodes, "product", [value("a", TensorProto.FLOAT, [2, 2])], [])
+    assert layer_types(helper.make_model(graph)) == {"float16" if rounded else "float32": 1}
+
+
 def test_a_transposed_convolution_counts():
     weight = numpy_helper.from_array(np.ones((1, 1, 2, 2), np.float32), "w")
     graph = helper.make_graph([helper.make_node("ConvTranspose", ["a", "w"], ["b"])], "up", [], [], [weight])

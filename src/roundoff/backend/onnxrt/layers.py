@@ -17,23 +17,34 @@ MULTIPLIERS = {
     **dict.fromkeys(("ConvInteger", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul"), 1),
     **dict.fromkeys(("QLinearConv", "QLinearMatMul", "QGemm"), 3),
 }
+# operator: the position of the input that has its output's type, where it is not the first
+TYPE_GIVEN_BY = {
+    "DequantizeLinear": 1,
+    "QuantizeLinear": 2,
+    "MatMulIntegerToFloat": 2,
+    "DynamicQuantizeMatMul": 2,
+    "Where": 1,
+}
 
 
 def layer_types(model: onnx.ModelProto) -> dict[str, int]:
     """How many convolutions and matrix products multiply in which type: that in which their weights arrive.
 
-    `unknown` counts products of two activations.
+    Of a product of two activations it is the second one's type; `unknown` where nothing tells it.
     """
     stored = {i.name: i.data_type for i in model.graph.initializer}
+    stored |= {i.name: i.type.tensor_type.elem_type for i in model.graph.input}
     makers = {name: node for node in model.graph.node for name in node.output}
 
     def arriving(name: str) -> str:
         maker = makers.get(name)
-        if maker is not None and maker.op_type == "Cast":
+        if maker is None:
+            return dtype_name(stored[name]) if name in stored else "unknown"
+        if maker.op_type == "Cast":
             return dtype_name(next(a.i for a in maker.attribute if a.name == "to"))
-        if maker is not None and maker.op_type == "DequantizeLinear":
-            return arriving(maker.input[1])
-        return dtype_name(stored[name]) if name in stored else "unknown"
+        # Scales have the type of what is dequantized; else floats stay what they are from node to node.
+        slot = TYPE_GIVEN_BY.get(maker.op_type, 0)
+        return arriving(maker.input[slot]) if slot < len(maker.input) else "unknown"
 
     layers = [node for node in model.graph.node if node.op_type in MULTIPLIERS]
     return dict(Counter(arriving(node.input[MULTIPLIERS[node.op_type]]) for node in layers))
