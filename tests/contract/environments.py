@@ -15,49 +15,61 @@ from tests.support.places import ROOT
 
 HERE = Path(__file__).parent
 COMMON = (
-    "cuda-python>=13,<14",
     "hydra-core",
     "ml-dtypes",
+    "msgspec",
     "numpy",
+    "nvidia-ml-py",
     "omegaconf",
     "onnx",
     "onnxruntime",
+    "psutil",
     "pytest",
     "rich",
 )
+RTX, LEAN, BINDINGS = "test_contract_rtx.py", "test_contract_lean.py", "test_contract_bindings.py"
+CUDA_12, CUDA_13 = "cuda-python>=12.9,<13", "cuda-python>=13,<14"  # as pyproject.toml's extras
 ENVIRONMENTS = {
-    "tensorrt-rtx==1.4.0.76": "test_contract_rtx.py",
-    "tensorrt-rtx==1.6.1.120": "test_contract_rtx.py",
-    "tensorrt-rtx==1.7.1.116": "test_contract_rtx.py",
-    "tensorrt-lean==10.16.1.11": "test_contract_lean.py",
-    "tensorrt-lean==11.4.0.106": "test_contract_lean.py",
+    "tensorrt-rtx==1.4.0.76": (CUDA_13, RTX),
+    "tensorrt-rtx==1.6.1.120": (CUDA_13, RTX),
+    "tensorrt-rtx==1.7.1.116": (CUDA_13, RTX),
+    "tensorrt-cu12-bindings==10.11.0.33": (CUDA_12, BINDINGS),  # the oldest that is supported
+    "tensorrt-cu12-bindings==10.16.1.11": (CUDA_12, BINDINGS),
+    "tensorrt-lean==10.16.1.11": (CUDA_13, LEAN),
+    "tensorrt-lean==11.4.0.106": (CUDA_13, LEAN),
 }
+# that the fake GPU of the tests has the names and parameters of either cuda-python
+OF_CUDA = ("tests/backend/trt/test_runner.py", "-k", "fake_cuda_has_the_real")
 
 
-def python_of(requirement: str) -> Path:
+def python_of(requirement: str, cuda: str) -> Path:
     """The interpreter of an environment with this package, made if it is missing."""
     directory = ROOT / "build" / "contract" / requirement.replace("==", "-")
-    python, packages = directory / "bin" / "python", "\n".join((requirement, *COMMON))
+    wanted = (requirement, cuda, *COMMON)
+    python, packages = directory / "bin" / "python", "\n".join(wanted)
     ready = directory / "packages.txt"
     if not ready.exists() or ready.read_text() != packages:
         shutil.rmtree(directory, ignore_errors=True)
         subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, directory], check=True)
-        subprocess.run(["uv", "pip", "install", "--quiet", "--python", python, requirement, *COMMON], check=True)
+        subprocess.run(["uv", "pip", "install", "--quiet", "--python", python, *wanted], check=True)
         ready.write_text(packages)
     return python
 
 
-def passes(requirement: str, tests: str) -> bool:
-    """Whether the tests pass there, with at least one that was not skipped."""
-    print(f"== {requirement}", flush=True)
-    command = [str(python_of(requirement)), "-m", "pytest", "-q", "-rs", str(HERE / tests)]
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
+def passes(requirement: str, cuda: str, tests: str) -> bool:
+    """Whether the tests pass there, with at least one of each file that was not skipped."""
+    print(f"== {requirement}, {cuda}", flush=True)
+    python, environment = str(python_of(requirement, cuda)), os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    runs = [
+        subprocess.run([python, "-m", "pytest", "-q", "-rs", *chosen], cwd=ROOT, env=environment, check=False)
+        for chosen in ([str(HERE / tests)], OF_CUDA)
+    ]
+    return all(run.returncode == 0 for run in runs)
 
 
 def main() -> int:
     """Run them all; 1 if any failed."""
-    failed = [requirement for requirement, tests in ENVIRONMENTS.items() if not passes(requirement, tests)]
+    failed = [requirement for requirement, others in ENVIRONMENTS.items() if not passes(requirement, *others)]
     print("failed: " + ", ".join(failed) if failed else f"all {len(ENVIRONMENTS)} environments passed")
     return 1 if failed else 0
 

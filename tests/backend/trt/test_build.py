@@ -240,7 +240,7 @@ def test_a_platform_without_packages_is_a_reason_and_a_missing_package_an_error(
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
     assert backend.refusal(Fp32()) is None
     with pytest.raises(
-        BuildError, match=r"tensorrt is not installed(.*\n)+  fix:      pip install 'tensorrt>=10\.16,<12'"
+        BuildError, match=r"tensorrt is not installed(.*\n)+  fix:      pip install 'tensorrt>=10\.11,<12'"
     ):
         build(tmp_path, Fp32(), module="tensorrt")
     monkeypatch.setattr(sys, "platform", "darwin")
@@ -252,7 +252,7 @@ def test_a_platform_without_packages_is_a_reason_and_a_missing_package_an_error(
 def test_a_missing_package_is_named_with_the_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorrt", None)
     with pytest.raises(
-        BuildError, match=r"tensorrt is not installed.*\n.*\n.*\n  fix:      pip install 'tensorrt>=10\.16,<12'$"
+        BuildError, match=r"tensorrt is not installed.*\n.*\n.*\n  fix:      pip install 'tensorrt>=10\.11,<12'$"
     ):
         import_tensorrt("tensorrt")
 
@@ -273,9 +273,9 @@ def test_libraries_that_do_not_load_are_an_error(stub, words, importing):
 
 
 def test_too_old_a_version_is_an_error(importing):
-    with pytest.raises(BuildError, match=r"too old\n  received: version 8\.6\.1\n  expected: .*10\.16 or later"):
-        importing("__version__ = '8.6.1'")
-    assert importing("__version__ = '10.16.0.1'").__version__ == "10.16.0.1"
+    with pytest.raises(BuildError, match=r"too old\n  received: version 10\.10\.0\.31\n  expected: .*10\.11 or later"):
+        importing("__version__ = '10.10.0.31'")
+    assert importing("__version__ = '10.11.0.33'").__version__ == "10.11.0.33"
 
 
 @pytest.fixture

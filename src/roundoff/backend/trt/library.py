@@ -21,10 +21,10 @@ from roundoff.system.files import whole_file
 logger = logging.getLogger(__name__)
 
 INSTALL = {
-    "tensorrt": "pip install 'tensorrt>=10.16,<12'",
+    "tensorrt": "pip install 'tensorrt>=10.11,<12'",
     "tensorrt_rtx": "pip install tensorrt-rtx",
 }
-OLDEST = {"tensorrt": (10, 16), "tensorrt_rtx": (1, 4)}
+OLDEST = {"tensorrt": (10, 11), "tensorrt_rtx": (1, 4)}
 LETTERS = "FEWIV"  # a severity's letter in the log: internal error (fatal), error, warning, info, verbose
 ERROR, WARNING, INFO = 1, 2, 3  # places in LETTERS
 UNTOLD = 100  # errors that wait to be asked for
