@@ -142,7 +142,6 @@ def test_one_of_several_outputs_is_chosen_by_name(tmp_path):
         ({"shape": (8, 8, 1)}, r"other images(.|\n)*fix: +set dataset.channels=1,"),
         ({"classes": 4}, r"another number of classes(.|\n)*4 answers(.|\n)*model.classes"),
         ({"classes": 6}, r"another number of classes(.|\n)*background"),
-        ({"batch": 1}, r"made for a batch of 1(.|\n)*without batch_size"),
         ({"shape": (3, 9, 9)}, r"channels first"),
     ],
     ids=str,
@@ -158,6 +157,46 @@ def test_what_does_not_fit_is_refused_with_the_fix_for_it(saved, values, message
         keras.config.set_image_data_format("channels_last")
     with pytest.raises(DataError, match=message):
         taken(model)
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_a_fixed_batch_is_opened(saved, batch):
+    made, model = saved(batch=batch, activation="linear")
+    found = taken(model).logits(PIXELS)
+    wanted = np.concatenate([np.asarray(made(np.repeat(each[None], batch, axis=0)))[:1] for each in PIXELS * 1.0])
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_a_fixed_batch_inside_a_model_is_opened_too_and_its_softmax_found(tmp_path):
+    import keras
+
+    inner = network(batch=2)
+    image = keras.Input(SHAPE, batch_size=2)
+    keras.Model(image, inner(image)).save(tmp_path / "model.keras")
+    found = taken(KerasFile(str(tmp_path / "model.keras"))).logits(PIXELS)
+    wanted = np.concatenate([np.asarray(inner(PIXELS[i : i + 2] * 1.0)) for i in (0, 2, 4)])
+    np.testing.assert_allclose(softmax(found), wanted, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("stateful", r"for others\n  received: .*stateful(.|\n)*without batch_size"),
+        ("mixing", r"for others\n  received: built for any batch it answers otherwise: .*difference of"),
+    ],
+)
+def test_a_batch_that_cannot_be_opened_is_refused_with_the_reason(tmp_path, kind, words):
+    import keras
+
+    image = keras.Input(SHAPE, batch_size=2)
+    flat = keras.layers.Flatten()(image)
+    if kind == "stateful":
+        x = keras.layers.GRU(4, stateful=True)(keras.layers.Reshape((-1, 3))(image))
+    else:  # each image less the mean of its batch
+        x = flat - keras.ops.mean(flat, axis=0, keepdims=True) * 0.5
+    keras.Model(image, keras.layers.Dense(5)(x)).save(tmp_path / "model.keras")
+    with pytest.raises(DataError, match=words):
+        taken(KerasFile(str(tmp_path / "model.keras")))
 
 
 def test_a_file_of_features_is_no_classifier(tmp_path):

@@ -60,26 +60,72 @@ def logits(model, classes=CLASSES):
     return model.open(SHAPE, classes).with_preprocessing(model.preprocessing).logits(PIXELS)
 
 
+def softmax(values):
+    raised = np.exp(values - values.max(axis=1, keepdims=True))
+    return raised / raised.sum(axis=1, keepdims=True)
+
+
 @pytest.mark.parametrize("order", ["rgb", "bgr"])
 def test_pixels_get_the_preprocessing(saved, order):
     made, model = saved()
     model = dataclasses.replace(model, channel_order=order, mean=[0.1, 0.2, 0.3])
     values = PIXELS[..., :: -1 if order == "bgr" else 1] / 255 - [0.1, 0.2, 0.3]
     wanted = made.predict(values.astype(np.float32), verbose=0)
-    np.testing.assert_allclose(logits(model), wanted, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(softmax(logits(model)), wanted, rtol=1e-4, atol=1e-6)
 
 
-def test_one_probability_becomes_two(saved):
+@pytest.mark.parametrize(("activation", "removed"), [("softmax", "softmax"), ("linear", None), ("relu", None)])
+def test_a_softmax_at_the_end_is_left_out_and_nothing_else(saved, tmp_path, activation, removed):
+    made, model = saved(activation=activation)
+    opened = model.open(SHAPE, CLASSES)
+    assert opened.head_removed == removed
+    found = opened.with_preprocessing(model.preprocessing).logits(PIXELS)
+    made.layers[-1].activation = None if activation == "softmax" else made.layers[-1].activation
+    wanted = made(PIXELS.astype(np.float32) / 255)
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "linear"])
+def test_one_answer_becomes_two_logits(saved, activation):
+    made, model = saved(classes=1, activation=activation)
+    found = logits(model, ("no", "yes"))
+    made.layers[-1].activation = None
+    z = np.asarray(made(PIXELS.astype(np.float32) / 255))
+    np.testing.assert_allclose(found, np.hstack([-z / 2, z / 2]), rtol=1e-4, atol=1e-6)
+
+
+def test_where_the_graph_cannot_be_frozen_one_probability_becomes_two(saved, monkeypatch):
+    from tensorflow.python.framework import convert_to_constants
+
+    def fails(*_, **__):
+        raise ValueError("a table")
+
+    monkeypatch.setattr(convert_to_constants, "convert_variables_to_constants_v2", fails)
     made, model = saved(classes=1, activation="sigmoid")
     wanted = made.predict(PIXELS.astype(np.float32) / 255, verbose=0)
     np.testing.assert_allclose(logits(model, ("no", "yes")), np.hstack([1 - wanted, wanted]), rtol=1e-4, atol=1e-6)
 
 
+def test_one_of_several_outputs_loses_its_softmax(tmp_path):
+    import keras
+
+    keras.utils.set_random_seed(0)
+    image = keras.Input(SHAPE)
+    flat = keras.layers.Flatten()(image)
+    heads = {name: keras.layers.Dense(5, activation=kind)(flat) for name, kind in (("b", "softmax"), ("a", "linear"))}
+    made = keras.Model(image, heads)
+    made.export(tmp_path / "given", verbose=False)
+    wanted = made(PIXELS.astype(np.float32))
+    model = KerasFile(str(tmp_path / "given"), output="b")
+    np.testing.assert_allclose(softmax(logits(model)), wanted["b"], rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(logits(dataclasses.replace(model, output="a")), wanted["a"], rtol=1e-3, atol=1e-3)
+
+
 def test_answers_are_put_in_the_datasets_order(saved):
     made, model = saved(classes=6)
     wanted = made.predict(PIXELS.astype(np.float32) / 255, verbose=0)[:, [5, 4, 3, 2, 1]]
-    found = logits(dataclasses.replace(model, classes=["background", *"edcba"]))
-    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
+    found = softmax(logits(dataclasses.replace(model, classes=["background", *"edcba"])))
+    np.testing.assert_allclose(found, wanted / wanted.sum(axis=1, keepdims=True), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("lifted", [True, False])
@@ -101,8 +147,9 @@ def test_it_is_exported_and_converted_for_litert(saved, prepared, tmp_path, monk
         *(name for node in graph.node for name in (*node.input, *node.output)),
     }
     assert not [name for name in named if "PartitionedCall" in name or name.endswith(":0")]
+    assert described["head_removed"] == "softmax"
     wanted = made.predict(PIXELS.astype(np.float32) / 255, verbose=0)
-    np.testing.assert_allclose(onnx_logits(tmp_path / "model.onnx", PIXELS), wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(softmax(onnx_logits(tmp_path / "model.onnx", PIXELS)), wanted, rtol=1e-4, atol=1e-5)
     (prepared.directory / "manifest.json").write_text(
         json.dumps(as_json(dataclasses.replace(prepared.manifest, shape=[9, 9, 3])))
     )
@@ -111,7 +158,7 @@ def test_it_is_exported_and_converted_for_litert(saved, prepared, tmp_path, monk
     source = Source("fp32", Fp32(), tmp_path / "model.onnx", tmp_path / "saved_model", PIXELS[:4])
     (tmp_path / "model.tflite").write_bytes(tflite_from_keras(source))
     with LiteRT(threads=1).load(tmp_path) as runner:
-        np.testing.assert_allclose(runner.infer(PIXELS), wanted, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(softmax(runner.infer(PIXELS)), wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_what_does_not_fit_is_refused(saved, tmp_path):

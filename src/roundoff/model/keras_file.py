@@ -18,8 +18,8 @@ from roundoff.model.taking.preprocessing import Preprocessing
 class KerasFile(TakenModel):
     """The classifier in the .keras or .h5 file at `path`, or in the SavedModel folder there: images in, classes out.
 
-    A softmax or sigmoid at the end of a Keras file is left out, since it changes no answer; one output becomes two
-    logits. A SavedModel is taken as it is.
+    A softmax or sigmoid at the end is left out, since it changes no answer; one output becomes two logits. A batch
+    dimension that is fixed is opened, but for a SavedModel's.
     """
 
     def open(self, shape: tuple[int, int, int], classes: Sequence[str]) -> OpenModel:

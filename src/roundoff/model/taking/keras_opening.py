@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from roundoff.errors import ConfigError, DataError
 from roundoff.model.taking.classes import class_names, columns
 from roundoff.model.taking.fitting import require_images
+from roundoff.model.taking.keras_batch import with_open_batch
 from roundoff.model.taking.keras_wrapping import without_softmax
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def opened(
     path = Path(source.path)
     network = _loaded(path)
     _require_one_image(path, network, shape)
+    network = with_open_batch(path, network)
     source.preprocessing.require_fit(shape[2], network.inputs[0].dtype == "uint8")
     output = _chosen(path, network, source.output)
     network, removed = without_softmax(network, output)
@@ -104,13 +106,6 @@ def _require_one_image(path: Path, network: Any, shape: tuple[int, int, int]) ->
             received=f"an input {sizes}",
             expected="[N, height, width, channels]",
             fix="save a model with a Reshape in front: keras.Model(image, model(keras.layers.Reshape(…)(image)))",
-        )
-    if sizes[0] is not None:
-        raise DataError(
-            f"{path} is made for a batch of {sizes[0]}",
-            received=f"an input {sizes}",
-            expected="an open batch dimension, (None, height, width, channels)",
-            fix="build it with keras.Input(SHAPE), without batch_size; take over the weights; and save that",
         )
     if sizes[1] in (1, 3) and sizes[3] not in (1, 3):
         raise DataError(

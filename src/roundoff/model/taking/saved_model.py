@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from roundoff.model.taking.classes import class_names, columns
 from roundoff.model.taking.fitting import require_images
 from roundoff.model.taking.keras_opening import answers
 from roundoff.model.taking.preprocessing import Preprocessing
+from roundoff.model.taking.saved_softmax import without_softmax
 from roundoff.system.keras_import import quiet_keras
 
 if TYPE_CHECKING:
@@ -26,24 +27,26 @@ FOLDER = "saved_model"
 
 @dataclass(frozen=True)
 class OpenSaved(OpenModel):
-    """A SavedModel that fits the dataset: its function, by the names of what that takes and gives."""
+    """A SavedModel that fits the dataset: what it `answers` to a batch, and the object that has its variables.
 
-    loaded: Any
-    function: Any
-    input: str
-    output: str
+    `plain` says that nothing stands behind the last sum: a single answer is then a logit, else a probability.
+    """
+
+    answers: Callable[[Any], Any]
+    holder: Any
     shape: tuple[int, int, int]
     count: int
     columns: tuple[int, ...]
     takes_pixels: bool
+    head_removed: str | None
+    plain: bool
 
     def with_preprocessing(self, preprocessing: Preprocessing) -> Taken:
         return TakenSaved(self, preprocessing)
 
     def classify(self, image: Any, preprocessing: Preprocessing) -> Any:
         """What the model answers for uint8 images [n, H, W, C]: [n, classes]."""
-        given = self.function(**{self.input: self._preprocessed(image, preprocessing)})
-        return self._headed(given[self.output])
+        return self._headed(self.answers(self._preprocessed(image, preprocessing)))
 
     def _preprocessed(self, image: Any, preprocessing: Preprocessing) -> Any:
         import tensorflow as tf
@@ -57,12 +60,12 @@ class OpenSaved(OpenModel):
         return values * factors + summands
 
     def _headed(self, values: Any) -> Any:
-        """Two answers of one, which is a probability where it lies between 0 and 1 as a sigmoid's does."""
+        """Two answers of one: −z/2 and z/2 of a logit, 1 − p and p of a probability."""
         import tensorflow as tf
 
         flat = tf.reshape(values, [-1, self.count])
         if self.count == 1:
-            flat = tf.concat([1 - flat, flat], axis=1)
+            flat = tf.concat([-flat / 2, flat / 2] if self.plain else [1 - flat, flat], axis=1)
         whole = tuple(range(max(2, self.count)))
         return flat if self.columns == whole else tf.gather(flat, list(self.columns), axis=1)
 
@@ -89,10 +92,10 @@ class TakenSaved(Taken):
             return {OUTPUT_NAME: self.opened.classify(image, self.preprocessing)}
 
         module = tf.Module()
-        module.network = self.opened.loaded  # its variables are saved with what holds them
+        module.network = self.opened.holder  # its variables are saved with what holds them
         module.classify = tf.function(classify, input_signature=[specification], autograph=False)
         tf.saved_model.save(module, str(directory / FOLDER), signatures={SERVING: module.classify})
-        return SavedTensorflow(form="saved_model", file=FOLDER)
+        return SavedTensorflow(form="saved_model", file=FOLDER, head_removed=self.opened.head_removed)
 
 
 def opened_saved(source: TakenModel, shape: tuple[int, int, int], classes: Sequence[str]) -> OpenSaved:
@@ -113,7 +116,15 @@ def opened_saved(source: TakenModel, shape: tuple[int, int, int], classes: Seque
     output = _chosen(path, function.structured_outputs, source.output)
     count = answers(path, tuple(function.structured_outputs[output].shape))
     chosen = columns(max(2, count), classes, class_names(source.classes))
-    return OpenSaved(loaded, function, name, output, shape, count, chosen, taken.dtype == "uint8")
+    uint8 = taken.dtype == "uint8"
+    cut = without_softmax(function, output)
+    if cut.before is not None:
+        return OpenSaved(cut.before, None, shape, count, chosen, uint8, cut.removed, True)
+
+    def answered(given: Any) -> Any:
+        return function(**{name: given})[output]
+
+    return OpenSaved(answered, loaded, shape, count, chosen, uint8, None, cut.seen)
 
 
 def _loaded(path: Path) -> tuple[Any, Any]:
