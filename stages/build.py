@@ -8,17 +8,15 @@ if __name__ == "__main__":
 from omegaconf import DictConfig, OmegaConf
 
 from roundoff.backend.base import Backend
-from roundoff.cells.store import Inputs, build_or_tell
+from roundoff.cells.building import build_cells
+from roundoff.cells.store import Inputs
 from roundoff.dataset.base import Prepared
 from roundoff.export.fit import require_fit
-from roundoff.pipeline.config import component, components, precision_to_build
+from roundoff.pipeline.config import component, components, precision_to_build, require_made_here
 from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving
 from roundoff.precision.base import Precision
-from roundoff.results.metrics import write_builds
 from roundoff.results.platform import read_platform
-from roundoff.results.shortfall import say_last
-from roundoff.system.progress import track
 from roundoff.system.slots import config_key
 from roundoff.training.trained import keras_form
 
@@ -26,6 +24,7 @@ from roundoff.training.trained import keras_form
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
     name = precision_to_build(cfg)
+    require_made_here(name)
     precision = component(OmegaConf.select(cfg, config_key(name)), Precision)
     prepared = Prepared(workspace.input(cfg.paths.prepared))
     require_fit(workspace.input(cfg.paths.onnx), prepared)
@@ -40,15 +39,8 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         backends=tuple(map(str, cfg.backends)),
         logs=workspace.output(cfg.paths.logs),
     )
-    engines = workspace.output(cfg.paths.engines) / name
-    builds = {
-        backend_name: build_or_tell(
-            backend_name, backend, name, precision, inputs, engines / backend_name, cfg.build.strict
-        )
-        for backend_name, backend in track(components(cfg.backends, Backend).items(), f"build {name}")
-    }
-    write_builds(name, builds, workspace.output(cfg.paths.metrics))
-    say_last({f"{name}/{backend_name}": build for backend_name, build in builds.items()})
+    engines, metrics = workspace.output(cfg.paths.engines), workspace.output(cfg.paths.metrics)
+    build_cells(name, precision, components(cfg.backends, Backend), inputs, engines, metrics, cfg.build.strict)
 
 
 if __name__ == "__main__":

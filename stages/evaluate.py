@@ -28,7 +28,9 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         require_fit(graph, prepared)
     measured = component(cfg.evaluate, Evaluation).run(
         engines=engines,
-        precisions=components(cfg.precisions, Precision) | components(cfg.more, Precision),
+        precisions=components(cfg.precisions, Precision)
+        | components(cfg.more, Precision)
+        | components(cfg.given, Precision),
         backends=components(cfg.backends, Backend),
         prepared=prepared,
         platform=read_platform(workspace.input(cfg.paths.platform)),

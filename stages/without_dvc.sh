@@ -11,7 +11,12 @@ run() { python3 -X faulthandler "$stages/$1.py" "${@:2}" "${overrides[@]}"; }
 
 for stage in ${STAGES:-probe calibrate build evaluate report}; do
   case $stage in
-    build) for precision in $precisions; do run build "build.precision=$precision"; done ;;
+    build) for precision in $precisions; do
+      case $precision in
+        given*) run build_given "build.precision=$precision" ;;
+        *) run build "build.precision=$precision" ;;
+      esac
+    done ;;
     *) run "$stage" ;;
   esac
 done

@@ -38,6 +38,8 @@ def composed(*overrides):
             cfg.dataset.path = "images.zip"
     if OmegaConf.is_missing(cfg.model, "path"):
         cfg.model.path = "model.keras"
+    for given in cfg.given.values():
+        given.path = "model.onnx"
     return cfg
 
 

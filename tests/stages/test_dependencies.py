@@ -15,6 +15,7 @@ ALWAYS_RUNS = ("probe",)
 EXEMPT = {
     "errors.py": "what a user reads where a stage ends without its outputs",
     "export/fit.py": "refuses a graph and images of two sizes",
+    "model/taking/quantized.py": "refuses a model that is quantized",
     "system/held_output.py": "shows what a library said where a stage ends badly",
     "system/own.py": "refuses to replace a folder with files of others",
     "system/progress.py": "shows how far a stage is",
@@ -53,10 +54,11 @@ def targets(value):
 
 
 def parameters(stage):
-    """What stands in params.yaml at each of the stage's parameters; the shipped `more` are all precisions there are."""
+    """What stands in params.yaml at each of the stage's parameters; `more` and `given` are all that are shipped."""
     names = inside(stage).get("params", [])
-    more = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / "conf/precision").glob("*.yaml")}
-    values = {**PARAMS, "more": more}
+    shipped = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / "conf/precision").glob("*.yaml")}
+    given = {"given": shipped.pop("given")}
+    values = {**PARAMS, "more": shipped, "given": given}
     for name in names:
         value = values
         for part in name.replace(".${key}", "").split("."):

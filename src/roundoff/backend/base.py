@@ -26,7 +26,8 @@ class Source:
     """What one cell is built from: the graph in its precision, the Keras model, and calibration images.
 
     `keras` is there for every backend that does not take ONNX. `again` asks for a further, independent build: nothing
-    that an earlier one left in a cache may steer it. `log` is where the runtime's own words go.
+    that an earlier one left in a cache may steer it. `log` is where the runtime's own words go. `given` is the file of
+    a graph that is quantized already (see `Backend.takes_tflite`); for a backend of ONNX `graph` is the same.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Source:
     calibration: Images
     again: bool = False
     log: Path | None = None
+    given: Path | None = None
 
 
 class Backend(ABC):
@@ -45,7 +47,8 @@ class Backend(ABC):
     fingerprint that the artifact was made for: where one of them differs, it is not loaded. `libraries` are the
     distributions whose versions the fingerprint tells, under `libraries`, beside those that `bound_to` names there.
     `strict_fp32` says that its FP32 is a float32 product in full, so that other cells are best compared with it.
-    `repeats` is how often an engine is built, where two builds from one graph may differ.
+    `repeats` is how often an engine is built, where two builds from one graph may differ. `takes_onnx` says that it is
+    built from an ONNX graph, else from a Keras model; `takes_tflite`, that a .tflite file may be given to it as well.
     """
 
     artifact: ClassVar[str] = "model.engine"
@@ -54,6 +57,7 @@ class Backend(ABC):
     strict_fp32: ClassVar[bool] = False
     grid: ClassVar[Grid] = Grid()
     takes_onnx: ClassVar[bool] = True
+    takes_tflite: ClassVar[bool] = False
     repeats: int = 1
 
     @abstractmethod

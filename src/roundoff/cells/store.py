@@ -50,7 +50,8 @@ class Inputs:
 
     `onnx` is the FP32 graph, `keras` what it was exported from (None if that is not here), `table` the calibration
     table's file, `calibration` images uint8 [N, H, W, C], `fingerprint` the machine's (platform.json). `backends` are
-    those that are configured; what they say while they build goes to `logs`, as PRECISION/BACKEND.log.
+    those that are configured; what they say while they build goes to `logs`, as PRECISION/BACKEND.log. In place of the
+    FP32 graph there may be one that is `given`: .onnx or .tflite, uint8 images in, float32 logits out.
     """
 
     onnx: Path
@@ -60,6 +61,7 @@ class Inputs:
     fingerprint: Platform
     backends: tuple[str, ...] = ()
     logs: Path | None = None
+    given: Path | None = None
     why_no_keras: Message = field(default_factory=lambda: message("no_keras"))
 
 
@@ -208,6 +210,8 @@ def _configured(name: str, component: Any) -> Component:
 
 
 def _source_hashes(backend: Backend, precision: Precision, inputs: Inputs) -> dict[str, str]:
+    if inputs.given:
+        return {"given": sha256_of(inputs.given)}
     if not backend.takes_onnx:
         images = hashlib.sha256(inputs.calibration.tobytes()).hexdigest()
         keras = {"keras": sha256_of(inputs.keras)} if inputs.keras else {}
@@ -226,13 +230,11 @@ def _built(
     log: Path | None,
 ) -> tuple[Sidecar, float]:
     """The sidecar of what was built, and the seconds that it took."""
-    if not backend.takes_onnx and inputs.keras is None:
-        raise Unavailable(inputs.why_no_keras)
-    refusal = backend.refusal(precision)
+    refusal = _refusal(backend, precision, inputs)
     if refusal is not None:
         raise Unavailable(refusal)
     graph = _converted(backend, precision, inputs, directory / GRAPH) if backend.takes_onnx else inputs.onnx
-    source = Source(name, precision, graph, inputs.keras, inputs.calibration, log=log)
+    source = Source(name, precision, graph, inputs.keras, inputs.calibration, log=log, given=inputs.given)
     device = backend.builds_on()
     with device_lock(device) if device else nullcontext():
         start = time.perf_counter()
@@ -255,6 +257,17 @@ def _built(
         build_info=replace(info, multiplications=None),
     )
     return sidecar, build_s
+
+
+def _refusal(backend: Backend, precision: Precision, inputs: Inputs) -> Message | str | None:
+    """Why there is no such cell here: the backend cannot read what it would be made from, or not build it."""
+    if inputs.given is None:
+        unread = None if backend.takes_onnx or inputs.keras else inputs.why_no_keras
+    elif inputs.given.suffix == ".tflite":
+        unread = None if backend.takes_tflite else message("given_is_tflite")
+    else:
+        unread = None if backend.takes_onnx else message("given_is_onnx")
+    return unread or backend.refusal(precision)
 
 
 def _refuse_foreign(backend: Backend, info: object) -> None:
@@ -285,8 +298,12 @@ def _converted(backend: Backend, precision: Precision, inputs: Inputs, path: Pat
     import onnx
 
     table = CalibrationTable.load(inputs.table) if precision.needs_calibration and inputs.table else None
-    model = onnx.load(inputs.onnx)
-    onnx.save(convert_in_range(precision, model, backend.grid, table, inputs.calibration), path)
+    model = onnx.load(inputs.given or inputs.onnx)
+    if inputs.given:
+        converted = precision.convert(model, backend.grid, table)
+    else:
+        converted = convert_in_range(precision, model, backend.grid, table, inputs.calibration)
+    onnx.save(converted, path)
     return path
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from roundoff.dataset.base import Prepared
 from roundoff.errors import ConfigError, DataError, ExportError
 from roundoff.export.layers import walked
+from roundoff.model.taking.quantized import as_given
 from roundoff.results.preparation import as_manifest
 from roundoff.system.keras_import import quiet_keras
 
@@ -128,7 +129,8 @@ def _refuse_quantized(network: keras.Model) -> None:
                 "Keras has quantized the model already",
                 received=f"the layer {name} in {mode}",
                 expected="layers in a float type: roundoff quantizes by itself, from calibration images",
-                fix="give the model as it was before `quantize`",
+                fix="give the model as it was before `quantize`; an ONNX graph or a .tflite file that is quantized is "
+                f"judged beside it by {as_given()}",
             )
 
 

@@ -1,17 +1,29 @@
-"""Names of the precisions that have a stage and a metrics file of their own; further ones share what is `more`."""
+"""Where a precision stands in the configuration, and which stage builds it: by its name.
+
+Some have a stage and a metrics file of their own; further ones share what is `more`, where those that another tool has
+quantized, whose names begin with `given`, have a section and a stage of theirs: it depends on their files.
+"""
 
 from __future__ import annotations
 
 REFERENCE_PRECISION = "fp32"  # speed-ups are over it, and others' answers are held against one of its cells
 STAGED = (REFERENCE_PRECISION, "fp16", "int8")
 MORE = "more"
+GIVEN = "given"
+
+
+def section_of(precision: str) -> str:
+    """The section of the configuration that describes a precision."""
+    if precision in STAGED:
+        return "precisions"
+    return GIVEN if precision.startswith(GIVEN) else MORE
 
 
 def build_stage(precision: str) -> str:
     """The name of the stage of dvc.yaml that builds a precision."""
-    return f"build-{precision}" if precision in STAGED else f"build-{MORE}@{precision}"
+    return f"build-{precision}" if precision in STAGED else f"build-{section_of(precision)}@{precision}"
 
 
 def config_key(precision: str) -> str:
     """Where the configuration describes a precision."""
-    return f"precisions.{precision}" if precision in STAGED else f"{MORE}.{precision}"
+    return f"{section_of(precision)}.{precision}"

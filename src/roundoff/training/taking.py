@@ -53,7 +53,7 @@ def take(model: TakenModel, prepared: Prepared, held_out: NDArray[np.int64], dir
         named = class_names(model.classes) or classes
         fed = better_preprocessing(own, right, others, tried, chosen, labels)
         _refuse(fed, other_order(predicted, labels, classes, named))
-    describe(directory, taken.save(directory), own)
+    describe(directory, taken.save(directory), own, class_names(model.classes))
     return TakenMetrics(val_accuracy=float(right.mean()), epochs=0, validation_images=len(chosen))
 
 

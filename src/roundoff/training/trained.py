@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from roundoff.errors import DataError
 from roundoff.results.checked import as_json
@@ -22,17 +23,29 @@ FORMS = ("keras", "onnx", "saved_model")
 
 @dataclass(frozen=True)
 class Trained:
-    """A model as trained or taken: its `form`, and the file or folder that holds it."""
+    """A model as trained or taken: its `form`, and the file or folder that holds it.
+
+    `preprocessing` and `classes` are how one that was taken is fed, and what its file's answers stand for, as
+    `describe` got them; None where it was trained here, or where nothing was said.
+    """
 
     form: str
     path: Path
+    preprocessing: Mapping[str, Any] | None = field(default=None, hash=False)
+    classes: Sequence[str] | None = None
 
 
-def describe(directory: Path, saved: Saved, preprocessing: Preprocessing | None = None) -> None:
-    """Write what the model in `directory` is; `preprocessing` is that of one that was taken, not trained."""
+def describe(
+    directory: Path, saved: Saved, preprocessing: Preprocessing | None = None, classes: Sequence[str] | None = None
+) -> None:
+    """Write what the model in `directory` is; `preprocessing` is that of one that was taken, not trained.
+
+    `classes` are the names of the taken file's answers, in their order, where it has another than the dataset.
+    """
     told = {"format": FORMAT_VERSION, **as_json(saved), "trained": preprocessing is None}
     taken = {"preprocessing": as_json(preprocessing)} if preprocessing else {}
-    write_json(directory / DESCRIPTION, told | taken)
+    named = {"classes": list(classes)} if classes else {}
+    write_json(directory / DESCRIPTION, told | taken | named)
 
 
 def read_trained(directory: Path) -> Trained:
@@ -52,7 +65,7 @@ def read_trained(directory: Path) -> Trained:
             expected=f"{DESCRIPTION} and the model that it names, as the train stage leaves them",
             fix="run it again: `dvc repro -f train`",
         ) from error
-    return Trained(facts["form"], file)
+    return Trained(facts["form"], file, facts.get("preprocessing"), facts.get("classes"))
 
 
 def keras_form(directory: Path | None) -> tuple[Path | None, Message]:

@@ -1,4 +1,4 @@
-"""LiteRT (TensorFlow Lite) on the CPU: converted from the Keras model with TensorFlow, run without it."""
+"""LiteRT (TensorFlow Lite) on the CPU: converted from the Keras model with TensorFlow, run without it; or given."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from roundoff.backend.tflite.convert import keras_on_tensorflow, tflite_from_ker
 from roundoff.dataset.base import Images
 from roundoff.errors import BuildError, Unavailable
 from roundoff.precision.base import Precision
+from roundoff.precision.given import Given
 from roundoff.results.build import BuildInfo
 from roundoff.results.cell import BindingInfo
 from roundoff.results.message import Message, as_message, message
@@ -33,6 +34,7 @@ class LiteRT(Backend):
     artifact: ClassVar[str] = "model.tflite"
     libraries: ClassVar[tuple[str, ...]] = ("ai-edge-litert",)
     takes_onnx: ClassVar[bool] = False
+    takes_tflite: ClassVar[bool] = True
 
     threads: int | None = None
 
@@ -41,6 +43,8 @@ class LiteRT(Backend):
 
     def refusal(self, precision: Precision) -> Message | None:
         """For a precision that it converts this imports TensorFlow, so that `build` is timed without the import."""
+        if isinstance(precision, Given):
+            return None
         alike = precision.weights == precision.activations and precision.remainder == "float32"
         if not alike or precision.weights not in CONVERTED:
             kinds = {name: getattr(precision, name) for name in ("weights", "activations", "remainder")}
@@ -53,6 +57,9 @@ class LiteRT(Backend):
 
     def build(self, source: Source, directory: Path) -> BuildInfo:
         path = directory / self.artifact
+        if source.given:
+            path.write_bytes(source.given.read_bytes())
+            return BuildInfo(layer_types=layer_types(path))
         path.write_bytes(tflite_from_keras(source))
         notes = [NOTES.get(source.precision.weights), ignored(source.precision)]
         return BuildInfo(layer_types=layer_types(path), notes=[note for note in notes if note])

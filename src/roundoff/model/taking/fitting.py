@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from roundoff.errors import DataError
+from roundoff.errors import ConfigError, DataError
 
 Sizes = Sequence[int | None]
 
@@ -33,6 +33,19 @@ def _fix(sizes: Sizes, shape: tuple[int, int, int], wrong: Sequence[int]) -> str
     elif 2 in wrong:
         return f"give a model of images with 1 or 3 channels: {sizes[2]} are none that a picture has"
     return f"set {' '.join(settings)}, so that images are prepared as the model wants them"
+
+
+def chosen_output(path: Path, outputs: Sequence[str], name: str | None) -> str:
+    """The output that `name` says, or the only one; ConfigError where that leaves a choice."""
+    wanted = [each for each in outputs if name in (None, each)]
+    if len(wanted) == 1:
+        return wanted[0]
+    raise ConfigError(
+        f"{path} has several outputs" if name is None else f"{path} has no output {name}",
+        received=f"outputs {', '.join(outputs)}",
+        expected="the one with a number for each class",
+        fix=f"set model.output={outputs[0]}" if len(outputs) == 1 else "set model.output=NAME",
+    )
 
 
 def words(sizes: Sizes) -> str:

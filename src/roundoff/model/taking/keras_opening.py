@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from roundoff.errors import ConfigError, DataError
 from roundoff.model.taking.classes import class_names, columns
-from roundoff.model.taking.fitting import require_images
+from roundoff.model.taking.fitting import chosen_output, require_images
 from roundoff.model.taking.keras_batch import with_open_batch
 from roundoff.model.taking.keras_wrapping import without_softmax
+from roundoff.model.taking.quantized import as_given, quantized_already, refuse_tflite
 
 if TYPE_CHECKING:
     from roundoff.model.base import TakenModel
@@ -50,12 +51,16 @@ def _loaded(path: Path) -> Any:
             expected="a .keras or .h5 file, or a SavedModel's folder",
             fix="set model.path=PATH, absolute, since experiments run in a copy of the project",
         )
+    refuse_tflite(path)
     keras = quiet_keras()
     try:
         # never code from the file: a Lambda layer is refused
         network = keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever the layers do
         raise _unloadable(path, error) from error
+    for layer in network._flatten_layers():
+        if mode := getattr(layer, "quantization_mode", None):
+            raise quantized_already(path, f"the layer {layer.name} in {mode}")
     if getattr(network, "inputs", None) and getattr(network, "outputs", None):
         return network
     raise DataError(
@@ -75,6 +80,12 @@ def _unloadable(path: Path, error: Exception) -> DataError:
         expected, fix = (
             "layers that hold no code of their own: a Lambda is a program, and is never loaded",
             "replace each Lambda by a layer of Keras' own or a registered class of yours, and save the model again",
+        )
+    elif unknown and unknown[1].startswith("Quantize"):  # TensorFlow's Model Optimization Toolkit
+        expected = f"a model in float32; {unknown[1]} is a layer of quantization-aware training"
+        fix = (
+            "give the model as it was before quantize_model; what TFLiteConverter makes of this one is judged beside "
+            f"it by {as_given('PATH.tflite')}"
         )
     elif unknown:
         name = unknown[1]
@@ -122,16 +133,7 @@ def _chosen(path: Path, network: Any, name: str | None) -> int:
     """The place of the output that `name` says, or of the only one."""
     struct = getattr(network, "_outputs_struct", None)
     names = sorted(struct) if isinstance(struct, dict) else list(getattr(network, "output_names", ["output"]))
-    if name is None and len(names) == 1:
-        return 0
-    if name in names:
-        return names.index(name)
-    raise ConfigError(
-        f"{path} has several outputs" if name is None else f"{path} has no output {name}",
-        received=f"outputs {', '.join(names)}",
-        expected="the one with a number for each class",
-        fix=f"set model.output={names[0]}" if len(names) == 1 else "set model.output=NAME",
-    )
+    return names.index(chosen_output(path, names, name))
 
 
 def answers(path: Path, sizes: tuple[int | None, ...]) -> int:

@@ -20,7 +20,7 @@ TOLERANCE = 1e-4
 Values = NDArray[Any]
 
 
-def open_batch(path: Path, model: onnx.ModelProto, sample: Values) -> onnx.ModelProto:
+def open_batch(path: Path, model: onnx.ModelProto, sample: Values, tolerance: float = TOLERANCE) -> onnx.ModelProto:
     """The model with an open batch dimension; `sample` holds two inputs that differ, [2, …].
 
     A Reshape whose target names the fixed size is made to take any. Raises DataError, which names the node, where
@@ -37,7 +37,7 @@ def open_batch(path: Path, model: onnx.ModelProto, sample: Values) -> onnx.Model
     for value in (*opened.graph.input, *opened.graph.output):
         if value.type.tensor_type.shape.dim:
             value.type.tensor_type.shape.dim[0].dim_param = OPEN
-    culprit = _culprit(opened, alone, sample, size)
+    culprit = _culprit(opened, alone, sample, size, tolerance)
     if culprit is None:
         return opened
     raise DataError(
@@ -83,14 +83,16 @@ def _open_reshapes(model: onnx.ModelProto, size: int, shapes: dict[str, tuple[in
             model.graph.initializer.append(numpy_helper.from_array(target, node.input[1]))
 
 
-def _culprit(opened: onnx.ModelProto, alone: list[dict[str, Values]], sample: Values, size: int) -> str | None:
+def _culprit(
+    opened: onnx.ModelProto, alone: list[dict[str, Values]], sample: Values, size: int, tolerance: float
+) -> str | None:
     """The node at which the opened graph leaves the given one, in words; None where it does not."""
     try:
         together = _run(opened, sample)
     except Exception as error:
         return _words(error)
     for node in opened.graph.node:
-        if any(_parts(alone, together, name, size) for name in node.output if name in together):
+        if any(_parts(alone, together, name, size, tolerance) for name in node.output if name in together):
             return f"the answers of one image and of two part at {node.op_type} {node.name or node.output[0]}"
     return None
 
@@ -102,7 +104,7 @@ def _words(error: Exception) -> str:
     return f"{said[1]} {said[2]}: {said[3][-200:]}" if said else first[:500]
 
 
-def _parts(alone: list[dict[str, Values]], together: dict[str, Values], name: str, size: int) -> bool:
+def _parts(alone: list[dict[str, Values]], together: dict[str, Values], name: str, size: int, tolerance: float) -> bool:
     """Whether two inputs at once give something else for a tensor than one after the other."""
     first, second, both = alone[0][name], alone[1][name], together[name]
     if not np.issubdtype(first.dtype, np.floating):
@@ -113,7 +115,7 @@ def _parts(alone: list[dict[str, Values]], together: dict[str, Values], name: st
         wanted = first  # no image is in it
     else:
         return False  # another layout; what follows from it tells
-    return not np.linalg.norm(both - wanted) <= TOLERANCE * max(float(np.linalg.norm(wanted)), 1e-6)
+    return not np.linalg.norm(both - wanted) <= tolerance * max(float(np.linalg.norm(wanted)), 1e-6)
 
 
 def _run(model: onnx.ModelProto, batch: Values) -> dict[str, Values]:

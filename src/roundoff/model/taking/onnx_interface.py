@@ -8,13 +8,13 @@ from pathlib import Path
 
 import onnx
 
-from roundoff.errors import ConfigError, DataError
+from roundoff.errors import DataError
 from roundoff.model.taking.fitting import require_images
 
 UINT8, FLOAT = onnx.TensorProto.UINT8, onnx.TensorProto.FLOAT
 LAYOUTS = ("nchw", "nhwc")
 SOFTENING = ("Softmax", "LogSoftmax", "Sigmoid")
-PASSING = ("Identity", "Cast")
+PASSING = ("Identity", "Cast", "QuantizeLinear", "DequantizeLinear")  # the last two in a graph that is quantized
 
 
 @dataclass(frozen=True)
@@ -85,20 +85,6 @@ def _has_planes(
 
 def _fits(sizes: Sequence[int | None], wanted: Sequence[int]) -> bool:
     return all(size in (None, each) for size, each in zip(sizes, wanted, strict=True))
-
-
-def chosen_output(path: Path, model: onnx.ModelProto, name: str | None) -> str:
-    """The output that `name` says, or the only one; ConfigError where that leaves a choice."""
-    outputs = [str(value.name) for value in model.graph.output]
-    wanted = [each for each in outputs if name in (None, each)]
-    if len(wanted) == 1:
-        return wanted[0]
-    raise ConfigError(
-        f"{path} has several outputs" if name is None else f"{path} has no output {name}",
-        received=f"outputs {', '.join(outputs)}",
-        expected="the one with a number for each class",
-        fix=f"set model.output={outputs[0]}" if len(outputs) == 1 else "set model.output=NAME",
-    )
 
 
 def before_softmax(model: onnx.ModelProto, output: str) -> tuple[str, str | None]:

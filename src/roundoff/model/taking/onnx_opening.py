@@ -13,8 +13,9 @@ import onnx
 from roundoff.errors import DataError
 from roundoff.model.base import SavedOnnx
 from roundoff.model.taking.classes import class_names, columns
-from roundoff.model.taking.onnx_batch import open_batch
-from roundoff.model.taking.onnx_interface import ImageInput, before_softmax, chosen_output, image_input
+from roundoff.model.taking.fitting import chosen_output
+from roundoff.model.taking.onnx_batch import TOLERANCE, open_batch
+from roundoff.model.taking.onnx_interface import ImageInput, before_softmax, image_input
 from roundoff.model.taking.onnx_reading import opset_of, read
 from roundoff.model.taking.onnx_running import session
 from roundoff.model.taking.onnx_wrapping import Wrapping, make_room
@@ -58,13 +59,25 @@ class Network:
 
 def opened(source: OnnxFile, shape: tuple[int, int, int], classes: Sequence[str]) -> Network:
     """The graph at `source.path`, fit for images [*shape] of `classes`; see `TakenModel.open` for what it raises."""
+    return fitted(source, read(Path(source.path)), shape, classes)
+
+
+def fitted(
+    source: OnnxFile,
+    model: onnx.ModelProto,
+    shape: tuple[int, int, int],
+    classes: Sequence[str],
+    tolerance: float = TOLERANCE,
+) -> Network:
+    """As `opened`, of the `model` that `source.path` holds; an image may answer otherwise in a batch by `tolerance`."""
     path = Path(source.path)
-    model = read(path)
     image = image_input(path, model, shape, source.layout)
-    output, removed = before_softmax(model, chosen_output(path, model, source.output))
+    output, removed = before_softmax(
+        model, chosen_output(path, [str(value.name) for value in model.graph.output], source.output)
+    )
     source.preprocessing.require_fit(shape[2], image.uint8)
     _answer_by(model, output)
-    model = open_batch(path, model, _sample(image, shape))
+    model = open_batch(path, model, _sample(image, shape), tolerance)
     answered = _output_shape(path, model, _sample(image, shape))
     count = int(np.prod(answered[1:]))
     output = make_room(model.graph, output)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import onnx
 import onnx.inliner
 
 from roundoff.errors import ConfigError, DataError
+from roundoff.model.taking.quantized import quantized_already, refuse_tflite
 
 OLDEST_OPSET = 11
 # Protobuf's limit for one file, less what the graph takes without its weights.
@@ -18,13 +19,23 @@ QUANTIZED = re.compile(r"(De|Dynamic)?[Qq]uantize(Linear|BFP)?|QLinear\w+|(Conv|
 REDUCED = {onnx.TensorProto.FLOAT16: "float16", onnx.TensorProto.BFLOAT16: "bfloat16"}
 
 
-def read(path: Path) -> onnx.ModelProto:
-    """The model in `path`, its weights inside and its functions inlined, of operator set 11 or newer.
+def read(path: Path, key: str = "model") -> onnx.ModelProto:
+    """The float32 model in `path`, its weights inside and its functions inlined, of operator set 11 or newer.
 
     Raises ConfigError where there is no file; DataError for one that is no ONNX model, that lacks its weights' files,
-    that is larger than 2 GB, quantized already, in 16 bits, or that holds operators that ONNX does not have.
+    that is larger than 2 GB, quantized already, in 16 bits, or that holds operators that ONNX does not have. `key` is
+    the section of the configuration that named the path.
     """
-    model = _opened(path)
+    model = read_quantized(path, key)
+    _refuse_quantized(path, model)
+    _refuse_operators(path, model, ())
+    _refuse_reduced(path, model)
+    return model
+
+
+def read_quantized(path: Path, key: str) -> onnx.ModelProto:
+    """As `read`, but that it may be quantized already, in 16 bits, and of ONNX Runtime's operators."""
+    model = _opened(path, key)
     _refuse_large(path, model)
     _refuse_old(path, model)
     try:
@@ -37,27 +48,20 @@ def read(path: Path) -> onnx.ModelProto:
             fix="put the files beside the model, or save it as one: onnx.save(onnx.load(PATH), NEW)",
         ) from error
     inlined: onnx.ModelProto = onnx.inliner.inline_local_functions(model) if model.functions else model
-    _refuse_operators(path, inlined)
-    _refuse_reduced(path, inlined)
+    _refuse_operators(path, inlined, ("com.microsoft",))
     _open_negative_sizes(inlined)
     return inlined
 
 
-def _opened(path: Path) -> onnx.ModelProto:
+def _opened(path: Path, key: str) -> onnx.ModelProto:
     if not path.is_file():
         raise ConfigError(
-            "model.path names no file",
+            f"{key}.path names no file",
             received=path,
             expected="an ONNX file",
-            fix="set model.path=PATH, absolute, since experiments run in a copy of the project",
+            fix=f"set {key}.path=PATH, absolute, since experiments run in a copy of the project",
         )
-    if path.suffix == ".tflite":
-        raise DataError(
-            f"{path} is a LiteRT model",
-            received="a .tflite file",
-            expected="an ONNX file",
-            fix="give the model that it was converted from: model=keras_file or model=onnx_file",
-        )
+    refuse_tflite(path)
     if path.stat().st_size > LARGEST_BYTES:
         raise _too_large(path, path.stat().st_size)
     try:
@@ -109,16 +113,16 @@ def _refuse_old(path: Path, model: onnx.ModelProto) -> None:
         )
 
 
-def _refuse_operators(path: Path, model: onnx.ModelProto) -> None:
-    nodes = list(all_nodes(model.graph))
+def _refuse_quantized(path: Path, model: onnx.ModelProto) -> None:
+    nodes = all_nodes(model.graph)
     quantized = [f"{node.op_type} {node.name}".strip() for node in nodes if QUANTIZED.fullmatch(node.op_type)]
     if quantized:
-        raise DataError(
-            f"{path} is quantized already",
-            received=f"{len(quantized)} operators such as {quantized[0]}",
-            expected="a graph in float32: roundoff makes the other precisions from it, and judges them against it",
-            fix="give the float model that this one was made from",
-        )
+        raise quantized_already(path, f"{len(quantized)} operators such as {quantized[0]}")
+
+
+def _refuse_operators(path: Path, model: onnx.ModelProto, others: Sequence[str]) -> None:
+    """DataError for operators that are neither ONNX's nor of the domains `others`."""
+    nodes = [node for node in all_nodes(model.graph) if node.domain not in others]
     versions = {entry.domain: entry.version for entry in model.opset_import}
     strange = {
         f"{node.domain or 'ai.onnx'}.{node.op_type} {node.name}".strip(): None

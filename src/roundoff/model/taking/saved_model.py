@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from roundoff.errors import ConfigError, DataError
+from roundoff.errors import DataError
 from roundoff.model.base import INPUT_NAME, OUTPUT_NAME, Images, Logits, OpenModel, Saved, SavedTensorflow, Taken
 from roundoff.model.taking.classes import class_names, columns
-from roundoff.model.taking.fitting import require_images
+from roundoff.model.taking.fitting import chosen_output, require_images
 from roundoff.model.taking.keras_opening import answers
 from roundoff.model.taking.preprocessing import Preprocessing
 from roundoff.model.taking.saved_softmax import without_softmax
@@ -113,7 +113,7 @@ def opened_saved(source: TakenModel, shape: tuple[int, int, int], classes: Seque
     ((name, taken),) = inputs.items()
     _require_images(path, taken, shape)
     source.preprocessing.require_fit(shape[2], taken.dtype == "uint8")
-    output = _chosen(path, function.structured_outputs, source.output)
+    output = chosen_output(path, list(function.structured_outputs), source.output)
     count = answers(path, tuple(function.structured_outputs[output].shape))
     chosen = columns(max(2, count), classes, class_names(source.classes))
     uint8 = taken.dtype == "uint8"
@@ -168,15 +168,3 @@ def _require_images(path: Path, taken: Any, shape: tuple[int, int, int]) -> None
             fix="save it with tf.TensorSpec([None, …]), or by model.export of a Keras model without a fixed batch",
         )
     require_images(path, sizes[1:], shape)
-
-
-def _chosen(path: Path, outputs: Any, name: str | None) -> str:
-    wanted = [each for each in outputs if name in (None, each)]
-    if len(wanted) == 1:
-        return str(wanted[0])
-    raise ConfigError(
-        f"{path} has several outputs" if name is None else f"{path} has no output {name}",
-        received=f"outputs {', '.join(outputs)}",
-        expected="the one with a number for each class",
-        fix="set model.output=NAME",
-    )

@@ -15,12 +15,13 @@ KINDS = {
     "calibrate": "roundoff.calibration.base.Calibrator",
     "precisions.*": "roundoff.precision.base.Precision",
     "more.*": "roundoff.precision.base.Precision",
+    "given.*": "roundoff.precision.given.Given",
     "backends.*": "roundoff.backend.base.Backend",
     "evaluate": "roundoff.measurement.evaluate.Evaluation",
     "verdict": "roundoff.verdict.requirements.Target",
     "report": "roundoff.report.report.Report",
 }
-NAMED = ("precisions", "more", "backends")  # sections of components by name
+NAMED = ("precisions", "more", "given", "backends")  # sections of components by name
 SINGLE = tuple(key for key in KINDS if "." not in key)
 
 

@@ -17,10 +17,11 @@ from roundoff.pipeline.config.renamed import refuse_second_list
 from roundoff.pipeline.config.values import check_value
 from roundoff.pipeline.limits import check_seed
 from roundoff.pipeline.paths import Paths, check_paths
-from roundoff.system.slots import MORE, STAGED, config_key
+from roundoff.system.slots import GIVEN, MORE, STAGED, config_key, section_of
 
 SECTIONS = (*SINGLE, *NAMED, "build", "paths")
 KNOWN = ("seed", *SECTIONS)
+PRECISIONS = ("precisions", MORE, GIVEN)
 BUILD: dict[str, Any] = {"precision": str, "more": None, "strict": bool}
 
 Values = dict[Any, Any]
@@ -62,10 +63,30 @@ def precision_to_build(cfg: DictConfig) -> str:
         raise ConfigError(
             "build.precision has no value",
             received=MISSING,
-            expected=f"one of {', '.join([*values['precisions'], *values['more']])}",
+            expected=f"one of {', '.join(_all_precisions(values))}",
             fix="say which to build: python stages/build.py build.precision=fp32",
         )
     return str(name)
+
+
+def require_made_here(name: str) -> None:
+    """ConfigError where the precision `name` is one that another tool has made."""
+    _require_stage(name, section_of(name) != GIVEN, "build_given", "what roundoff quantizes itself")
+
+
+def require_given(name: str) -> None:
+    """ConfigError where the precision `name` is one that is made here."""
+    _require_stage(name, section_of(name) == GIVEN, "build", f"a precision whose name begins with {GIVEN}")
+
+
+def _require_stage(name: str, holds: bool, other: str, expected: str) -> None:
+    if not holds:
+        raise ConfigError(
+            f"{name} is built by another script",
+            received=f"build.precision={name}",
+            expected=expected,
+            fix=f"run python stages/{other}.py build.precision={name}",
+        )
 
 
 def _check_shapes(values: Any, followed: bool) -> None:
@@ -138,32 +159,38 @@ def _check_whole(values: Values) -> None:
 
 def _check_cells(values: Values) -> None:
     """What is built, and what is not timed, are precisions and backends that there are."""
-    _check_slots(values["precisions"], values[MORE])
+    _check_slots(values)
     require_known("evaluate.accuracy_only", values["evaluate"].get("accuracy_only", []), list(values["backends"]))
     if "images" not in values["calibrate"]:  # which stages read that do not make the calibrator
         raise ConfigError("calibrate.images is missing", received="nothing", expected="int", fix="set calibrate.images")
     precision = values["build"].get("precision", MISSING)
     if precision != MISSING:
-        require_known("build.precision", [precision], [*values["precisions"], *values[MORE]])
+        require_known("build.precision", [precision], _all_precisions(values))
 
 
-def _check_slots(staged: Values, more: Values) -> None:
+def _all_precisions(values: Values) -> list[str]:
+    return [name for key in PRECISIONS for name in values[key]]
+
+
+def _check_slots(values: Values) -> None:
     """Each precision stands where its stage in dvc.yaml looks for it."""
+    names = _all_precisions(values)
     for name in STAGED:
-        if name not in staged:
+        if name not in values["precisions"]:
+            further = [each for each in names if each not in STAGED]
             raise ConfigError(
                 f"precision leaves out {name}, which has a stage and a metrics file of its own",
-                received=f"precision=[{','.join((*staged, *more))}]",
+                received=f"precision=[{','.join(names)}]",
                 expected=f"{', '.join(STAGED)}, and further ones as you like",
-                fix=f"set precision=[{','.join((*STAGED, *more))}]",
+                fix=f"set precision=[{','.join((*STAGED, *further))}]",
             )
-    for name in {*staged} - {*STAGED} | {*more} & {*STAGED}:
-        section = "precisions" if name in staged and name not in STAGED else MORE
+    for key, name in [(each, name) for each in PRECISIONS for name in values[each] if each != section_of(name)]:
+        if key == GIVEN:
+            expected, fix = f"a name that begins with {GIVEN}", f"call it {GIVEN}_{name}"
+        else:
+            expected, fix = config_key(name), f"begin its file in conf/precision/ with `# @package {config_key(name)}`"
         raise ConfigError(
-            f"{section}.{name} is where no stage looks for it",
-            received=f"{section}.{name}",
-            expected=config_key(name),
-            fix=f"begin its file in conf/precision/ with `# @package {config_key(name)}`",
+            f"{key}.{name} is where no stage looks for it", received=f"{key}.{name}", expected=expected, fix=fix
         )
 
 

@@ -42,10 +42,10 @@ def convert_in_range(
     peaks = activation_peaks(model, images)
     kept: dict[str, float] = {}
     for _ in range(ROUNDS):
-        found = {name: peak for name, peak in _overflows(converted, peaks).items() if name not in kept}
-        if not found:
+        over = {name: peak for name, peak in _overflows(converted, peaks).items() if name not in kept}
+        if not over:
             break
-        kept |= found
+        kept |= over
         converted = _keeping(precision, kept).convert(model, grid, table)
     note_kept(converted, OVERFLOWS, [f"{name} ({peak:.3g})" for name, peak in kept.items()])
     return converted

@@ -1,0 +1,50 @@
+"""Makes a graph that another tool has quantized fit for the dataset, and builds it for every backend that reads it."""
+
+from roundoff.system.stopping import heed_signals
+
+if __name__ == "__main__":
+    heed_signals()  # before the imports, which take a second
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from omegaconf import DictConfig, OmegaConf
+
+from roundoff.backend.base import Backend
+from roundoff.cells.building import build_cells
+from roundoff.cells.store import Inputs
+from roundoff.dataset.base import Prepared
+from roundoff.export.given import beside, write_fit
+from roundoff.pipeline.config import component, components, precision_to_build, require_given
+from roundoff.pipeline.stage import Workspace, stage
+from roundoff.pipeline.survival import surviving
+from roundoff.precision.given import Given
+from roundoff.results.platform import read_platform
+from roundoff.system.slots import config_key
+
+
+@stage
+def main(cfg: DictConfig, workspace: Workspace) -> None:
+    name = precision_to_build(cfg)
+    require_given(name)
+    given = component(OmegaConf.select(cfg, config_key(name)), Given)
+    prepared = Prepared(workspace.input(cfg.paths.prepared))
+    with TemporaryDirectory(prefix="roundoff-given-") as directory:
+        at = beside(prepared, workspace.optional_input(cfg.paths.trained))
+        written = write_fit(given, at, config_key(name), Path(directory))
+        inputs = Inputs(
+            onnx=written,
+            keras=None,
+            table=None,
+            calibration=prepared.split("train").images[:0],
+            fingerprint=read_platform(workspace.input(cfg.paths.platform)),
+            backends=tuple(map(str, cfg.backends)),
+            logs=workspace.output(cfg.paths.logs),
+            given=written,
+        )
+        engines, metrics = workspace.output(cfg.paths.engines), workspace.output(cfg.paths.metrics)
+        build_cells(name, given, components(cfg.backends, Backend), inputs, engines, metrics, cfg.build.strict)
+
+
+if __name__ == "__main__":
+    surviving(main)
