@@ -24,6 +24,7 @@ LAYERS = (
     ("verdict",),
     ("revisions",),
     ("report",),
+    ("gate",),
     ("cli",),
 )
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}

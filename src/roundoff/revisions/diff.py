@@ -39,7 +39,11 @@ CELL_FIGURES = (
     Figure("load_ms", False, "session"),
     Figure("memory_mb", False, "session"),
 )
-ACCURACY_FIGURES = (Figure("top1", True, "share", "samples"), Figure("agreement", True, "share", "samples"))
+ACCURACY_FIGURES = (
+    Figure("top1", True, "share", "samples"),
+    Figure("drop", False, "share", "samples"),
+    Figure("agreement", True, "share", "samples"),
+)
 BATCH_FIGURES = (
     Figure("device_p50_ms", False, "session"),
     Figure("end_to_end_p50_ms", False, "session"),
@@ -253,6 +257,7 @@ def _in_another_context(change: Change, apart: set[Part]) -> Change:
         "verdict": {"target", "test set", "reference", "chance margin"},
         "top1": {"test set"},
         "agreement": {"test set", "reference"},
+        "drop": {"test set", "reference"},
     }
     if change.judgement == "unchanged" or not apart & on.get(change.figure, set()):
         return change

@@ -10,13 +10,15 @@ from pathlib import Path, PurePosixPath
 
 from roundoff.errors import DataError
 from roundoff.results.cell import CellMetrics
-from roundoff.results.metrics import holds_cells, metrics_from, verdict_from
+from roundoff.results.metrics import FILES, holds_cells, metrics_from, verdict_from
 from roundoff.results.run import Metrics
 from roundoff.results.verdict import Verdict
+from roundoff.revisions.lock import cached_text, json_in, read_lock
 from roundoff.system.git import git
 from roundoff.system.slots import STAGED
 
 WORKSPACE = "workspace"
+COMPARED = (*FILES, "verdict")
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ def resolve(project: Path, revision: str) -> str:
         "no such revision" if not commits else "several experiments have this name",
         received=revision if not commits else f"{revision}: {', '.join(commit[:12] for commit in commits)}",
         expected="a git revision, or the name of one DVC experiment",
-        fix="list them with `git log --oneline` and `dvc exp show`, and give one of those",
+        fix="list them with `git log --oneline` and `dvc exp show`, and give one of those; a clone that lacks it gets "
+        "it with `git fetch` (`git fetch --unshallow` where only the last commit was fetched)",
     )
 
 
@@ -81,10 +84,27 @@ def _experiments(project: Path) -> dict[str, list[str]]:
 
 
 def _committed_files(project: Path, metrics: str, commit: str) -> dict[str, str]:
+    """What git has of the folder at a commit, else what DVC's cache has of it."""
     folder = PurePosixPath(metrics)
     listed = _git(project, "ls-tree", "-z", "--name-only", commit, "--", f"{folder}/")
     names = [name for name in listed.stdout.split("\0") if name.endswith(".json")]
-    return {PurePosixPath(name).stem: _git(project, "show", f"{commit}:./{name}").stdout for name in names}
+    found = {PurePosixPath(name).stem: _git(project, "show", f"{commit}:./{name}").stdout for name in names}
+    recorded = json_in(metrics, read_lock(project, commit))
+    by_name = {PurePosixPath(path).stem: (path, md5) for path, md5 in recorded.items()}
+    elsewhere = {name: by_name[name] for name in COMPARED if name in by_name and name not in found}
+    return found | {name: _cached(project, path, md5, commit) for name, (path, md5) in elsewhere.items()}
+
+
+def _cached(project: Path, path: str, md5: str, commit: str) -> str:
+    found = cached_text(project, md5)
+    if found is None:
+        raise DataError(
+            f"the metrics of {commit[:12]} are not here",
+            received=f"{path} is neither in git nor in DVC's cache",
+            expected="the file that dvc.lock lists there",
+            fix="bring it with `dvc pull --all-commits`",
+        )
+    return found
 
 
 def _workspace_files(folder: Path) -> dict[str, str]:
@@ -99,7 +119,7 @@ def _snapshot(revision: str, commit: str | None, files: Mapping[str, str], metri
             "there are no metrics to compare",
             received=f"no measured cells in {metrics}/ of {revision}",
             expected=f"{', '.join(f'{name}.json' for name in STAGED)} as `evaluate` writes them",
-            fix="run `dvc repro evaluate`, or name a revision that has them",
+            fix="run `dvc repro`, or `dvc pull` where another machine did; or name a revision that has them",
         )
     try:
         verdict = verdict_from(contents["verdict"]) if "verdict" in contents else Verdict()

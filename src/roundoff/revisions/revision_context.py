@@ -7,14 +7,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-import yaml
-
 from roundoff.results.verdict import CellVerdict, Requirements
+from roundoff.revisions.lock import read_lock
 from roundoff.revisions.revision import Snapshot
-from roundoff.system.git import git
 
 Part = Literal["target", "test set", "reference", "chance margin"]
-LOCK = "dvc.lock"
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,7 @@ def revision_context(project: Path, folder: str, snapshot: Snapshot) -> Revision
     return RevisionContext(
         target=snapshot.verdict.target,
         test_set=method.test_set,
-        prepared=_prepared(_lock(project, snapshot.commit), folder),
+        prepared=_prepared(read_lock(project, snapshot.commit), folder),
         failed={name: _failed(verdict) for name, verdict in snapshot.verdict.cells.items()},
         reference=snapshot.metrics.reference,
         chance_margin=method.chance_margin,
@@ -84,21 +81,3 @@ def _prepared(lock: Mapping[str, Any], folder: str) -> str | None:
     prepared = {out["path"] for out in prepare.get("outs") or []}
     hashes = [dep.get("md5") for dep in evaluate.get("deps") or [] if dep["path"] in prepared]
     return hashes[0] if hashes and str(PurePosixPath(folder)) in wrote else None
-
-
-def _lock(project: Path, commit: str | None) -> Mapping[str, Any]:
-    """What DVC recorded, at a commit or in the workspace; empty where it did not, or no YAML."""
-    try:
-        lock = yaml.safe_load(_text(project / LOCK) if commit is None else _committed(project, commit))
-    except yaml.YAMLError:
-        return {}
-    return lock if isinstance(lock, Mapping) else {}
-
-
-def _text(file: Path) -> str:
-    return file.read_text(encoding="utf-8") if file.is_file() else ""
-
-
-def _committed(project: Path, commit: str) -> str:
-    done = git(project, "show", f"{commit}:./{LOCK}")
-    return done.stdout if done.returncode == 0 else ""

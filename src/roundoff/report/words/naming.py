@@ -12,12 +12,13 @@ from roundoff.revisions.read import Cell, Evidence
 def waiting_words(choice: Recommendation, evidence: Evidence, words: Words) -> str:
     """Undecided cells that a recommendation waits for, each with the number of test images that would decide."""
     decision = Decision(evidence.verdict)
-    names = (_waiting_name(cell, decision, words) for cell in choice.undecided)
+    names = (waiting_name(cell, decision, words) for cell in choice.undecided)
     key = "answer_waiting" if choice.cell else "answer_undecided"
     return words(key, cells=words.listed(names))
 
 
-def _waiting_name(cell: str, decision: Decision, words: Words) -> str:
+def waiting_name(cell: str, decision: Decision, words: Words) -> str:
+    """An undecided cell, with the number of test images that would decide."""
     if decision.undecidable(cell):
         return words("cell_undecidable", cell=cell)
     count = decision.samples_needed(cell)

@@ -15,6 +15,8 @@ from roundoff.results.platform import Cpu, Gpu, Platform
 from roundoff.results.run import Method, Metrics
 from roundoff.results.verdict import CellVerdict, Criterion, Requirements, Verdict
 from roundoff.system.files import write_json
+from tests.support.repository import commit as commit_all
+from tests.support.repository import git
 
 NAME = "int8/onnxruntime"
 PLATFORM = Platform(id="aaaa", cpu=Cpu(model="one"), gpus=[Gpu(name="one")])
@@ -69,19 +71,9 @@ OLD_VERDICT = {
 }
 
 
-def git(project, *arguments):
-    identity = ("-c", "user.name=n", "-c", "user.email=e@example.org", "-c", "commit.gpgsign=false")
-    done = subprocess.run(
-        ["git", "-C", str(project), *identity, *arguments], capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
-
-
 def commit(project, **figures):
     write(project / "metrics", **figures)
-    git(project, "add", "-A")
-    git(project, "commit", "-q", "--allow-empty", "-m", "metrics")
-    return git(project, "rev-parse", "HEAD")
+    return commit_all(project)
 
 
 @pytest.fixture

@@ -1,30 +1,23 @@
-"""The command `roundoff`."""
+"""`roundoff diff`: two revisions side by side."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from roundoff.errors import RoundoffError
+from roundoff.cli.console import Commands, add_place, stdout_console
 from roundoff.results.checked import as_json
 from roundoff.revisions.diff import SESSION_DRIFT, Change, compare, differing_contexts, differing_parts
 from roundoff.revisions.revision import Snapshot, snapshot
 from roundoff.revisions.revision_context import RevisionContext, revision_context
 
-# Wide enough for the longest row when the output is a file or a pipe, which has no width of its own.
-PLAIN_WIDTH = 160
-# What a shell reports of a program that ends as its reader does (128 + SIGPIPE).
-READER_GONE = 141
 MARKS = {
     "better": ("+", "green"),
     "worse": ("-", "bold red"),
@@ -36,32 +29,32 @@ MARKS = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0, 2 for what cannot be compared, 141 where the reader left."""
-    try:
-        status = _diff(_parser().parse_args(arguments))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The interpreter flushes once more as it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return READER_GONE
-    return status
+def add(commands: Commands) -> None:
+    """The command `diff`."""
+    parser = commands.add_parser(
+        "diff",
+        help="metrics of two revisions side by side",
+        description="Compare metrics of two git revisions or DVC experiments; what lies within the noise is grey.",
+    )
+    parser.add_argument("a", metavar="A", help="a git revision or the name of a DVC experiment")
+    parser.add_argument("b", metavar="B", nargs="?", help="another one; the workspace if left out")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--all", action="store_true", help="show what is unchanged, too")
+    parser.add_argument(
+        "--drift",
+        type=_share,
+        default=SESSION_DRIFT,
+        metavar="SHARE",
+        help="change of an absolute time that means nothing between two sessions (default: %(default)s)",
+    )
+    add_place(parser)
+    parser.set_defaults(run=run)
 
 
-class _Console(Console):
-    """Rich's console, which leaves a reader that is gone to `main`."""
-
-    def on_broken_pipe(self) -> None:
-        raise
-
-
-def _diff(given: argparse.Namespace) -> int:
-    try:
-        a = snapshot(given.project, given.metrics, given.a)
-        b = snapshot(given.project, given.metrics, given.b)
-    except RoundoffError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+def run(given: argparse.Namespace) -> int:
+    """Compare and print; exit code 0."""
+    a = snapshot(given.project, given.metrics, given.a)
+    b = snapshot(given.project, given.metrics, given.b)
     contexts = (revision_context(given.project, given.metrics, a), revision_context(given.project, given.metrics, b))
     changes = compare(a, b, given.drift, contexts)
     if given.json:
@@ -69,30 +62,6 @@ def _diff(given: argparse.Namespace) -> int:
     else:
         _show(a, b, contexts, changes, given.all)
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="roundoff", description="Which precision do I ship?")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    diff = commands.add_parser(
-        "diff",
-        help="metrics of two revisions side by side",
-        description="Compare metrics of two git revisions or DVC experiments; what lies within the noise is grey.",
-    )
-    diff.add_argument("a", metavar="A", help="a git revision or the name of a DVC experiment")
-    diff.add_argument("b", metavar="B", nargs="?", help="another one; the workspace if left out")
-    diff.add_argument("--json", action="store_true", help="print JSON")
-    diff.add_argument("--all", action="store_true", help="show what is unchanged, too")
-    diff.add_argument(
-        "--drift",
-        type=_share,
-        default=SESSION_DRIFT,
-        metavar="SHARE",
-        help="change of an absolute time that means nothing between two sessions (default: %(default)s)",
-    )
-    diff.add_argument("--project", type=Path, default=Path(), metavar="PATH", help="the project (default: here)")
-    diff.add_argument("--metrics", default="metrics", metavar="FOLDER", help="folder of metrics (default: %(default)s)")
-    return parser
 
 
 def _share(text: str) -> float:
@@ -131,8 +100,7 @@ def _show(
     changes: Sequence[Change],
     everything: bool,
 ) -> None:
-    terminal = sys.stdout.isatty()
-    console = _Console(width=None if terminal else PLAIN_WIDTH, highlight=False, soft_wrap=not terminal)
+    console = stdout_console()
     _show_machines(console, a, b)
     _show_contexts(console, a, b, contexts)
     shown = [change for change in changes if everything or change.judgement != "unchanged"]
@@ -202,7 +170,3 @@ def _interval(change: Change) -> str:
     if change.low is None or change.high is None or change.low == change.high:
         return ""
     return f"{100 * change.low:+.2f} … {100 * change.high:+.2f}"
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,48 @@
+"""The program: its commands, its exit codes, and what it says of errors."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from roundoff.cli import check, diff
+from roundoff.errors import RoundoffError
+
+COMMANDS = (check, diff)
+ERROR = 2  # as argparse has it
+# What a shell reports of a program that ends as its reader does (128 + SIGPIPE).
+READER_GONE = 141
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code: the command's own, 2 for an error, 141 where the reader left."""
+    try:
+        status = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The interpreter flushes once more as it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return READER_GONE
+    return status
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    parser = program()
+    given = parser.parse_args(arguments)
+    try:
+        status: int = given.run(given)
+    except RoundoffError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return ERROR
+    return status
+
+
+def program() -> argparse.ArgumentParser:
+    """The parser of the whole command line; each command puts its function at `run`."""
+    parser = argparse.ArgumentParser(prog="roundoff", description="Which precision do I ship?")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add(commands)
+    return parser

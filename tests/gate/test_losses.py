@@ -1,0 +1,73 @@
+"""What the gate calls a loss."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from roundoff.gate.losses import losses, widened
+from roundoff.results.message import LANGUAGES, Words
+from roundoff.revisions.diff import Change
+from roundoff.revisions.revision import Snapshot
+from roundoff.revisions.revision_context import RevisionContext
+from roundoff.verdict.decide import decide
+from roundoff.verdict.requirements import Target
+from tests.support.measured import batch, cell, metrics
+from tests.support.present import present
+
+UNKNOWN = (RevisionContext(), RevisionContext())
+CELL = "int8/ort"
+
+
+def run(aa_control=1.0, platform="one", **cells):
+    found = metrics(aa_control, platform, fp32__ort=cell(ms=2.0), **cells)
+    return Snapshot("main", "abc", found, decide(found, Target(min_relative_accuracy=0.9)))
+
+
+def judged(before, after, cells=(CELL,), language="en"):
+    found = losses(before, after, UNKNOWN, cells, Words(language))
+    return {finding.asked: finding.outcome for finding in found}
+
+
+def test_intervals_are_as_wide_as_makes_all_together_95_percent():
+    points = Change(CELL, "top1", 0.9, 0.89, -0.01, -0.02, 0.0, "within noise", "points")
+    assert widened(points, 1).low == pytest.approx(-0.02)
+    assert widened(points, 4).low == pytest.approx(-0.01 - 0.01 * 2.4977 / 1.95996, rel=1e-4)
+    ratio = replace(points, change=0.1, low=1.1 / 1.05 - 1, high=1.1 * 1.05 - 1, unit="ratio")
+    assert math.log1p(present(widened(ratio, 4).high)) == pytest.approx(
+        math.log(1.1) + math.log(1.05) * 1.27436, rel=1e-4
+    )
+
+
+def test_one_of_many_comparisons_is_no_loss_by_chance():
+    before, after = run(int8__ort=cell(speedup=2.0)), run(int8__ort=cell(speedup=2.0 * 0.984))
+    assert judged(before, after)["batch 1: speedup"] == "pass"
+    assert judged(before, run(int8__ort=cell(speedup=2.0 * 0.97)))["batch 1: speedup"] == "fail"
+
+
+def test_a_loss_that_a_control_shows_too_is_noise():
+    before, slower = run(int8__ort=cell(speedup=2.0)), cell(speedup=1.9)
+    assert judged(before, run(int8__ort=slower))["batch 1: speedup"] == "fail"
+    assert judged(before, run(aa_control=1.06, int8__ort=slower))["batch 1: speedup"] == "pass"
+
+
+def test_a_batch_size_that_lost_its_figure_is_undecided_and_a_new_one_is_not_asked_for():
+    both = cell(batches={1: batch(), 32: batch()})
+    assert judged(run(int8__ort=both), run(int8__ort=cell()))["batch 32: speedup"] == "undecided"
+    assert "batch 32: speedup" not in judged(run(int8__ort=cell()), run(int8__ort=both))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_cell_of_one_revision_alone(language):
+    there, absent = run(int8__ort=cell()), run()
+    assert judged(absent, there, language=language) == {"status": "pass"}
+    assert judged(there, absent, language=language) == {"status": "undecided"}
+
+
+def test_a_batch_size_that_fails_now_is_a_loss():
+    broken = cell(batches={1: replace(batch(), status="failed", runs=0)})
+    assert judged(run(int8__ort=cell()), run(int8__ort=broken))["batch 1: status"] == "fail"
+
+
+def test_a_verdict_that_is_open_now_is_undecided():
+    assert judged(run(int8__ort=cell()), run(int8__ort=cell(samples=30)))["verdict"] == "undecided"
