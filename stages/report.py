@@ -11,10 +11,11 @@ from roundoff.pipeline.config import component
 from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving
 from roundoff.report.report import Report
-from roundoff.results.metrics import read_metrics, write_verdict
+from roundoff.results.metrics import read_metrics, write_summary, write_verdict
 from roundoff.revisions.read import Sources
 from roundoff.verdict.decide import decide
 from roundoff.verdict.requirements import Target
+from roundoff.verdict.summary import summary_of
 
 
 @stage
@@ -27,9 +28,11 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         curves=workspace.optional_input(cfg.paths.curves),
         noise=workspace.input(cfg.paths.noise),
     )
-    verdict = decide(read_metrics(sources.metrics), component(cfg.verdict, Target))
+    measured, target = read_metrics(sources.metrics), component(cfg.verdict, Target)
+    verdict = decide(measured, target)
     metrics = workspace.output(cfg.paths.metrics)
     write_verdict(verdict, metrics)
+    write_summary(summary_of(measured, verdict), metrics)
     component(cfg.report, Report).run(sources, verdict, metrics, workspace.output(cfg.paths.plots))
 
 

@@ -16,13 +16,16 @@ from roundoff.results.metrics import (
     builds_from,
     metrics_from,
     read_metrics,
+    summary_from,
     verdict_from,
     write_builds,
     write_metrics,
+    write_summary,
     write_verdict,
 )
 from roundoff.results.platform import Platform
 from roundoff.results.run import AaControl, Conditions, Device, Method, Metrics
+from roundoff.results.summary import Answer, BestCell, Summary
 from roundoff.results.verdict import CellVerdict, Criterion, Recommendation, Requirements, SpeedVerdict, Verdict
 from tests.support.places import ROOT
 from tests.support.present import present
@@ -87,6 +90,17 @@ def test_a_verdict_and_builds_are_read_again(tmp_path):
     builds = {"x": BuildMetrics(status="built", build_s=1.0, build_info=BuildInfo(notes=[NOISY]), sha256={"a": "b"})}
     write_builds("fp32", builds, tmp_path)
     assert builds_from("build-fp32", json.loads((tmp_path / "build-fp32.json").read_text())) == builds
+
+
+def test_a_summary_is_read_again_and_begins_with_the_answer(tmp_path):
+    answer = Answer(ship="fp32/x", verdict={"fp32": "pass", "fp16": None})
+    summary = Summary(answer=answer, precisions={"fp32": BestCell(top1=0.9, ms=1.0), "fp16": BestCell()})
+    write_summary(summary, tmp_path)
+    content = json.loads((tmp_path / "summary.json").read_text())
+    assert list(content) == ["answer", "fp32", "fp16"]
+    assert summary_from(content) == summary
+    with pytest.raises(DataError, match=r"summary\.json \(fp32\) holds what cannot be\n.*top1"):
+        summary_from(content | {"fp32": content["fp32"] | {"top1": 7}})
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,14 @@ def test_report_names_every_measured_cell(finished):
     assert list((finished.folder / "metrics" / "plots").glob("*.png"))
 
 
+def test_the_summary_says_what_the_metrics_say(finished):
+    summary, accuracies = finished.metrics("summary"), finished.accuracies()
+    for precision in ("fp32", "fp16", "int8"):
+        best = summary[precision]
+        assert best["top1"] == accuracies[precision, best["backend"]]["top1"]
+        assert summary["answer"]["verdict"][precision] in ("pass", "undecided", "fail")
+
+
 def test_second_run_only_probes(finished):
     assert ran(finished.repro()) == ["probe"]
 

@@ -17,12 +17,14 @@ from roundoff.results.message import Message
 from roundoff.results.platform import Cpu, Gpu, Platform
 from roundoff.results.precision import Types
 from roundoff.results.run import AaControl, Conditions, Device, Head, Method
+from roundoff.results.summary import Answer, BestCell
 from roundoff.results.verdict import CellVerdict, Criterion, Recommendation, Requirements, SpeedVerdict, Verdict
 from roundoff.system.files import write_text
 from roundoff.system.slots import MORE, STAGED
 
 START, END = "<!-- schema -->", "<!-- /schema -->"
 FILES: dict[str, tuple[type[Any], ...]] = {
+    "summary.json (Answer by `answer`, BestCell by precision)": (Answer, BestCell),
     f"{', '.join(f'{name}.json' for name in STAGED)} (by backend), {MORE}.json (by precision, then by backend)": (
         *(CellMetrics, Numerics, Builds, Accuracy, Energy, Batch, BindingInfo),
         *(Head, Platform, Cpu, Gpu, Method, Types, Device, Conditions, AaControl, Speedup),

@@ -1,4 +1,4 @@
-"""The one reader and the one writer of metrics files: a run's cells, verdict.json, and what build stages say."""
+"""The one reader and the one writer of metrics files: a run's cells, verdict.json, summary.json, builds."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from roundoff.results.build import BuildMetrics
 from roundoff.results.cell import CellMetrics
 from roundoff.results.checked import as_json, checked
 from roundoff.results.run import Head, Metrics
+from roundoff.results.summary import Answer, BestCell, Summary
 from roundoff.results.verdict import Verdict
 from roundoff.system.files import read_json, write_json
-from roundoff.system.slots import MORE, STAGED
+from roundoff.system.slots import ANSWER, MORE, STAGED
 
 FORMAT = 3  # files of before had no number
 HEAD = ("format", "platform", "reference", "method")
@@ -86,6 +87,22 @@ def verdict_from(content: object) -> Verdict:
 def write_verdict(verdict: Verdict, directory: Path) -> None:
     """Write verdict.json."""
     write_json(directory / "verdict.json", {"format": FORMAT, **as_json(verdict)})
+
+
+def summary_from(content: object) -> Summary:
+    """The content of summary.json, which has no number of its format: each of its values is a metric of DVC's."""
+    if not isinstance(content, dict):
+        raise _foreign("summary", type(content).__name__)
+    best = {name: value for name, value in content.items() if name != ANSWER}
+    return Summary(
+        answer=checked(Answer, content.get(ANSWER), "summary.json", batches=False),
+        precisions={name: checked(BestCell, value, f"summary.json ({name})") for name, value in best.items()},
+    )
+
+
+def write_summary(summary: Summary, directory: Path) -> None:
+    """Write summary.json."""
+    write_json(directory / "summary.json", {ANSWER: as_json(summary.answer), **as_json(summary.precisions)})
 
 
 def builds_from(name: str, content: object) -> dict[str, BuildMetrics]:

@@ -19,6 +19,8 @@ from roundoff.results.values import (
     about,
 )
 
+SHIPPED_FIRST: tuple[Use, ...] = ("balanced", "fastest")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Criterion:
@@ -105,3 +107,9 @@ class Verdict:
         default_factory=list
     )
     recommendations: Annotated[dict[Use, Recommendation], about("by use")] = field(default_factory=dict)
+
+    @property
+    def shipped(self) -> Recommendation | None:
+        """What to ship: the balanced cell, else the fastest; never a cell that only serves as the reference."""
+        choices = (self.recommendations.get(use) for use in SHIPPED_FIRST)
+        return next((choice for choice in choices if choice and choice.cell), None)

@@ -11,13 +11,12 @@ from roundoff.results.cell import Accuracy, Batch, CellMetrics, Energy
 from roundoff.results.values import Outcome, bounds_of
 from roundoff.revisions.revision import Snapshot
 from roundoff.revisions.revision_context import Part, RevisionContext
+from roundoff.verdict.ranking import SESSION_DRIFT as SESSION_DRIFT
 
 Judgement = Literal["better", "worse", "within noise", "unchanged", "noise unknown", "other machine", "not comparable"]
 Kind = Literal["share", "ratio", "session", "exact"]
 Holder = CellMetrics | Accuracy | Energy | Batch | None  # what has figures; None has none
 
-# Two sessions are never interleaved: one model timed against itself in two of them read 0.88 to 1.0.
-SESSION_DRIFT = 0.12
 SESSION_CRITERIA = {"latency", "throughput", "energy"}
 
 

@@ -20,7 +20,7 @@ UNFINISHED = re.compile(r"\.partial\.\d+-[0-9a-f]{8}\.")
 Names = Callable[[Path], Sequence[str]]
 
 SIDECAR = "cell.json"
-_STAGES = ("train", "export", "calibrate", "build-*", *STAGED, MORE, "verdict")
+_STAGES = ("train", "export", "calibrate", "build-*", *STAGED, MORE, "verdict", "summary")
 METRICS = (*(f"{name}.json" for name in _STAGES), "report.md", "report.html")
 _BUILT = ("graph.onnx", "model.onnx", "model.tflite", "model.engine", "engine.json", "timing.cache", "build.log")
 _CELL = (SIDECAR, *_BUILT, *(f"rebuilds/*/{name}" for name in _BUILT))

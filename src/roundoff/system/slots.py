@@ -10,6 +10,7 @@ REFERENCE_PRECISION = "fp32"  # speed-ups are over it, and others' answers are h
 STAGED = (REFERENCE_PRECISION, "fp16", "int8")
 MORE = "more"
 GIVEN = "given"
+ANSWER = "answer"  # stands beside the precisions in summary.json, so that none may be called so
 
 
 def section_of(precision: str) -> str:

@@ -43,7 +43,7 @@ def _fastest(
     """The fastest cell of `names`; without one, all that is undecided could change that."""
     candidates = [cell for cell in every if cell.name in names]
     unranked = [name for name in names if name not in {cell.name for cell in every}]
-    chosen, tied = _chosen(candidates)
+    chosen, tied = chosen_of(candidates)
     would_win = undecided
     if chosen is not None:
         faster = [cell.name for cell in every if cell.name in undecided and cell.clearly_faster(chosen)]
@@ -57,7 +57,7 @@ def _fastest(
     )
 
 
-def _chosen(candidates: Sequence[Ranked]) -> tuple[Ranked | None, list[str]]:
+def chosen_of(candidates: Sequence[Ranked]) -> tuple[Ranked | None, list[str]]:
     """The cell to take of the candidates, and those that it ties with."""
     tied = [cell for cell in candidates if not any(other.clearly_faster(cell) for other in candidates)]
     smallest = [cell for cell in tied if not any(other.clearly_smaller(cell) for other in tied)]

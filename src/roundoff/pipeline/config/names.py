@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from roundoff.errors import ConfigError
 from roundoff.pipeline.config.plain import shortened
+from roundoff.system.slots import ANSWER
 
 FITTING = re.compile(r"[A-Za-z0-9_-]{1,64}")
-TAKEN = ("format", "platform", "reference", "method")  # keys of a metrics file beside its cells'
+TAKEN = ("format", "platform", "reference", "method", ANSWER)  # keys of metrics files beside cells and precisions
 
 
 def check_name(key: str, name: object) -> None:

@@ -64,9 +64,8 @@ class Decision:
 
     @property
     def shipped(self) -> Recommendation | None:
-        """What to ship: the balanced cell, else the fastest; never a cell that only serves as the reference."""
-        named = self.recommendations.items()
-        return next((choice for use, choice in named if choice.cell and use != "reference"), None)
+        """What to ship; None where there is no verdict."""
+        return self.given.shipped if self.given else None
 
     def target(self, words: Words) -> str:
         """The target in words."""
