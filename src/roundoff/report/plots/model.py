@@ -1,9 +1,10 @@
-"""The plots of the model. Their texts are English in every language: fonts for others may be missing."""
+"""The plots of the model. Their texts are English in every language; class names are as they are given."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from unicodedata import east_asian_width
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,7 +120,13 @@ def flips_figure(images: Sequence[NDArray[np.uint8]], captions: Sequence[str]) -
 
 
 def _short(name: str, length: int = 36) -> str:
-    return name if len(name) <= length else "…" + name[1 - length :]
+    """The end of a name that is longer than `length` letters; one of a wide script takes the room of two."""
+    room = length
+    for place in range(len(name) - 1, -1, -1):
+        room -= 2 if east_asian_width(name[place]) in "WF" else 1
+        if room < (place > 0):
+            return "…" + name[place + 1 :]
+    return name
 
 
 def _finite(text: str | None) -> bool:

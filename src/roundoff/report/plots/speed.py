@@ -1,4 +1,4 @@
-"""The plots of speed. Their texts are English in every language: fonts for others may be missing."""
+"""The plots of speed. Their texts are English in every language."""
 
 from __future__ import annotations
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from roundoff.report.render.document import Drawing
@@ -17,7 +19,7 @@ Draw = Callable[["Figure"], None]
 # Okabe and Ito's palette without its black and its yellow, which vanish on dark and on white pages; and a brown
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7B5B3A")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-CJK = ("Noto Sans CJK JP", "Noto Sans JP", "IPAexGothic", "IPAGothic", "TakaoGothic", "Hiragino Sans", "Yu Gothic")
+CJK = "notojp_matplotlib", "fonts/NotoSansCJKjp-Regular.otf"  # a package, and its font of all three scripts
 WIDTH = 6.2
 BELOW: Any = {"loc": "outside lower center", "ncols": 4}
 INK = "#222222"
@@ -54,11 +56,19 @@ def draw(plot: Draw, width: float, height: float) -> Drawing:
 
 @cache
 def _fonts() -> list[str]:
-    """The font, and one for Chinese and Japanese class names where the machine has it."""
-    from matplotlib.font_manager import fontManager
+    """The font, and one for Chinese, Japanese and Korean class names, the same on every machine.
 
-    there = set(fontManager.get_font_names())
-    return [*_STYLE["font.family"], *[name for name in CJK if name in there][:1]]
+    Its package is not imported, since that would change matplotlib's settings. A bare machine may not have it.
+    """
+    from matplotlib.font_manager import FontProperties, fontManager
+
+    package, font = CJK
+    found = find_spec(package)
+    paths = [Path(place) / font for place in (found.submodule_search_locations or ())] if found else []
+    for path in filter(Path.is_file, paths):
+        fontManager.addfont(path)
+        return [*_STYLE["font.family"], FontProperties(fname=path).get_name()]
+    return [*_STYLE["font.family"]]
 
 
 def _saved(figure: Figure, kind: str) -> bytes:
