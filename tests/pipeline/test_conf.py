@@ -5,8 +5,13 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf, open_dict
 
 from roundoff.backend.trt.backend import Tensorrt
+from roundoff.calibration.base import Calibrator
+from roundoff.dataset.base import Dataset
+from roundoff.dataset.cifar10 import Cifar10
 from roundoff.errors import ConfigError
 from roundoff.measurement.evaluate import Evaluation
+from roundoff.model.base import AnyModel
+from roundoff.model.mobilenet import MobileNetV2
 from roundoff.pipeline.config import check, component
 from roundoff.pipeline.params import write_params
 from roundoff.system.slots import STAGED
@@ -39,7 +44,8 @@ def composed(*overrides):
     if OmegaConf.is_missing(cfg.model, "path"):
         cfg.model.path = "model.keras"
     for given in cfg.given.values():
-        given.path = "model.onnx"
+        if OmegaConf.is_missing(given, "path"):
+            given.path = "model.onnx"
     return cfg
 
 
@@ -58,6 +64,20 @@ def test_what_is_ranked_is_timed():
 def test_tensorrt_builds_for_the_batch_sizes_that_are_evaluated(name):
     cfg = composed(f"backend=[{name}]", "evaluate.batch_sizes=[4,64]")
     assert component(cfg.backends[name], Tensorrt).batch_sizes == [4, 64]
+
+
+def test_the_original_report_is_repeated_with_its_settings():
+    cfg = composed("experiment=original_report")
+    check(cfg)
+    assert component(cfg.model, AnyModel) == MobileNetV2(width=1.3, strides=[1, 1, 1, 2, 2, 1, 2, 1])
+    assert (type(component(cfg.dataset, Dataset)), cfg.calibrate.images) == (Cifar10, 10 * 32)
+    assert component(cfg.calibrate, Calibrator).name == "entropy"
+    assert list(cfg.precisions) == ["fp32", "fp16", "int8"]
+    assert list(cfg.backends) == ["tensorrt", "litert"]
+    assert component(cfg.backends.tensorrt, Tensorrt).profiles == [[1, 16, 32]]
+    assert list(cfg.evaluate.batch_sizes) == [1, 16, 32]
+    assert cfg.report.language == "ja"
+    check(composed("experiment=original_report", "backend=[tensorrt,tensorrt_rtx,litert]"))
 
 
 @pytest.mark.parametrize("sizes", ["[0]", "[]", "[1.5]", "[a]", "null"])
@@ -93,6 +113,15 @@ def test_params_hold_no_hydra_node():
         (
             ["+precisions.mine=${precisions.fp16}"],
             r"precisions.mine is where no stage looks(.|\n)*# @package more.mine",
+        ),
+        (["+given.mine=${precisions.fp32}"], r"the given.mine._target_ is not a Given"),
+        (
+            ["+given.mine={_target_: roundoff.precision.given.Given, path: q.onnx}"],
+            r"given.mine is where no stage looks(.|\n)*fix: +call it given_mine",
+        ),
+        (
+            ["+more.given_mine=${precisions.fp32}"],
+            r"more.given_mine is where no stage looks(.|\n)*# @package given.given_mine",
         ),
         (["+more.int8=${precisions.int8}"], r"more.int8 is where no stage looks(.|\n)*# @package precisions.int8"),
         (["build.precision=bf16"], "build.precision names what is not there"),
