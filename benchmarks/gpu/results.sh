@@ -35,7 +35,7 @@ build() {  # MODEL.onnx: calibration and engines, in a folder of their own
   mkdir -p "$work/models/onnx" "$work/data" && cd "$work" || return 1
   cp "$1" models/onnx/model.onnx
   [ -e data/prepared ] || ln -s "$prepared" data/prepared
-  STAGES='probe calibrate build' "$root/stages/without_dvc.sh" "fp32 fp16 int8 $MORE" "${settings[@]}"
+  python3 -m roundoff.cli run probe calibrate build "${settings[@]}"
 }
 
 evaluate() {  # MODEL.onnx: the stages after that; the report in both languages
@@ -43,7 +43,7 @@ evaluate() {  # MODEL.onnx: the stages after that; the report in both languages
   name=$(basename "$1" .onnx) work=$out/work/$(basename "$1" .onnx)
   [ -d "$work" ] || { echo "error: $work is missing: run the step build of this model first" >&2; return 1; }
   mkdir -p "$out/$name" && cd "$work" || return 1
-  STAGES='probe evaluate report' "$root/stages/without_dvc.sh" '' "${settings[@]}" || return 1
+  python3 -m roundoff.cli run probe evaluate report "${settings[@]}" || return 1
   python3 "$root/stages/report.py" "${settings[@]}" report.language=ja hydra.run.dir=ja hydra.output_subdir=null || return 1
   cp -r metrics/. platform.json "$out/$name"
   for kind in html md; do cp "ja/metrics/report.$kind" "$out/$name/report.ja.$kind"; done

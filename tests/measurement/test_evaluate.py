@@ -321,7 +321,7 @@ def test_a_batch_larger_than_the_test_set_repeats_images(fresh):
     ],
 )
 def test_a_bad_setting_is_refused(key, value):
-    with pytest.raises(ConfigError, match=f"bad {key}"):
+    with pytest.raises(ConfigError, match=f"{key} is out of range"):
         replace(QUICK, **{key: value})
 
 

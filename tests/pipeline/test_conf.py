@@ -82,7 +82,10 @@ def test_the_original_report_is_repeated_with_its_settings():
 
 @pytest.mark.parametrize("sizes", ["[0]", "[]", "[1.5]", "[a]", "null"])
 def test_wrong_batch_sizes_are_to_be_corrected_where_they_are_set(sizes):
-    with pytest.raises(ConfigError, match=r"fix: +correct evaluate.batch_sizes"):
+    with pytest.raises(
+        ConfigError,
+        match=r"fix: +set evaluate.batch_sizes to what is expected; conf/ has evaluate.batch_sizes=\[1,32\]",
+    ):
         check(composed(f"evaluate.batch_sizes={sizes}", "verdict.batch_size=1"))
 
 

@@ -93,7 +93,7 @@ def test_changed_precision_rebuilds_and_measures_it(finished):
         ("model=resnet9", "resnet9"),
         pytest.param("build.more=[bf16]", "say precision=[fp32,fp16,int8,bf16]", marks=pytest.mark.slow),
         pytest.param("train.epochs=many", "train.epochs", marks=pytest.mark.slow),
-        pytest.param("evaluate.batch_sizes=[-1]", "correct evaluate.batch_sizes", marks=pytest.mark.slow),
+        pytest.param("evaluate.batch_sizes=[-1]", "conf/ has evaluate.batch_sizes=[1,32]", marks=pytest.mark.slow),
     ],
 )
 def test_bad_setting_stops_before_any_stage_works(finished, override, message):

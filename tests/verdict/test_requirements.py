@@ -24,7 +24,7 @@ from roundoff.verdict.requirements import Target
     ],
 )
 def test_a_bad_target_is_refused(values, key):
-    with pytest.raises(ConfigError, match=f"bad {key}"):
+    with pytest.raises(ConfigError, match=f"{key} is out of range"):
         Target(**values)
 
 

@@ -16,6 +16,7 @@ from roundoff.precision.base import Grid, Precision
 from roundoff.results.build import BuildInfo, LayerTypes
 from roundoff.results.cell import BindingInfo
 from roundoff.results.message import Message
+from roundoff.system.machine import library_versions
 
 Logits = NDArray[np.float32]
 Milliseconds = NDArray[np.float64]
@@ -38,6 +39,14 @@ class Source:
     again: bool = False
     log: Path | None = None
     given: Path | None = None
+
+
+@dataclass(frozen=True)
+class Lack:
+    """What a machine lacks to run a backend, and the command, or whatever else, that brings it."""
+
+    what: str
+    remedy: str
 
 
 class Backend(ABC):
@@ -66,6 +75,14 @@ class Backend(ABC):
 
     def builds_on(self) -> str | None:
         """The device that `build` times its choices on ("cpu", or a GPU's UUID); None where it times nothing."""
+        return None
+
+    def lack(self) -> Lack | None:
+        """What this machine lacks to run engines; None where nothing is known to be missing."""
+        bound = (key.removeprefix("libraries.") for key in self.bound_to if key.startswith("libraries."))
+        for name in sorted({*self.libraries, *bound}):
+            if not library_versions([name]):
+                return Lack(f"{name} is not installed", f"pip install {name}")
         return None
 
     @abstractmethod

@@ -65,5 +65,5 @@ def _check_bonds(name: str, backend: Backend, platform: Platform) -> None:
                 f"backends.{name} is bound to what the fingerprint does not tell",
                 received=f"{type(backend).__qualname__}.bound_to has {key}",
                 expected=f"{BOUND}DISTRIBUTION, or a key of {', '.join(vars(platform))}",
-                fix=f"correct {key} in {type(backend).__module__}",
+                fix=f"name one of these in place of {key} in {type(backend).__module__}",
             )

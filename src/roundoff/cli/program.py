@@ -6,11 +6,13 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
 
-from roundoff.cli import check, diff
+from roundoff.cli import check, diff, doctor, report, run
+from roundoff.cli.completion import add_completion
 from roundoff.errors import RoundoffError
 
-COMMANDS = (check, diff)
+COMMANDS = (run, report, check, diff, doctor)
 ERROR = 2  # as argparse has it
 # What a shell reports of a program that ends as its reader does (128 + SIGPIPE).
 READER_GONE = 141
@@ -31,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     parser = program()
     given = parser.parse_args(arguments)
+    if given.command is None:
+        parser.print_help()
+        return 0
     try:
         status: int = given.run(given)
     except RoundoffError as error:
@@ -42,7 +47,16 @@ def _run(arguments: Sequence[str] | None) -> int:
 def program() -> argparse.ArgumentParser:
     """The parser of the whole command line; each command puts its function at `run`."""
     parser = argparse.ArgumentParser(prog="roundoff", description="Which precision do I ship?")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    parser.add_argument("--version", action="version", version=f"roundoff {_version()}")
+    add_completion(parser)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for command in COMMANDS:
         command.add(commands)
     return parser
+
+
+def _version() -> str:
+    try:
+        return version("roundoff")
+    except PackageNotFoundError:  # from its folder alone, on PYTHONPATH
+        return "(not installed)"

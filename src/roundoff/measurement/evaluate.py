@@ -13,14 +13,13 @@ import numpy as np
 from roundoff.backend.base import Backend
 from roundoff.cells.cell import Cell, find_cells
 from roundoff.dataset.base import Labels, Prepared, Split
-from roundoff.errors import ConfigError
 from roundoff.measurement.accuracy import chance_level, refuse_chance_level
 from roundoff.measurement.answered import AccuracyRun, Answered, Missing, infer
 from roundoff.measurement.plan import SpeedPlan
 from roundoff.measurement.put_together import Parts, accuracies_of, merged_speeds, put_together, refuse_empty
 from roundoff.measurement.reference import choose_reference, no_reference, with_effective_precision
 from roundoff.measurement.statistics import FEWEST_FOR_MEDIAN_INTERVAL
-from roundoff.pipeline.limits import MOST_BATCH, MOST_BATCH_SIZES, MOST_LOADS, MOST_SECONDS, check_seed
+from roundoff.pipeline.limits import MOST_BATCH, MOST_BATCH_SIZES, MOST_LOADS, MOST_SECONDS, check_seed, require
 from roundoff.precision.base import Precision
 from roundoff.results.metrics import write_metrics
 from roundoff.results.platform import Platform
@@ -216,8 +215,7 @@ def _test_set(prepared: Prepared) -> str | None:
 
 
 def _require(holds: bool, name: str, received: object, expected: str) -> None:
-    if not holds:
-        raise ConfigError(f"bad {name}", received=received, expected=expected, fix=f"correct evaluate.{name}")
+    require(holds, f"evaluate.{name}", received, expected)
 
 
 def save_predictions(answered: Sequence[Answered], labels: Labels, directory: Path) -> None:

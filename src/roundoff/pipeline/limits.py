@@ -6,6 +6,7 @@ They are wide on purpose: what a given machine cannot hold is told by the stage 
 from __future__ import annotations
 
 from roundoff.errors import ConfigError
+from roundoff.pipeline.groups import remedy
 
 MOST_SEED = 2**32 - 1  # what scikit-learn and Keras take
 MOST_PIXELS = 4096  # a side of an image
@@ -20,7 +21,7 @@ MOST_LOADS = 10_000  # of an engine, and rounds of one
 def require(holds: bool, key: str, received: object, expected: str) -> None:
     """Raise ConfigError, which names the setting `key`, unless the condition holds."""
     if not holds:
-        raise ConfigError(f"{key} is out of range", received=received, expected=expected, fix=f"correct {key}")
+        raise ConfigError(f"{key} is out of range", received=received, expected=expected, fix=remedy(key))
 
 
 def check_seed(key: str, seed: int) -> None:

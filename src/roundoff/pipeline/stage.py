@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import CompactHydraException
+from hydra.errors import CompactHydraException, HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from roundoff.errors import RoundoffError
+from roundoff.pipeline.composing import explained
 from roundoff.pipeline.config import check
 from roundoff.pipeline.config.params_file import check_params_file
 from roundoff.pipeline.overrides import check_overrides
@@ -26,6 +30,7 @@ class Workspace:
 
     inputs: Path
     outputs: Path
+    written: list[Path] = field(default_factory=list)
 
     def input(self, path: str) -> Path:
         """A configured path as an input, which must exist; raises RoundoffError."""
@@ -46,7 +51,19 @@ class Workspace:
 
     def output(self, path: str) -> Path:
         """A configured path as an output."""
-        return self.outputs / path
+        self.written.append(self.outputs / path)
+        return self.written[-1]
+
+    def tell(self) -> None:
+        """Say where a stage that was run by hand wrote, since that is not where the next one reads."""
+        if self.outputs != self.inputs:
+            found = [path for path in dict.fromkeys(self.written) if path.exists()]
+            here = [path.relative_to(self.inputs) if path.is_relative_to(self.inputs) else path for path in found]
+            print(f"written: {', '.join(map(str, here))}", flush=True)
+
+
+class StageError(CompactHydraException):
+    """An error in words already, from a job that a launcher started."""
 
 
 Body = Callable[[DictConfig, Workspace], object]
@@ -65,9 +82,11 @@ def stage(body: Body) -> Callable[..., object]:
         try:
             check(cfg)
             with stopping():
-                return body(cfg, workspace)
-        except RoundoffError as error:
-            raise CompactHydraException(_words(error)) from error
+                returned = body(cfg, workspace)
+            workspace.tell()
+            return returned
+        except Exception as error:
+            raise _ending(error) from error
 
     composed = hydra.main(version_base="1.3", config_path="../conf", config_name="config")(task)
 
@@ -75,15 +94,42 @@ def stage(body: Body) -> Callable[..., object]:
     def main(*given: DictConfig) -> object:
         if given:
             return task(*given)
+        conf = Path(sys.argv[0]).resolve().parents[1] / "conf"
+        os.environ["HYDRA_FULL_ERROR"] = "1"  # what Hydra raises comes here instead of being printed
         try:
-            check_overrides(sys.argv[1:], Path(sys.argv[0]).resolve().parents[1] / "conf")
+            check_overrides(sys.argv[1:], conf)
             if _is_frozen(sys.argv[1:]):
                 check_params_file(Path("params.yaml"))
+            return composed()
         except RoundoffError as error:
             sys.exit(_words(error))
-        return composed()
+        except StageError as error:  # of a launcher's job, in words already
+            sys.exit(str(error))
+        except HydraException as error:
+            settings = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
+            sys.exit(_words(explained(error, conf, settings)))
 
     return main
+
+
+def _ending(error: Exception) -> BaseException:
+    """What ends the stage: an exit, which Hydra passes on without words of its own.
+
+    A launcher that runs jobs in other processes gets an exception, as it expects.
+    """
+    if not isinstance(error, RoundoffError):
+        traceback.print_exception(error)
+        said = "error: not expected; report it with the lines above, unless they name something of this machine"
+    else:
+        said = _words(error)
+    if not HydraConfig.initialized():
+        return StageError(said)
+    job = HydraConfig.get()
+    if job.mode == RunMode.MULTIRUN:
+        said = f"{said}\n  job:      {job.job.num} of the sweep ({job.job.override_dirname})"
+    if str(job.launcher._target_).endswith("BasicLauncher"):
+        return SystemExit(said)
+    return StageError(said)
 
 
 def _words(error: RoundoffError) -> str:

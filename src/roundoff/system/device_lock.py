@@ -59,7 +59,7 @@ def _open(path: Path) -> int:
             "the lock of a device cannot be opened",
             received=f"{path} ({error.strerror})",
             expected="a file, or room for one in a directory that is there",
-            fix=f"correct evaluate.lock_directory or {ELSEWHERE}; it is the same for all jobs that share a device",
+            fix=f"set evaluate.lock_directory or {ELSEWHERE} to one that all jobs on a device share",
         ) from error
 
 

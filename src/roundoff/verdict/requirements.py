@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from roundoff.errors import ConfigError
 from roundoff.measurement.latency import PERCENTILES
-from roundoff.pipeline.limits import MOST_BATCH
+from roundoff.pipeline.limits import MOST_BATCH, require
 from roundoff.results.verdict import Requirements
 
 
@@ -40,5 +39,4 @@ class Target(Requirements):
 
 
 def _require(holds: bool, name: str, received: object, expected: str) -> None:
-    if not holds:
-        raise ConfigError(f"bad {name}", received=received, expected=expected, fix=f"correct verdict.{name}")
+    require(holds, f"verdict.{name}", received, expected)

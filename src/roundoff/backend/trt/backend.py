@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from roundoff.backend.base import Backend, Runner, Source
+from roundoff.backend.base import Backend, Lack, Runner, Source
 from roundoff.backend.trt import cuda
 from roundoff.backend.trt.build import Built, Settings, build_engine, builds_ahead_of_time
 from roundoff.backend.trt.compatibility import made_for, refuse_foreign
@@ -115,6 +115,18 @@ class Tensorrt(Backend):
         if builds_ahead_of_time(trt) and "CURRENT" not in self.compute_capabilities:
             return None
         return message("builds_for_gpu_here", library=self.module, reason=missing)
+
+    def lack(self) -> Lack | None:
+        """Its package, or a GPU; without one TensorRT-RTX builds all the same."""
+        try:
+            trt = import_tensorrt(self.module)
+        except BuildError as error:
+            return Lack(str(error.what), error.fix)
+        missing = cuda.absence()
+        if missing is None:
+            return None
+        remedy = "a machine with an NVIDIA GPU and its driver"
+        return Lack(str(missing), f"{remedy}; engines are built here" if builds_ahead_of_time(trt) else remedy)
 
     def builds_on(self) -> str | None:
         """The GPU for TensorRT, which times its kernels there; None for TensorRT-RTX, which builds ahead of time.
@@ -239,5 +251,8 @@ def _beyond_this_gpu(precision: Precision) -> Message | None:
 def _require(holds: bool, field: str, received: object, expected: str) -> None:
     if not holds:
         raise ConfigError(
-            f"{field} of the TensorRT backend is wrong", received=received, expected=expected, fix=f"correct {field}"
+            f"{field} of the TensorRT backend is wrong",
+            received=received,
+            expected=expected,
+            fix="set it to what is expected; conf/backend/ has values that work",
         )

@@ -19,7 +19,7 @@ def check_classes(setting: Any) -> None:
         "model.classes names no classes",
         received=repr(setting),
         expected="a list of names in the order of the model's answers, or a text file with one name a line",
-        fix="correct model.classes, or set it to null where the model's order is the dataset's",
+        fix="write model.classes=[cat,dog], say, or set it to null where the model's order is the dataset's",
     )
 
 

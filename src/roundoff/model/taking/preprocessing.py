@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from roundoff.errors import ConfigError
+from roundoff.pipeline.groups import remedy
 
 LARGEST = 1e6
 FRACTION = re.compile(r"\s*([-+]?[0-9.]+(?:[eE][-+]?[0-9]+)?)\s*(?:/\s*([0-9.]+(?:[eE][-+]?[0-9]+)?))?\s*")
@@ -127,5 +128,5 @@ def _number(value: Any) -> float | None:
 def _require(holds: bool, key: str, received: object, expected: str) -> None:
     if not holds:
         raise ConfigError(
-            f"model.{key} cannot be used", received=received, expected=expected, fix=f"correct model.{key}"
+            f"model.{key} cannot be used", received=received, expected=expected, fix=remedy(f"model.{key}")
         )

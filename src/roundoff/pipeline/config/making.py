@@ -17,6 +17,7 @@ from roundoff.pipeline.config.kinds import kind_name
 from roundoff.pipeline.config.plain import joined, plain, shortened
 from roundoff.pipeline.config.renamed import refuse_renamed
 from roundoff.pipeline.config.values import check_value, words
+from roundoff.pipeline.groups import of_other_options, remedy
 
 T = TypeVar("T")
 SPECIAL = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")
@@ -70,7 +71,7 @@ def made(key: str, values: Mapping[Any, Any], kind: type[T]) -> T:
             f"{key or target.__name__} cannot be made",
             received=shortened(repr(arguments)),
             expected=f"{type(error).__name__}: {error}",
-            fix=f"correct {key or 'the values'}, or the file in conf/ that it comes from",
+            fix=f"give {key or target.__name__} values that its class takes; conf/ has some that work",
         ) from None
     return component
 
@@ -106,7 +107,7 @@ def _class(key: str, name: object, kind: type[Any]) -> type[Any]:
             f"{key} names no class",
             f"{shortened(name if isinstance(name, str) else repr(name))} ({shortened(str(error))})",
             f"the dotted path of an importable class, a subclass of {kind.__module__}.{kind.__name__}",
-            f"correct {key}, or install the package that holds it",
+            f"write MODULE.CLASS as Python imports it in {key}, or install the package that holds it",
         ) from None
 
 
@@ -127,7 +128,7 @@ def check_arguments(key: str, arguments: Mapping[Any, Any], target: Any) -> None
         if name not in arguments and field.default is NO_DEFAULT and field.default_factory is NO_DEFAULT:
             absent = joined(key, name)
             raise ConfigError(
-                f"{absent} is missing", received="nothing", expected=words(hints[name]), fix=f"set {absent}"
+                f"{absent} is missing", received="nothing", expected=words(hints[name]), fix=remedy(absent)
             )
 
 
@@ -145,6 +146,8 @@ def _hints(key: str, target: Any) -> dict[str, Any]:
 
 def unknown_key(key: str, name: object, known: tuple[str, ...]) -> ConfigError:
     """The error for a key that nobody reads; the nearest known one is offered."""
+    if elsewhere := of_other_options(key, shortened(repr(name))):
+        return elsewhere
     near = get_close_matches(str(name), known, 1)
     return ConfigError(
         f"unknown key {key}",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from roundoff.errors import ConfigError
+from roundoff.pipeline.groups import remedy
 
 MISSING = "???"  # as YAML and OmegaConf write it
 DEEPEST, MOST_VALUES = 32, 20_000  # the default has 4 levels and 150 values; interpolations can multiply without end
@@ -21,6 +23,9 @@ def plain(node: DictConfig) -> dict[Any, Any]:
 def joined(key: str, name: object) -> str:
     """The dotted key of `name` below `key`."""
     return f"{key}.{name}" if key else str(name)
+
+
+NO_CONTAINER = re.compile("node `([^`]+)` is not a container")
 
 
 class _Reader:
@@ -49,7 +54,7 @@ class _Reader:
                 "the configuration has no end",
                 received=f"more than {DEEPEST} levels or {MOST_VALUES:,} values, at {shortened(key)}",
                 expected="lists and sections that do not contain each other",
-                fix=f"correct the interpolations around {key.split('.')[0].split('[')[0]}",
+                fix=f"write plain values in place of the interpolations in {key.split('.')[0].split('[')[0]}",
             )
 
 
@@ -61,10 +66,17 @@ def shortened(value: object, most: int = 200) -> str:
 
 def _unresolved(node: DictConfig | ListConfig, name: Any, key: str, error: Exception) -> ConfigError:
     written: Any = OmegaConf.to_container(node, resolve=False)
+    if part := NO_CONTAINER.search(str(error)):
+        return ConfigError(
+            f"wrong type of {part[1]}",
+            received=shortened(OmegaConf.select(node._get_root(), part[1])),
+            expected=f"a list or a section: {key} is {written[name]}",
+            fix=remedy(part[1]),
+        )
     words = "it leads back to itself" if isinstance(error, RecursionError) else str(error).splitlines()[0]
     return ConfigError(
         f"{key} leads to no value",
         received=shortened(written[name]),
         expected=f"a value, or an interpolation such as ${{seed}} that leads to one ({shortened(words)})",
-        fix=f"correct {key}",
+        fix=f"set {key} to a plain value, or set right what it refers to",
     )

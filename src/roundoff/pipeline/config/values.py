@@ -10,6 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from roundoff.errors import ConfigError
 from roundoff.pipeline.config.plain import MISSING, shortened
+from roundoff.pipeline.groups import remedy
 
 LARGEST = 2**63 - 1  # what 64 bits hold
 
@@ -21,7 +22,7 @@ def check_value(key: str, value: Any, hint: Any) -> None:
     YAML has no values of is left to the component itself.
     """
     if value == MISSING:
-        raise ConfigError(f"{key} has no value", received=MISSING, expected=words(hint), fix=f"set {key}=VALUE")
+        raise ConfigError(f"{key} has no value", received=MISSING, expected=words(hint), fix=remedy(key))
     origin, inner = get_origin(hint) or hint, get_args(hint)
     if origin in (Union, UnionType):
         _check_union(key, value, hint)
@@ -99,5 +100,5 @@ def _require(holds: bool, key: str, value: object, hint: Any) -> None:
             f"wrong type of {key}",
             received=shortened(repr(value)),
             expected=f"{words(hint)}{finite}",
-            fix=f"correct {key}",
+            fix=remedy(key),
         )

@@ -53,7 +53,7 @@ def _kept(graph: onnx.GraphProto, keep: Iterable[str]) -> frozenset[str]:
                 "an entry of keep_float32 names no node, tensor or operator of the graph",
                 received=pattern,
                 expected="a name, pattern or operator of: " + ", ".join(known),
-                fix="correct keep_float32 of the precision",
+                fix=f"take {pattern} out of the precision's keep_float32, or write it as the graph does",
             )
         kept |= found
     return frozenset(kept)

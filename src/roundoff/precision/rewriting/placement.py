@@ -145,6 +145,6 @@ def _required(pattern: str, found: set[int], candidates: Mapping[int, onnx.NodeP
             "an exclusion matches no node that could be quantized, nor a tensor that one takes",
             received=pattern,
             expected="a name, pattern or type of one of: " + ", ".join(names),
-            fix="correct exclude_nodes or exclude_types of the precision",
+            fix=f"take {pattern} out of the precision's exclude_nodes and exclude_types, or write it as the graph does",
         )
     return found

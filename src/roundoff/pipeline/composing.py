@@ -1,0 +1,95 @@
+"""Composing conf/ with settings from a command line; what Hydra refuses is said in words that name the remedy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+
+from roundoff.errors import ConfigError
+from roundoff.pipeline.groups import of_other_options, unknown
+from roundoff.pipeline.overrides import check_overrides
+
+REFUSED_KEY = re.compile(r"Could not (?:override|delete|append|find) '([^']+)'")
+REFUSED_OPTION = re.compile(r"Could not (?:find|load) '([\w./-]+)/([^'/]+)'")
+
+
+def composed(conf: Path, overrides: Sequence[str]) -> DictConfig:
+    """The configuration that conf/config.yaml and `overrides` make; raises ConfigError."""
+    check_overrides(overrides, conf)
+    try:
+        return _composed(conf, overrides)
+    except HydraException as error:
+        raise explained(error, conf, overrides) from None
+
+
+def explained(error: HydraException, conf: Path, overrides: Sequence[str]) -> ConfigError:
+    """What Hydra refused, with the nearest name that there is."""
+    words = str(error)
+    if isinstance(error, OverrideParseException):
+        return _unreadable(error)
+    if found := REFUSED_OPTION.search(words):
+        return _no_option(found[1], found[2], conf)
+    if found := REFUSED_KEY.search(words):
+        key = found[1].split("@")[0]
+        given = next((each for each in overrides if each.lstrip("+~").startswith(found[1])), found[1])
+        return (
+            _no_group(key, given, conf)
+            if isinstance(error, MissingConfigException)
+            else _no_key(key, given, conf, overrides)
+        )
+    return ConfigError(
+        "the configuration cannot be composed",
+        received=" ".join(words.split()),
+        expected="settings that conf/ knows, as KEY=VALUE or GROUP=NAME",
+        fix="see README.md for settings that work, and https://hydra.cc for the grammar",
+    )
+
+
+def _composed(conf: Path, overrides: Sequence[str]) -> DictConfig:
+    with initialize_config_dir(str(conf.resolve()), version_base="1.3"):
+        return compose("config", overrides=list(overrides))
+
+
+def _unreadable(error: OverrideParseException) -> ConfigError:
+    reason = str(error).splitlines()[0]
+    return ConfigError(
+        "a setting cannot be read",
+        received=f"{error.override} ({reason})" if error.override not in reason else reason,
+        expected="KEY=VALUE; a VALUE with spaces, commas, brackets or letters beyond ASCII in quotes of its own",
+        fix="write it so: \"KEY='VALUE'\"",
+    )
+
+
+def _no_option(group: str, name: str, conf: Path) -> ConfigError:
+    known = [path.stem for path in sorted((conf / group).glob("*.yaml"))]
+    return unknown(f"{group} has no {name}", f"{group}={name}", name, known, f"{group}={{}}")
+
+
+def _no_group(key: str, given: str, conf: Path) -> ConfigError:
+    groups = [path.name for path in sorted(conf.glob("*/"))]
+    return unknown(f"there is no group {key}", given, key, groups, "{}=NAME")
+
+
+def _no_key(key: str, given: str, conf: Path, overrides: Sequence[str]) -> ConfigError:
+    if elsewhere := of_other_options(key, given):
+        return elsewhere
+    groups = {path.name for path in conf.glob("*/")}
+    chosen = [each for each in overrides if each.partition("=")[0].lstrip("+") in groups]
+    known = list(_keys(OmegaConf.to_container(_composed(conf, chosen)), ""))
+    if "." not in key:
+        known = [name for name in known if "." not in name] + sorted(groups)
+    return unknown(f"unknown key {key}", given, key, known)
+
+
+def _keys(values: Any, above: str) -> Iterator[str]:
+    for name, value in values.items():
+        key = f"{above}.{name}" if above else str(name)
+        yield key
+        if isinstance(value, dict):
+            yield from _keys(value, key)

@@ -1,0 +1,83 @@
+"""Where the stages and their configuration are, and what a run of them consists of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib.util import find_spec
+from pathlib import Path
+from shutil import which
+
+import yaml
+
+import roundoff
+from roundoff.errors import RoundoffError
+from roundoff.system.git import git
+from roundoff.system.slots import GIVEN, section_of
+
+BUILD = "build"
+BEFORE_BUILD, AFTER_BUILD = ("probe", "prepare", "train", "export", "calibrate"), ("evaluate", "report")
+EVERY = (*BEFORE_BUILD, BUILD, *AFTER_BUILD)
+# Written in place, whatever Hydra's own settings are; a stage by hand has a folder of its own.
+IN_PLACE = ("hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=stdout")
+
+
+def home(project: Path) -> Path:
+    """The folder of stages/ and conf/: the project's, else the package's checkout. Raises RoundoffError."""
+    places = (project.resolve(), Path(roundoff.__path__[0]).parents[1])
+    place = next((place for place in places if (place / "stages").is_dir() and (place / "conf").is_dir()), None)
+    if place is None:
+        raise RoundoffError(
+            "the stages are not here",
+            received=f"no folders stages and conf in {' or '.join(map(str, places))}",
+            expected="a clone of roundoff, or roundoff installed from one with `pip install -e`",
+            fix="go to the clone, or install from it",
+        )
+    return place
+
+
+def has_dvc(project: Path) -> bool:
+    """Whether DVC can run the pipeline in this folder: a DVC project in git, and both programs."""
+    if not (project / "dvc.yaml").is_file() or not (project / ".dvc").is_dir() or find_spec("dvc") is None:
+        return False
+    return which("git") is not None and git(project, "rev-parse", "--git-dir").returncode == 0
+
+
+def dvc_stages(project: Path, asked: Sequence[str]) -> list[str]:
+    """The stages of dvc.yaml that are asked for; `build` is each of those that build a precision."""
+    stages = yaml.safe_load((project / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    builds = [name for name in stages if name.startswith(f"{BUILD}-")]
+    known = [*stages, BUILD]
+    named: list[str] = []
+    for name in asked:
+        refuse_unknown(name.split("@")[0], known)
+        named += builds if name == BUILD else [name]
+    return named
+
+
+def stages_in_order(asked: Sequence[str], precisions: Sequence[str]) -> list[tuple[str, str | None]]:
+    """Scripts of stages/, a build with its precision; all of them where none is asked for."""
+    builds = {f"{BUILD}-{name}": (_script(name), name) for name in precisions}
+    scripts: list[tuple[str, str | None]] = []
+    for name in asked or EVERY:
+        refuse_unknown(name, [*EVERY, *builds])
+        scripts += builds.values() if name == BUILD else [builds.get(name, (name, None))]
+    return scripts
+
+
+def _script(precision: str) -> str:
+    """The script that builds a precision."""
+    return f"{BUILD}_{GIVEN}" if section_of(precision) == GIVEN else BUILD
+
+
+def refuse_unknown(name: str, known: Sequence[str]) -> None:
+    """Raise RoundoffError, with the nearest name, unless there is such a stage."""
+    if name in known:
+        return
+    near = get_close_matches(name, known, 1)
+    raise RoundoffError(
+        f"no stage {name}",
+        received=name,
+        expected=f"a stage ({', '.join(known)}), or a setting as KEY=VALUE",
+        fix=f"did you mean {near[0]}?" if near else "name one of these",
+    )
