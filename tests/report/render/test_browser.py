@@ -1,22 +1,9 @@
 """The page in a real browser, where there is one: phone, desktop, print."""
 
-import os
-import shutil
-import subprocess
-
 import pytest
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-)
+from tests.support.browser import browse
+
 PROBE = """<!DOCTYPE html><html><body style="margin:0">
 <iframe id="page" src="{url}" style="border:0;width:{width}px;height:2000px"></iframe>
 <script>
@@ -26,20 +13,6 @@ document.getElementById("page").onload = (event) => {{
   document.body.dataset.probe = [inside.scrollWidth, inside.clientWidth, broken].join(" ");
 }};
 </script></body></html>"""
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    """The browser; without one the tests are skipped, but in CI they fail: .ci/run has to install it."""
-    if CHROMIUM is None:
-        missing = "no Chromium on PATH (Debian: apt-get install chromium)"
-        pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
-    return CHROMIUM
-
-
-def browse(chromium, tmp_path, *arguments):
-    command = [chromium, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", *arguments]
-    return subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace", timeout=120, check=True)
 
 
 @pytest.mark.parametrize("width", [390, 1280])

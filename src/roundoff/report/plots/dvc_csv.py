@@ -19,6 +19,8 @@ BATCH_COLUMNS = (
     "end_to_end_p50_low_ms",
     "end_to_end_p50_high_ms",
     "throughput_per_s",
+    "throughput_low_per_s",
+    "throughput_high_per_s",
     "speedup",
     "speedup_low",
     "speedup_high",
