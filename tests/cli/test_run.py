@@ -42,7 +42,7 @@ def project(tmp_path, monkeypatch):
     [
         ([], "repro"),
         (["evaluate", "report"], "repro evaluate report"),
-        (["build"], "repro build-fp32 build-fp16 build-int8 build-more"),
+        (["build"], "repro build-fp32 build-fp16 build-int8 build-more build-given"),
         (["build-more@bf16"], "repro build-more@bf16"),
         (["train", "train.epochs=3", "model=resnet20"], "exp run -S train.epochs=3 -S model=resnet20 train"),
     ],
