@@ -383,3 +383,11 @@ class IExecutionContext:
 
         self.trt.cuda.do(stream_handle, work)
         return True
+
+
+def images(count: int) -> np.ndarray:
+    """Random images uint8 [count, *IMAGE_SHAPE]."""
+    return _RANDOM.integers(0, 256, (count, *IMAGE_SHAPE), dtype=np.uint8)
+
+
+_RANDOM = np.random.default_rng(0)

@@ -3,62 +3,20 @@
 from __future__ import annotations
 
 import itertools
-import json
-import os
 import sys
-from dataclasses import replace
-from types import FrameType, SimpleNamespace
-from typing import Any
+from types import FrameType
 
 import numpy as np
 import pytest
 
 from roundoff.backend.trt import binding as trt_bound
-from roundoff.backend.trt import compatibility as trt_fit
 from roundoff.backend.trt import cuda
-from roundoff.backend.trt import runner as trt_runner
 from roundoff.backend.trt.context import SCRATCH
-from roundoff.backend.trt.library import make_log, write_cache
-from roundoff.backend.trt.runner import TensorrtRunner
-from roundoff.errors import BuildError, DataError, GateError, Unavailable, UnsteadyError
+from roundoff.backend.trt.library import make_log
+from roundoff.errors import DataError, GateError, Unavailable, UnsteadyError
 from roundoff.results.build import BuildInfo
 from tests.support import fake_gpu
-from tests.support.fake_gpu import CLASSES, IMAGE_SHAPE, Error, FakeCuda, FakeTensorrt, logits_of
-
-random = np.random.default_rng(0)
-
-
-def images(count: int) -> np.ndarray:
-    return random.integers(0, 256, (count, *IMAGE_SHAPE), dtype=np.uint8)
-
-
-@pytest.fixture
-def gpu(monkeypatch) -> FakeCuda:
-    fake = FakeCuda()
-    monkeypatch.setattr(cuda, "runtime", lambda: fake)
-    monkeypatch.setattr(trt_bound, "WARM_S", 0.001)
-    monkeypatch.setitem(sys.modules, "pynvml", SimpleNamespace(nvmlInit=no_nvml, NVMLError=OSError))
-    return fake
-
-
-def no_nvml() -> None:
-    raise OSError
-
-
-@pytest.fixture
-def load(gpu, tmp_path):
-    runners = []
-
-    def make(trt=None, plan=b"plan", build=None, streams=3, cuda_graphs=True) -> TensorrtRunner:
-        trt = trt or FakeTensorrt(gpu)
-        runners.append(
-            TensorrtRunner(trt, plan, make_log(trt), build or BuildInfo(), tmp_path / "kernels", streams, cuda_graphs)
-        )
-        return runners[-1]
-
-    yield make
-    for runner in runners:
-        runner.close()
+from tests.support.fake_gpu import CLASSES, IMAGE_SHAPE, Error, FakeCuda, FakeTensorrt, images, logits_of
 
 
 @pytest.mark.parametrize("count", [0, 1, 4, 5, 11])
@@ -260,185 +218,6 @@ def test_a_device_that_cannot_be_chosen_is_an_error_that_names_the_call(load, gp
         load()
 
 
-def test_a_hundred_cycles_leave_nothing(load, gpu):
-    for _ in range(100):
-        runner = load(streams=2)
-        runner.bind([images(1), images(1)])
-        runner.close()
-        assert not gpu.live
-    assert gpu.used == 0
-
-
-def test_closing_twice_is_harmless(load):
-    runner = load()
-    bound = runner.bind([images(1)])
-    runner.close()
-    runner.close()
-    bound.close()
-
-
-def test_a_failing_call_is_named_with_cudas_own_words(load, gpu):
-    with load().bind([images(1)]) as bound:
-        gpu.fail["cudaStreamSynchronize"] = Error.cudaErrorInvalidValue
-        with pytest.raises(cuda.CudaError, match=r"cudaStreamSynchronize: cudaErrorInvalidValue \(words for"):
-            bound.end_to_end(1)
-        gpu.fail.clear()
-
-
-def test_closing_frees_everything_even_if_the_device_has_failed(load, gpu):
-    runner = load()
-    runner.bind([images(8)])
-    gpu.fail["cudaStreamSynchronize"] = Error.cudaErrorInvalidValue
-    with pytest.raises(cuda.CudaError, match="cudaStreamSynchronize"):
-        runner.close()
-    gpu.fail.clear()
-    assert not gpu.live
-    assert SCRATCH.blocks == []
-
-
-def test_a_binding_that_fails_to_close_frees_everything_and_its_runner_too(load, gpu):
-    runner = load()
-    bound = runner.bind([images(8)])
-    gpu.fail["cudaStreamSynchronize"] = Error.cudaErrorInvalidValue
-    with pytest.raises(cuda.CudaError, match="cudaStreamSynchronize"):
-        bound.close()
-    gpu.fail.clear()
-    runner.close()
-    assert not gpu.live
-
-
-def test_loading_that_fails_at_the_kernels_frees_everything(load, gpu, monkeypatch):
-    def broken(self):
-        raise MemoryError("serialize")
-
-    monkeypatch.setattr(fake_gpu.IRuntimeCache, "serialize", broken)
-    with pytest.raises(MemoryError):
-        load()
-    assert not gpu.live
-
-
-def test_a_closed_engine_is_not_run(load):
-    runner = load()
-    runner.close()
-    with pytest.raises(ValueError, match="closed"):
-        runner.infer(images(1))
-    with pytest.raises(ValueError, match="closed"):
-        runner.bind([images(1)])
-
-
-@pytest.mark.parametrize(("kind", "call"), [("IExecutionContext", "set_input_shape"), ("IRuntimeCache", "serialize")])
-def test_an_interrupt_inside_tensorrt_comes_through_at_once(load, gpu, monkeypatch, kind, call):
-    trt = FakeTensorrt(gpu)
-    runner = load(trt)
-    called = getattr(getattr(fake_gpu, kind), call)
-
-    def interrupted(self, *arguments):
-        make_log(trt).raised = KeyboardInterrupt()
-        monkeypatch.setattr(fake_gpu.IExecutionContext, "execute_async_v3", forbidden)
-        monkeypatch.setattr(trt_runner, "write_cache", forbidden)
-        return called(self, *arguments)
-
-    def forbidden(*arguments):
-        raise AssertionError("work went on after the interrupt")
-
-    monkeypatch.setattr(getattr(fake_gpu, kind), call, interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        runner.bind([images(1)])
-
-
-def test_an_interrupt_while_kernels_are_read_comes_through_at_once(load, gpu, tmp_path, monkeypatch):
-    (tmp_path / "kernels").write_bytes(b"kernels")
-    trt = FakeTensorrt(gpu)
-
-    def interrupted(self, blob):
-        make_log(trt).raised = KeyboardInterrupt()
-        return True
-
-    monkeypatch.setattr(fake_gpu.IRuntimeCache, "deserialize", interrupted)
-    monkeypatch.setattr(fake_gpu.IRuntimeConfig, "set_runtime_cache", lambda self, cache: pytest.fail("work went on"))
-    with pytest.raises(KeyboardInterrupt):
-        load(trt)
-    assert not gpu.live
-
-
-def test_kernels_that_are_refused_are_no_reason_of_what_comes(load, gpu, tmp_path, monkeypatch):
-    (tmp_path / "kernels").write_bytes(b"of another GPU")
-    trt = FakeTensorrt(gpu)
-    refuse = fake_gpu.IRuntimeCache.deserialize
-
-    def refused(self, blob):
-        make_log(trt).log(fake_gpu.Severity.ERROR, "the cache is of another GPU")
-        return refuse(self, blob)
-
-    monkeypatch.setattr(fake_gpu.IRuntimeCache, "deserialize", refused)
-    load(trt)
-    assert make_log(trt).reason() == "TensorRT logged no error"
-
-
-def test_kernels_that_cannot_be_read_are_compiled_again(load, tmp_path, caplog):
-    (tmp_path / "kernels").mkdir()
-    assert load().cache_was_warm is False
-    assert "kernels cannot be read" in caplog.text
-
-
-def test_compiled_kernels_are_kept_and_reused(load, tmp_path):
-    with load().bind([images(1)]) as cold:
-        assert cold.info().runtime_cache_warm is False
-    assert (tmp_path / "kernels").read_bytes() == b"kernels"
-    with load().bind([images(1)]) as warm:
-        assert warm.info().runtime_cache_warm is True
-
-
-def test_kernels_that_are_refused_are_told_in_tensorrts_words_and_replaced(load, tmp_path):
-    (tmp_path / "kernels").write_bytes(b"of another GPU")
-    with load().bind([images(1)]) as bound:
-        info = bound.info()
-    assert info.runtime_cache_warm is False
-    assert info.runtime_cache_problem == (
-        "what was kept is refused: [Runtime Cache]: Fingerprint check failed; rejecting cache."
-    )
-    assert (tmp_path / "kernels").read_bytes() == b"kernels"
-    with load().bind([images(1)]) as bound:
-        assert bound.info().runtime_cache_problem is None
-
-
-def test_kernels_that_are_refused_go_even_if_there_are_none_to_replace_them(load, gpu, tmp_path):
-    (tmp_path / "kernels").write_bytes(b"of another GPU")
-    trt = FakeTensorrt(gpu)
-    trt.kernels = b""
-    with load(trt).bind([images(1)]) as bound:
-        words = bound.info().runtime_cache_problem
-    assert words.startswith("what was kept is refused: ")
-    assert " / nothing to keep was given: " in words
-    assert not (tmp_path / "kernels").exists()
-
-
-def test_kernels_that_cannot_be_serialized_are_told_in_tensorrts_words(load, gpu, tmp_path):
-    trt = FakeTensorrt(gpu)
-    trt.kernels = b""
-    with load(trt).bind([images(1)]) as bound:
-        words = bound.info().runtime_cache_problem
-    assert words == "nothing to keep was given: [RUNTIME CACHE]: Error serializing graph"
-    assert not (tmp_path / "kernels").exists()
-
-
-def test_kernels_that_nobody_used_for_months_go(load, tmp_path):
-    old, new, other = (tmp_path / name for name in ("a-runtime.cache", "b-runtime.cache", "c-timing.cache"))
-    for path in (old, new, other):
-        path.write_bytes(b"kernels")
-    os.utime(old, (0, 0))
-    os.utime(other, (0, 0))
-    load().bind([images(1)])
-    assert [path.exists() for path in (old, new, other)] == [False, True, True]
-
-
-def test_loading_marks_kernels_as_used(load, tmp_path):
-    (tmp_path / "kernels").write_bytes(b"kernels")
-    os.utime(tmp_path / "kernels", (0, 0))
-    load()
-    assert (tmp_path / "kernels").stat().st_mtime > 1e9
-
-
 @pytest.mark.parametrize(
     "wrong", [np.zeros((2, 4, 4, 1), np.uint8), np.zeros((2, 48), np.uint8), np.zeros((2, *IMAGE_SHAPE), np.float32)]
 )
@@ -449,52 +228,6 @@ def test_images_of_another_shape_are_refused(load, wrong):
         runner.infer(wrong)
     with pytest.raises(DataError, match=words):
         runner.bind([wrong])
-
-
-def test_a_cache_that_cannot_be_written_is_a_warning(load, tmp_path, caplog):
-    (tmp_path / "kernels").mkdir()
-    write_cache(tmp_path / "kernels", b"kernels")
-    assert "is not kept" in caplog.text
-    (tmp_path / "kernels").rmdir()
-
-
-def test_an_engine_that_does_not_deserialize_is_unavailable_in_tensorrts_words(load, gpu):
-    with pytest.raises(Unavailable, match="refuses the engine: the plan is broken"):
-        load(plan=b"broken")
-    assert not gpu.live
-
-
-def layer(kind: str) -> dict[str, Any]:
-    return {"Name": "conv", "LayerType": "Convolution", "Inputs": [{"Name": "x", "Format/Datatype": kind}]}
-
-
-def test_int8_without_an_int8_convolution_fails(load, gpu):
-    with pytest.raises(GateError, match="claims int8 shows no convolution in int8"):
-        load(FakeTensorrt(gpu, layers=[layer("Half")]), build=BuildInfo(weights="int8", activations="int8"))
-    assert not gpu.live
-
-
-def test_the_loaded_engine_is_held_to_the_claim_whatever_the_build_told(load, gpu):
-    runner = load(FakeTensorrt(gpu, layers=[layer("Half")]), build=BuildInfo(weights="int8", layer_types={"int8": 9}))
-    with pytest.raises(GateError, match="claims int8 shows no convolution in int8"):
-        runner.layer_types()
-
-
-def test_types_that_the_build_could_not_tell_are_judged_with_a_context(load, gpu):
-    unknown = layer("N/A due to dynamic shapes")
-    build = BuildInfo(weights="int8", layer_types={"unknown": 1})
-    good = FakeTensorrt(gpu, layers=[layer("Int8 NC/32HW32")])
-    good.layers_without_context = [unknown]
-    assert load(good, build=build).layer_types().layer_types == {"int8": 1}
-    with pytest.raises(GateError, match="claims int8"):
-        load(FakeTensorrt(gpu, layers=[layer("Half")]), build=build)
-
-
-def test_an_engine_that_nothing_is_told_of_is_no_int8_engine(load, gpu):
-    build = BuildInfo(weights="int8", layer_types={"int8": 9})
-    assert load(FakeTensorrt(gpu), build=build).layer_types() is None
-    with pytest.raises(GateError, match="received: nothing: this library does not tell"):
-        load(FakeTensorrt(gpu), build=replace(build, layer_types={}))
 
 
 def test_loading_takes_one_logger_however_often(gpu):
@@ -514,104 +247,6 @@ def test_the_reason_is_the_first_error_unless_one_is_of_memory(gpu):
     for words in ("one", "Error Code 2: OutOfMemory"):
         log.log(1, words)
     assert log.reason() == "Error Code 2: OutOfMemory"
-
-
-def test_int8_with_an_int8_convolution_passes(load, gpu):
-    runner = load(FakeTensorrt(gpu, layers=[layer("Int8 NC/32HW32")]), build=BuildInfo(weights="int8"))
-    assert runner.layer_types().layer_types == {"int8": 1}
-    assert json.loads(runner.inspection())["Layers"]
-
-
-def test_an_engine_for_another_library_is_refused_with_both_versions(gpu):
-    trt = FakeTensorrt(gpu)
-    with pytest.raises(
-        Unavailable, match=r"built for library tensorrt_rtx 9, but here is library tensorrt_rtx 0\.0\.1"
-    ):
-        trt_fit.refuse_foreign(trt, {"library": "tensorrt_rtx 9"}, b"plan", make_log(trt))
-
-
-def test_an_invalid_engine_is_refused_with_the_gpu_and_the_diagnosis(gpu):
-    trt = FakeTensorrt(gpu)
-    trt.validity = (trt.EngineValidity.INVALID, 3)
-    words = (
-        r"built for library tensorrt_rtx 0\.0\.1, and does not run on .*gpu Fake GPU, sm 9\.0.*: VERSION_MISMATCH, UNS"
-    )
-    with pytest.raises(Unavailable, match=words):
-        trt_fit.refuse_foreign(trt, trt_fit.made_for(trt), b"plan", make_log(trt))
-
-
-def test_an_unsupported_gpu_alone_is_left_for_loading_to_judge(gpu):
-    trt = FakeTensorrt(gpu)
-    trt.validity = (trt.EngineValidity.INVALID, 2)
-    trt_fit.refuse_foreign(trt, trt_fit.made_for(trt), b"plan", make_log(trt))
-
-
-def test_a_doubt_that_did_not_count_is_no_reason_of_what_comes(load, gpu):
-    trt = FakeTensorrt(gpu)
-    trt.validity = (trt.EngineValidity.INVALID, 2)
-    log = make_log(trt)
-    log.log(fake_gpu.Severity.ERROR, "compute capability 9.0 is not supported")
-    trt_fit.refuse_foreign(trt, trt_fit.made_for(trt), b"plan", log)
-    log.log(fake_gpu.Severity.ERROR, "kernel compilation failed")
-    assert log.reason() == "kernel compilation failed"
-
-
-def test_bytes_that_are_no_engine_are_an_error(gpu):
-    trt = FakeTensorrt(gpu)
-    trt.validity = (trt.EngineValidity.INVALID, 32)
-    with pytest.raises(BuildError, match="no TensorRT-RTX engine"):
-        trt_fit.refuse_foreign(trt, trt_fit.made_for(trt), b"plan", make_log(trt))
-
-
-def test_a_gpu_bound_library_names_gpu_and_driver(gpu, monkeypatch):
-    monkeypatch.setattr(trt_fit, "builds_ahead_of_time", lambda trt: False)
-    trt = FakeTensorrt(gpu)
-    whole = {"library": "tensorrt_rtx 0.0.1", "gpu": "Fake GPU", "sm": "9.0", "driver": "CUDA 13.0"}
-    assert trt_fit.made_for(trt) == whole
-    same = trt_fit.made_for(trt, "SAME_COMPUTE_CAPABILITY")
-    portable = trt_fit.made_for(trt, "AMPERE_PLUS", version_compatible=True)
-    assert same == {key: whole[key] for key in ("library", "sm", "driver")}
-    assert portable == {"driver": "CUDA 13.0"}
-    for made in (whole, same, portable):
-        trt_fit.refuse_foreign(trt, made, b"plan", make_log(trt))
-    with pytest.raises(Unavailable, match=r"built for gpu Other, but here is gpu Fake GPU"):
-        trt_fit.refuse_foreign(trt, {"gpu": "Other"}, b"plan", make_log(trt))
-
-
-def test_the_driver_is_nvmls_where_there_is_nvml(gpu, monkeypatch):
-    nvml = SimpleNamespace(nvmlInit=lambda: None, nvmlSystemGetDriverVersion=lambda: b"570.86.10", NVMLError=OSError)
-    monkeypatch.setitem(sys.modules, "pynvml", nvml)
-    assert cuda.device_identity()["driver"] == "570.86.10"
-
-
-def test_no_driver_is_said_in_cudas_words(gpu):
-    gpu.fail["cudaGetDeviceCount"] = Error.cudaErrorInsufficientDriver
-    assert str(cuda.absence()) == (
-        "no CUDA device: cudaGetDeviceCount: cudaErrorInsufficientDriver (words for cudaErrorInsufficientDriver)"
-    )
-
-
-@pytest.mark.parametrize("name", [name for name in vars(FakeCuda) if name.startswith("cuda")])
-def test_fake_cuda_has_the_real_names_and_parameters(name):
-    real = pytest.importorskip("cuda.bindings.runtime")
-    theirs, ours = getattr(real, name), getattr(FakeCuda, name)
-    if callable(ours):
-        signature = theirs.__doc__.split(")")[0].split("(", 1)[1]
-        count = len([part for part in signature.split(",") if part.strip()])
-        assert ours.__code__.co_argcount - 1 == count, theirs.__doc__.splitlines()[0]
-    else:
-        for member in vars(ours) if hasattr(ours, "__dict__") else ():
-            assert hasattr(theirs, member)
-
-
-@pytest.mark.parametrize(
-    "kind", ["Runtime", "ICudaEngine", "IExecutionContext", "IRuntimeConfig", "IRuntimeCache", "EngineInspector"]
-)
-def test_fake_tensorrt_has_the_real_names(kind):
-    trt = pytest.importorskip("tensorrt_rtx")
-    for name in vars(getattr(fake_gpu, kind)):
-        if not name.startswith("_"):
-            assert hasattr(getattr(trt, kind), name), f"{kind}.{name}"
 
 
 def unsteady(gpu, monkeypatch, alone):

@@ -1,0 +1,44 @@
+"""A GPU and a TensorRT that are faked, and a runner on them."""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from roundoff.backend.trt import binding as trt_bound
+from roundoff.backend.trt import cuda
+from roundoff.backend.trt.library import make_log
+from roundoff.backend.trt.runner import TensorrtRunner
+from roundoff.results.build import BuildInfo
+from tests.support.fake_gpu import FakeCuda, FakeTensorrt
+
+
+@pytest.fixture
+def gpu(monkeypatch) -> FakeCuda:
+    fake = FakeCuda()
+    monkeypatch.setattr(cuda, "runtime", lambda: fake)
+    monkeypatch.setattr(trt_bound, "WARM_S", 0.001)
+    monkeypatch.setitem(sys.modules, "pynvml", SimpleNamespace(nvmlInit=no_nvml, NVMLError=OSError))
+    return fake
+
+
+def no_nvml() -> None:
+    raise OSError
+
+
+@pytest.fixture
+def load(gpu, tmp_path):
+    runners = []
+
+    def make(trt=None, plan=b"plan", build=None, streams=3, cuda_graphs=True) -> TensorrtRunner:
+        trt = trt or FakeTensorrt(gpu)
+        runners.append(
+            TensorrtRunner(trt, plan, make_log(trt), build or BuildInfo(), tmp_path / "kernels", streams, cuda_graphs)
+        )
+        return runners[-1]
+
+    yield make
+    for runner in runners:
+        runner.close()
