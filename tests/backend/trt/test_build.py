@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import replace
 from types import SimpleNamespace
@@ -20,14 +19,10 @@ from roundoff.backend.trt import library as trt_library
 from roundoff.backend.trt.backend import Tensorrt
 from roundoff.backend.trt.inspect import (
     Layer,
-    layers_from_inspector,
     multiplications,
-    note,
-    refuse_false_claim,
-    summarize,
 )
-from roundoff.backend.trt.library import import_tensorrt, make_build_log
-from roundoff.backend.trt.progress import PhaseProgress, make_monitor
+from roundoff.backend.trt.library import make_build_log
+from roundoff.backend.trt.progress import PhaseProgress
 from roundoff.errors import BuildError, ConfigError, GateError, Unavailable
 from roundoff.precision.base import Grid
 from roundoff.precision.bf16 import Bf16
@@ -35,12 +30,12 @@ from roundoff.precision.fp16 import Fp16
 from roundoff.precision.fp32 import Fp32
 from roundoff.precision.int8 import Int8
 from roundoff.precision.tf32 import Tf32
-from roundoff.results.build import LayerTypes
 from roundoff.results.checked import as_json
 from roundoff.system.files import read_json
-from tests.support.present import present
 
 trt = pytest.importorskip("tensorrt_rtx")
+
+
 CALIBRATION = np.zeros((1, 8, 8, 3), np.uint8)
 
 
@@ -233,110 +228,6 @@ def test_a_gpu_without_the_units_refuses(monkeypatch):
     assert Tensorrt().refusal(Fp16()) is None
 
 
-def test_a_platform_without_packages_is_a_reason_and_a_missing_package_an_error(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorrt", None)
-    backend = Tensorrt(module="tensorrt")
-    monkeypatch.setattr(sys, "platform", "linux")
-    monkeypatch.setattr("platform.machine", lambda: "x86_64")
-    assert backend.refusal(Fp32()) is None
-    with pytest.raises(
-        BuildError, match=r"tensorrt is not installed(.*\n)+  fix:      pip install 'tensorrt>=10\.11,<12'"
-    ):
-        build(tmp_path, Fp32(), module="tensorrt")
-    monkeypatch.setattr(sys, "platform", "darwin")
-    assert str(backend.refusal(Fp32())) == (
-        "Python module tensorrt is not installed: it has no packages for this platform"
-    )
-
-
-def test_a_missing_package_is_named_with_the_command(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorrt", None)
-    with pytest.raises(
-        BuildError, match=r"tensorrt is not installed.*\n.*\n.*\n  fix:      pip install 'tensorrt>=10\.11,<12'$"
-    ):
-        import_tensorrt("tensorrt")
-
-
-@pytest.mark.parametrize(
-    ("stub", "words"),
-    [
-        ("raise OSError('libnvinfer.so.11: cannot open shared object file')", r"libnvinfer\.so\.11: cannot open"),
-        ("raise ImportError", "ImportError"),
-        ("import tensorrt_bindings_of_nowhere", "No module named 'tensorrt_bindings_of_nowhere'"),
-        ("raise RuntimeError('no CUDA driver')", "no CUDA driver"),
-    ],
-)
-def test_libraries_that_do_not_load_are_an_error(stub, words, importing):
-    with pytest.raises(BuildError, match=rf"does not load, or not all of its libraries\n  received: {words}") as error:
-        importing(stub)
-    assert error.value.fix.endswith("--force-reinstall")
-
-
-def test_too_old_a_version_is_an_error(importing):
-    with pytest.raises(BuildError, match=r"too old\n  received: version 10\.10\.0\.31\n  expected: .*10\.11 or later"):
-        importing("__version__ = '10.10.0.31'")
-    assert importing("__version__ = '10.11.0.33'").__version__ == "10.11.0.33"
-
-
-@pytest.fixture
-def importing(tmp_path, monkeypatch):
-    def run(stub: str):
-        (tmp_path / "tensorrt.py").write_text(stub)
-        monkeypatch.syspath_prepend(tmp_path)
-        monkeypatch.delitem(sys.modules, "tensorrt", raising=False)
-        monkeypatch.setattr(sys, "dont_write_bytecode", True)
-        return import_tensorrt("tensorrt")
-
-    yield run
-    sys.modules.pop("tensorrt", None)
-
-
-def test_nested_phases_add_up_to_the_whole():
-    progress = PhaseProgress()
-    progress.start("build", None, 2)
-    progress.step("build", 0)
-    assert progress.fraction == 0.5
-    progress.start("optimize", "build", 4)
-    for step in range(4):
-        progress.step("optimize", step)
-        assert progress.fraction == pytest.approx(0.5 + 0.125 * (step + 1))
-    progress.step("build", 1)
-    assert progress.fraction == 1.0
-
-
-def test_a_phase_that_ends_before_its_last_step_is_complete():
-    bar = SimpleNamespace(percent=0.0)
-    bar.advance = lambda amount, note: setattr(bar, "percent", bar.percent + amount)
-    monitor = make_monitor(trt, bar, SimpleNamespace(raised=None))
-    monitor.phase_start("build", None, 4)
-    monitor.phase_start("optimize", "build", 6)
-    monitor.step_complete("optimize", 0)
-    monitor.phase_finish("optimize")
-    assert bar.percent == pytest.approx(25)
-    monitor.phase_finish("build")
-    assert bar.percent == pytest.approx(100)
-
-
-def test_ctrl_c_during_a_build_asks_tensorrt_to_stop():
-    class Interrupted:
-        def advance(self, steps: float = 1, note: str = "") -> None:
-            raise KeyboardInterrupt
-
-    monitor = make_monitor(trt, Interrupted(), SimpleNamespace(raised=None))
-    monitor.phase_start("build", None, 2)
-    assert monitor.step_complete("build", 0) is False
-    assert type(monitor.raised) is KeyboardInterrupt
-
-
-def test_ctrl_c_in_the_log_asks_tensorrt_to_stop():
-    log = SimpleNamespace(raised=None)
-    monitor = make_monitor(trt, SimpleNamespace(advance=lambda amount, note: None), log)
-    monitor.phase_start("build", None, 2)
-    assert monitor.step_complete("build", 0) is True
-    log.raised = KeyboardInterrupt()
-    assert monitor.step_complete("build", 1) is False
-
-
 @pytest.mark.parametrize("when", ["log", "progress"])
 def test_ctrl_c_in_a_callback_leaves_the_build(tmp_path, monkeypatch, when):
     def interrupted(*_: object) -> None:
@@ -388,50 +279,6 @@ def test_the_log_of_a_failed_build_stays(tmp_path):
     assert "workspace limit" in log.read_text()
 
 
-INSPECTION = {
-    "Layers": [
-        {"Name": "Reformat", "LayerType": "Reformat", "Inputs": [{"Format/Datatype": "Float"}]},
-        {"Name": "scaling", "LayerType": "kgen", "Inputs": [{"Datatype": "UInt8", "Format": "(Linear) Row major"}]},
-        {
-            "Name": "__myl_ConvRelu_myl0_1",
-            "LayerType": "correlation",
-            "Inputs": [{"Datatype": "Int8"}, {"Datatype": "Half"}],
-            "Metadata": "[ONNX Layer: conv][ONNX Layer: relu]",
-        },
-        {"Name": "dense_layer", "LayerType": "gemm", "Inputs": [{"Format/Datatype": "Row major linear FP16"}]},
-        {"Name": "done", "LayerType": "signal", "Inputs": []},
-    ]
-}
-
-
-def test_inspection_shares_layers_and_compute_by_type():
-    told = summarize(layers_from_inspector(json.dumps(INSPECTION)), {"conv": 300, "dense_layer": 100})
-    assert told == LayerTypes(
-        layer_types={"int8": 1, "float16": 1},
-        all_layer_types={"float32": 1, "uint8": 1, "int8": 1, "float16": 1},
-        compute_share={"int8": 0.75, "float16": 0.25},
-    )
-    assert str(note(present(told.layer_types))) == "convolutions and matrix products: 1 in int8, 1 in float16"
-
-
-def test_shares_are_averaged_over_profiles_and_what_no_layer_names_is_unknown():
-    def layer(profile: str, kind: str) -> dict[str, Any]:
-        name = f"conv{profile}"
-        return {"Name": name, "LayerType": "gemm", "Inputs": [{"Datatype": kind}], "Metadata": "[ONNX Layer: conv]"}
-
-    first, second = layer("", "Int8"), layer(" [profile 1]", "Half")
-    unnamed = {"Name": "wait", "LayerType": "conv", "Inputs": [{"Datatype": "Half"}]}
-    found = summarize(
-        layers_from_inspector(json.dumps({"Layers": [first, second, unnamed]})), {"conv": 300, "dense_layer": 100}
-    )
-    assert found.compute_share == {"int8": 0.375, "float16": 0.375, "unknown": 0.25}
-    assert found.layer_types == {"int8": 1, "float16": 2}
-
-
-def test_inspection_of_names_alone_tells_nothing():
-    assert layers_from_inspector('{"Layers": ["conv + relu", "dense"]}') == []
-
-
 @pytest.mark.parametrize(
     ("precision", "kind"),
     [(Fp32(), "float32"), (Fp16(), "float16"), (Bf16(), "bfloat16")],
@@ -443,74 +290,6 @@ def test_a_built_engine_says_what_it_computes_in(tmp_path, precision, kind):
     assert info.compute_share == {kind: 1.0}
     assert not info.notes
     assert info.all_layer_types["uint8"] == 1
-
-
-def test_unknown_types_are_no_verdict_and_weights_tell_where_inputs_do_not():
-    unknown = {"Name": "a", "LayerType": "Convolution", "Inputs": [{"Format/Datatype": "N/A due to dynamic shapes"}]}
-    only = layers_from_inspector(json.dumps({"Layers": [unknown]}))
-    assert summarize(only, {}).layer_types == {"unknown": 1}
-    refuse_false_claim(["int8"], only, unknown_counts=True)
-    weighed = {"Layers": [unknown | {"Weights": {"Type": "Int8", "Count": 432}}]}
-    assert summarize(layers_from_inspector(json.dumps(weighed)), {}).layer_types == {"int8": 1}
-    half = {"Layers": [unknown | {"Weights": {"Type": "Half", "Count": 432}}]}
-    with pytest.raises(GateError, match="claims int8"):
-        refuse_false_claim(["int8"], layers_from_inspector(json.dumps(half)), unknown_counts=True)
-
-
-@pytest.mark.parametrize("missing", ["engine", "inspector", None])
-def test_layers_of_a_version_compatible_plan_need_its_own_runtime(missing):
-    runtime = SimpleNamespace(engine_host_code_allowed=False)
-    inspector = SimpleNamespace(get_engine_information=lambda kind: json.dumps(INSPECTION))
-    engine = SimpleNamespace(create_engine_inspector=lambda: None if missing == "inspector" else inspector)
-    refused = missing == "engine"
-    runtime.deserialize_cuda_engine = lambda plan: None if refused or not runtime.engine_host_code_allowed else engine
-    library = SimpleNamespace(
-        Runtime=lambda log: runtime, IBuilderConfig=object, LayerInformationFormat=SimpleNamespace(JSON=1)
-    )
-    layers = trt_build._layers(library, b"plan", SimpleNamespace(layers=""), host_code=True)
-    assert len(layers) == (0 if missing else 5)
-
-
-class Recorder:
-    """A builder's configuration, or anything else that is told things: what it was told."""
-
-    def __init__(self, **answers):
-        self.__dict__.update(answers=answers, told=[])
-
-    def __setattr__(self, name, value):
-        self.told.append((name, value))
-
-    def __getattr__(self, name):
-        def call(*arguments):
-            self.told.append((name, *arguments))
-            answer = self.answers.get(name)
-            return answer.pop(0) if isinstance(answer, list) else answer
-
-        return call
-
-
-def test_settings_reach_the_builder():
-    config = Recorder(set_compute_capability=True)
-    builder = Recorder(create_builder_config=config)
-    settings = trt_build.Settings([], True, 7, 2, ["SM80", "SM89"], "NONE", False, False)
-    trt_build._config(trt, builder, SimpleNamespace(num_inputs=0), settings, None)
-    assert ("set_memory_pool_limit", trt.MemoryPoolType.WORKSPACE, 7 * 10**6) in config.told
-    assert ("builder_optimization_level", 2) in config.told
-    assert ("set_flag", trt.BuilderFlag.TF32) in config.told
-    assert ("clear_flag", trt.BuilderFlag.VERSION_COMPATIBLE) in config.told
-    assert ("num_compute_capabilities", 2) in config.told
-    assert ("set_compute_capability", trt.ComputeCapability.SM89, 1) in config.told
-    assert not [told for told in config.told if told[0] == "hardware_compatibility_level"]
-
-
-def test_what_makes_an_engine_portable_reaches_the_builder():
-    config = Recorder()
-    settings = trt_build.Settings([], False, None, 3, [], "AMPERE_PLUS", True, False)
-    trt_build._config(trt, Recorder(create_builder_config=config), SimpleNamespace(num_inputs=0), settings, None)
-    assert ("hardware_compatibility_level", trt.HardwareCompatibilityLevel.AMPERE_PLUS) in config.told
-    assert ("set_flag", trt.BuilderFlag.VERSION_COMPATIBLE) in config.told
-    assert ("clear_flag", trt.BuilderFlag.TF32) in config.told
-    assert not [told for told in config.told if told[0] == "set_memory_pool_limit"]
 
 
 def test_a_timing_cache_that_is_refused_is_replaced_by_an_empty_one_and_gives_no_reason(tmp_path):
@@ -563,42 +342,6 @@ def test_a_further_build_leaves_the_kept_timing_cache_alone(tmp_path, monkeypatc
     assert (caches[1], kept.read_bytes()) == (b"learnt", b"from learnt")
 
 
-def test_a_false_claim_is_refused():
-    layers = layers_from_inspector(json.dumps(INSPECTION))
-    refuse_false_claim(["int8", "float16"], layers, unknown_counts=False)
-    refuse_false_claim(["float32"], [], unknown_counts=False)
-    with pytest.raises(
-        GateError, match=r"claims float8_e4m3fn shows no convolution in float8_e4m3fn\n  received: {.* in int8': 1"
-    ):
-        refuse_false_claim(["float8_e4m3fn"], layers, unknown_counts=False)
-
-
-def test_a_matrix_product_does_not_make_an_engine_of_convolutions_int8():
-    half = Layer("Convolution", "float16", frozenset())
-    product = Layer("gemm", "int8", frozenset())
-    fused = Layer("runtime_fusion", "float32", frozenset())
-    refuse_false_claim(["int8"], [product, fused], unknown_counts=False)
-    with pytest.raises(
-        GateError, match=r"no convolution in int8\n  received: {'Convolution in float16': 1, 'gemm in int8': 1}"
-    ):
-        refuse_false_claim(["int8"], [half, product], unknown_counts=True)
-
-
-@pytest.mark.parametrize(
-    "layers",
-    [
-        [],
-        [Layer("kgen", "float16", frozenset())],
-        [Layer("Convolution", kind, frozenset()) for kind in ("float16", None)],
-    ],
-    ids=["nothing told", "nothing that multiplies", "one of unknown type"],
-)
-def test_a_claim_that_is_not_shown_is_refused_unless_another_account_decides(layers):
-    refuse_false_claim(["int8"], layers, unknown_counts=True)
-    with pytest.raises(GateError, match="shows no convolution in int8"):
-        refuse_false_claim(["int8"], layers, unknown_counts=False)
-
-
 def test_a_false_claim_names_the_precision_and_keeps_the_log(tmp_path, monkeypatch):
     def built(trt, name, graph, settings, log_file, timing_cache):
         log_file.write_text("all in half\n")
@@ -637,3 +380,19 @@ def test_a_gpu_that_cannot_be_used_to_build_on_is_a_reason(monkeypatch):
     )
     with pytest.raises(Unavailable, match=r"^tensorrt builds for the GPU of this machine; cudaFree: .*busy"):
         Tensorrt(module="tensorrt").builds_on()
+
+
+def test_a_platform_without_packages_is_a_reason_and_a_missing_package_an_error(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    backend = Tensorrt(module="tensorrt")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    assert backend.refusal(Fp32()) is None
+    with pytest.raises(
+        BuildError, match=r"tensorrt is not installed(.*\n)+  fix:      pip install 'tensorrt>=10\.11,<12'"
+    ):
+        build(tmp_path, Fp32(), module="tensorrt")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert str(backend.refusal(Fp32())) == (
+        "Python module tensorrt is not installed: it has no packages for this platform"
+    )
