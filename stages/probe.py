@@ -12,12 +12,16 @@ from roundoff.backend.fingerprint import fingerprint
 from roundoff.pipeline.config import components
 from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving
+from roundoff.precision.given import Given
 from roundoff.results.platform import write_platform
 from roundoff.system.files import write_text
+from roundoff.system.slots import config_key
 
 
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
+    for name, given in components(cfg.given, Given).items():
+        given.require_file(config_key(name))
     write_platform(fingerprint(components(cfg.backends, Backend)), workspace.output(cfg.paths.platform))
     write_text(workspace.output(cfg.paths.checked), "checked\n")
 

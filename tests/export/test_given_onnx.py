@@ -106,7 +106,16 @@ def test_a_graph_made_from_the_exported_one_has_all_inside(fit):
     """From `image` uint8 to `logits` in the dataset's order, whatever the model's own file was."""
     made = with_pairs(graph("image", "logits", "uint8", planes=False), {"planes": 2.0, "x4": 3.0})
     found = fit(made, LIKE_IMAGENET, tuple("edcba"))
+    assert [node.op_type for node in found.graph.node[:1]] == ["Cast"]  # TensorRT takes no uint8 but as its input
     np.testing.assert_allclose(answers(found, PIXELS), answers(made, PIXELS), rtol=1e-4)
+
+
+def test_pixels_of_planes_are_cast_before_they_are_turned(fit):
+    """TensorRT has no Transpose of uint8."""
+    made = with_pairs(graph(kind="uint8"), {"floats": 2.0, "x4": 3.0})
+    found = fit(made)
+    assert [node.op_type for node in found.graph.node[:2]] == ["Cast", "Transpose"]
+    np.testing.assert_allclose(answers(found, PIXELS), answers(made, PIXELS.transpose(0, 3, 1, 2)), rtol=1e-4)
 
 
 def dynamic():

@@ -84,3 +84,8 @@ def test_given_graphs_are_rows_like_others(make_project, tmp_path):
     run = project.dvc("repro")
     assert run.returncode != 0
     assert "quantized.onnx is not quantized" in run.stdout + run.stderr
+    (tmp_path / "quantized.onnx").unlink()
+    run = project.dvc("repro")
+    assert run.returncode != 0
+    assert "given.given.path names no file" in run.stdout + run.stderr
+    assert (project.folder / "models/trained/model.onnx").exists()

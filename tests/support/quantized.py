@@ -11,11 +11,18 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+FOR_TENSORRT = {"ActivationSymmetric": True, "WeightSymmetric": True, "QuantizeBias": False}
+
 
 def quantized_by_onnxruntime(
-    model: onnx.ModelProto, inputs: NDArray[np.float32], path: Path, qdq: bool = True, signed: bool = False
+    model: onnx.ModelProto,
+    inputs: NDArray[np.float32],
+    path: Path,
+    qdq: bool = True,
+    signed: bool = False,
+    for_tensorrt: bool = False,
 ) -> Path:
-    """Statically, per channel, with ranges from `inputs` [n, …]."""
+    """Statically, per channel, with ranges from `inputs` [n, …]; `for_tensorrt`, by docs/models.md's settings."""
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
@@ -35,6 +42,7 @@ def quantized_by_onnxruntime(
             activation_type=QuantType.QInt8 if signed else QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             per_channel=True,
+            extra_options=FOR_TENSORRT if for_tensorrt else {},
         )
     finally:
         logging.disable(logging.NOTSET)

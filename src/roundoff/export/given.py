@@ -47,6 +47,7 @@ def write_fit(given: Given, at: Beside, key: str, directory: Path) -> Path:
     Raises ConfigError or DataError where it is not quantized, not as `given` says, or not for the dataset.
     """
     path = Path(given.path)
+    given.require_file(key)
     with _told_of(key):
         if path.suffix == ".tflite":
             from roundoff.export.given_tflite import fit_tflite

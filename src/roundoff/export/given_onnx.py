@@ -10,6 +10,7 @@ import onnx
 from onnx import helper
 
 from roundoff.errors import DataError
+from roundoff.export.folding import cast_first
 from roundoff.export.given import Beside, fed, names
 from roundoff.export.given_types import require_types
 from roundoff.model.base import INPUT_NAME, OUTPUT_NAME
@@ -57,7 +58,9 @@ def fit_onnx(given: Given, at: Beside, key: str) -> onnx.ModelProto:
         output=given.output,
     )
     _open_softmax(model)
-    return fitted(source, model, at.shape, at.classes, TOLERANCE).wrapped(source.preprocessing)
+    whole = fitted(source, model, at.shape, at.classes, TOLERANCE).wrapped(source.preprocessing)
+    cast_first(whole)
+    return whole
 
 
 def _refuse_dynamic(path: Path, model: onnx.ModelProto) -> None:

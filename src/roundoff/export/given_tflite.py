@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from roundoff.errors import ConfigError, DataError
+from roundoff.errors import DataError
 from roundoff.export.given import Beside, fed, names
 from roundoff.export.given_types import require_types
 from roundoff.export.source import first_line
@@ -32,7 +32,7 @@ def fit_tflite(given: Given, at: Beside, key: str) -> bytes:
     See `write_fit` for what it raises.
     """
     path = Path(given.path)
-    graph = _read(path, key)
+    graph = _read(path)
     require_types(path, given, key, graph.products(PRODUCTS), "float32")
     _take_pixels(path, graph, given, at)
     _give_logits(path, graph, given, at)
@@ -41,14 +41,7 @@ def fit_tflite(given: Given, at: Beside, key: str) -> bytes:
     return content
 
 
-def _read(path: Path, key: str) -> TfliteGraph:
-    if not path.is_file():
-        raise ConfigError(
-            f"{key}.path names no file",
-            received=path,
-            expected="a .tflite file",
-            fix=f"set {key}.path=PATH, absolute, since experiments run in a copy of the project",
-        )
+def _read(path: Path) -> TfliteGraph:
     try:
         return TfliteGraph.read(path.read_bytes())
     except Exception as error:  # the format's reader raises what it stumbles over

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from roundoff.errors import ConfigError
 from roundoff.pipeline.limits import require
 from roundoff.precision.base import Grid, Precision
 
@@ -44,6 +46,16 @@ class Given(Precision):
         require(self.path.endswith(FORMS), "path", repr(self.path), f"a file whose name ends in {' or '.join(FORMS)}")
         require(self.layout in LAYOUTS, "layout", repr(self.layout), "nchw, nhwc or null")
         require(self.output != "", "output", "''", "the name of one of the graph's outputs, or null")
+
+    def require_file(self, key: str) -> None:
+        """ConfigError, which names the setting, unless the file is there."""
+        if not Path(self.path).is_file():
+            raise ConfigError(
+                f"{key}.path names no file",
+                received=self.path,
+                expected=f"a file whose name ends in {' or '.join(FORMS)}",
+                fix=f"set {key}.path=PATH, absolute, since experiments run in a copy of the project",
+            )
 
     def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """The given graph itself."""

@@ -16,13 +16,13 @@ from roundoff.errors import BuildError, Unavailable
 from roundoff.results.message import message
 from roundoff.system.progress import progress_bar
 
-UNSUPPORTED = re.compile(r"not support|unsupported|not available|plugin not found", re.IGNORECASE)
+UNSUPPORTED = re.compile(r"not support|unsupported|not available|plugin not found|must have type", re.IGNORECASE)
 # The last: what TensorRT-RTX before 1.7 says of INT8 convolutions.
 NO_KERNEL = re.compile(r"no implementation|any implementation|CHECK\(dtype", re.IGNORECASE)
 TOO_SMALL = re.compile(r"workspace|insufficient memory", re.IGNORECASE)
 PARSE_FIX = (
     "replace the node in the model, keep it in float32 (`keep_float32` or `exclude_nodes` of the precision), "
-    "or leave this backend or precision out"
+    "quantize otherwise what is given (docs/models.md), or leave this backend or precision out"
 )
 
 

@@ -34,8 +34,6 @@ class Wrapping:
 
     def put_in_front(self, preprocessing: Preprocessing, shape: Sequence[int], planes: bool, uint8: bool) -> None:
         """Let the graph take uint8 [N, H, W, C]; `planes` says that its own input is [N, C, H, W]."""
-        network_input = self._graph.input[0].name
-        rename(self._graph, network_input, f"{FRONT}/out")
         steps: list[Step] = []
         if not uint8:
             steps.append(Step("Cast", [], {"to": TensorProto.FLOAT}))
@@ -45,7 +43,9 @@ class Wrapping:
             steps += self._affine(preprocessing)
         if planes:
             steps.append(Step("Transpose", [], {"perm": [0, 3, 1, 2]}))
-        self._chain(steps or [Step("Identity")], PIXELS, f"{FRONT}/out", FRONT, self._front)
+        # no Identity where there are none: TensorRT takes no uint8 but as its input
+        rename(self._graph, self._graph.input[0].name, f"{FRONT}/out" if steps else PIXELS)
+        self._chain(steps, PIXELS, f"{FRONT}/out", FRONT, self._front)
         del self._graph.input[:]
         self._graph.input.append(helper.make_tensor_value_info(PIXELS, TensorProto.UINT8, ["N", *shape]))
 
