@@ -208,6 +208,31 @@ def test_a_file_of_features_is_no_classifier(tmp_path):
         taken(KerasFile(str(tmp_path / "model.keras")))
 
 
+def test_what_is_quantized_already_is_refused_with_the_way_to_judge_it(tmp_path):
+    import keras
+
+    made = network()
+    made.quantize("int8")
+    made.save(tmp_path / "model.keras")
+    (tmp_path / "model.tflite").touch()
+
+    class QuantizeWrapper(keras.layers.Layer):
+        """As TensorFlow's Model Optimization Toolkit calls its own."""
+
+        def call(self, values):
+            return values
+
+    image = keras.Input(SHAPE)
+    keras.Model(image, keras.layers.Dense(5)(QuantizeWrapper()(image))).save(tmp_path / "trained.keras")
+    for name, words in {
+        "model.keras": r"is quantized already(.|\n)*dense in int8(.|\n)*",
+        "model.tflite": r"is a LiteRT model(.|\n)*",
+        "trained.keras": r"QuantizeWrapper is a layer of quantization-aware training(.|\n)*TFLiteConverter(.|\n)*",
+    }.items():
+        with pytest.raises(DataError, match=words + r"precision=\[fp32,fp16,int8,given\] given.given.path="):
+            taken(KerasFile(str(tmp_path / name)))
+
+
 def test_code_in_the_file_is_refused(saved):
     _, model = saved(lambda_=True)
     with pytest.raises(DataError, match=r"does not load as a Keras model(.|\n)*a Lambda is a program"):

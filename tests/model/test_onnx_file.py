@@ -277,7 +277,11 @@ def two_inputs():
             with_operator("DynamicQuantizeLinear"),
             r"is quantized already(.|\n)*1 operators such as DynamicQuantizeLinear",
         ),
-        (with_operator("QLinearConv"), r"is quantized already"),
+        (
+            with_operator("QLinearConv"),
+            r"is quantized already(.|\n)*beside it by precision=\[.*,given\] given.given.path=/",
+        ),
+        (with_operator("QLinearAdd", "com.microsoft"), r"is quantized already"),
         (with_operator("FusedConv", "com.microsoft"), r"operators that ONNX.*(.|\n)*com.microsoft.FusedConv /Relu"),
         (half(), r"in a 16-bit type already(.|\n)*conv.weight in float16(.|\n)*model.float\(\)"),
         (two_inputs(), r"does not take one image(.|\n)*input.1, mask"),
@@ -290,6 +294,12 @@ def two_inputs():
 def test_what_cannot_be_taken_is_refused_in_words(saved, model, message):
     with pytest.raises(DataError, match=message):
         taken(saved(model))
+
+
+def test_a_tflite_file_is_judged_as_given(tmp_path):
+    (tmp_path / "model.tflite").touch()
+    with pytest.raises(DataError, match=r"is a LiteRT model(.|\n)*model=keras_file(.|\n)*given.given.path=.*tflite$"):
+        taken(OnnxFile(str(tmp_path / "model.tflite")))
 
 
 def test_one_of_several_outputs_is_chosen_by_name(saved):
