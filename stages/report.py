@@ -33,7 +33,8 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
     metrics = workspace.output(cfg.paths.metrics)
     write_verdict(verdict, metrics)
     write_summary(summary_of(measured, verdict), metrics)
-    component(cfg.report, Report).run(sources, verdict, metrics, workspace.output(cfg.paths.plots))
+    report = component(cfg.report, Report)
+    report.tell(report.run(sources, verdict, metrics, workspace.output(cfg.paths.plots)), metrics)
 
 
 if __name__ == "__main__":

@@ -93,7 +93,11 @@ def _exact_logits(reference: Answered, images: Images) -> Logits | None:
     with tolerated(
         message("doing_strict_fp32"),
         lambda why: log.warning(
-            "nothing tells whether %s computes in FP32: %s (%s)", reference.name, why.reason, why.detail
+            "warning: nothing tells whether %s computes in FP32 (%s: %s), so errors are against it as it is: add the "
+            "backend onnxruntime",
+            reference.name,
+            why.reason,
+            why.detail,
         ),
     ):
         logits.append(np.asarray(strict_fp32(graph, images)))

@@ -21,6 +21,7 @@ from roundoff.pipeline.composing import explained
 from roundoff.pipeline.config import check
 from roundoff.pipeline.config.params_file import check_params_file
 from roundoff.pipeline.overrides import check_overrides
+from roundoff.system.held_output import held_back_libraries, last_words
 from roundoff.system.stopping import stopping
 
 
@@ -81,7 +82,7 @@ def stage(body: Body) -> Callable[..., object]:
         workspace = _workspace()
         try:
             check(cfg)
-            with stopping():
+            with stopping(), held_back_libraries():
                 returned = body(cfg, workspace)
             workspace.tell()
             return returned
@@ -118,6 +119,7 @@ def _ending(error: Exception) -> BaseException:
     A launcher that runs jobs in other processes gets an exception, as it expects.
     """
     if not isinstance(error, RoundoffError):
+        sys.stderr.write(last_words())
         traceback.print_exception(error)
         said = "error: not expected; report it with the lines above, unless they name something of this machine"
     else:

@@ -18,7 +18,6 @@ PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # si_code of a signal that a terminal sent: to all its processes, so that the stage has it already
 FROM_KERNEL = 0x80
 PR_SET_PDEATHSIG = 1
-SHOWN_BYTES = 4000
 
 CRASHED = "a library's machine code failed; report it with the lines above"
 CAUSES = {
@@ -45,7 +44,7 @@ def surviving(main: Callable[[], object]) -> None:
     """
     end_where_stopped()
     heard = {signal.SIGCHLD, *PASSED_ON}
-    held_output.held = tempfile.TemporaryFile()  # noqa: SIM115 - both processes use it to their end
+    held_output.held = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - both processes use it to their end
     before = signal.pthread_sigmask(signal.SIG_BLOCK, heard)
     parent, child = os.getpid(), os.fork()
     if child == 0:
@@ -79,12 +78,8 @@ def _waited_for(child: int, heard: set[signal.Signals]) -> int:
 
 
 def _tell(fatal: signal.Signals) -> None:
-    held = held_output.held
-    if held is not None:
-        size = held.seek(0, os.SEEK_END)
-        held.seek(max(0, size - SHOWN_BYTES))
-        with suppress(OSError):
-            sys.stderr.write(held.read().decode(errors="replace"))
+    with suppress(OSError):
+        sys.stderr.write(held_output.last_words())
     error = RoundoffError(
         f"The stage was ended by {fatal.name} ({signal.strsignal(fatal)})",
         received=f"signal {fatal.value}; nothing is half written",

@@ -37,10 +37,10 @@ class Report:
                 fix="set report.flip_examples accordingly",
             )
 
-    def run(self, sources: Sources, verdict: Verdict | None, output: Path, plots: Path) -> None:
+    def run(self, sources: Sources, verdict: Verdict | None, output: Path, plots: Path) -> Evidence:
         """Write OUTPUT/report.md, OUTPUT/report.html and the folder `plots` (PNG, and CSV for `dvc plots`).
 
-        Raises DataError where there are no cells to report.
+        Returns what they are written from. Raises DataError where there are no cells to report.
         """
         from roundoff.report.plots.dvc_csv import csv_files
         from roundoff.report.render.html import html_from_blocks
@@ -56,6 +56,14 @@ class Report:
                 (partial / name).write_text(text, encoding="utf-8")
         _write(output / "report.md", markdown_from_blocks(page.blocks, os.path.relpath(plots, output)))
         _write(output / "report.html", html_from_blocks(page.blocks, self.language, page.drawings))
+        return evidence
+
+    def tell(self, evidence: Evidence, output: Path) -> None:
+        """Print the answer, and where the page is."""
+        from roundoff.report.render.terminal import tell
+
+        page = output / "report.html"
+        tell(evidence, Words(self.language), page.relative_to(Path.cwd()) if page.is_relative_to(Path.cwd()) else page)
 
     def page(self, evidence: Evidence) -> Page:
         """The document: the answer, the tables, then what they rest on."""

@@ -32,7 +32,12 @@ def device_lock(device: str, directory: str | None = None) -> Iterator[float]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            log.warning("another job is at work on %s: waiting for it (lock %s)", device, path)
+            log.warning(
+                "warning: another job is at work on %s: waiting for it, so that neither disturbs the other's times; "
+                "evaluate.lock_directory says where the lock lies (%s)",
+                device,
+                path,
+            )
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield time.monotonic() - started
     finally:

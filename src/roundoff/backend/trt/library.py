@@ -75,7 +75,10 @@ def write_cache(path: Path, blob: bytes) -> None:
             partial.write_bytes(blob)
     except (OSError, ConfigError) as error:
         logger.warning(
-            "%s is not kept (%s): set `cache` of the backend to a directory that can be written", path, error
+            "warning: %s is not kept (%s), so the next run is slower: set the backend's cache to a directory that can "
+            "be written",
+            path,
+            error,
         )
 
 
@@ -86,7 +89,11 @@ def read_cache(path: Path) -> bytes:
     except FileNotFoundError:
         return b""
     except OSError as error:
-        logger.warning("%s cannot be read (%s): set `cache` of the backend to a directory of your own", path, error)
+        logger.warning(
+            "warning: %s cannot be read (%s), so this run is slower: set the backend's cache to a directory of yours",
+            path,
+            error,
+        )
         return b""
     with suppress(OSError):
         os.utime(path)

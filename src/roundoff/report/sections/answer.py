@@ -38,7 +38,7 @@ def answer_section(page: Page, evidence: Evidence, words: Words) -> None:
         page.add(Paragraph(words("verdict_missing"), "lead"))
     elif choice is None or cell is None:
         page.add(Paragraph(words("answer_none", machine=machine), "lead"))
-        for text in _why_none(evidence, words):
+        for text in why_none(evidence, words):
             page.add(Paragraph(text))
     else:
         page.add(Paragraph(words("answer_ship", cell=cell_name(cell, words), machine=machine), "lead"))
@@ -46,7 +46,7 @@ def answer_section(page: Page, evidence: Evidence, words: Words) -> None:
     if failed := failed_names(evidence, words):
         page.add(Paragraph(words("answer_failed", cells=words.listed(failed)), "warning"))
     page.add(_paragraph(_scope(evidence, words), words))
-    if cut := _cut_short(evidence, words):
+    if cut := cut_short(evidence, words):
         values = {"cut": len(cut), "count": len(evidence.timings), "cells": words.listed(cut)}
         page.add(Paragraph(words("answer_narrow", **values), "warning"))
     remarks = tuple(notes(evidence, words))
@@ -54,7 +54,7 @@ def answer_section(page: Page, evidence: Evidence, words: Words) -> None:
         page.add(Heading(3, words("notes_heading"), "notes"), Bullets(remarks))
 
 
-def _why_none(evidence: Evidence, words: Words) -> Iterator[str]:
+def why_none(evidence: Evidence, words: Words) -> Iterator[str]:
     """What passes but was not timed, and what is undecided."""
     decision = Decision(evidence.verdict)
     choices = list(decision.recommendations.values())
@@ -65,7 +65,7 @@ def _why_none(evidence: Evidence, words: Words) -> Iterator[str]:
         yield waiting_words(undecided, evidence, words)
 
 
-def _cut_short(evidence: Evidence, words: Words) -> list[str]:
+def cut_short(evidence: Evidence, words: Words) -> list[str]:
     """Batches that were noisy until the time budget ended: on a busy machine intervals cover less than they claim."""
     return [
         words("cell_batch", cell=cell.key, batch=batch)
@@ -89,10 +89,10 @@ def _support(cell: Cell, choice: Recommendation, evidence: Evidence, words: Word
     drop = drop_words(cell, evidence, words)
     top1 = percent_with_interval(cell.accuracy, "top1")
     yield words("answer_accuracy", top1=top1, samples=f"{cell.accuracy.samples if cell.accuracy else 0:,}", drop=drop)
-    yield from _rivals(choice, evidence, words)
+    yield from rivals(choice, evidence, words)
 
 
-def _rivals(choice: Recommendation, evidence: Evidence, words: Words) -> Iterator[str]:
+def rivals(choice: Recommendation, evidence: Evidence, words: Words) -> Iterator[str]:
     """Cells that a reader may wonder about: as fast, faster but undecided, faster with a measurable loss, not timed."""
     if choice.tied:
         yield words("answer_tied", cells=words.listed(choice.tied))

@@ -20,6 +20,16 @@ COUNTING = ("rounded_only", "multiplying_layers")
 
 def notes(evidence: Evidence, words: Words) -> Iterator[str]:
     """A sentence or two for each thing; the gravest first."""
+    yield from grave_notes(evidence, words)
+    for cell in evidence.measured:
+        yield from _kinds(cell, words)
+    yield from _without_graph(evidence, words)
+    yield from _warned(evidence, words)
+    yield from _no_fp32(evidence, words)
+
+
+def grave_notes(evidence: Evidence, words: Words) -> Iterator[str]:
+    """What makes figures wrong, or other than they would be elsewhere."""
     yield from failure_notes(evidence, words)
     for cell in evidence.measured:
         yield from _chance(cell, evidence, words)
@@ -28,11 +38,6 @@ def notes(evidence: Evidence, words: Words) -> Iterator[str]:
             yield words("note_nonfinite", cell=cell.key, **counts)
     yield from range_notes(evidence, words)
     yield from throttled_words(evidence, words)
-    for cell in evidence.measured:
-        yield from _kinds(cell, words)
-    yield from _without_graph(evidence, words)
-    yield from _warned(evidence, words)
-    yield from _no_fp32(evidence, words)
 
 
 def _chance(cell: Cell, evidence: Evidence, words: Words) -> Iterator[str]:
