@@ -37,7 +37,7 @@ from roundoff.calibration.observing.histogram import BINS, Histogram
 from roundoff.calibration.observing.observe import SAMPLES, histograms, in_batches
 from roundoff.calibration.percentile import Percentile
 from roundoff.dataset.base import Prepared
-from roundoff.graph.queries import observed_tensors
+from roundoff.graph.observed import observed_tensors
 from roundoff.results.checked import as_json
 from roundoff.system.files import write_text
 from roundoff.system.progress import track

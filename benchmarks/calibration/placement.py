@@ -39,7 +39,8 @@ from roundoff.calibration.observing.observe import histograms, in_batches
 from roundoff.calibration.percentile import Percentile
 from roundoff.dataset.base import Images, Prepared
 from roundoff.dataset.preparing.stratified import stratified_indices
-from roundoff.graph.queries import model_hash, observed_tensors
+from roundoff.graph.observed import observed_tensors
+from roundoff.graph.queries import model_hash
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8
 from roundoff.results.checked import as_json

@@ -8,7 +8,8 @@ import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
 from roundoff.calibration.base import CalibrationTable, Provenance, TensorRange
-from roundoff.graph.queries import model_hash, observed_tensors, with_outputs
+from roundoff.graph.observed import observed_tensors
+from roundoff.graph.queries import model_hash, with_outputs
 
 
 def residual_network(scale: float = 1.0, seed: int = 0) -> onnx.ModelProto:

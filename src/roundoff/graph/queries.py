@@ -1,4 +1,4 @@
-"""What calibration reads from an ONNX graph: its hash, its constants, and the activations worth observing."""
+"""What calibration reads from an ONNX graph: its hash, its constants, shapes and types."""
 
 from __future__ import annotations
 
@@ -16,9 +16,6 @@ from roundoff.errors import CalibrationError
 WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Operators whose second input may be a weight; what feeds them is quantized."""
 
-COMPUTING = (*WEIGHTED, "Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool", "MaxPool", "ReduceMean")
-"""Operators that a precision may hand quantized inputs; only their float inputs are observed."""
-
 
 def model_hash(model: onnx.ModelProto) -> str:
     """SHA-256, in hexadecimal, of the model's deterministic serialization: equal for a file and its loaded proto."""
@@ -34,6 +31,16 @@ def constants(model: onnx.ModelProto) -> dict[str, NDArray[np.generic]]:
         elif node.op_type == "Identity" and node.input[0] in values:
             values[node.output[0]] = values[node.input[0]]
     return values
+
+
+def weighted_nodes(model: onnx.ModelProto) -> list[int]:
+    """Places, in the graph's list, of the operators with a constant weight that take an activation."""
+    known, moving = constants(model), activations(model)
+    return [
+        index
+        for index, node in enumerate(model.graph.node)
+        if node.op_type in WEIGHTED and node.input[0] in moving and node.input[1] in known
+    ]
 
 
 def activations(model: onnx.ModelProto) -> set[str]:
@@ -58,37 +65,6 @@ def preprocessing(model: onnx.ModelProto) -> list[str]:
             fixed = [known[name].ravel().tolist() for name in node.input if name in known]
             words.append(f"{node.op_type}({', '.join(map(str, fixed))})" if fixed else node.op_type)
     return words
-
-
-def observed_tensors(model: onnx.ModelProto) -> list[str]:
-    """Names, in graph order, of the float32 activations that some computing operator takes.
-
-    What a Conv hands to its own ReLU is not among them: engines fuse the two, and no grid ever applies in between.
-    """
-    types = element_types(model)
-    moving = activations(model)
-    first_after_input = _preprocessed(model)
-    names: dict[str, None] = {}
-    for node in model.graph.node:
-        if node.op_type not in COMPUTING or node.output[0] in first_after_input:
-            continue
-        for name in node.input:
-            if name in moving and types.get(name, onnx.TensorProto.FLOAT) == onnx.TensorProto.FLOAT:
-                names[name] = None
-    return list(names)
-
-
-def required_tensors(model: onnx.ModelProto) -> set[str]:
-    """The activations without whose range nothing can be quantized: what weighted operators take, and their Adds."""
-    known, moving = constants(model), activations(model)
-    weighted = [
-        node
-        for node in model.graph.node
-        if node.op_type in WEIGHTED and node.input[0] in moving and node.input[1] in known
-    ]
-    given = {node.output[0] for node in weighted}
-    adds = [node for node in model.graph.node if node.op_type == "Add" and given.intersection(node.input)]
-    return {node.input[0] for node in weighted} | {name for node in adds for name in node.input if name in moving}
 
 
 def convolution_inputs(model: onnx.ModelProto) -> set[str]:
@@ -140,14 +116,3 @@ def element_types(model: onnx.ModelProto) -> dict[str, int]:
 def _values(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
     graph = onnx.shape_inference.infer_shapes(model).graph
     return [*graph.input, *graph.value_info, *graph.output]
-
-
-def _preprocessed(model: onnx.ModelProto) -> set[str]:
-    """Tensors between the input and the first weighted operator."""
-    moving = {value.name for value in model.graph.input}
-    for node in model.graph.node:
-        if node.op_type in WEIGHTED:
-            break
-        if moving.intersection(node.input):
-            moving.update(node.output)
-    return moving

@@ -28,7 +28,8 @@ from roundoff.calibration.observing.observe import SAMPLES, chunks, histograms, 
 from roundoff.calibration.percentile import Percentile
 from roundoff.errors import CalibrationError
 from roundoff.graph.grid import fake_quantize
-from roundoff.graph.queries import model_hash, observed_tensors, with_outputs
+from roundoff.graph.observed import observed_tensors
+from roundoff.graph.queries import model_hash, with_outputs
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8
 from roundoff.results.checked import as_json, checked

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from roundoff.calibration.base import CalibrationTable, Provenance, TensorRange
-from roundoff.graph.queries import constants, model_hash, observed_tensors, with_outputs
+from roundoff.graph.observed import observed_tensors
+from roundoff.graph.queries import constants, model_hash, with_outputs
 from roundoff.precision.base import Grid
 from roundoff.precision.fp8 import Fp8
 from roundoff.precision.int8 import Int8

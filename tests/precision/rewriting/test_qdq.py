@@ -12,7 +12,7 @@ from roundoff.errors import BuildError
 from roundoff.graph.queries import constants, model_hash
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import IntegerCodec
-from roundoff.precision.rewriting.placement import Placement, sites
+from roundoff.precision.rewriting.placement import Placement, plan
 from roundoff.precision.rewriting.qdq import quantize
 from tests.support.networks import pictures, residual_network, run, table_of
 
@@ -37,9 +37,9 @@ def kernel(*shape):
 
 
 def places(model, placement=None):
-    inputs, weights = sites(model, placement or Placement(last_layer=True))
+    found = plan(model, placement or Placement(last_layer=True))
     names = [node.name for node in model.graph.node]
-    return {(names[s.node], s.tensor) for s in inputs}, {(names[s.node], s.tensor) for s in weights}
+    return tuple({(names[site.node], site.tensor) for site in sites} for sites in (found.inputs, found.weights))
 
 
 def test_conv_inputs_and_the_skip_branch_are_quantized_but_not_the_direct_one():
@@ -61,9 +61,8 @@ def test_where_two_convs_meet_in_an_add_the_projection_is_the_branch():
     assert ("skip", "main") not in places(model)[0]
 
 
-@pytest.mark.parametrize("fuses_add", [True, False])
-def test_an_add_that_no_quantized_conv_feeds_is_left_alone(fuses_add):
-    inputs, _ = places(residual_network(), Placement(exclude_nodes=["conv2"], fuses_add=fuses_add))
+def test_an_add_that_no_quantized_conv_feeds_is_left_alone():
+    inputs, _ = places(residual_network(), Placement(exclude_nodes=["conv2"]))
     assert inputs == {("conv1", "planes")}
 
 

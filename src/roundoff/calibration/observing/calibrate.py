@@ -35,7 +35,8 @@ from roundoff.calibration.observing.noise import measure_noise
 from roundoff.calibration.observing.observe import histograms, in_batches
 from roundoff.dataset.base import Images, Prepared
 from roundoff.errors import CalibrationError
-from roundoff.graph.queries import model_hash, observed_tensors, preprocessing, required_tensors
+from roundoff.graph.observed import observed_tensors, required_tensors
+from roundoff.graph.queries import model_hash, preprocessing
 from roundoff.results.message import message
 from roundoff.results.preparation import CalibrationMetrics, Noise
 from roundoff.system.machine import library_versions

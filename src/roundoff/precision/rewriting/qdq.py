@@ -23,9 +23,10 @@ from roundoff.errors import BuildError, CalibrationError
 from roundoff.graph.grid import along, weight_axis
 from roundoff.graph.queries import constants, model_hash, shapes
 from roundoff.precision.rewriting.bias import bias_shift, rounding_sums
+from roundoff.precision.rewriting.by_channel import as_convolutions
 from roundoff.precision.rewriting.codec import Codec, Codes, Floats
 from roundoff.precision.rewriting.kept import QUANTIZED
-from roundoff.precision.rewriting.placement import Placement, Site, sites
+from roundoff.precision.rewriting.placement import Placement, Site, plan
 
 LARGEST_BIAS = 2.0**30  # in int32 steps: half of what there is room for
 
@@ -39,14 +40,19 @@ def quantize(
     """
     require_same_model(model, table)
     _require_opset(model)
-    inputs, weights = sites(model, placement)
-    _require_pairs(inputs, placement)
+    model = model if placement.fuses_add else as_convolutions(model)
+    places = plan(model, placement, table.ranges.keys())
+    _require_pairs(places.inputs, placement)
     editor = _Editor(model, codec)
-    for site in inputs:
-        editor.quantize_activation(site, _range_of(table, site))
-    for site in weights:
+    for site in places.inputs:
+        editor.quantize_activation(site, _range_of(table, places.grids.get(site.tensor, site.tensor)))
+    for site in places.scalars:
+        editor.quantize_scalar(site)
+    for node, factor in places.rescaled.items():
+        editor.rescale(node, factor)
+    for site in places.weights:
         editor.make_room_for_bias(site)
-    for site in weights:
+    for site in places.weights:
         editor.quantize_weight(site)
         node = model.graph.node[site.node]
         means = table.ranges[node.input[0]].channel_means if node.op_type == "Conv" else None
@@ -89,15 +95,15 @@ def _require_pairs(inputs: list[Site], placement: Placement) -> None:
         )
 
 
-def _range_of(table: CalibrationTable, site: Site) -> TensorRange:
-    if site.tensor not in table.ranges:
+def _range_of(table: CalibrationTable, name: str) -> TensorRange:
+    if name not in table.ranges:
         raise CalibrationError(
             "the calibration table lacks a tensor that is to be quantized",
-            received=f"{len(table.ranges)} tensors without {site.tensor}",
-            expected="a range for every input of Conv, ConvTranspose, Gemm, MatMul and residual Add",
+            received=f"{len(table.ranges)} tensors without {name}",
+            expected="a range for every input and output of Conv, ConvTranspose, Gemm, MatMul and residual Add",
             fix="run the calibrate stage again on this model",
         )
-    return table.ranges[site.tensor]
+    return table.ranges[name]
 
 
 @dataclass
@@ -118,6 +124,8 @@ class _Editor:
         self.weights: dict[tuple[str, int | None], str] = {}
         self.rounding: dict[str, NDArray[np.float64]] = {}
         self.front: list[onnx.NodeProto] = []
+        self.scalars: set[str] = set()
+        self.readings: dict[str, tuple[str, np.float32, str]] = {}
 
     def quantize_activation(self, site: Site, seen: TensorRange) -> None:
         """Let the site read its tensor through a pair; one pair serves all sites of a tensor."""
@@ -135,6 +143,37 @@ class _Editor:
                 ),
             ]
         self.model.graph.node[site.node].input[site.slot] = f"{name}{QUANTIZED}"
+
+    def quantize_scalar(self, site: Site) -> None:
+        """Let the site read its constant, which is one number, from one code: without any error."""
+        name, value = site.tensor, self.known[site.tensor].astype(np.float32)
+        base = f"{name}/one_code"
+        if base not in self.scalars:
+            self.scalars.add(base)
+            zero, code = (1, 0) if (value < 0).any() else (0, 1)
+            element_type = self.codec.activation_type
+            scale = np.abs(value.reshape(())) if value.any() else np.float32(1)
+            self._constant(f"{base}/scale", onnx.TensorProto.FLOAT, np.asarray(scale, np.float32))
+            self._constant(f"{base}/zero_point", element_type, _number(element_type, zero))
+            codes = np.full(value.shape, code if value.any() else zero)
+            self._constant(f"{base}/codes", element_type, codes.astype(_number(element_type, 0).dtype))
+            inputs = [f"{base}/codes", f"{base}/scale", f"{base}/zero_point"]
+            self.front.append(
+                helper.make_node("DequantizeLinear", inputs, [f"{base}{QUANTIZED}"], f"{base}/dequantize")
+            )
+        self.model.graph.node[site.node].input[site.slot] = f"{base}{QUANTIZED}"
+
+    def rescale(self, place: int, factor: float) -> None:
+        """Make the node at that place, which multiplies with a number, a reading of the same codes on another grid."""
+        node = self.model.graph.node[place]
+        taken = next(name for name in self.source.graph.node[place].input if name not in self.known)
+        codes, scale, zero = self.readings.get(taken) or (f"{taken}/codes", self.scales[taken], f"{taken}/zero_point")
+        name, scale = f"{node.output[0]}/scale", np.float32(scale * factor)
+        self._constant(name, onnx.TensorProto.FLOAT, np.array(scale, np.float32))
+        self.readings[node.output[0]] = codes, scale, zero
+        self.scales[node.output[0]] = scale
+        reading = helper.make_node("DequantizeLinear", [codes, name, zero], [node.output[0]], node.name)
+        node.CopyFrom(reading)
 
     def make_room_for_bias(self, site: Site) -> None:
         """Keep the scales of the site's weight from being so small that its bias leaves int32.
@@ -187,7 +226,8 @@ class _Editor:
         nodes = [*self.front, *self.pairs_of(value.name for value in graph.input)]
         for node in graph.node:
             nodes += [node, *self.pairs_of(node.output)]
-        nodes = self._read(nodes)
+        used = self._used(nodes)
+        nodes = self._read([node for node in nodes if node.op_type != "DequantizeLinear" or node.output[0] in used])
         used = self._used(nodes)
         kept = [tensor for tensor in graph.initializer if tensor.name in used]
         del graph.node[:], graph.initializer[:]
