@@ -216,7 +216,7 @@ def test_what_is_quantized_already_is_refused_with_the_way_to_judge_it(tmp_path)
     made.save(tmp_path / "model.keras")
     (tmp_path / "model.tflite").touch()
 
-    class QuantizeWrapper(keras.layers.Layer):
+    class QuantizeWrapper(keras.layers.Layer):  # type: ignore[misc]
         """As TensorFlow's Model Optimization Toolkit calls its own."""
 
         def call(self, values):
