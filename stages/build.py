@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from roundoff.backend.base import Backend
 from roundoff.cells.building import build_cells
-from roundoff.cells.store import Inputs
+from roundoff.cells.inputs import Inputs
 from roundoff.dataset.base import Prepared
 from roundoff.export.fit import require_fit
 from roundoff.pipeline.config import component, components, precision_to_build, require_made_here

@@ -12,7 +12,8 @@ from roundoff.backend.fingerprint import declared, fingerprint, part
 from roundoff.backend.onnxrt.backend import OnnxRuntime
 from roundoff.backend.tflite.backend import LiteRT
 from roundoff.backend.trt.backend import Tensorrt
-from roundoff.cells.store import Inputs, build_cell, open_cell
+from roundoff.cells.inputs import Inputs
+from roundoff.cells.store import build_cell, open_cell
 from roundoff.errors import ConfigError, Unavailable
 from roundoff.precision.fp32 import Fp32
 from roundoff.results.build import BuildInfo

@@ -15,11 +15,11 @@ from onnx import TensorProto, helper
 
 from roundoff.backend.base import Backend
 from roundoff.calibration.base import CalibrationTable, Provenance, TensorRange
-from roundoff.cells import store as engine
+from roundoff.cells import engine
 from roundoff.cells.cell import find_cells
+from roundoff.cells.inputs import Inputs
 from roundoff.cells.sidecar import read_cell
 from roundoff.cells.store import (
-    Inputs,
     build_cell,
     build_directories,
     build_or_tell,

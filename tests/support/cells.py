@@ -9,7 +9,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from roundoff.backend.base import Backend
 from roundoff.backend.onnxrt.backend import OnnxRuntime
-from roundoff.cells.store import Inputs, build_cell
+from roundoff.cells.inputs import Inputs
+from roundoff.cells.store import build_cell
 from roundoff.dataset.base import Prepared
 from roundoff.errors import Unavailable
 from roundoff.measurement.evaluate import Evaluation

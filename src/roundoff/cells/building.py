@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from roundoff.backend.base import Backend
-from roundoff.cells.store import Inputs, build_or_tell
+from roundoff.cells.inputs import Inputs
+from roundoff.cells.store import build_or_tell
 from roundoff.precision.base import Precision
 from roundoff.results.metrics import write_builds
 from roundoff.results.shortfall import say_last

@@ -1,0 +1,122 @@
+"""The files of one cell: the precision's graph, the backend's artifact, and further builds that came out otherwise."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+from roundoff.backend.base import Backend, Source
+from roundoff.calibration.base import CalibrationTable
+from roundoff.cells.inputs import Inputs
+from roundoff.cells.sidecar import (
+    Sidecar,
+    StoredFile,
+)
+from roundoff.errors import BuildError, Unavailable
+from roundoff.precision.base import Precision
+from roundoff.precision.rewriting.in_range import convert_in_range
+from roundoff.precision.rewriting.kept import kept_notes
+from roundoff.results.build import BuildInfo, Builds
+from roundoff.results.message import Message, message
+from roundoff.system.device_lock import device_lock
+from roundoff.system.files import sha256_of
+
+GRAPH = "graph.onnx"
+REBUILDS = "rebuilds"
+
+
+def built(
+    described: Sidecar,
+    backend: Backend,
+    name: str,
+    precision: Precision,
+    inputs: Inputs,
+    directory: Path,
+    log: Path | None,
+) -> tuple[Sidecar, float]:
+    """The sidecar of what was built, and the seconds that it took."""
+    refusal = _refusal(backend, precision, inputs)
+    if refusal is not None:
+        raise Unavailable(refusal)
+    graph = _converted(backend, precision, inputs, directory / GRAPH) if backend.takes_onnx else inputs.onnx
+    source = Source(name, precision, graph, inputs.keras, inputs.calibration, log=log, given=inputs.given)
+    device = backend.builds_on()
+    with device_lock(device) if device else nullcontext():
+        start = time.perf_counter()
+        info = backend.build(source, directory)
+        build_s = time.perf_counter() - start
+        _refuse_foreign(backend, info)
+        info = replace(info, notes=[*_notes(backend, graph), *info.notes])
+        different = _build_again(backend, source, directory)
+    files = {
+        path.relative_to(directory).as_posix(): StoredFile(sha256=sha256_of(path), bytes=path.stat().st_size)
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
+    sidecar = replace(
+        described,
+        status="built",
+        files=files,
+        size_mb=(directory / backend.artifact).stat().st_size / 1e6,
+        builds=Builds(count=backend.repeats, different=different),
+        build_info=replace(info, multiplications=None),
+    )
+    return sidecar, build_s
+
+
+def _refusal(backend: Backend, precision: Precision, inputs: Inputs) -> Message | str | None:
+    """Why there is no such cell here: the backend cannot read what it would be made from, or not build it."""
+    if inputs.given is None:
+        unread = None if backend.takes_onnx or inputs.keras else inputs.why_no_keras
+    elif inputs.given.suffix == ".tflite":
+        unread = None if backend.takes_tflite else message("given_is_tflite")
+    else:
+        unread = None if backend.takes_onnx else message("given_is_onnx")
+    return unread or backend.refusal(precision)
+
+
+def _refuse_foreign(backend: Backend, info: object) -> None:
+    if not isinstance(info, BuildInfo):
+        raise BuildError(
+            f"{type(backend).__name__}.build does not return what a build is told by",
+            received=type(info).__name__,
+            expected="a roundoff.results.build.BuildInfo",
+            fix="return BuildInfo(...), all fields of which may be left out",
+        )
+
+
+def _build_again(backend: Backend, source: Source, directory: Path) -> int:
+    """Build `repeats` - 1 times more; the number of different artifacts, the first one's included."""
+    seen = {sha256_of(directory / backend.artifact)}
+    for number in range(2, backend.repeats + 1):
+        again = directory / REBUILDS / str(number)
+        again.mkdir(parents=True)
+        backend.build(replace(source, again=True), again)
+        digest = sha256_of(again / backend.artifact)
+        if digest in seen:
+            shutil.rmtree(again)
+        seen.add(digest)
+    return len(seen)
+
+
+def _converted(backend: Backend, precision: Precision, inputs: Inputs, path: Path) -> Path:
+    import onnx
+
+    table = CalibrationTable.load(inputs.table) if precision.needs_calibration and inputs.table else None
+    model = onnx.load(inputs.given or inputs.onnx)
+    if inputs.given:
+        converted = precision.convert(model, backend.grid, table)
+    else:
+        converted = convert_in_range(precision, model, backend.grid, table, inputs.calibration)
+    onnx.save(converted, path)
+    return path
+
+
+def _notes(backend: Backend, graph: Path) -> list[Message]:
+    """What the conversion says of the graph."""
+    import onnx
+
+    return kept_notes(onnx.load(graph)) if backend.takes_onnx else []

@@ -1,0 +1,31 @@
+"""What cells are built from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from roundoff.dataset.base import Images
+from roundoff.results.message import Message, message
+from roundoff.results.platform import Platform
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What every cell is built from, and what is known of all cells of a build.
+
+    `onnx` is the FP32 graph, `keras` what it was exported from (None if that is not here), `table` the calibration
+    table's file, `calibration` images uint8 [N, H, W, C], `fingerprint` the machine's (platform.json). `backends` are
+    those that are configured; what they say while they build goes to `logs`, as PRECISION/BACKEND.log. In place of the
+    FP32 graph there may be one that is `given`: .onnx or .tflite, uint8 images in, float32 logits out.
+    """
+
+    onnx: Path
+    keras: Path | None
+    table: Path | None
+    calibration: Images
+    fingerprint: Platform
+    backends: tuple[str, ...] = ()
+    logs: Path | None = None
+    given: Path | None = None
+    why_no_keras: Message = field(default_factory=lambda: message("no_keras"))
