@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -37,7 +37,7 @@ from roundoff.dataset.base import Images, Prepared
 from roundoff.errors import CalibrationError
 from roundoff.graph.observed import observed_tensors, required_tensors
 from roundoff.graph.queries import model_hash, preprocessing
-from roundoff.results.message import message
+from roundoff.results.message import Message, message
 from roundoff.results.preparation import CalibrationMetrics, Noise
 from roundoff.system.machine import library_versions
 
@@ -73,12 +73,7 @@ def calibrate(
     findings = check_images(images, indices, prepared)
     enforce(findings)
     names, required = observed_tensors(model), required_tensors(model)
-    size = calibrator.batch_size
-    seen = histograms(model, names, in_batches(images, indices, size), required)
-    compared = seen
-    if calibrator.compares_held_out:
-        compared = histograms(model, list(seen), in_batches(images, held_out, size), required)
-    ranges = {name: choose_range(calibrator, seen[name], compared[name]) for name in compared}
+    ranges = _ranges(calibrator, model, names, required, images, indices, held_out)
     findings += [
         *check_observed(names, ranges),
         *check_ranges(ranges, calibrator.max_clipped_percent),
@@ -87,26 +82,13 @@ def calibrate(
     noise = measure_noise(
         model,
         ranges,
-        in_batches(images, held_out, size),
+        in_batches(images, held_out, calibrator.batch_size),
         quantized and quantized(model),
         asymmetric_quantized and asymmetric_quantized(model),
         required,
     )
     provenance = _provenance(calibrator, model, images, indices, held_out, prepared)
-    warnings = [message("guard_found", guard=finding.guard, text=finding.message) for finding in findings]
-    for warning in warnings:
-        log.warning("warning: %s", warning)
-    metrics = CalibrationMetrics(
-        method=calibrator.name,
-        images=len(indices),
-        held_out=len(held_out),
-        tensors=len(ranges),
-        worst_sqnr_db=min((one.sqnr_db for one in noise if one.quantized), default=None),
-        clipped_percent_max=max((100 * _most_clipped(seen) for seen in ranges.values()), default=None),
-        max_clipped_percent=calibrator.max_clipped_percent,
-        warnings=[*warnings],
-        noise=noise,
-    )
+    metrics = _metrics(calibrator, ranges, noise, _warned(findings), len(indices), len(held_out))
     return Calibration(CalibrationTable(ranges, provenance), metrics, noise)
 
 
@@ -134,6 +116,52 @@ def choose_range(calibrator: Calibrator, seen: Histogram, held_out: Histogram) -
         channel_means=seen.channel_means(),
         fallback=symmetric.fallback,
         asymmetric=asymmetric,
+    )
+
+
+def _ranges(
+    calibrator: Calibrator,
+    model: onnx.ModelProto,
+    names: Sequence[str],
+    required: Collection[str],
+    images: Images,
+    indices: NDArray[np.int64],
+    held_out: NDArray[np.int64],
+) -> dict[str, TensorRange]:
+    size = calibrator.batch_size
+    seen = histograms(model, names, in_batches(images, indices, size), required)
+    compared = seen
+    if calibrator.compares_held_out:
+        compared = histograms(model, list(seen), in_batches(images, held_out, size), required)
+    return {name: choose_range(calibrator, seen[name], compared[name]) for name in compared}
+
+
+def _warned(findings: Sequence[Finding]) -> list[Message]:
+    """The findings as warnings, which are logged, too."""
+    warnings = [message("guard_found", guard=finding.guard, text=finding.message) for finding in findings]
+    for warning in warnings:
+        log.warning("warning: %s", warning)
+    return warnings
+
+
+def _metrics(
+    calibrator: Calibrator,
+    ranges: Mapping[str, TensorRange],
+    noise: list[Noise],
+    warnings: list[Message],
+    images: int,
+    held_out: int,
+) -> CalibrationMetrics:
+    return CalibrationMetrics(
+        method=calibrator.name,
+        images=images,
+        held_out=held_out,
+        tensors=len(ranges),
+        worst_sqnr_db=min((one.sqnr_db for one in noise if one.quantized), default=None),
+        clipped_percent_max=max((100 * _most_clipped(seen) for seen in ranges.values()), default=None),
+        max_clipped_percent=calibrator.max_clipped_percent,
+        warnings=[*warnings],
+        noise=noise,
     )
 
 
