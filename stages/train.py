@@ -14,6 +14,7 @@ from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving
 from roundoff.results.checked import as_json
 from roundoff.system.files import write_json
+from roundoff.training.curves import CurveFiles
 from roundoff.training.training import Training
 
 
@@ -23,7 +24,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         component(cfg.model, AnyModel),
         Prepared(workspace.input(cfg.paths.prepared)),
         workspace.output(cfg.paths.trained),
-        workspace.output(cfg.paths.curves),
+        CurveFiles(workspace.output(cfg.paths.curves), workspace.output(cfg.paths.live)),
     )
     write_json(workspace.output(cfg.paths.metrics) / "train.json", as_json(metrics))
 

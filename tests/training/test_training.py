@@ -16,7 +16,8 @@ from roundoff.model.keras_file import KerasFile
 from roundoff.model.resnet import ResNet
 from roundoff.system.files import read_json, sha256_of
 from roundoff.system.keras_import import quiet_keras
-from roundoff.training.training import CURVES, Training
+from roundoff.training.curves import COLUMNS, CurveFiles
+from roundoff.training.training import Training
 
 TINY = Training(
     epochs=2,
@@ -53,7 +54,11 @@ def prepared(tmp_path_factory):
 
 
 def fit(training, prepared, directory):
-    return training.fit(ResNet(1, 8), prepared, directory / "trained", directory / "curves.csv")
+    return training.fit(ResNet(1, 8), prepared, directory / "trained", curves_in(directory))
+
+
+def curves_in(directory):
+    return CurveFiles(directory / "curves.csv", directory / "live")
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +78,7 @@ def test_the_curves_have_a_row_per_epoch_and_the_rate_decays_to_zero(trained):
     metrics, directory = trained
     with (directory / "curves.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert tuple(rows[0]) == CURVES
+    assert tuple(rows[0]) == COLUMNS
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert float(rows[-1]["loss"]) == metrics.loss < float(rows[0]["loss"])
     assert 0 <= float(rows[-1]["learning_rate"]) < 0.02
@@ -81,7 +86,7 @@ def test_the_curves_have_a_row_per_epoch_and_the_rate_decays_to_zero(trained):
 
 def test_only_whole_files_are_left(trained):
     _, directory = trained
-    assert sorted(path.name for path in directory.iterdir()) == ["curves.csv", "trained"]
+    assert sorted(path.name for path in directory.iterdir()) == ["curves.csv", "live", "trained"]
     assert sorted(path.name for path in (directory / "trained").iterdir()) == ["model.json", "model.keras"]
     described = read_json(directory / "trained/model.json")
     assert described == {"format": 1, "form": "keras", "file": "model.keras", "trained": True}
@@ -181,9 +186,11 @@ def test_training_needs_no_tensorflow(prepared, tmp_path):
         from roundoff.dataset.base import Prepared
         from roundoff.model.resnet import ResNet
         from roundoff.system.keras_import import quiet_keras
+        from roundoff.training.curves import CurveFiles
         from roundoff.training.training import Training
         settings, prepared, output = json.loads(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
-        metrics = Training(**settings).fit(ResNet(1, 8), Prepared(prepared), output / "m", output / "c.csv")
+        curves = CurveFiles(output / "c.csv", output / "live")
+        metrics = Training(**settings).fit(ResNet(1, 8), Prepared(prepared), output / "m", curves)
         assert metrics.keras_backend == "jax", metrics
         """
     )
@@ -196,9 +203,9 @@ def test_training_needs_no_tensorflow(prepared, tmp_path):
 def test_a_model_that_is_trained_is_written_as_it_is(trained, prepared, tmp_path):
     _, directory = trained
     model = KerasFile(str(directory / "trained/model.keras"))
-    found = TINY.fit(model, prepared, tmp_path / "trained", tmp_path / "curves.csv")
+    found = TINY.fit(model, prepared, tmp_path / "trained", curves_in(tmp_path))
     assert found.epochs == 0
-    assert (tmp_path / "curves.csv").read_text().strip() == ",".join(CURVES)
+    assert (tmp_path / "curves.csv").read_text().strip() == ",".join(COLUMNS)
     keras = quiet_keras()
     images = np.asarray(prepared.split("train").images[:9])
     before, after = (

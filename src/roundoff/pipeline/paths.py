@@ -30,6 +30,7 @@ class Paths:
     calibration_cache: str = "models/calibration/calibration.cache"
     engines: str = "models/engines"
     curves: str = "metrics/curves.csv"
+    live: str = "metrics/live"
     noise: str = "metrics/noise.csv"
     metrics: str = "metrics"
     plots: str = "metrics/plots"
@@ -43,6 +44,7 @@ FOLDERS: Mapping[str, own.Names] = {
     "predictions": own.predictions,
     "timings": own.timings,
     "engines": own.engines,
+    "live": own.live,
     "metrics": own.metrics,
     "plots": own.plots,
     "logs": own.logs,

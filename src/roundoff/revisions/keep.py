@@ -38,7 +38,7 @@ def keep(project: Path, name: str, japanese: Path) -> Path:
         for path in sorted((project / "metrics").rglob("*")):
             relative = path.relative_to(project / "metrics")
             if path.is_file() and own.fits(relative.parts, own.metrics(Path())):
-                (partial / relative).parent.mkdir(exist_ok=True)
+                (partial / relative).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(path, partial / relative)
         for file in RUN:
             shutil.copy(project / file, partial / file)

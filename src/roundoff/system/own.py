@@ -53,9 +53,16 @@ def plots(_: Path) -> Sequence[str]:
     return ("confusion*.csv", "speed.csv", *(f"{name}.png" for name in drawn))
 
 
+def live(_: Path) -> Sequence[str]:
+    """What `train` writes as DVCLive does."""
+    return ("metrics.json", "plots/metrics/*.tsv", "plots/metrics/*/*.tsv")
+
+
 def metrics(_: Path) -> Sequence[str]:
     """What all stages write into the folder of metrics, by default."""
-    return (*METRICS, "curves.csv", "noise.csv", *(f"plots/{name}" for name in plots(Path())))
+    inside = {"plots": plots(Path()), "live": live(Path())}
+    nested = (f"{folder}/{name}" for folder, names in inside.items() for name in names)
+    return (*METRICS, "curves.csv", "noise.csv", *nested)
 
 
 def logs(_: Path) -> Sequence[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,17 +17,16 @@ from roundoff.model.taking.keras_wrapping import save
 from roundoff.pipeline.limits import MOST_BATCH, MOST_PIXELS, MOST_SEED, require
 from roundoff.results.preparation import TakenMetrics, TrainedMetrics
 from roundoff.system import own
-from roundoff.system.files import whole_directory, whole_file
+from roundoff.system.files import whole_directory
 from roundoff.system.keras_import import quiet_keras
 from roundoff.system.progress import Bar, progress_bar
 from roundoff.training.batches import TrainingBatches, ValidationBatches, holdout, py_dataset
+from roundoff.training.curves import CurveFiles, curve_row
 from roundoff.training.taking import take
 from roundoff.training.trained import describe
 
 if TYPE_CHECKING:
     import keras
-
-CURVES = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate")
 
 MOST_EPOCHS = 100_000
 
@@ -69,8 +67,10 @@ class Training:
         for key, (holds, expected) in checks.items():
             require(holds, f"train.{key}", getattr(self, key), expected)
 
-    def fit(self, model: AnyModel, prepared: Prepared, output: Path, curves: Path) -> TrainedMetrics | TakenMetrics:
-        """Train `model` on the prepared training split; write folder `output` and the curves (CSV), each atomically.
+    def fit(
+        self, model: AnyModel, prepared: Prepared, output: Path, curves: CurveFiles
+    ) -> TrainedMetrics | TakenMetrics:
+        """Train `model` on the prepared training split; write folder `output`, and the curves after each epoch.
 
         A model that is trained already is taken as it is, with curves of no epoch. Returns the last epoch's losses and
         accuracies (fractions) and the counts behind them. Raises DataError for a split that cannot be trained on, or a
@@ -80,7 +80,7 @@ class Training:
             held_out = holdout(prepared.split("train").labels, self.validation_fraction, self.seed)
             with whole_directory(output, own.trained) as partial:
                 taken = take(model, prepared, held_out, partial)
-                write_curves(curves, [])
+                curves.write([])
             return taken
         assert isinstance(model, Model), "the configuration's check lets these two kinds through"
         with whole_directory(output, own.trained) as partial:
@@ -88,7 +88,7 @@ class Training:
             describe(partial, Saved(form="keras", file="model.keras"))
         return metrics
 
-    def _trained(self, model: Model, prepared: Prepared, output: Path, curves: Path) -> TrainedMetrics:
+    def _trained(self, model: Model, prepared: Prepared, output: Path, curves: CurveFiles) -> TrainedMetrics:
         keras = quiet_keras()
         manifest, data = prepared.manifest, prepared.split("train")
         classes, shape = len(manifest.classes), data.images.shape[1:]
@@ -128,7 +128,7 @@ class Training:
         return training, ValidationBatches(data, held_out, classes, self.batch_size)
 
     def _run(
-        self, network: keras.Model, training: TrainingBatches, validation: ValidationBatches, curves: Path
+        self, network: keras.Model, training: TrainingBatches, validation: ValidationBatches, curves: CurveFiles
     ) -> list[dict[str, float]]:
         steps = training.per_epoch
         schedule = self._compile(network, len(training))
@@ -137,7 +137,7 @@ class Training:
         def record(epoch: int, logs: dict[str, float]) -> None:
             rate = float(schedule(steps * (epoch + 1) - 1))
             rows.append(curve_row(epoch + 1, logs, rate))
-            write_curves(curves, rows)
+            curves.write(rows)
 
         with progress_bar("train", len(training)) as bar:
             network.fit(
@@ -187,17 +187,3 @@ def callback(record: Callable[[int, dict[str, float]], None], bar: Bar) -> Any:
         bar.advance(0, f"loss {loss:.3f}, validation accuracy {float(logs['val_accuracy']):.3f}")
 
     return keras.callbacks.LambdaCallback(on_epoch_end=end_epoch, on_train_batch_end=lambda batch, logs: bar.advance())
-
-
-def curve_row(epoch: int, logs: dict[str, float], learning_rate: float) -> dict[str, float]:
-    """One row of the curves: Keras' figures of an epoch, and the learning rate of its last step."""
-    figures = {key: float(logs[key]) for key in CURVES[1:-1]}
-    return {"epoch": epoch, **figures, "learning_rate": learning_rate}
-
-
-def write_curves(path: Path, rows: list[dict[str, float]]) -> None:
-    """Write the rows seen so far as CSV, atomically."""
-    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, CURVES, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)

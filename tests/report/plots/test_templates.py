@@ -17,7 +17,7 @@ from tests.support.places import ROOT
 FOLDER = ROOT / ".dvc/plots"
 PLOTS = {name: plot for each in yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"] for name, plot in each.items()}
 OWN = {name: plot for name, plot in PLOTS.items() if (FOLDER / f"{plot['template']}.json").exists()}
-COMPUTED = {"rev", "field", "ratio", "step", "worst"}
+COMPUTED = {"ratio", "worst"}
 OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND"
 AXES = """<script>
 addEventListener("load", () => setTimeout(() => {
@@ -28,30 +28,34 @@ addEventListener("load", () => setTimeout(() => {
 </script></body>"""
 
 
-def rows_of(plot, pristine):
-    """The rows of a plot's file, as DVC reads them from CSV."""
-    ((path, _),) = plot["y"].items()
+def definitions(plot):
+    """File and field of each line of a plot."""
+    return [{"filename": path, "field": field} for path, field in plot["y"].items()]
+
+
+def rows_of(path, pristine):
+    """The rows of a plot's file, as DVC reads them."""
     name = path.rpartition("/")[2]
     files = csv_files(pristine.evidence())
+    if path.startswith("metrics/live/"):
+        files[name] = f"step\t{name.partition('.')[0]}\n1\t0.5\n2\t0.25\n"
     text = files[name] if name in files else (ROOT / path).read_text()
-    return [{**row, "rev": "HEAD"} for row in csv.DictReader(io.StringIO(text))]
+    delimiter = "\t" if name.endswith(".tsv") else ","
+    return [{**row, "rev": "HEAD"} for row in csv.DictReader(io.StringIO(text), delimiter=delimiter)]
 
 
 def renderer(name, pristine):
-    plot, rows = PLOTS[name], rows_of(PLOTS[name], pristine)
-    (y,) = plot["y"].values()
-    fields = y if isinstance(y, list) else [y]
-    several = [{**row, "value": row[field], "field": field, "filename": "file"} for field in fields for row in rows]
+    plot, lines = PLOTS[name], definitions(PLOTS[name])
     return VegaRenderer(
-        several if len(fields) > 1 else rows,
+        [{**row, **line} for line in lines for row in rows_of(line["filename"], pristine)],
         name,
         template=str(FOLDER / f"{plot['template']}.json"),
         title=name,
         x=plot["x"],
-        y="value" if len(fields) > 1 else y,
+        y=lines[0]["field"],
         x_label=plot["x_label"],
         y_label=plot["y_label"],
-        anchors_y_definitions=[{"filename": "file", "field": field} for field in fields],
+        anchors_y_definitions=lines,
         revs_with_datapoints=["HEAD"],
     )
 
@@ -74,12 +78,13 @@ def test_every_axis_has_a_label(plot):
 
 @pytest.mark.parametrize("name", OWN)
 def test_template_is_filled_by_dvc(name, pristine):
-    rows = rows_of(PLOTS[name], pristine)
-    filled = renderer(name, pristine).get_filled_template()
+    made = renderer(name, pristine)
+    columns = set(made.datapoints[0])
+    filled = made.get_filled_template()
     assert "<DVC_METRIC" not in json.dumps(filled)
     assert {row["rev"] for row in filled["data"]["values"]} == {"HEAD"}
     del filled["data"]
-    assert fields(filled) <= {*rows[0], "value", *COMPUTED}
+    assert fields(filled) <= columns | COMPUTED
 
 
 @pytest.mark.parametrize("name", ["accuracy and speed", "latency", "speed-up over FP32", "throughput over batch size"])
@@ -109,7 +114,7 @@ def test_the_page_draws_without_a_network_and_noise_begins_with_the_worst(chromi
     seen = json.loads(shown.split('data-seen="')[1].split('"')[0].replace("&quot;", '"'))
     assert {PLOTS[name]["x_label"], "tensor"} <= set(seen["titles"])
     ranked = sorted(
-        (row for row in rows_of(PLOTS[name], pristine) if row["quantized"] == "True"),
+        (row for row in rows_of("metrics/noise.csv", pristine) if row["quantized"] == "True"),
         key=lambda row: float(row["sqnr_db"]),
     )
     drawn = [label for label in seen["labels"] if label in {row["tensor"] for row in ranked}]
