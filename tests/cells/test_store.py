@@ -30,11 +30,13 @@ from roundoff.errors import BuildError, ConfigError, GateError, Unavailable
 from roundoff.precision.base import Precision
 from roundoff.precision.fp16 import Fp16
 from roundoff.precision.fp32 import Fp32
+from roundoff.precision.given import Given
 from roundoff.results.build import BuildInfo, Builds
 from roundoff.results.message import message
 from roundoff.results.platform import Cpu, Gpu, Platform
 from roundoff.system.files import sha256_of
 from roundoff.system.slots import build_stage
+from tests.support.present import present
 
 MACHINE = Platform(id="abc", cpu=Cpu(model="Z80", cores=1), libraries={"fake": "1.0"})
 
@@ -440,3 +442,38 @@ def test_what_the_conversion_keeps_in_float32_stands_among_the_notes(inputs, dir
     assert [note.code for note in told.notes] == ["kept_for_overflows"]
     assert "sums (8e+04)" in str(told.notes[0])
     assert read_cell(directory).build_info == told
+
+
+@dataclass(frozen=True)
+class OfTflite(FromKeras):
+    takes_tflite: ClassVar[bool] = True
+
+    def build(self, source, directory):
+        (directory / self.artifact).write_bytes(source.given.read_bytes())
+        return BuildInfo(notes=[message("own_ranges")])
+
+
+@pytest.mark.parametrize(
+    ("name", "backend", "reason"),
+    [
+        ("q.onnx", Copying(), None),
+        ("q.tflite", OfTflite(), None),
+        ("q.onnx", OfTflite(), "given_is_onnx"),
+        ("q.tflite", Copying(), "given_is_tflite"),
+        ("q.tflite", FromKeras(), "given_is_tflite"),
+    ],
+)
+def test_a_given_graph_is_built_by_what_reads_it(inputs, directory, name, backend, reason):
+    given = inputs.onnx.with_name(name)
+    shutil.copy(inputs.onnx, given)
+    inputs = replace(inputs, keras=None, table=None, given=given)
+    built = build(inputs, directory, backend, Given(f"/elsewhere/{name}"))
+    sidecar = read_cell(directory)
+    assert sidecar.sources == {"given": sha256_of(given)}
+    assert (sidecar.precision.weights, sidecar.ranges) == ("int8", None)
+    if reason:
+        assert (built.status, built.reason) == ("unavailable", message(reason))
+        return
+    assert onnx.load(directory / "model.bin") == onnx.load(given)
+    assert built.size_mb == (directory / "model.bin").stat().st_size / 1e6
+    assert present(sidecar.build_info).notes[0] == message("given_file", file=name)

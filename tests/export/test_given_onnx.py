@@ -44,7 +44,9 @@ def fit(tmp_path):
             path = tmp_path / "quantized.onnx"
             onnx.save(model, path)
         at = Beside(SHAPE, dataset, fed, named)
-        return onnx.load(write_fit(Given(str(path), **settings), at, "given.given", tmp_path))
+        directory = tmp_path / "fit"
+        directory.mkdir(exist_ok=True)
+        return onnx.load(write_fit(Given(str(path), **settings), at, "given.given", directory))
 
     return fit
 

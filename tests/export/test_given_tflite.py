@@ -64,6 +64,7 @@ def converted(network, tmp_path_factory):
 
 def logits(path, tmp_path, fed=HALF, dataset=CLASSES, named=None, **settings):
     written = write_fit(Given(str(path), **settings), Beside(SHAPE, dataset, fed, named), "given.given", tmp_path)
+    assert written.name == path.name
     written.rename(tmp_path / "model.tflite")
     with LiteRT(threads=1).load(tmp_path) as runner:
         together = runner.infer(PIXELS)

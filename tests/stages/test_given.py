@@ -77,6 +77,7 @@ def test_given_graphs_are_rows_like_others(make_project, tmp_path):
     report = (project.folder / "metrics/report.md").read_text()
     assert "| onnxruntime | given " in report
     assert "the given graph is an ONNX file" in report
+    assert "another tool has quantized it: quantized.tflite" in report
     shutil.copy(model, tmp_path / "quantized.onnx")  # which is no longer quantized
     planned = project.dvc("repro", "--dry").stdout
     built = {name for name in ("fp32", "int8", "given", "given_litert") if f"build.precision={name}\n" in planned}

@@ -49,7 +49,7 @@ def built(
         info = backend.build(source, directory)
         build_s = time.perf_counter() - start
         _refuse_foreign(backend, info)
-        info = replace(info, notes=[*_notes(backend, graph), *info.notes])
+        info = replace(info, notes=[*_told_of(inputs), *_notes(backend, graph), *info.notes])
         different = _build_again(backend, source, directory)
     files = {
         path.relative_to(directory).as_posix(): StoredFile(sha256=sha256_of(path), bytes=path.stat().st_size)
@@ -65,6 +65,10 @@ def built(
         build_info=replace(info, multiplications=None),
     )
     return sidecar, build_s
+
+
+def _told_of(inputs: Inputs) -> list[Message]:
+    return [message("given_file", file=inputs.given.name)] if inputs.given else []
 
 
 def _refusal(backend: Backend, precision: Precision, inputs: Inputs) -> Message | str | None:

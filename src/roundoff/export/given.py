@@ -42,7 +42,7 @@ def beside(prepared: Prepared, trained: Path | None) -> Beside:
 
 
 def write_fit(given: Given, at: Beside, key: str, directory: Path) -> Path:
-    """The graph in `directory`, as .onnx or .tflite; `key` is where the configuration describes it.
+    """The graph in `directory`, under its own name; `key` is where the configuration describes it.
 
     Raises ConfigError or DataError where it is not quantized, not as `given` says, or not for the dataset.
     """
@@ -57,7 +57,7 @@ def write_fit(given: Given, at: Beside, key: str, directory: Path) -> Path:
             from roundoff.export.given_onnx import fit_onnx
 
             content = fit_onnx(given, at, key).SerializeToString(deterministic=True)
-    written = directory / f"given{path.suffix}"
+    written = directory / path.name
     written.write_bytes(content)
     return written
 

@@ -21,7 +21,8 @@ def build(tmp_path, monkeypatch):
 
     def build(path):
         given = Given(str(path))
-        written = write_fit(given, Beside(SHAPE, CLASSES, UNIT), "given.given", tmp_path)
+        (tmp_path / "fit").mkdir()
+        written = write_fit(given, Beside(SHAPE, CLASSES, UNIT), "given.given", tmp_path / "fit")
         return Tensorrt(batch_sizes=[1]).build(Source("given", given, written, None, PIXELS[:0]), tmp_path)
 
     return build
