@@ -15,6 +15,7 @@ from roundoff.results.platform import Cpu, Gpu, Platform
 from roundoff.results.run import Method, Metrics
 from roundoff.results.verdict import CellVerdict, Criterion, Requirements, Verdict
 from roundoff.system.files import write_json
+from tests.cli.conftest import write_run
 from tests.support.repository import commit as commit_all
 from tests.support.repository import git
 
@@ -102,20 +103,19 @@ def refused(capsys, *arguments):
 
 def test_revisions_are_compared(project, capsys):
     commit(project, size=0.2, latency=0.105)
-    lines = shown(capsys, "HEAD~1", "HEAD").splitlines()
-    size = next(line for line in lines if "size_mb" in line)
-    latency = next(line for line in lines if "device_p50_ms" in line)
-    assert size.split()[0] == "-"
-    assert size.rstrip().endswith("worse")
-    assert latency.split()[0] == "~"
-    assert latency.rstrip().endswith("within noise")
+    lines = shown(capsys, "HEAD~1", "HEAD", "--all").splitlines()
+    assert lines[0] == "ships nothing, as before: 1 proven worse, 0 proven better, 1 within noise, 0 not judged"
+    assert lines[4].split() == ["-", NAME, "MB", "0.1", "0.2", "+100.00", "%"]
+    assert lines[5].split() == ["~", NAME, "device", "ms,", "batch", "1", "0.1", "0.105", "+5.00", "%"]
+    assert "device ms" not in shown(capsys, "HEAD~1", "HEAD")
 
 
 def test_workspace_is_the_default(project, capsys):
     write(project / "metrics", size=0.05)
     out = shown(capsys, "HEAD")
     assert "workspace" in out
-    assert "better" in out
+    assert "1 proven better" in out
+    assert f"+  {NAME}" in out
 
 
 def test_nothing_differs(project, capsys):
@@ -123,7 +123,8 @@ def test_nothing_differs(project, capsys):
 
 
 def test_all_shows_what_is_unchanged(project, capsys):
-    assert "unchanged" in shown(capsys, "HEAD", "--all")
+    assert f"=  {NAME}" in shown(capsys, "HEAD", "--all")
+    assert "no figure differs" in shown(capsys, "HEAD")
 
 
 def test_experiment_is_found_by_name(project, capsys):
@@ -196,11 +197,11 @@ def test_directory_without_git_is_refused(tmp_path, capsys, monkeypatch):
 
 def test_other_machine_is_named_and_judges_nothing(project, capsys):
     commit(project, size=0.2, platform=Platform(id="bbbb", cpu=Cpu(model="two")))
-    out = shown(capsys, "HEAD~1", "HEAD")
+    out = shown(capsys, "HEAD~1", "HEAD", "--all")
     assert "fingerprint: aaaa → bbbb" in out
     assert "cpu.model: one → two" in out
-    assert "worse" not in out.split("called better or worse")[1]
-    assert "other machine" in out
+    assert "0 proven worse, 0 proven better, 0 within noise, 1 not judged" in out
+    assert f"!  {NAME}" in out
 
 
 def judge(project, verdict, **target):
@@ -283,7 +284,42 @@ def test_json_holds_every_figure(project, capsys):
 
 def test_drift_can_be_set(project, capsys):
     commit(project, latency=0.105)
-    assert "worse" in shown(capsys, "HEAD~1", "HEAD", "--drift", "0.01")
+    assert "1 proven worse" in shown(capsys, "HEAD~1", "HEAD", "--drift", "0.01")
+
+
+def test_nothing_proven_is_said(project, capsys):
+    commit(project, latency=0.105)
+    assert "no difference is proven; --all shows every figure" in shown(capsys, "HEAD~1")
+
+
+@pytest.mark.parametrize(("size", "status"), [(0.2, 1), (0.1, 0), (0.05, 0)])
+def test_the_exit_code_tells_what_is_proven_worse(project, size, status):
+    write(project / "metrics", size=size)
+    assert main(["diff", "HEAD", "--exit-code"]) == status
+
+
+def test_markdown_has_a_row_for_what_matters(project, capsys):
+    commit(project, size=0.2, latency=0.105)
+    lines = shown(capsys, "HEAD~1", "HEAD", "--md").splitlines()
+    assert lines[0].startswith("**ships nothing, as before: 1 proven worse")
+    assert lines[-1] == f"| - | {NAME} | MB | 0.1 | 0.2 | +100.00 % |  | worse |"
+    assert len([line for line in lines if line.startswith("|")]) == 3
+
+
+def test_what_ships_before_and_after_comes_first(judged, capsys):
+    write_run(judged, regressed=500)
+    lines = shown(capsys, "main").splitlines()
+    assert lines[0].startswith("ships fp32/ort, before int8/ort: ")
+    assert lines[4].split()[:5] == ["-", "int8/ort", "verdict", "pass", "fail"]
+
+
+def test_rows_fit_80_columns_the_worst_first(judged, capsys):
+    write_run(judged, speedup=1.0, regressed=500, size=0.2)
+    lines = shown(capsys, "main", "--all").splitlines()
+    assert max(map(len, lines[2:])) <= 80
+    marks = "".join(line[0] for line in lines[4:])
+    assert marks == "".join(sorted(marks, key="-+!?~=".index))
+    assert marks.startswith("---")
 
 
 @pytest.mark.parametrize("drift", ["-0.1", "1", "much"])

@@ -71,3 +71,23 @@ def test_a_batch_size_that_fails_now_is_a_loss():
 
 def test_a_verdict_that_is_open_now_is_undecided():
     assert judged(run(int8__ort=cell()), run(int8__ort=cell(samples=30)))["verdict"] == "undecided"
+
+
+@pytest.mark.parametrize(("ms", "outcome"), [(2.2, "fail"), (1.8, "fail"), (2.3, "undecided"), (1.7, "undecided")])
+def test_a_loss_beside_an_fp32_of_another_speed_is_not_judged(ms, outcome):
+    before = run(int8__ort=cell(speedup=2.0))
+    found = metrics(fp32__ort=cell(ms=ms), int8__ort=cell(speedup=1.8))
+    after = Snapshot("main", "abc", found, decide(found, Target(min_relative_accuracy=0.9)))
+    assert judged(before, after)["batch 1: speedup"] == outcome
+
+
+def test_a_gain_beside_an_fp32_of_another_speed_is_no_loss():
+    found = metrics(fp32__ort=cell(ms=4.0), int8__ort=cell(speedup=3.0))
+    after = Snapshot("main", "abc", found, decide(found, Target(min_relative_accuracy=0.9)))
+    assert judged(run(int8__ort=cell(speedup=2.0)), after)["batch 1: speedup"] == "pass"
+
+
+def test_a_gain_on_another_machine_is_no_loss():
+    before, after = run(int8__ort=cell(speedup=2.0)), run(platform="two", int8__ort=cell(speedup=3.0))
+    assert judged(before, after)["batch 1: speedup"] == "pass"
+    assert judged(after, before)["batch 1: speedup"] == "undecided"

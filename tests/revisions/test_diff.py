@@ -319,3 +319,16 @@ def test_what_was_measured_and_now_fails_got_worse():
 def test_every_figure_is_a_field_of_what_has_it(figures, holder):
     named = {name for figure in figures for name in (figure.name, figure.within) if name}
     assert named <= {field.name for field in fields(holder)}
+
+
+@pytest.mark.parametrize(("fp32_ms", "judgement"), [(0.21, "worse"), (0.3, "noise unknown"), (0.1, "noise unknown")])
+def test_speedups_are_not_judged_where_fp32_ran_at_another_speed(fp32_ms, judgement):
+    def side(ms, speedup):
+        wide = replace(CELL, batches={1: replace(BATCH, device_p50_ms=ms)})
+        narrow = replace(CELL, batches={1: replace(BATCH, speedup=speedup, speedup_low=speedup, speedup_high=speedup)})
+        cells = {"fp32/onnxruntime": wide, NAME: narrow}
+        return Snapshot("x", None, Metrics(platform=PLATFORM, reference=None, method=Method(), cells=cells))
+
+    found = compare(side(0.2, 1.4), side(fp32_ms, 1.2))
+    [change] = [each for each in found if each.cell == NAME and each.figure == "batch 1: speedup"]
+    assert change.judgement == judgement

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.text import Text
 
-from roundoff.cli.console import Commands, add_place, stdout_console
+from roundoff.cli.terminal.console import Commands, add_place, stdout_console
 from roundoff.errors import RoundoffError
 from roundoff.gate.findings import Gate
 from roundoff.gate.gate import check

@@ -11,7 +11,7 @@ from shutil import which
 
 from rich.text import Text
 
-from roundoff.cli.console import Commands, stdout_console
+from roundoff.cli.terminal.console import Commands, stdout_console
 from roundoff.pipeline.composing import composed
 from roundoff.pipeline.running import home
 from roundoff.system.git import git

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from roundoff.cli import check, diff, doctor, report, run
-from roundoff.cli.completion import add_completion
+from roundoff.cli.terminal.completion import add_completion
 from roundoff.errors import RoundoffError
 
 COMMANDS = (run, report, check, diff, doctor)

@@ -7,7 +7,7 @@ import os
 import sys
 import webbrowser
 
-from roundoff.cli.console import Commands, add_place
+from roundoff.cli.terminal.console import Commands, add_place
 from roundoff.errors import DataError
 
 SHOWS = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")  # on Linux, what says that there is a browser to open it in

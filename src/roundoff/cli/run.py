@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
-from roundoff.cli.console import Commands
+from roundoff.cli.terminal.console import Commands
 from roundoff.pipeline.composing import composed
 from roundoff.pipeline.running import IN_PLACE, dvc_stages, has_dvc, home, stages_in_order
 

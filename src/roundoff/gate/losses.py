@@ -74,17 +74,24 @@ def _floor(snapshot: Snapshot, cell: str) -> float:
 
 def _judged(change: Change, floor: float) -> tuple[Outcome, str]:
     """The outcome, and the code of the word for it."""
-    if change.judgement in ("other machine", "not comparable", "noise unknown"):
-        return "undecided", change.judgement.replace(" ", "_")
     if (change.figure, change.a, change.b) == ("verdict", "pass", "undecided"):
         return "undecided", "undecided"
-    if change.judgement != "worse":
+    if change.change is not None and not _may_be_loss(change, floor):
         return "pass", "better" if change.judgement == "better" else "no_loss"
-    if change.change is None or change.low is None or change.high is None:
+    if change.judgement in ("other machine", "not comparable", "noise unknown"):
+        return "undecided", change.judgement.replace(" ", "_")
+    if change.judgement == "worse":
         return "fail", "loss"
-    beyond = not change.low <= 0 <= change.high
-    heard = change.unit == "points" or abs(change.change) > floor
-    return ("fail", "loss") if beyond and heard else ("pass", "no_loss")
+    return "pass", "better" if change.judgement == "better" else "no_loss"
+
+
+def _may_be_loss(change: Change, floor: float) -> bool:
+    """Whether the interval, and the noise floor of a ratio, leave only a loss."""
+    if change.change is None or change.low is None or change.high is None:
+        return change.change != 0
+    if change.figure == "drop":
+        return change.low > 0
+    return change.high < 0 and (change.unit == "points" or -change.change > floor)
 
 
 def _words(change: Change, judged: str, words: Words) -> str:

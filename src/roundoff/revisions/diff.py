@@ -12,6 +12,7 @@ from roundoff.results.values import Outcome, bounds_of
 from roundoff.revisions.revision import Snapshot
 from roundoff.revisions.revision_context import Part, RevisionContext
 from roundoff.verdict.ranking import SESSION_DRIFT as SESSION_DRIFT
+from roundoff.system.slots import REFERENCE_PRECISION
 
 Judgement = Literal["better", "worse", "within noise", "unchanged", "noise unknown", "other machine", "not comparable"]
 Kind = Literal["share", "ratio", "session", "exact"]
@@ -88,6 +89,8 @@ def compare(
 
     `drift` is the relative change that absolute figures may show between two sessions on one machine with a GPU.
     Without one they are not judged: whatever else ran on the CPU is in them, and the metrics do not know what that was.
+    Nor are speed-ups where FP32's own time changed by more than `drift`: what slows the one down need not slow down
+    the other as much.
     """
     same_machine, on_cpu = a.machine == b.machine, not (a.has_gpu and b.has_gpu)
     apart = differing_contexts(a, b, contexts)
@@ -99,6 +102,7 @@ def compare(
         ]
         found = [_in_another_context(change, apart) for change in found]
         found = [_unjudged(change) for change in found] if on_cpu else found
+        found = [_in_its_session(change, a, b, drift) for change in found]
         changes += found if same_machine else [_elsewhere(change) for change in found]
     return changes
 
@@ -267,6 +271,22 @@ def _unjudged(change: Change) -> Change:
     if change.judgement not in ("better", "worse") or change.figure.rsplit(" ", 1)[-1] not in SESSION_FIGURES:
         return change
     return replace(change, judgement="noise unknown")
+
+
+def _in_its_session(change: Change, a: Snapshot, b: Snapshot, drift: float) -> Change:
+    if change.judgement not in ("better", "worse") or not change.figure.endswith(": speedup"):
+        return change
+    size, backend = int(change.figure.split()[1].rstrip(":")), change.cell.partition("/")[2]
+    times = [_fp32_time(side, backend, size) for side in (a, b)]
+    if None in times or 1 / (1 + drift) <= (times[1] or 0) / (times[0] or 1) <= 1 + drift:
+        return change
+    return replace(change, judgement="noise unknown")
+
+
+def _fp32_time(side: Snapshot, backend: str, size: int) -> float | None:
+    cell = side.cells.get(f"{REFERENCE_PRECISION}/{backend}")
+    batch = cell.batches.get(size) if cell else None
+    return batch.device_p50_ms if batch else None
 
 
 def _elsewhere(change: Change) -> Change:

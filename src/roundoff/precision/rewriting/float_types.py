@@ -77,7 +77,7 @@ class RoundedWeights:
         """Log a warning if some weights are subnormal."""
         if self.subnormal:
             log.warning(
-                "warning: %d of %d weights are subnormal in %s (below %.3g), so they lose digits, and %d become 0: "
+                "warning: %d of %d weights are subnormal in %s (below %.3g), so they lose digits (%d become 0): "
                 "where accuracy falls, name what reads them in the precision's keep_float32",
                 *(self.subnormal, self.total, half.dtype.name, half.smallest_normal, self.zeroed),
             )

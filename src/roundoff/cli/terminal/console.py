@@ -9,8 +9,7 @@ from typing import TypeAlias
 
 from rich.console import Console
 
-# Wide enough for the longest row when the output is a file or a pipe, which has no width of its own.
-PLAIN_WIDTH = 160
+PLAIN_WIDTH = 80  # of a file or a pipe, which has none of its own; longer lines are not broken there
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
