@@ -16,7 +16,8 @@ from tests.support.measured import cell, metrics
 from tests.support.places import ROOT
 
 PRECISIONS = ("fp32", "fp16", "int8")
-BEST = BestCell(top1=0.9972222222222222, ms=0.25, x=2.8, mb=0.317, backend="onnxruntime")
+TOP1 = 359 / 360
+BEST = BestCell(top1=TOP1, ms=0.25, x=2.8, mb=0.317, backend="onnxruntime")
 OTHER = BestCell(top1=0.9944444444444445, ms=0.3, x=2.6, mb=0.0974, backend="tensorrt_rtx")
 MOST_ROWS, MOST_BYTES, MOST_COLUMNS, WIDTH = 20, 3000, 14, 120
 
@@ -78,7 +79,7 @@ def test_every_figure_of_another_file_is_told_where_it_is_named(project):
 def test_the_readmes_line_shows_five_experiments_without_a_cut_cell(project):
     """All differ in all that is shown, and the names of backends are the longest that there are."""
     for number in range(5):
-        best = replace(BEST, top1=BEST.top1 - number / 360, ms=0.1 + number, x=1.25 + number / 20, backend=f"b{number}")
+        best = replace(BEST, top1=TOP1 - number / 360, ms=0.1 + number, x=1.25 + number / 20, backend=f"b{number}")
         outcome, cell_name = ("pass", "fp16/tensorrt_rtx") if number % 2 else ("undecided", "int8/tensorrt_rtx")
         write(project, cell_name, outcome, best, epochs=10 + number)
         dvc(project, "exp", "save", "--force")

@@ -9,9 +9,10 @@ from dataclasses import asdict
 from roundoff.cli.terminal.changes import Comparison, markdown, show
 from roundoff.cli.terminal.console import Commands, add_place, stdout_console
 from roundoff.results.checked import as_json
-from roundoff.revisions.diff import SESSION_DRIFT, compare, differing_contexts
+from roundoff.revisions.diff import compare, differing_contexts
 from roundoff.revisions.revision import snapshot
 from roundoff.revisions.revision_context import revision_context
+from roundoff.verdict.ranking import SESSION_DRIFT
 
 
 def add(commands: Commands) -> None:

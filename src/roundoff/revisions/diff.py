@@ -11,8 +11,8 @@ from roundoff.results.cell import Accuracy, Batch, CellMetrics, Energy
 from roundoff.results.values import Outcome, bounds_of
 from roundoff.revisions.revision import Snapshot
 from roundoff.revisions.revision_context import Part, RevisionContext
-from roundoff.verdict.ranking import SESSION_DRIFT as SESSION_DRIFT
 from roundoff.system.slots import REFERENCE_PRECISION
+from roundoff.verdict.ranking import SESSION_DRIFT
 
 Judgement = Literal["better", "worse", "within noise", "unchanged", "noise unknown", "other machine", "not comparable"]
 Kind = Literal["share", "ratio", "session", "exact"]
