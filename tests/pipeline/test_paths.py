@@ -48,7 +48,7 @@ def test_the_defaults_pass_in_the_repository_itself():
     check(ROOT)
 
 
-@pytest.mark.parametrize("key", ["prepared", "predictions", "timings", "engines", "metrics", "plots", "logs"])
+@pytest.mark.parametrize("key", ["prepared", "predictions", "timings", "engines", "live", "metrics", "plots", "logs"])
 @pytest.mark.parametrize(
     "path", ["", " ", ".", "..", "/", "data/..", ".git", ".git/hooks", ".dvc", "src", "conf", "src/roundoff", "tests",
              "results", "README.md", "README.md/x", "data", "~", "~/x", "s3://bucket/x", "a\0b", "a\nb", "x" * 300,

@@ -3,11 +3,14 @@ import pytest
 from roundoff.errors import ConfigError
 from roundoff.revisions.keep import keep
 
+LIVE = "live/plots/metrics/train/loss.tsv"
+
 
 @pytest.fixture
 def project(tmp_path):
-    files = ("metrics/fp32.json", "metrics/plots/curves.png", "metrics/my-notes.md", "build/ja/report.html")
-    for name in (*files, "build/ja/report.md", "platform.json", "params.yaml", "dvc.lock", "results/other/README.md"):
+    metrics = (f"metrics/{name}" for name in ("fp32.json", "plots/curves.png", LIVE, "my-notes.md"))
+    reports = ("build/ja/report.html", "build/ja/report.md")
+    for name in (*metrics, *reports, "platform.json", "params.yaml", "dvc.lock", "results/other/README.md"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
     return tmp_path
@@ -19,7 +22,7 @@ def kept(project, name):
 
 
 def test_a_run_is_kept_with_both_reports_and_replaced_by_the_next(project):
-    files = {"fp32.json", "plots/curves.png", "platform.json", "params.yaml", "dvc.lock"}
+    files = {"fp32.json", "plots/curves.png", LIVE, "platform.json", "params.yaml", "dvc.lock"}
     assert kept(project, "cpu/run") == files | {"report.ja.html", "report.ja.md"}
     (project / "metrics/fp32.json").rename(project / "metrics/fp16.json")
     assert kept(project, "cpu/run") == files - {"fp32.json"} | {"fp16.json", "report.ja.html", "report.ja.md"}
