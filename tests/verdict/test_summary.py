@@ -1,9 +1,12 @@
 """The summary of a run: the best cell of each precision, and figures that a rerun moves little."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from roundoff.results.run import Device
 from roundoff.results.summary import BestCell
 from roundoff.verdict.decide import decide
 from roundoff.verdict.requirements import Target
@@ -27,6 +30,14 @@ def test_the_cell_to_ship_stands_for_its_precision_with_rounded_times_and_an_exa
     assert found.answer.verdict == {"fp32": "pass", "fp16": None, "int8": "pass"}
     assert found.precisions["fp32"] == BestCell(top1=0.9, ms=1.0, x=None, mb=4.12, backend="ort")
     assert found.precisions["int8"] == BestCell(top1=0.9, ms=0.4, x=2.6, mb=1.0, backend="ort")
+
+
+def test_a_time_of_a_gpu_is_rounded_less():
+    made = metrics(fp32__ort=cell(ms=1.683), int8__trt=cell(ms=1.683))
+    gpu = {"GPU-1": Device(cells=["int8/trt"]), "cpu": Device(cells=["fp32/ort"])}
+    made = replace(made, method=replace(made.method, devices=gpu))
+    found = summary_of(made, decide(made, Target())).precisions
+    assert (found["fp32"].ms, found["int8"].ms) == (1.5, 1.7)
 
 
 def test_a_cell_that_passes_stands_before_a_faster_one_that_does_not():

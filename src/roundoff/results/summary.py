@@ -27,11 +27,10 @@ class BestCell:
 
     top1: Annotated[Share | None, about("share of right answers, not rounded")] = None
     ms: Annotated[
-        Positive | None, about("median end to end at `verdict.batch_size`, rounded to steps of at least 12 %")
+        Positive | None,
+        about("median end to end at `verdict.batch_size`, in steps of at least 12 % (GPU: 4 %)"),
     ] = None
-    x: Annotated[
-        Positive | None, about("speed-up of it over the same backend's FP32, rounded to steps of at least 4 %")
-    ] = None
+    x: Annotated[Positive | None, about("speed-up of it over the same backend's FP32, in steps of at least 4 %")] = None
     mb: Annotated[NotNegative | None, about("the artifact on disk, MB (10⁶ bytes), three digits")] = None
     backend: Annotated[str | None, about("which backend's cell it is; null where none was measured")] = None
 
