@@ -60,8 +60,8 @@ def _figures(name: str | None, metrics: Metrics, batch_size: int) -> BestCell:
     batch = cell.batches.get(batch_size)
     return BestCell(
         top1=cell.accuracy.top1 if cell.accuracy else None,
-        ms=_rounded(batch, "end_to_end_p50", "ms", STEADY_DRIFT if _ran_on_gpu(name, metrics) else SESSION_DRIFT),
-        x=_rounded(batch, "end_to_end_speedup", "", STEADY_DRIFT),
+        ms=rounded_figure(batch, "end_to_end_p50", "ms", STEADY_DRIFT if _ran_on_gpu(name, metrics) else SESSION_DRIFT),
+        x=rounded_figure(batch, "end_to_end_speedup", "", STEADY_DRIFT),
         mb=None if cell.size_mb is None else float(f"{cell.size_mb:.{DIGITS_OF_SIZE}g}"),
         backend=name.split("/")[1] if cell.measured else None,
     )
@@ -71,7 +71,7 @@ def _ran_on_gpu(name: str, metrics: Metrics) -> bool:
     return any(name in device.cells for key, device in metrics.method.devices.items() if key != "cpu")
 
 
-def _rounded(batch: Batch | None, name: str, unit: str, drift: float) -> float | None:
+def rounded_figure(batch: Batch | None, name: str, unit: str, drift: float) -> float | None:
     """A figure rounded to what it may differ by between two sessions: `drift`, or half its interval if that is more."""
     value = getattr(batch, f"{name}_{unit}" if unit else name, None)
     if value is None:

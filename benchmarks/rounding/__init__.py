@@ -1,0 +1,1 @@
+"""How much of summary.json moves from run to run."""
