@@ -7,7 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from roundoff.errors import ConfigError
-from roundoff.pipeline.config import check, precision_to_build
+from roundoff.pipeline.config import check, precision_to_build, require_given, require_made_here
 from roundoff.pipeline.config.kinds import KINDS, kind_at
 from roundoff.pipeline.config.renamed import RENAMED
 from tests.support.configuration import plain
@@ -22,7 +22,7 @@ def refused(cfg, folder, message):
 
 
 @pytest.mark.parametrize(
-    "section", ["train", "precisions", "more", "backends", "build", "paths", "verdict", "backends.litert"]
+    "section", ["train", "precisions", "more", "given", "backends", "build", "paths", "verdict", "backends.litert"]
 )
 @pytest.mark.parametrize("value", [None, "x", [], 3, "???", ["a"]])
 def test_a_section_of_another_kind_is_refused(spoilt, tmp_path, section, value):
@@ -31,7 +31,10 @@ def test_a_section_of_another_kind_is_refused(spoilt, tmp_path, section, value):
 
 @pytest.mark.parametrize(
     "section",
-    [*(key for key in KINDS if "." not in key), "precisions", "more", "backends", "build", "paths", "calibrate.images"],
+    [
+        *(key for key in KINDS if "." not in key),
+        *("precisions", "more", "given", "backends", "build", "paths", "calibrate.images"),
+    ],
 )
 def test_a_section_that_is_missing_is_named(default, tmp_path, section):
     cfg = OmegaConf.create(default)
@@ -196,3 +199,12 @@ def test_a_check_imports_no_heavy_library(tmp_path):
         [sys.executable, "-c", script, str(ROOT), *HEAVY], cwd=tmp_path, capture_output=True, text=True
     )
     assert (run.stdout.strip(), run.returncode) == ("", 0), run.stderr
+
+
+def test_what_another_tool_made_has_a_build_script_of_its_own():
+    require_given("given_litert")
+    require_made_here("int8_fp16")
+    with pytest.raises(ConfigError, match=r"fix: +run python stages/build.py build.precision=bf16"):
+        require_given("bf16")
+    with pytest.raises(ConfigError, match=r"fix: +run python stages/build_given.py build.precision=given"):
+        require_made_here("given")
