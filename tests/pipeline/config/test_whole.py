@@ -81,7 +81,7 @@ def test_a_value_is_refused_before_a_missing_section(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name", ["../x", "a/b", "a.b", "", "a b", "é", "x" * 65, "format", "platform", ".", "a\n", 1, None]
+    "name", ["../x", "a/b", "a.b", "", "a b", "é", "x" * 65, "format", "platform", "answer", ".", "a\n", 1, None]
 )
 @pytest.mark.parametrize("section", ["precisions", "backends"])
 def test_a_name_that_can_be_no_folder_is_refused(default, tmp_path, section, name):
