@@ -16,7 +16,7 @@ def ended(body):
         """
         import logging, os, sys, warnings
         from roundoff.system.held_output import held_back_libraries, held_back_output, last_words
-        logging.basicConfig(stream=sys.stdout, format="%(message)s", level=logging.INFO)
+        logging.basicConfig(stream=sys.stdout, format="[%(name)s] %(message)s", level=logging.INFO)
         """
     )
     command = [sys.executable, "-c", program + textwrap.dedent(body)]
@@ -39,7 +39,7 @@ def test_machine_code_and_talkative_loggers_are_held_back_and_a_stages_own_words
         """
     )
     assert done.stderr == "a bar\nafter\n"
-    assert done.stdout == "warning: ours\nof a plug-in\nabsl again\n"
+    assert done.stdout == "warning: ours\nof a plug-in\n[absl] absl again\n"
 
 
 def test_what_was_held_back_can_be_shown():
@@ -98,3 +98,14 @@ def test_descriptors_are_given_back():
     assert len(list(Path("/proc/self/fd").iterdir())) == opened <= before + 1
     assert sys.stderr is stream
     assert logging.getLogger().handlers == handlers
+
+
+def test_a_stage_that_is_stopped_shows_nothing_of_it():
+    done = ended(
+        """
+        with held_back_libraries(), held_back_output():
+            os.write(2, b"in the middle of it")
+            sys.exit(143)
+        """
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (143, "", "")

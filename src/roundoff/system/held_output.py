@@ -33,14 +33,16 @@ def held_back_libraries() -> Iterator[None]:
     logging.captureWarnings(True)
     quiet = _Quiet(log)
     handlers = [handler for handler in logging.getLogger().handlers if type(handler) is logging.StreamHandler]
-    streams = [handler.setStream(_Current()) for handler in handlers]
+    before = [(handler, handler.setStream(_Current()), handler.formatter) for handler in handlers]
     for handler in handlers:
+        handler.setFormatter(None)  # the line alone; a log file has the time, too
         handler.addFilter(quiet)
     try:
         yield
     finally:
-        for handler, stream in zip(handlers, streams, strict=True):
+        for handler, stream, formatter in before:
             handler.setStream(stream or sys.stdout)
+            handler.setFormatter(formatter)
             handler.removeFilter(quiet)
         logging.captureWarnings(False)
         sys.stderr.close()
@@ -86,7 +88,7 @@ class _Quiet(logging.Filter):
 
 @contextmanager
 def held_back_stderr() -> Iterator[None]:
-    """Drop what is written to file descriptor 2, also by C++ code; on an exception, print it first.
+    """Drop what is written to file descriptor 2, also by C++ code; where it fails, print it first.
 
     TensorFlow's C++ libraries write some lines before their log levels are read, so no variable silences them.
     """
@@ -113,7 +115,7 @@ def _held_back(*streams: TextIO) -> Iterator[None]:
         os.dup2(log.fileno(), descriptor)
     try:
         yield
-    except BaseException:
+    except Exception:  # to be stopped is no failure
         log.seek(start)
         os.write(saved[max(_descriptors(sys.stderr))], log.read())  # not 2, where that is held back as a whole
         log.seek(start)

@@ -39,7 +39,7 @@ def test_what_ships_comes_first_and_every_measured_cell_has_a_line(run, capsys):
 def test_what_did_not_run_where_the_page_is_and_what_to_do_next(run, capsys):
     shown = told(capsys, run.evidence())
     assert "Not run here: fp32, tf32, fp16, int8 on tensorrt_rtx (the engine needs an NVIDIA GPU" in shown
-    assert f"Report: {PAGE}" in shown
+    assert f"Report: {PAGE} (`roundoff report` opens it)" in shown
     assert re.search(r"Next: about [\d,]+ test images would decide what is undecided \(there are 360\)", shown)
     assert "Next: `roundoff check" in shown
 

@@ -24,6 +24,7 @@ from roundoff.results.shortfall import failures
 from roundoff.revisions.read import Cell, Evidence
 from roundoff.system.slots import REFERENCE_PRECISION
 
+USUAL = Path("metrics")  # where `roundoff report` looks
 PLAIN_WIDTH = 100  # a file or a pipe has none of its own
 STYLES = {"pass": "green", "fail": "bold red", "undecided": "yellow"}
 MOST_WARNINGS, MOST_SIZES, LONGEST_REASON = 4, 4, 120
@@ -43,7 +44,8 @@ def tell(evidence: Evidence, words: Words, page: Path) -> None:
         console.print(Text(group, style="dim"))
     for warning in _warnings(evidence, words):
         console.print(Text.assemble((words("tell_warning"), "yellow"), warning))
-    console.print(Text(words("tell_page", page=str(page))))
+    command = "roundoff report" + (f" --metrics {page.parent}" if page.parent != USUAL else "")
+    console.print(Text(words("tell_page", page=str(page), command=command)))
     for step in _next(evidence, decision, words):
         console.print(Text(words("tell_next", step=step)))
 
