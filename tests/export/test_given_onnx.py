@@ -1,5 +1,7 @@
 """An ONNX graph of another quantizer: pixels in, logits out, and quantized as it was; or refused in words."""
 
+import warnings
+
 import numpy as np
 import onnx
 import pytest
@@ -169,6 +171,23 @@ def test_types_that_are_said_are_taken(fit):
     fit(weights_alone(), activations="float32")
     types = dict.fromkeys(("weights", "activations"), "float8_e4m3fn")
     fit(with_pairs(graph(opset=19), SCALES, kind=TensorProto.FLOAT8E4M3FN), **types)
+
+
+def test_what_is_in_float16_beside_the_pairs_is_told(fit):
+    """As Model Optimizer leaves it by default; large values are no obstacle."""
+    made = with_pairs(graph(), {"input.1": 4.0, "x4": 900.0})
+    halves = next(tensor for tensor in made.graph.initializer if tensor.name == "conv.bias")
+    values = onnx.numpy_helper.to_array(halves).astype(np.float16) + np.float16(3e4)
+    halves.CopyFrom(onnx.numpy_helper.from_array(values, "half"))
+    made.graph.node.insert(0, helper.make_node("Cast", ["half"], ["conv.bias"], "", to=TensorProto.FLOAT))
+    made.graph.node.insert(0, helper.make_node("Identity", ["half"], ["seen"], ""))
+    with pytest.raises(ConfigError, match=r"other types(.|\n)*set given.given.remainder=float16$"):
+        fit(made)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = fit(made, Preprocessing(), remainder="float16")
+    wanted = answers(made, planes(Preprocessing()))
+    np.testing.assert_allclose(answers(found, PIXELS), wanted, rtol=1e-3)
 
 
 def test_a_missing_file_is_told_by_its_key(fit, tmp_path):

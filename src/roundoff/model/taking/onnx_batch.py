@@ -109,6 +109,7 @@ def _parts(alone: list[dict[str, Values]], together: dict[str, Values], name: st
     first, second, both = alone[0][name], alone[1][name], together[name]
     if not np.issubdtype(first.dtype, np.floating):
         return False
+    first, second, both = (each.astype(np.float64) for each in (first, second, both))  # squares overflow in 16 bits
     if first.ndim and first.shape[0] == size and both.shape == (2, *first.shape[1:]):
         wanted = np.stack([first[0], second[0]])
     elif both.shape == first.shape and np.array_equal(first, second):
