@@ -18,9 +18,8 @@ from roundoff.results.message import Message, message
 from roundoff.results.platform import Platform
 from roundoff.results.shortfall import Shortfall, tolerated
 from roundoff.system.own import require_folder_name
-from roundoff.system.slots import REFERENCE_PRECISION, build_stage
+from roundoff.system.slots import REFERENCE_PRECISION, TAKEN, build_stage
 
-RESERVED = frozenset(("format", "platform", "reference", "method"))
 RERUN = "evaluate"  # the stage that looks at a cell again
 NO_ENGINE = "no engine here: run `dvc pull` or `dvc repro`"
 
@@ -68,11 +67,11 @@ def find_cells(engines: Path, precisions: Mapping[str, Precision], backends: Map
     for kind, named in (("precision", precisions), ("backend", backends)):
         for name in named:
             require_folder_name(kind, name)
-    for name in RESERVED & set(backends):
+    for name in set(TAKEN) & set(backends):
         raise ConfigError(
             "a backend's name is taken",
             received=name,
-            expected=f"any other name than {', '.join(sorted(RESERVED))}, which metrics files use themselves",
+            expected=f"any other name than {', '.join(TAKEN)}, which metrics files use themselves",
             fix=f"rename backends.{name}",
         )
     names = sorted(precisions, key=lambda name: (name != REFERENCE_PRECISION, name))

@@ -11,6 +11,7 @@ STAGED = (REFERENCE_PRECISION, "fp16", "int8")
 MORE = "more"
 GIVEN = "given"
 ANSWER = "answer"  # stands beside the precisions in summary.json, so that none may be called so
+TAKEN = ("format", "platform", "reference", "method", ANSWER)  # keys of metrics files beside cells and precisions
 
 
 def section_of(precision: str) -> str:

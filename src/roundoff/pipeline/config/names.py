@@ -8,10 +8,9 @@ from difflib import get_close_matches
 
 from roundoff.errors import ConfigError
 from roundoff.pipeline.config.plain import shortened
-from roundoff.system.slots import ANSWER
+from roundoff.system.slots import TAKEN
 
 FITTING = re.compile(r"[A-Za-z0-9_-]{1,64}")
-TAKEN = ("format", "platform", "reference", "method", ANSWER)  # keys of metrics files beside cells and precisions
 
 
 def check_name(key: str, name: object) -> None:
