@@ -151,6 +151,14 @@ def test_markdown_junit_and_the_summary_of_a_job_are_written(judged, capsys, mon
     assert present(suite.find("testcase")).get("name") == "int8/ort: min_relative_accuracy"
 
 
+def test_an_error_is_written_for_the_comment_too(judged, capsys, tmp_path):
+    status, shown = checked(capsys, "--require", "int9/ort", "--md", str(tmp_path / "check.md"))
+    assert status == 2
+    text = (tmp_path / "check.md").read_text()
+    assert text.startswith("### ⚠️ roundoff check: error")
+    assert shown.err.removeprefix("error: ") in text
+
+
 def test_a_summary_that_cannot_be_written_is_an_error(judged, capsys, monkeypatch):
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(judged))
     status, shown = checked(capsys)

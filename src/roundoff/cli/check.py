@@ -49,15 +49,17 @@ def add(commands: Commands) -> None:
 def run(given: argparse.Namespace) -> int:
     """Check, print and write; the exit code is the outcome's."""
     words = Words("en")
-    found = check(given.project, given.metrics, given.require, given.against, words)
+    try:
+        found = check(given.project, given.metrics, given.require, given.against, words)
+    except RoundoffError as error:
+        _write(f"### ⚠️ roundoff check: error\n\n```\n{error}\n```\n", given.md)
+        raise
     counted: Outcome = given.undecided or "undecided"
     _show(found, words)
     text = markdown_from_gate(found, words)
-    if given.md:
-        write_text(given.md, text)
+    _write(text, given.md)
     if given.junit:
         write_text(given.junit, junit_from_gate(found, counted))
-    _summarize(text)
     return STATUS[counted if found.outcome == "undecided" else found.outcome]
 
 
@@ -71,14 +73,16 @@ def _show(gate: Gate, words: Words) -> None:
         console.print(Text(f"  {note}"))
 
 
-def _summarize(text: str) -> None:
-    """Add to the page of GitHub's job, where this is one."""
+def _write(text: str, file: Path | None) -> None:
+    """Write the Markdown, and add it to the page of GitHub's job, where this is one."""
+    if file:
+        write_text(file, text)
     path = os.environ.get(SUMMARY)
     if not path:
         return
     try:
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(text)
+        with Path(path).open("a", encoding="utf-8") as summary:
+            summary.write(text)
     except OSError as error:
         raise RoundoffError(
             "the summary of the job cannot be written",
