@@ -8,15 +8,13 @@ at the machinery: its rates are too coarse for the targets.
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from benchmarks.targets import run
 from benchmarks.verdict.real import real
 from benchmarks.verdict.simulated import coverage, speed
 from roundoff.backend.fingerprint import fingerprint
@@ -24,7 +22,6 @@ from roundoff.errors import GateError
 from roundoff.measurement.accuracy import accuracy, chance_level, refuse_chance_level
 from roundoff.measurement.statistics import Interval, paired_drop, paired_kept, samples_to_decide, wilson
 from roundoff.results.checked import as_json
-from roundoff.system.files import write_text
 
 KEEP = 0.99
 DROPS = (0.0, 0.3, 1.0, 3.0)
@@ -149,25 +146,5 @@ def measure(scale: float) -> dict[str, Any]:
     }
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Measure, print, check; the exit code."""
-    style = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("python -m benchmarks.verdict", description=__doc__, formatter_class=style)
-    parser.add_argument("--check", action="store_true", help="exit 1 and name each target that was missed")
-    parser.add_argument("--quick", action="store_true", help="a twentieth of the work")
-    parser.add_argument("--out", type=Path, help="write the JSON there instead of printing it")
-    chosen = parser.parse_args(arguments)
-    found = measure(0.05 if chosen.quick else 1.0)
-    missed = [name for name, met in TARGETS.items() if not met(found)]
-    text = json.dumps({**found, "missed": missed}, indent=2, ensure_ascii=False)
-    if chosen.out:
-        write_text(chosen.out, text + "\n")
-    else:
-        print(text)
-    for name in missed:
-        print(f"missed: {name}", file=sys.stderr)
-    return 1 if chosen.check and missed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run("benchmarks.verdict", __doc__, measure, TARGETS, sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""How often `roundoff check` is right."""
