@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from roundoff.gate.findings import Gate
+from roundoff.report.render.markdown import as_it_is
 from roundoff.results.message import Words
 from roundoff.results.values import Outcome
 
@@ -24,20 +25,13 @@ def markdown_from_gate(gate: Gate, words: Words) -> str:
 
 
 def _lines(gate: Gate, words: Words) -> Iterator[str]:
-    yield f"### {MARKS[gate.outcome]} {_cell(title(gate, words))}"
+    yield f"### {MARKS[gate.outcome]} {as_it_is(title(gate, words))}"
     yield ""
     yield "| " + " | ".join(("", words("col_cell"), words("gate_found"))) + " |"
     yield "| --- | --- | --- |"
     for each in gate.worst_first:
         outcome = words(f"verdict_{each.outcome}")
-        yield f"| {MARKS[each.outcome]} {outcome} | {_cell(each.cell)} | {_cell(each.said)} |"
+        yield f"| {MARKS[each.outcome]} {outcome} | {as_it_is(each.cell)} | {as_it_is(each.said)} |"
     yield ""
     for note in (*gate.notes, words("gate_machine", machine=gate.machine)):
-        yield f"- {_cell(note)}"
-
-
-def _cell(text: str) -> str:
-    """Text that Markdown shows as it is, in one cell of a table."""
-    for character in "\\`*_[]<>|":
-        text = text.replace(character, f"\\{character}")
-    return " ".join(text.split())
+        yield f"- {as_it_is(note)}"

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from roundoff.report.render.markdown import as_it_is
 from roundoff.report.words.decision import Decision
 from roundoff.results.checked import as_json
 from roundoff.revisions.diff import Change, Judgement, differing_contexts, differing_parts
@@ -127,9 +128,9 @@ def show(found: Comparison, everything: bool, console: Console) -> None:
 
 def markdown(found: Comparison, everything: bool) -> str:
     """The same as Markdown, for a comment."""
-    lines = [f"**{_plain(found.first_line())}**"]
+    lines = [f"**{as_it_is(found.first_line())}**"]
     for caveat, details in found.caveats():
-        lines += ["", f"- {_plain(caveat)}", *(f"  - {_plain(detail)}" for detail in details)]
+        lines += ["", f"- {as_it_is(caveat)}", *(f"  - {as_it_is(detail)}" for detail in details)]
     rows = found.rows(everything)
     if rows:
         heads = ("", "cell", "figure", found.a.revision, found.b.revision, "change", "95 % interval", "")
@@ -192,10 +193,4 @@ def _interval(change: Change) -> str:
 
 
 def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(_plain(cell) if cell != '---' else cell for cell in cells)} |"
-
-
-def _plain(text: str) -> str:
-    for character in "\\`*_[]<>|":
-        text = text.replace(character, f"\\{character}")
-    return " ".join(text.split())
+    return f"| {' | '.join(as_it_is(cell) if cell != '---' else cell for cell in cells)} |"

@@ -31,17 +31,17 @@ def markdown_from_blocks(blocks: Iterable[Block], plots: str) -> str:
 def _block(block: Block, plots: str) -> str:
     match block:
         case Heading():
-            return f"{'#' * block.level} {_escape(block.text)}"
+            return f"{'#' * block.level} {as_it_is(block.text)}"
         case Paragraph():
-            return (_WEIGHTS[block.weight] or "{}").format(_escape(block.text))
+            return (_WEIGHTS[block.weight] or "{}").format(as_it_is(block.text))
         case Bullets():
-            return "\n".join(f"- {_escape(item)}" for item in block.items)
+            return "\n".join(f"- {as_it_is(item)}" for item in block.items)
         case Table():
             return _table(block)
         case Figure():
-            return f"![{_escape(block.alt)}]({plots}/{block.name}.png)\n\n*{_escape(block.caption)}*"
+            return f"![{as_it_is(block.alt)}]({plots}/{block.name}.png)\n\n*{as_it_is(block.caption)}*"
         case Gallery():
-            return f"![{_escape(block.alt)}]({plots}/{block.sheet}.png)"
+            return f"![{as_it_is(block.alt)}]({plots}/{block.sheet}.png)"
         case Details():
             inner = "\n\n".join(_block(inside, plots) for inside in block.blocks)
             return f"<details><summary>{html.escape(block.summary)}</summary>\n\n{inner}\n\n</details>"
@@ -51,13 +51,13 @@ def _block(block: Block, plots: str) -> str:
 
 def _table(table: Table) -> str:
     rules = ["---"] * table.labels + ["---:"] * (len(table.columns) - table.labels)
-    lines = [_line(map(_escape, table.columns)), _line(rules)]
+    lines = [_line(map(as_it_is, table.columns)), _line(rules)]
     lines += [_line(text for field in fields for text in _field(field)) for fields in table.rows]
-    return f"**{_escape(table.caption)}**\n\n" + "\n".join(lines)
+    return f"**{as_it_is(table.caption)}**\n\n" + "\n".join(lines)
 
 
 def _field(field: Field) -> list[str]:
-    text = _TONES[field.tone].format(_escape(field.text)) if field.text else ""
+    text = _TONES[field.tone].format(as_it_is(field.text)) if field.text else ""
     return [text] + [""] * (field.span - 1)
 
 
@@ -65,6 +65,7 @@ def _line(texts: Iterable[str]) -> str:
     return "| " + " | ".join(texts) + " |"
 
 
-def _escape(text: str) -> str:
+def as_it_is(text: str) -> str:
+    """Text that Markdown shows as it is, in one line."""
     one_line = " ".join(text.split())
     return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", one_line)
