@@ -118,7 +118,7 @@ def _told(precision: str, sidecar: Sidecar) -> CellMetrics:
         ranges=sidecar.ranges,
         size_mb=sidecar.size_mb,
         builds=sidecar.builds,
-        numerics=Numerics(layer_types=info.layer_types),
+        numerics=Numerics(layer_types=info.layer_types, conversions=info.conversions),
     )
 
 

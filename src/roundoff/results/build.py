@@ -26,6 +26,13 @@ class LayerTypes:
     ] = None
     all_layer_types: Annotated[dict[str, Count] | None, about("all layers by type")] = None
     compute_share: Annotated[dict[str, NotNegative] | None, about("share of the multiply-adds by type")] = None
+    conversions: Annotated[Count | None, about("conversions of activations between 8 bits and floats in one run")] = (
+        None
+    )
+    cpu_instructions: Annotated[
+        list[str] | None,
+        about("vector instructions of the CPU that ran it, by Linux's names: 8-bit answers differ by them"),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,12 @@ from roundoff.results.checked import as_json
 from roundoff.results.platform import Cpu, Gpu, Platform
 from roundoff.system.nvml import NoNvmlError, nvml
 
+CPUINFO = Path("/proc/cpuinfo")
+# What kernels of CPU libraries are chosen by; NumPy's list of features lacks AVX-VNNI, AMX and i8mm.
+VECTORS = (
+    *("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_int8", "amx_bf16"),
+    *("asimd", "asimdhp", "asimddp", "i8mm", "bf16", "sve"),
+)
 TOOLS = ("jax", "keras", "numpy", "onnx", "openvino", "tensorflow", "tf2onnx")  # of other stages, and of benchmarks
 
 
@@ -65,13 +71,23 @@ def usable_cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
+def vector_instructions() -> list[str]:
+    """Those of VECTORS that this CPU has, as far as Linux tells."""
+    told = _cpuinfo("flags", "Features").split()
+    return [name for name in VECTORS if name in told]
+
+
 def _cpu_model() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return host.processor() or host.machine()
+    return _cpuinfo("model name") or host.processor() or host.machine()
+
+
+def _cpuinfo(*keys: str) -> str:
+    """What Linux tells of the first core under the first of these keys that it has."""
+    if CPUINFO.exists():
+        for line in CPUINFO.read_text().splitlines():
+            if line.partition(":")[0].strip() in keys:
+                return line.partition(":")[2].strip()
+    return ""
 
 
 def _memory_gb() -> int:

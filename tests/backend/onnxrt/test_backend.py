@@ -160,8 +160,20 @@ def test_int8_runs_in_integers_and_names_the_layers_that_do_not(tmp_path):
     with backend.load(tmp_path) as loaded:
         assert 1e-4 < relative_error(loaded.infer(images), expected(images)) < 5e-2
     assert info.layer_types["float32"] == 1
-    assert "1 in float32 instead of int8" in str(info.notes[0])
+    assert "1 of 2 convolutions and matrix products multiply in 8 bits (1 in float32); 2 conv" in str(info.notes[0])
+    assert info.conversions == 2
     assert {n.op_type for n in onnx.load(tmp_path / "model.onnx").graph.node} >= {"QLinearConv", "MatMul"}
+
+
+def test_the_loaded_engine_tells_the_instructions_of_its_cpu(runner, monkeypatch, tmp_path):
+    told = tmp_path / "cpuinfo"
+    told.write_text("model name\t: One\nflags\t\t: fpu avx2 avx_vnni amx_int8 avx512_vnni avx2x\nflags\t\t: fpu\n")
+    monkeypatch.setattr("roundoff.system.machine.CPUINFO", told)
+    assert runner.layer_types().cpu_instructions == ["avx2", "avx_vnni", "avx512_vnni", "amx_int8"]
+    told.write_text("Features\t: fp asimd asimddp i8mm\n")
+    assert runner.layer_types().cpu_instructions == ["asimd", "asimddp", "i8mm"]
+    monkeypatch.setattr("roundoff.system.machine.CPUINFO", tmp_path / "none")
+    assert runner.layer_types().cpu_instructions is None
 
 
 def test_note_takes_shifted_weights_for_int8():

@@ -63,6 +63,19 @@ def test_note_that_only_counts_layers_is_not_said_twice(run):
     assert found == [f"{sentence} Its build says: it was optimized less; and slowly."]
 
 
+@pytest.mark.parametrize("words", [EN, JA], ids=["en", "ja"])
+def test_conversions_and_instructions_of_an_8_bit_cell_are_said(run, words):
+    told = {"layer_types": {"int8": 22}, "conversions": 17, "cpu_instructions": ["avx2", "avx512_vnni"]}
+    run.rewrite("int8", lambda content: content["onnxruntime"]["numerics"].update(told))
+    run.rewrite("fp16", lambda content: content["onnxruntime"]["numerics"].update(told))
+    sentence = words(
+        "note_conversions", cell="int8/onnxruntime", count=17, instructions=words.listed(["avx2", "avx512_vnni"])
+    )
+    assert [text for text in said(run, words) if sentence in text] == [sentence]
+    assert "17" in sentence
+    assert "avx512_vnni" in sentence
+
+
 @pytest.mark.parametrize("types", [{"uint8": 18, "float32": 4}, {"int8": 18, "float32": 4}])
 def test_rest_of_int8_is_named(run, types):
     set_layers(run, "int8", "onnxruntime", types)

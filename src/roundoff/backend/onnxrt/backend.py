@@ -11,7 +11,7 @@ import numpy as np
 
 from roundoff.backend.base import Backend, Binding, Logits, Runner, Source
 from roundoff.backend.cpu import HostBinding, check_threads, infer_in_chunks
-from roundoff.backend.onnxrt.layers import layer_types, note
+from roundoff.backend.onnxrt.layers import conversions, layer_types, note
 from roundoff.backend.onnxrt.probes import (
     PROVIDERS,
     convolution_error,
@@ -22,10 +22,10 @@ from roundoff.backend.onnxrt.probes import (
 from roundoff.dataset.base import Images
 from roundoff.errors import BuildError, Unavailable
 from roundoff.precision.base import Grid, Precision
-from roundoff.results.build import BuildInfo
+from roundoff.results.build import BuildInfo, LayerTypes
 from roundoff.results.cell import BindingInfo
 from roundoff.results.message import Message, message, verbatim
-from roundoff.system.machine import usable_cores
+from roundoff.system.machine import usable_cores, vector_instructions
 
 MOVES_PAIRS = "QDQPropagationTransformer"
 # Beyond the first a file holds the layouts of the CPU it was made on; loading applies those in milliseconds. The others
@@ -74,9 +74,10 @@ class OnnxRuntime(Backend):
                 expected="an ONNX graph that its CPU provider loads",
                 fix="see the node that the message names; other runtimes may still take the graph",
             ) from error
-        types = layer_types(onnx.load(path))
-        remarks = [note(source.precision, types), None if level == LEVELS[0] else message("less_optimized")]
-        return BuildInfo(layer_types=types, notes=[each for each in remarks if each])
+        optimized = onnx.load(path)
+        types, converted = layer_types(optimized), conversions(optimized)
+        remarks = [note(source.precision, types, converted), None if level == LEVELS[0] else message("less_optimized")]
+        return BuildInfo(layer_types=types, conversions=converted, notes=[each for each in remarks if each])
 
     def _optimize(self, source: Source, path: Path) -> str:
         """Write the optimized graph; the highest level at which ONNX Runtime loads what its optimizer made of it."""
@@ -150,6 +151,10 @@ class OnnxRuntimeRunner(Runner):
 
     def bind(self, batches: Sequence[Images]) -> Binding:
         return OnnxRuntimeBinding(self._session, batches, self._classes, self._threads)
+
+    def layer_types(self) -> LayerTypes:
+        """The kernels are chosen as the engine is loaded, by the CPU's instructions."""
+        return LayerTypes(cpu_instructions=vector_instructions() or None)
 
     def close(self) -> None:
         self._session = None

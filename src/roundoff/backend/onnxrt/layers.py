@@ -57,8 +57,18 @@ def dtype_name(code: int) -> str:
     return str(helper.tensor_dtype_to_np_dtype(code))
 
 
-def note(precision: Precision, types: dict[str, int]) -> Message | None:
-    """What a reader must know where not all layers compute in the precision's own type; None where they do."""
+def conversions(model: onnx.ModelProto) -> int:
+    """How many activations are turned from floats to 8 bits or back: each costs a pass over the tensor."""
+    stored = {i.name for i in model.graph.initializer}
+    kinds = ("QuantizeLinear", "DequantizeLinear")
+    return sum(node.op_type in kinds and node.input[0] not in stored for node in model.graph.node)
+
+
+def note(precision: Precision, types: dict[str, int], converted: int = 0) -> Message | None:
+    """What a reader must know where not all layers compute in the precision's own type; None where they do.
+
+    `converted` are the conversions between 8 bits and floats.
+    """
     # int8 weights may become uint8 ones, shifted by 128, where a CPU's instructions need that
     others = {name: count for name, count in types.items() if name.removeprefix("u") != precision.weights}
     if not others:
@@ -66,4 +76,8 @@ def note(precision: Precision, types: dict[str, int]) -> Message | None:
     counts: list[str | Message] = [
         message("layers_in", count=count, kind=name) for name, count in sorted(others.items())
     ]
-    return message("rounded_only", total=sum(types.values()), counts=counts, named=precision.weights)
+    total = sum(types.values())
+    if precision.weights == "int8":
+        kept = total - sum(others.values())
+        return message("layers_in_8_bits", count=kept, total=total, counts=counts, conversions=converted)
+    return message("rounded_only", total=total, counts=counts, named=precision.weights)

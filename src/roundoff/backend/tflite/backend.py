@@ -17,10 +17,10 @@ from roundoff.dataset.base import Images
 from roundoff.errors import BuildError, Unavailable
 from roundoff.precision.base import Precision
 from roundoff.precision.given import Given
-from roundoff.results.build import BuildInfo
+from roundoff.results.build import BuildInfo, LayerTypes
 from roundoff.results.cell import BindingInfo
 from roundoff.results.message import Message, as_message, message
-from roundoff.system.machine import usable_cores
+from roundoff.system.machine import usable_cores, vector_instructions
 
 CONVERTED = ("float32", "float16", "int8")
 MULTIPLIERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "BATCH_MATMUL")
@@ -92,6 +92,10 @@ class LiteRTRunner(Runner):
 
     def bind(self, batches: Sequence[Images]) -> Binding:
         return LiteRTBinding(self._path, self._threads, batches)
+
+    def layer_types(self) -> LayerTypes:
+        """The kernels are chosen as the engine is loaded, by the CPU's instructions."""
+        return LayerTypes(cpu_instructions=vector_instructions() or None)
 
     def close(self) -> None:
         self._sized = None

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from roundoff.measurement.accuracy import beats_chance, least_accuracy
 from roundoff.report.sections.failures import failure_notes
 from roundoff.report.sections.ranges import range_notes
-from roundoff.report.words.compute_types import computes, kinds_words
+from roundoff.report.words.compute_types import computes, is_8_bit, kinds_words
 from roundoff.report.words.conditions import throttled_words
 from roundoff.report.words.numbers import percent, percent_with_interval, scientific
 from roundoff.results.message import Message, Words
 from roundoff.revisions.read import Cell, Evidence
 from roundoff.system.slots import REFERENCE_PRECISION
 
-COUNTING = ("rounded_only", "multiplying_layers")
+COUNTING = ("rounded_only", "layers_in_8_bits", "multiplying_layers")
 """Notes that only count layers by type, as the report does itself."""
 
 
@@ -87,6 +87,10 @@ def _layers(cell: Cell, words: Words) -> Iterator[str]:
             "count": computed.total - sum(computed.others.values()),
         }
         yield words(key, cell=cell.key, kinds=kinds_words(computed.others, words), **values)
+    numerics = cell.metrics.numerics
+    if is_8_bit(cell) and numerics and numerics.conversions is not None:
+        instructions = words.listed(numerics.cpu_instructions or [words("unknown")])
+        yield words("note_conversions", cell=cell.key, count=numerics.conversions, instructions=instructions)
 
 
 def _without_graph(evidence: Evidence, words: Words) -> Iterator[str]:
