@@ -111,6 +111,24 @@ def test_answers_are_put_in_the_datasets_order(network, converted, tmp_path):
     assert close(logits(converted(), tmp_path, dataset=("a", "b"), named=tuple("xabyz")), wanted[:, 1:3], 12)
 
 
+def test_what_was_converted_from_the_model_that_train_left_has_all_inside(network, tmp_path):
+    """From `image` uint8 to logits in the dataset's order, whatever the model's own file was."""
+    import keras
+    import tensorflow as tf
+
+    image = keras.Input(SHAPE, dtype="uint8", name="image")
+    whole = keras.Model(image, network(keras.layers.Rescaling(1 / 127.5, -1.0)(image)))
+    converter = tf.lite.TFLiteConverter.from_keras_model(whole)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([each[None]] for each in PIXELS)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = tf.uint8
+    path = tmp_path / "own.tflite"
+    path.write_bytes(converter.convert())
+    found = logits(path, tmp_path, IMAGENET, named=tuple("edcba"))
+    assert close(found, np.asarray(network(values(HALF))), 12)
+
+
 def test_settings_of_its_own_stand_before_the_models(network, converted, tmp_path):
     found = logits(converted(), tmp_path, IMAGENET, scale="1/127.5", offset=-1)
     assert close(found, np.asarray(network(values(HALF))), 12)

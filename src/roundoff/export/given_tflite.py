@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from roundoff.export.given import Beside, fed, names
 from roundoff.export.given_types import require_types
 from roundoff.export.source import first_line
 from roundoff.export.tflite_graph import TfliteGraph
+from roundoff.model.base import INPUT_NAME
 from roundoff.model.taking.classes import columns
 from roundoff.model.taking.fitting import chosen_output, require_images
 from roundoff.model.taking.preprocessing import Preprocessing
@@ -23,6 +25,7 @@ from roundoff.precision.given import Given
 SOFTENING = ("SOFTMAX", "LOG_SOFTMAX", "LOGISTIC")
 PRODUCTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "BATCH_MATMUL")
 PIXELS = np.arange(256)
+OWN_INPUT = re.compile(rf"(serving_default_)?{INPUT_NAME}(:0)?")
 TOLERANCE = 0.05  # of the answers to two images, at once and one by one: a step of a rounding's edge
 
 
@@ -34,8 +37,9 @@ def fit_tflite(given: Given, at: Beside, key: str) -> bytes:
     path = Path(given.path)
     graph = _read(path)
     require_types(path, given, key, graph.products(PRODUCTS), "float32")
+    own = _is_own(graph)
     _take_pixels(path, graph, given, at)
-    _give_logits(path, graph, given, at)
+    _give_logits(path, graph, given, at, own)
     content = graph.packed()
     _require_any_batch(path, content, at.shape)
     return content
@@ -51,6 +55,12 @@ def _read(path: Path) -> TfliteGraph:
             expected="a file as TFLiteConverter writes it",
             fix="convert the model again",
         ) from error
+
+
+def _is_own(graph: TfliteGraph) -> bool:
+    """Whether it was converted from the model that train left: that has its preprocessing and its classes inside."""
+    taken = graph.inputs[0]
+    return (graph.kind(taken), graph.grid(taken)) == ("UINT8", None) and bool(OWN_INPUT.fullmatch(graph.name(taken)))
 
 
 def _take_pixels(path: Path, graph: TfliteGraph, given: Given, at: Beside) -> None:
@@ -104,7 +114,7 @@ def _is_grid_of_pixels(told: Preprocessing, grid: tuple[float, int], shift: int)
     return bool((np.abs(steps - (PIXELS - shift)) <= 0.5 + 1e-3).all())
 
 
-def _give_logits(path: Path, graph: TfliteGraph, given: Given, at: Beside) -> None:
+def _give_logits(path: Path, graph: TfliteGraph, given: Given, at: Beside, own: bool) -> None:
     """Let the graph answer by logits float32 [N, classes], in place."""
     outputs = {graph.name(tensor): tensor for tensor in graph.outputs}
     graph.outputs = [_before_softmax(graph, outputs[chosen_output(path, list(outputs), given.output)])]
@@ -122,7 +132,7 @@ def _give_logits(path: Path, graph: TfliteGraph, given: Given, at: Beside) -> No
     count = sizes[1]
     if count == 1:
         tensor = graph.append("MUL", tensor, 2, constant=np.array([-0.5, 0.5], np.float32))
-    chosen = columns(max(2, count), at.classes, names(given, at, own=False))
+    chosen = columns(max(2, count), at.classes, names(given, at, own))
     if chosen != tuple(range(max(2, count))):
         graph.append("GATHER", tensor, len(chosen), constant=np.array(chosen, np.int32))
 
