@@ -44,7 +44,10 @@ class Tensorrt(Backend):
     """
 
     artifact: ClassVar[str] = "model.engine"
-    libraries: ClassVar[tuple[str, ...]] = ("cuda-python", "tensorrt", "tensorrt-rtx", "tensorrt-rtx-cu13")
+    libraries: ClassVar[tuple[str, ...]] = (
+        *("cuda-python", "tensorrt", "tensorrt-cu12"),
+        *("tensorrt-rtx", "tensorrt-rtx-cu13"),
+    )
     grid: ClassVar[Grid] = Grid(activation="int8", symmetric=True)
 
     module: str = "tensorrt_rtx"
