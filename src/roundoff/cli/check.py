@@ -50,17 +50,17 @@ def run(given: argparse.Namespace) -> int:
     """Check, print and write; the exit code is the outcome's."""
     words = Words("en")
     try:
-        found = check(given.project, given.metrics, given.require, given.against, words)
+        gate = check(given.project, given.metrics, given.require, given.against, words)
     except RoundoffError as error:
         _write(f"### ⚠️ roundoff check: error\n\n```\n{error}\n```\n", given.md)
         raise
     counted: Outcome = given.undecided or "undecided"
-    _show(found, words)
-    text = markdown_from_gate(found, words)
+    _show(gate, words)
+    text = markdown_from_gate(gate, words)
     _write(text, given.md)
     if given.junit:
-        write_text(given.junit, junit_from_gate(found, counted))
-    return STATUS[counted if found.outcome == "undecided" else found.outcome]
+        write_text(given.junit, junit_from_gate(gate, counted))
+    return STATUS[counted if gate.outcome == "undecided" else gate.outcome]
 
 
 def _show(gate: Gate, words: Words) -> None:

@@ -48,14 +48,14 @@ def run(given: argparse.Namespace) -> int:
     a = snapshot(given.project, given.metrics, given.a)
     b = snapshot(given.project, given.metrics, given.b)
     contexts = (revision_context(given.project, given.metrics, a), revision_context(given.project, given.metrics, b))
-    found = Comparison(a, b, contexts, compare(a, b, given.drift, contexts))
+    comparison = Comparison(a, b, contexts, compare(a, b, given.drift, contexts))
     if given.json:
-        print(json.dumps(_as_json(found), indent=2, ensure_ascii=False))
+        print(json.dumps(_as_json(comparison), indent=2, ensure_ascii=False))
     elif given.md:
-        print(markdown(found, given.all), end="")
+        print(markdown(comparison, given.all), end="")
     else:
-        show(found, given.all, stdout_console())
-    return int(given.exit_code and found.counts["proven worse"] > 0)
+        show(comparison, given.all, stdout_console())
+    return int(given.exit_code and comparison.counts["proven worse"] > 0)
 
 
 def _share(text: str) -> float:
@@ -65,8 +65,8 @@ def _share(text: str) -> float:
     return value
 
 
-def _as_json(found: Comparison) -> dict[str, object]:
-    sides = zip("ab", (found.a, found.b), found.contexts, found.ships, strict=True)
+def _as_json(comparison: Comparison) -> dict[str, object]:
+    sides = zip("ab", (comparison.a, comparison.b), comparison.contexts, comparison.ships, strict=True)
     return {
         **{
             name: {
@@ -79,8 +79,8 @@ def _as_json(found: Comparison) -> dict[str, object]:
             }
             for name, side, on, ships in sides
         },
-        "same_machine": found.a.machine == found.b.machine,
-        "differing": sorted(differing_contexts(found.a, found.b, found.contexts)),
-        "counts": found.counts,
-        "changes": [asdict(change) for change in found.changes],
+        "same_machine": comparison.a.machine == comparison.b.machine,
+        "differing": sorted(differing_contexts(comparison.a, comparison.b, comparison.contexts)),
+        "counts": comparison.counts,
+        "changes": [asdict(change) for change in comparison.changes],
     }

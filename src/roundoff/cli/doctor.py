@@ -78,8 +78,8 @@ def _programs() -> Iterator[Item]:
     else:
         yield Item("git", "not installed", "install git, which DVC needs")
     for name, (purpose, remedy) in TOOLS.items():
-        found = installed(name)
-        yield Item(name, found) if found else Item(name, f"not installed: {purpose}", remedy)
+        version = installed(name)
+        yield Item(name, version) if version else Item(name, f"not installed: {purpose}", remedy)
 
 
 def _backends() -> Iterator[Item]:

@@ -55,11 +55,11 @@ def fit_onnx(given: Given, at: Beside, key: str) -> onnx.ModelProto:
 
 
 def _refuse_dynamic(path: Path, model: onnx.ModelProto) -> None:
-    found = [node for node in all_nodes(model.graph) if "Dynamic" in node.op_type]
-    if found:
+    dynamic = [node for node in all_nodes(model.graph) if "Dynamic" in node.op_type]
+    if dynamic:
         raise DataError(
             f"{path} is quantized dynamically",
-            received=f"{len(found)} operators such as {found[0].op_type} {found[0].name}".strip(),
+            received=f"{len(dynamic)} operators such as {dynamic[0].op_type} {dynamic[0].name}".strip(),
             expected="scales that are fixed: where they come from a batch, images act on each other's answers",
             fix="quantize it statically, with calibration images: onnxruntime.quantization.quantize_static",
         )

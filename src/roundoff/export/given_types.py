@@ -28,13 +28,13 @@ def require_types(path: Path, given: Given, key: str, products: Iterable[tuple[s
             fix="give a graph that is; a float model is taken by model=onnx_file or model=keras_file",
         )
     weights, activations = max(quantized, key=lambda types: quantized[types])
-    found, said = Types(weights, activations, remainder), Types(given.weights, given.activations, given.remainder)
-    if found != said:
-        settings = {name: value for name, value in vars(found).items() if value != getattr(said, name)}
+    own, said = Types(weights, activations, remainder), Types(given.weights, given.activations, given.remainder)
+    if own != said:
+        settings = {name: value for name, value in vars(own).items() if value != getattr(said, name)}
         raise ConfigError(
             f"{key} says other types than {path} has",
             received=_words(said),
-            expected=f"{_words(found)}, as most of its layers",
+            expected=f"{_words(own)}, as most of its layers",
             fix=f"set {' '.join(f'{key}.{name}={value}' for name, value in settings.items())}",
         )
 

@@ -57,8 +57,8 @@ class TfliteGraph:
 
     def shape(self, tensor: int) -> tuple[int, ...]:
         """Sizes, −1 for one that is open."""
-        found = self._graph.tensors[tensor]
-        sizes = found.shape if found.shapeSignature is None else found.shapeSignature
+        entry = self._graph.tensors[tensor]
+        sizes = entry.shape if entry.shapeSignature is None else entry.shapeSignature
         return tuple(map(int, sizes if sizes is not None else ()))
 
     def kind(self, tensor: int) -> str:
@@ -67,10 +67,10 @@ class TfliteGraph:
 
     def grid(self, tensor: int) -> tuple[float, int] | None:
         """Scale and zero point of a tensor that has one of each; else None."""
-        found = self._graph.tensors[tensor].quantization
-        if found is None or found.scale is None or len(found.scale) != 1:
+        quantization = self._graph.tensors[tensor].quantization
+        if quantization is None or quantization.scale is None or len(quantization.scale) != 1:
             return None
-        return float(found.scale[0]), int(found.zeroPoint[0])
+        return float(quantization.scale[0]), int(quantization.zeroPoint[0])
 
     def set_grid(self, tensor: int, grid: tuple[float, int] | None) -> None:
         """Give the tensor a scale and a zero point."""

@@ -47,14 +47,14 @@ def gate(
     return Gate(choice.cell, tuple(findings), machine, before.revision if before else None, tuple(notes))
 
 
-def judged(found: Snapshot) -> Snapshot:
-    """What was found, if the verdict is on those cells; raises DataError."""
-    if set(found.verdict.cells) == set(found.cells) and found.verdict.platform in (None, found.machine):
-        return found
+def judged(snapshot: Snapshot) -> Snapshot:
+    """The snapshot, if the verdict is on those cells; raises DataError."""
+    if set(snapshot.verdict.cells) == set(snapshot.cells) and snapshot.verdict.platform in (None, snapshot.machine):
+        return snapshot
     raise DataError(
-        f"the verdict of {found.revision} is not on its metrics",
-        received="a verdict on other cells, or of another machine" if found.verdict.cells else "no verdict.json",
+        f"the verdict of {snapshot.revision} is not on its metrics",
+        received="a verdict on other cells, or of another machine" if snapshot.verdict.cells else "no verdict.json",
         expected="verdict.json, as the report stage writes it from these metrics",
         fix="run `dvc repro report`"
-        + ("" if found.commit is None else " there and commit it, or name another revision"),
+        + ("" if snapshot.commit is None else " there and commit it, or name another revision"),
     )

@@ -33,11 +33,11 @@ def explained(error: HydraException, conf: Path, overrides: Sequence[str]) -> Co
     words = str(error)
     if isinstance(error, OverrideParseException):
         return _unreadable(error)
-    if found := REFUSED_OPTION.search(words):
-        return _no_option(found[1], found[2], conf)
-    if found := REFUSED_KEY.search(words):
-        key = found[1].split("@")[0]
-        given = next((each for each in overrides if each.lstrip("+~").startswith(found[1])), found[1])
+    if refused := REFUSED_OPTION.search(words):
+        return _no_option(refused[1], refused[2], conf)
+    if refused := REFUSED_KEY.search(words):
+        key = refused[1].split("@")[0]
+        given = next((each for each in overrides if each.lstrip("+~").startswith(refused[1])), refused[1])
         return (
             _no_group(key, given, conf)
             if isinstance(error, MissingConfigException)

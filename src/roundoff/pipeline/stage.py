@@ -58,8 +58,8 @@ class Workspace:
     def tell(self) -> None:
         """Say where a stage that was run by hand wrote, since that is not where the next one reads."""
         if self.outputs != self.inputs:
-            found = [path for path in dict.fromkeys(self.written) if path.exists()]
-            here = [path.relative_to(self.inputs) if path.is_relative_to(self.inputs) else path for path in found]
+            paths = [path for path in dict.fromkeys(self.written) if path.exists()]
+            here = [path.relative_to(self.inputs) if path.is_relative_to(self.inputs) else path for path in paths]
             print(f"written: {', '.join(map(str, here))}", flush=True)
 
 

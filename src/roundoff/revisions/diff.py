@@ -96,14 +96,14 @@ def compare(
     apart = differing_contexts(a, b, contexts)
     changes = []
     for name in dict.fromkeys([*a.cells, *b.cells]):
-        found = [
+        differences = [
             *_verdict_changes(name, a, b, contexts),
             *_cell_changes(name, a.cells.get(name), b.cells.get(name), drift),
         ]
-        found = [_in_another_context(change, apart) for change in found]
-        found = [_unjudged(change) for change in found] if on_cpu else found
-        found = [_in_its_session(change, a, b, drift) for change in found]
-        changes += found if same_machine else [_elsewhere(change) for change in found]
+        differences = [_in_another_context(change, apart) for change in differences]
+        differences = [_unjudged(change) for change in differences] if on_cpu else differences
+        differences = [_in_its_session(change, a, b, drift) for change in differences]
+        changes += differences if same_machine else [_elsewhere(change) for change in differences]
     return changes
 
 
@@ -141,8 +141,8 @@ def _verdict_changes(
 
 
 def _verdict(side: Snapshot, name: str) -> Outcome | None:
-    found = side.verdict.cells.get(name)
-    return found.verdict if found else None
+    outcome = side.verdict.cells.get(name)
+    return outcome.verdict if outcome else None
 
 
 def _cell_changes(name: str, a: CellMetrics | None, b: CellMetrics | None, drift: float) -> Iterator[Change]:
@@ -154,9 +154,9 @@ def _cell_changes(name: str, a: CellMetrics | None, b: CellMetrics | None, drift
     yield from _precision_changes(name, a, b)
     for prefix, figures, left, right in _parts(a, b):
         for figure in figures:
-            found = _change(name, prefix, figure, left, right, drift)
-            if found is not None:
-                yield found
+            change = _change(name, prefix, figure, left, right, drift)
+            if change is not None:
+                yield change
 
 
 def _precision_changes(name: str, a: CellMetrics, b: CellMetrics) -> Iterator[Change]:
@@ -204,8 +204,8 @@ def _change(cell: str, prefix: str, figure: Figure, a: Holder, b: Holder, drift:
 
 def _value(holder: Holder, name: str) -> float | None:
     """A figure by its name; None where there is none."""
-    found: float | None = getattr(holder, name, None)
-    return found
+    figure: float | None = getattr(holder, name, None)
+    return figure
 
 
 def interval_of_change(figure: Figure, a: Holder, b: Holder, drift: float) -> tuple[float, float] | None:

@@ -16,10 +16,10 @@ LOCK = "dvc.lock"
 def read_lock(project: Path, commit: str | None) -> Mapping[str, Any]:
     """What DVC recorded, at a commit or (None) in the workspace; empty where it did not, or no YAML."""
     try:
-        found = yaml.safe_load(_text(project / LOCK) if commit is None else _committed(project, commit))
+        lock = yaml.safe_load(_text(project / LOCK) if commit is None else _committed(project, commit))
     except yaml.YAMLError:
         return {}
-    return found if isinstance(found, Mapping) else {}
+    return lock if isinstance(lock, Mapping) else {}
 
 
 def outputs(lock: Mapping[str, Any]) -> dict[str, str]:

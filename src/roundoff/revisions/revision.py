@@ -88,23 +88,23 @@ def _committed_files(project: Path, metrics: str, commit: str) -> dict[str, str]
     folder = PurePosixPath(metrics)
     listed = _git(project, "ls-tree", "-z", "--name-only", commit, "--", f"{folder}/")
     names = [name for name in listed.stdout.split("\0") if name.endswith(".json")]
-    found = {PurePosixPath(name).stem: _git(project, "show", f"{commit}:./{name}").stdout for name in names}
+    texts = {PurePosixPath(name).stem: _git(project, "show", f"{commit}:./{name}").stdout for name in names}
     recorded = json_in(metrics, read_lock(project, commit))
     by_name = {PurePosixPath(path).stem: (path, md5) for path, md5 in recorded.items()}
-    elsewhere = {name: by_name[name] for name in COMPARED if name in by_name and name not in found}
-    return found | {name: _cached(project, path, md5, commit) for name, (path, md5) in elsewhere.items()}
+    elsewhere = {name: by_name[name] for name in COMPARED if name in by_name and name not in texts}
+    return texts | {name: _cached(project, path, md5, commit) for name, (path, md5) in elsewhere.items()}
 
 
 def _cached(project: Path, path: str, md5: str, commit: str) -> str:
-    found = cached_text(project, md5)
-    if found is None:
+    text = cached_text(project, md5)
+    if text is None:
         raise DataError(
             f"the metrics of {commit[:12]} are not here",
             received=f"{path} is neither in git nor in DVC's cache",
             expected="the file that dvc.lock lists there",
             fix="bring it with `dvc pull --all-commits`",
         )
-    return found
+    return text
 
 
 def _workspace_files(folder: Path) -> dict[str, str]:

@@ -32,7 +32,7 @@ def summary_of(metrics: Metrics, verdict: Verdict) -> Summary:
     return Summary(
         answer=Answer(
             ship=verdict.shipped.cell if verdict.shipped else None,
-            verdict={name: found.verdict if found else None for name, found in judged.items()},
+            verdict={name: one.verdict if one else None for name, one in judged.items()},
         ),
         precisions={name: _figures(cell, metrics, batch_size) for name, cell in best.items()},
     )

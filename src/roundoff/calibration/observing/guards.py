@@ -120,16 +120,16 @@ def check_coverage(labels: Labels, classes: int, images: int) -> list[Finding]:
 
     Of more classes than images, as many are expected as there are images.
     """
-    found = []
+    findings = []
     if images < FEWEST_IMAGES:
-        found.append(Finding("count", "warning", message("few_images", images=images, fewest=FEWEST_IMAGES)))
+        findings.append(Finding("count", "warning", message("few_images", images=images, fewest=FEWEST_IMAGES)))
     present = len(np.unique(labels))
     if present == 1 < classes:
         told = f"all {images} calibration images are of class {int(labels[0])}; the model knows {classes} classes"
-        found.append(_error("classes", told))
+        findings.append(_error("classes", told))
     elif present < min(classes, images):
-        found.append(Finding("classes", "warning", message("classes_missing", present=present, classes=classes)))
-    return found
+        findings.append(Finding("classes", "warning", message("classes_missing", present=present, classes=classes)))
+    return findings
 
 
 def check_duplicates(images: Iterable[Images], test: Iterable[Images]) -> list[Finding]:
@@ -155,20 +155,22 @@ def check_observed(names: Collection[str], observed: Collection[str]) -> list[Fi
 
 def check_ranges(ranges: Mapping[str, TensorRange], max_clipped_percent: float) -> list[Finding]:
     """Dead (all zero) and constant tensors; ranges that clip more than `max_clipped_percent` of nonzero values."""
-    found = []
+    findings = []
     for name, seen in ranges.items():
         chosen = max(map(seen.choice, (True, False)), key=lambda choice: choice.clipped_fraction)
         percent = 100 * chosen.clipped_fraction
         if seen.seen_low == seen.seen_high:
             guard = "dead" if seen.seen_low == 0 else "constant"
-            found.append(Finding(guard, "warning", message("tensor_constant", tensor=name, value=float(seen.seen_low))))
+            findings.append(
+                Finding(guard, "warning", message("tensor_constant", tensor=name, value=float(seen.seen_low)))
+            )
         elif percent > max_clipped_percent:
             ends = {"low": float(chosen.low), "high": float(chosen.high)}
             told = message(
                 "tensor_clipped", tensor=name, percent=float(percent), most=float(max_clipped_percent), **ends
             )
-            found.append(Finding("clipping", "warning", told))
-    return found
+            findings.append(Finding("clipping", "warning", told))
+    return findings
 
 
 def enforce(findings: list[Finding]) -> None:

@@ -73,7 +73,7 @@ def _activations(
             counted = values.reshape(-1)[-places[name] % stride :: stride]
             places[name] += values.size
             sums[name] += _powers(counted, *(fake_quantize(counted, *grid) for grid in grids[name]))
-    return [_noise(name, ranges[name], *map(float, found)) for name, found in sums.items()]
+    return [_noise(name, ranges[name], *map(float, powers)) for name, powers in sums.items()]
 
 
 def _grids(seen: TensorRange) -> list[tuple[np.float32, int, str]]:
@@ -103,7 +103,7 @@ def _noise(name: str, seen: TensorRange, signal: float, noise: float, asymmetric
 
 def _weights(model: onnx.ModelProto) -> list[Noise]:
     known = constants(model)
-    found: dict[str, Noise] = {}
+    weights: dict[str, Noise] = {}
     for node in model.graph.node:
         if node.op_type not in WEIGHTED or node.input[1] not in known:
             continue
@@ -114,8 +114,8 @@ def _weights(model: onnx.ModelProto) -> list[Noise]:
         )
         scales = along(weight_scales(weight, axis), weight.ndim, axis)
         powers = _powers(weight, fake_quantize(weight, scales))
-        found[name] = Noise(name, "weight", sqnr_db(*map(float, powers)), float(weight.min()), float(weight.max()))
-    return list(found.values())
+        weights[name] = Noise(name, "weight", sqnr_db(*map(float, powers)), float(weight.min()), float(weight.max()))
+    return list(weights.values())
 
 
 def _powers(values: NDArray[np.float32], *quantized: NDArray[np.float32]) -> NDArray[np.float64]:

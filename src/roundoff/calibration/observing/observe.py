@@ -42,18 +42,18 @@ def histograms(
     What a Conv takes has the channels' means too. Left out are tensors that are not `required` (None: all are) and are
     not finite, or do not keep the images apart; a required one of that kind raises CalibrationError.
     """
-    found = {name: Histogram() for name in names}
+    counted = {name: Histogram() for name in names}
     convolved = convolution_inputs(model)
     for chunk in observe(model, names, batches, required):
-        for name in found.keys() - chunk.keys():
-            del found[name]
-        for name in [name for name in chunk if name in found]:
+        for name in counted.keys() - chunk.keys():
+            del counted[name]
+        for name in [name for name in chunk if name in counted]:
             values = chunk[name]
-            if not _added(found[name], name, values, required):
-                del found[name]
-            elif name in convolved and found[name].images < MEAN_IMAGES:
-                found[name].add_channels(values)
-    return found
+            if not _added(counted[name], name, values, required):
+                del counted[name]
+            elif name in convolved and counted[name].images < MEAN_IMAGES:
+                counted[name].add_channels(values)
+    return counted
 
 
 def observe(
@@ -140,7 +140,7 @@ def in_batches(images: Images, indices: NDArray[np.int64], size: int) -> Iterato
 
 def _reaches_all(shape: tuple[int, ...], stride: int) -> bool:
     positions = np.unravel_index(np.arange(0, math.prod(shape), stride), shape)
-    return all(np.bincount(found, minlength=size).all() for found, size in zip(positions, shape, strict=True))
+    return all(np.bincount(places, minlength=size).all() for places, size in zip(positions, shape, strict=True))
 
 
 def _chunk_size(model: onnx.ModelProto, names: Sequence[str]) -> int:

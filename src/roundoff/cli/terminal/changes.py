@@ -58,13 +58,17 @@ class Comparison:
     @property
     def counts(self) -> dict[str, int]:
         """How many figures are proven worse, proven better, within noise, not judged, unchanged."""
-        found = Counter(change.judgement for change in self.changes)
+        judgements = Counter(change.judgement for change in self.changes)
         judged = {
-            "proven worse": found["worse"],
-            "proven better": found["better"],
-            "within noise": found["within noise"],
+            "proven worse": judgements["worse"],
+            "proven better": judgements["better"],
+            "within noise": judgements["within noise"],
         }
-        return {**judged, "not judged": sum(found[name] for name in NOT_JUDGED), "unchanged": found["unchanged"]}
+        return {
+            **judged,
+            "not judged": sum(judgements[name] for name in NOT_JUDGED),
+            "unchanged": judgements["unchanged"],
+        }
 
     @property
     def ships(self) -> tuple[str | None, str | None]:
@@ -109,31 +113,31 @@ class Comparison:
             yield "judged by different margins above chance: no verdict is compared", margins
 
 
-def show(found: Comparison, everything: bool, console: Console) -> None:
+def show(comparison: Comparison, everything: bool, console: Console) -> None:
     """Print it all for a person."""
-    console.print(Text(found.first_line(), style="bold"))
-    for caveat, details in found.caveats():
+    console.print(Text(comparison.first_line(), style="bold"))
+    for caveat, details in comparison.caveats():
         console.print(Text(caveat, style="bold yellow"))
         for detail in details:
             console.print(Text(f"  {detail}"))
-    rows = found.rows(everything)
+    rows = comparison.rows(everything)
     if rows:
         console.print()
-        console.print(_table(found, rows, console.width))
-    elif not everything and any(change.judgement != "unchanged" for change in found.changes):
+        console.print(_table(comparison, rows, console.width))
+    elif not everything and any(change.judgement != "unchanged" for change in comparison.changes):
         console.print(Text("no difference is proven; --all shows every figure", style="dim"))
     else:
         console.print(Text("no figure differs", style="dim"))
 
 
-def markdown(found: Comparison, everything: bool) -> str:
+def markdown(comparison: Comparison, everything: bool) -> str:
     """The same as Markdown, for a comment."""
-    lines = [f"**{as_it_is(found.first_line())}**"]
-    for caveat, details in found.caveats():
+    lines = [f"**{as_it_is(comparison.first_line())}**"]
+    for caveat, details in comparison.caveats():
         lines += ["", f"- {as_it_is(caveat)}", *(f"  - {as_it_is(detail)}" for detail in details)]
-    rows = found.rows(everything)
+    rows = comparison.rows(everything)
     if rows:
-        heads = ("", "cell", "figure", found.a.revision, found.b.revision, "change", "95 % interval", "")
+        heads = ("", "cell", "figure", comparison.a.revision, comparison.b.revision, "change", "95 % interval", "")
         lines += ["", _row(heads), _row(["---"] * len(heads))]
         lines += [_row([MARKS[row.judgement][0], *_texts(row), _interval(row), row.judgement]) for row in rows]
     return "\n".join(lines) + "\n"
@@ -157,11 +161,11 @@ def _named(parts: dict[str, tuple[object, object]]) -> list[str]:
     return [f"{name}: {left} → {right}" for name, (left, right) in parts.items()]
 
 
-def _table(found: Comparison, rows: Sequence[Change], width: int) -> Table:
+def _table(comparison: Comparison, rows: Sequence[Change], width: int) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for name in ("", "cell", "figure"):
         table.add_column(name, no_wrap=True)
-    for name in (found.a.revision, found.b.revision, "change"):
+    for name in (comparison.a.revision, comparison.b.revision, "change"):
         table.add_column(name, justify="right", no_wrap=name == "change", max_width=None if name == "change" else 10)
     intervals = width >= ROOM_FOR_INTERVALS
     if intervals:

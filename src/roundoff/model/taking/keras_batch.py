@@ -60,10 +60,10 @@ def _answers(network: keras.Model, images: Any) -> list[Any]:
     return [np.asarray(each) for each in keras.tree.flatten(network(images, training=False))]
 
 
-def _relative(wanted: Any, found: Any) -> float:
-    if wanted.shape != found.shape:
+def _relative(wanted: Any, got: Any) -> float:
+    if wanted.shape != got.shape:
         return float("inf")
-    return float(np.linalg.norm(found - wanted) / max(float(np.linalg.norm(wanted)), 1e-6))
+    return float(np.linalg.norm(got - wanted) / max(float(np.linalg.norm(wanted)), 1e-6))
 
 
 def _fixed(path: Path, size: int, received: str) -> DataError:

@@ -63,8 +63,8 @@ def _fonts() -> list[str]:
     from matplotlib.font_manager import FontProperties, fontManager
 
     package, font = CJK
-    found = find_spec(package)
-    paths = [Path(place) / font for place in (found.submodule_search_locations or ())] if found else []
+    spec = find_spec(package)
+    paths = [Path(place) / font for place in (spec.submodule_search_locations or ())] if spec else []
     for path in filter(Path.is_file, paths):
         fontManager.addfont(path)
         return [*_STYLE["font.family"], FontProperties(fname=path).get_name()]

@@ -107,12 +107,12 @@ def _absent(evidence: Evidence, words: Words) -> Iterator[str]:
 
 def _warnings(evidence: Evidence, words: Words) -> Iterator[str]:
     """Those that make figures wrong, the first few, then those that make them less sure."""
-    found = list(grave_notes(evidence, words))
+    warnings = list(grave_notes(evidence, words))
     if cut := cut_short(evidence, words):
-        found.append(words("tell_narrow", cut=len(cut), count=len(evidence.timings)))
-    yield from found[:MOST_WARNINGS]
-    if len(found) > MOST_WARNINGS:
-        yield words("tell_more_warnings", count=len(found) - MOST_WARNINGS)
+        warnings.append(words("tell_narrow", cut=len(cut), count=len(evidence.timings)))
+    yield from warnings[:MOST_WARNINGS]
+    if len(warnings) > MOST_WARNINGS:
+        yield words("tell_more_warnings", count=len(warnings) - MOST_WARNINGS)
 
 
 def _next(evidence: Evidence, decision: Decision, words: Words) -> Iterator[str]:
