@@ -143,6 +143,13 @@ def test_a_missing_key_is_named(written, path):
         metrics_from({"fp32": content})
 
 
+def test_a_file_of_an_earlier_format_may_have_fewer_keys(written):
+    content = {**written["fp32"], "format": 3, "x": {"status": "unavailable"}}
+    assert metrics_from({"fp32": content}).cells["fp32/x"].numerics is None
+    with pytest.raises(DataError, match="lacks a key"):
+        metrics_from({"fp32": content | {"format": 4}})
+
+
 def test_a_file_of_a_newer_format_is_refused(written):
     with pytest.raises(DataError, match=r"fp32\.json has a format that this version(.|\n)*format 99"):
         metrics_from({"fp32": written["fp32"] | {"format": 99}})
@@ -201,6 +208,6 @@ def test_as_json_leaves_plain_values_alone():
 
 @pytest.mark.parametrize("spoilt", [{"method": 3}, {"x": 3}, {"x": {"status": 3}}, {"platform": 1}, {"reference": 2}])
 def test_a_file_that_no_stage_wrote_is_refused_whatever_its_format(written, spoilt):
-    for version in ({"format": 3}, {"format": None}):
+    for version in ({"format": 4}, {"format": 3}, {"format": None}):
         with pytest.raises(DataError, match=r"fp32\.json"):
             metrics_from({"fp32": written["fp32"] | version | spoilt})

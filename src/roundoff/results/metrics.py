@@ -17,7 +17,8 @@ from roundoff.results.verdict import Verdict
 from roundoff.system.files import read_json, write_json
 from roundoff.system.slots import ANSWER, MORE, STAGED
 
-FORMAT = 3  # files of before had no number
+FORMAT = 4
+EARLIER = (3,)  # the same with fewer keys; files of before had no number
 HEAD = ("format", "platform", "reference", "method")
 FILES = (*STAGED, MORE)
 
@@ -133,11 +134,11 @@ def _of_this_format(name: str, content: object, modern: Callable[[Any], Any]) ->
             return modern(content)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise _foreign(name, f"{type(error).__name__}: {error}") from error
-    if version != FORMAT:
+    if version != FORMAT and version not in EARLIER:
         raise DataError(
             f"{name}.json has a format that this version of roundoff does not know",
             received=f"format {version}",
-            expected=f"format {FORMAT}, or none, as files of before",
+            expected=f"format {', '.join(map(str, (*EARLIER, FORMAT)))}, or none, as files of before",
             fix="install the version of roundoff that wrote it, or a newer one",
         )
     return content
