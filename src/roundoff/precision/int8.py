@@ -65,7 +65,8 @@ class Int8(Precision):
             first_layer=self.first_layer,
             last_layer=self.last_layer,
             residual=self.residual,
-            fuses_add=grid.fuses_add,
+            # Kernels that are told by their output take float32 scales alone: beside float16 none would be formed.
+            fuses_add=grid.fuses_add or self.remainder != "float32",
             exclude_nodes=self.exclude_nodes,
             exclude_types=self.exclude_types,
         )

@@ -16,6 +16,7 @@ from roundoff.backend.onnxrt.backend import OnnxRuntime
 from roundoff.errors import BuildError
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8
+from roundoff.precision.int8_fp16 import Int8Fp16
 from tests.support.networks import relative_error, run, table_of
 
 GRID = OnnxRuntime.grid
@@ -149,10 +150,10 @@ def images(count: int = 32) -> np.ndarray:
     return np.random.default_rng(1).integers(0, 256, (count, SIZE, SIZE, 3), dtype=np.uint8)
 
 
-def built(model: onnx.ModelProto, folder: Path) -> tuple[onnx.ModelProto, OnnxRuntime]:
+def built(model: onnx.ModelProto, folder: Path, precision: Int8 | None = None) -> tuple[onnx.ModelProto, OnnxRuntime]:
     backend = OnnxRuntime(threads=1)
     onnx.save(model, folder / "graph.onnx")
-    backend.build(Source("int8", Int8(), folder / "graph.onnx", None, images()), folder)
+    backend.build(Source("int8", precision or Int8(), folder / "graph.onnx", None, images()), folder)
     return onnx.load(folder / backend.artifact), backend
 
 
@@ -179,6 +180,24 @@ def test_the_graph_as_written_stays_close_and_tensorrts_has_no_more_pairs_than_b
     taken = {node.input[0] for node in model.graph.node if node.op_type in ("Conv", "Gemm")}
     taken |= {name for node in adds for name in node.input}
     assert {node.input[0] for node in made.graph.node if node.op_type == "QuantizeLinear"} <= taken
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_beside_float16_no_chain_is_laid_since_no_kernel_would_be_formed(name, tmp_path):
+    model = NETS[name]()
+    table = table_of(model)
+    pairs = [
+        {
+            node.input[0]
+            for node in Int8Fp16().convert(model, grid, table).graph.node
+            if node.op_type == "QuantizeLinear"
+        }
+        for grid in (GRID, Grid())
+    ]
+    assert pairs[0] == pairs[1]
+    _, backend = built(Int8Fp16().convert(model, GRID, table), tmp_path, Int8Fp16())
+    with backend.load(tmp_path) as runner:
+        assert relative_error(runner.infer(images()), run(model, images())[0]) < 0.05
 
 
 def test_a_product_with_a_number_is_another_reading_of_the_same_codes():
