@@ -12,6 +12,7 @@ from roundoff.cells.building import build_cells
 from roundoff.cells.inputs import Inputs
 from roundoff.dataset.base import Prepared
 from roundoff.export.fit import require_fit
+from roundoff.export.tflite_folder import float_tflite
 from roundoff.pipeline.config import component, components, precision_to_build, require_made_here
 from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving
@@ -29,10 +30,13 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
     prepared = Prepared(workspace.input(cfg.paths.prepared))
     require_fit(workspace.input(cfg.paths.onnx), prepared)
     keras, why_no_keras = keras_form(workspace.optional_input(cfg.paths.trained))
+    tflite, why_no_tflite = float_tflite(workspace.optional_input(cfg.paths.tflite))
     inputs = Inputs(
         onnx=workspace.input(cfg.paths.onnx),
         keras=keras,
         why_no_keras=why_no_keras,
+        tflite=tflite,
+        why_no_tflite=why_no_tflite,
         table=workspace.input(cfg.paths.calibration) if precision.needs_calibration else None,
         calibration=prepared.calibration_images(cfg.calibrate.images),
         fingerprint=read_platform(workspace.input(cfg.paths.platform)),

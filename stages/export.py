@@ -1,4 +1,4 @@
-"""Exports the trained model to the ONNX graph that every precision starts from, and checks that both agree."""
+"""Exports the trained model to the ONNX graph that every precision starts from, and to LiteRT's float model."""
 
 from roundoff.system.stopping import heed_signals
 
@@ -18,11 +18,10 @@ from roundoff.system.files import write_json
 
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
-    metrics = component(cfg.export, Export).onnx_from_trained(
-        workspace.input(cfg.paths.trained),
-        Prepared(workspace.input(cfg.paths.prepared)),
-        workspace.output(cfg.paths.onnx),
-    )
+    export, trained = component(cfg.export, Export), workspace.input(cfg.paths.trained)
+    prepared = Prepared(workspace.input(cfg.paths.prepared))
+    metrics = export.onnx_from_trained(trained, prepared, workspace.output(cfg.paths.onnx))
+    export.tflite_from_trained(trained, workspace.output(cfg.paths.tflite))
     write_json(workspace.output(cfg.paths.metrics) / "export.json", as_json(metrics))
 
 

@@ -57,7 +57,7 @@ def test_the_id_is_the_same_whatever_is_configured():
 
 def test_shipped_backends_declare_what_they_run_on():
     assert declared(OnnxRuntime) == {"onnxruntime"}
-    assert declared(LiteRT) == {"ai-edge-litert"}
+    assert declared(LiteRT) == {"ai-edge-litert", "ai-edge-quantizer"}
     assert {"tensorrt", "tensorrt-rtx", "cuda-python"} <= declared(Tensorrt)
     assert library_versions(("onnxruntime", "ai-edge-litert")).items() <= fingerprint().libraries.items()
 

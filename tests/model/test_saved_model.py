@@ -7,15 +7,12 @@ import numpy as np
 import onnx
 import pytest
 
-from roundoff.backend.base import Source
 from roundoff.backend.tflite.backend import LiteRT
-from roundoff.backend.tflite.convert import tflite_from_keras
 from roundoff.dataset.base import Prepared
 from roundoff.errors import ConfigError, DataError
 from roundoff.export.onnx_from_keras import Export
 from roundoff.export.parity import onnx_logits
 from roundoff.model.keras_file import KerasFile
-from roundoff.precision.fp32 import Fp32
 from roundoff.results.checked import as_json
 from roundoff.training.taking import take
 from tests.support.present import present
@@ -155,9 +152,8 @@ def test_it_is_exported_and_converted_for_litert(saved, prepared, tmp_path, monk
     )
     with pytest.raises(DataError, match=r"does not fit the prepared dataset(.|\n)*\(8, 10, 3\)(.|\n)*\(9, 9, 3\)"):
         Export(18, 20, 1e-4).onnx_from_trained(tmp_path, prepared, tmp_path / "other.onnx")
-    source = Source("fp32", Fp32(), tmp_path / "model.onnx", tmp_path / "saved_model", PIXELS[:4])
-    (tmp_path / "model.tflite").write_bytes(tflite_from_keras(source))
-    with LiteRT(threads=1).load(tmp_path) as runner:
+    Export(18, 20, 1e-4).tflite_from_trained(tmp_path, tmp_path / "tflite")
+    with LiteRT(threads=1).load(tmp_path / "tflite") as runner:
         np.testing.assert_allclose(softmax(runner.infer(PIXELS)), wanted, rtol=1e-4, atol=1e-5)
 
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +24,13 @@ Milliseconds = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Source:
-    """What one cell is built from: the graph in its precision, the Keras model, and calibration images.
+    """What one cell is built from: the graph in its precision, or what else the backend takes, and calibration images.
 
-    `keras` is there for every backend that does not take ONNX. `again` asks for a further, independent build: nothing
-    that an earlier one left in a cache may steer it. `log` is where the runtime's own words go. `given` is the file of
-    a graph that is quantized already (see `Backend.takes_tflite`); for a backend of ONNX `graph` is the same.
+    For a backend that does not take ONNX `graph` is the FP32 graph, `table` the calibration table's file (None where
+    the precision needs none), and there is `tflite`, the float .tflite file, if it takes that, else `keras`. `again`
+    asks for a further, independent build: nothing that an earlier one left in a cache may steer it. `log` is where the
+    runtime's own words go. `given` is the file of a graph that is quantized already (see `Backend.takes_tflite`); for a
+    backend of ONNX `graph` is the same.
     """
 
     name: str
@@ -39,6 +41,8 @@ class Source:
     again: bool = False
     log: Path | None = None
     given: Path | None = None
+    tflite: Path | None = None
+    table: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,8 @@ class Backend(ABC):
     distributions whose versions the fingerprint tells, under `libraries`, beside those that `bound_to` names there.
     `strict_fp32` says that its FP32 is a float32 product in full, so that other cells are best compared with it.
     `repeats` is how often an engine is built, where two builds from one graph may differ. `takes_onnx` says that it is
-    built from an ONNX graph, else from a Keras model; `takes_tflite`, that a .tflite file may be given to it as well.
+    built from an ONNX graph; `takes_tflite`, that it reads .tflite files: it is built from export's float one unless it
+    takes ONNX, and a quantized one may be given to it. What takes neither is built from a Keras model.
     """
 
     artifact: ClassVar[str] = "model.engine"
@@ -68,6 +73,13 @@ class Backend(ABC):
     takes_onnx: ClassVar[bool] = True
     takes_tflite: ClassVar[bool] = False
     repeats: int = 1
+
+    @property
+    def starts_from(self) -> Literal["onnx", "tflite", "keras"]:
+        """What its cells are built from where no graph is given."""
+        if self.takes_onnx:
+            return "onnx"
+        return "tflite" if self.takes_tflite else "keras"
 
     @abstractmethod
     def refusal(self, precision: Precision) -> Message | str | None:

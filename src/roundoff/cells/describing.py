@@ -34,8 +34,10 @@ def unbuilt(backend_name: str, backend: Backend, precision_name: str, precision:
 
 def _ranges(backend: Backend, precision: Precision, inputs: Inputs) -> Literal["symmetric", "asymmetric"] | None:
     """Which of the calibration table's ranges the cell is built from: for symmetric or asymmetric grids, or none."""
-    if not (backend.takes_onnx and precision.needs_calibration and inputs.table):
+    if backend.starts_from == "keras" or not (precision.needs_calibration and inputs.table):
         return None
+    if backend.starts_from == "tflite" and precision.activations != "int8":
+        return None  # 16 bits: each range is a tensor's extremes
     fitted = precision.activations == "int8" and not backend.grid.symmetric
     return "asymmetric" if fitted else "symmetric"
 
@@ -50,9 +52,21 @@ def _configured(name: str, component: Any) -> Component:
 def _source_hashes(backend: Backend, precision: Precision, inputs: Inputs) -> dict[str, str]:
     if inputs.given:
         return {"given": sha256_of(inputs.given)}
+    if backend.starts_from == "tflite":
+        return _tflite_hashes(precision, inputs)
     if not backend.takes_onnx:
         images = hashlib.sha256(inputs.calibration.tobytes()).hexdigest()
         keras = {"keras": sha256_of(inputs.keras)} if inputs.keras else {}
         return keras | ({"images": images} if precision.needs_calibration else {})
     table = {"calibration": sha256_of(inputs.table)} if precision.needs_calibration and inputs.table else {}
     return {"onnx": sha256_of(inputs.onnx)} | table
+
+
+def _tflite_hashes(precision: Precision, inputs: Inputs) -> dict[str, str]:
+    """The float file's, and of what chooses the ranges: images on which its tensors are found in the ONNX graph."""
+    files = {"tflite": inputs.tflite}
+    if precision.needs_calibration:
+        files |= {"onnx": inputs.onnx, "calibration": inputs.table}
+    hashes = {name: sha256_of(path) for name, path in files.items() if path}
+    images = {"images": hashlib.sha256(inputs.calibration.tobytes()).hexdigest()}
+    return hashes | (images if precision.needs_calibration else {})

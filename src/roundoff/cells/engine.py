@@ -42,7 +42,17 @@ def built(
     if refusal is not None:
         raise Unavailable(refusal)
     graph = _converted(backend, precision, inputs, directory / GRAPH) if backend.takes_onnx else inputs.onnx
-    source = Source(name, precision, graph, inputs.keras, inputs.calibration, log=log, given=inputs.given)
+    source = Source(
+        name,
+        precision,
+        graph,
+        inputs.keras,
+        inputs.calibration,
+        log=log,
+        given=inputs.given,
+        tflite=inputs.tflite,
+        table=inputs.table,
+    )
     device = backend.builds_on()
     with device_lock(device) if device else nullcontext():
         start = time.perf_counter()
@@ -74,12 +84,21 @@ def _told_of(inputs: Inputs) -> list[Message]:
 def _refusal(backend: Backend, precision: Precision, inputs: Inputs) -> Message | str | None:
     """Why there is no such cell here: the backend cannot read what it would be made from, or not build it."""
     if inputs.given is None:
-        unread = None if backend.takes_onnx or inputs.keras else inputs.why_no_keras
+        unread = _missing(backend, inputs)
     elif inputs.given.suffix == ".tflite":
         unread = None if backend.takes_tflite else message("given_is_tflite")
     else:
         unread = None if backend.takes_onnx else message("given_is_onnx")
     return unread or backend.refusal(precision)
+
+
+def _missing(backend: Backend, inputs: Inputs) -> Message | None:
+    """Why what the backend starts from is not here; None where it is."""
+    missing = {
+        "tflite": None if inputs.tflite else inputs.why_no_tflite,
+        "keras": None if inputs.keras else inputs.why_no_keras,
+    }
+    return missing.get(backend.starts_from)
 
 
 def _refuse_foreign(backend: Backend, info: object) -> None:

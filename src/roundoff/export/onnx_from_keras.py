@@ -46,6 +46,12 @@ class Export:
             return exported_saved(trained.path, prepared, output, self.opset, self.parity_images, self.tolerance)
         return self.onnx_from_keras(trained.path, prepared, output)
 
+    def tflite_from_trained(self, directory: Path, output: Path) -> None:
+        """Write the float model that LiteRT's builds start from into the folder `output`, or why there is none."""
+        from roundoff.export.tflite_from_keras import tflite_from_trained
+
+        tflite_from_trained(directory, output)
+
     def onnx_from_keras(self, source: Path, prepared: Prepared, output: Path) -> KerasExport:
         """Write the graph of the .keras file `source` to `output`, atomically; the same file gives the same bytes.
 

@@ -35,10 +35,11 @@ class TfliteGraph:
         """The file's content; operators that no output depends on are left out."""
         import flatbuffers
 
+        if (self.inputs, self.outputs) != ([*map(int, self._graph.inputs)], [*map(int, self._graph.outputs)]):
+            self._model.signatureDefs = []  # they name inputs and outputs of before
         self._graph.operators = [*self._front, *self._graph.operators]
         self._graph.inputs, self._graph.outputs = self.inputs, self.outputs
         self._drop_unread()
-        self._model.signatureDefs = []  # they name inputs and outputs of before
         builder = flatbuffers.Builder(1 << 20)
         builder.Finish(self._model.Pack(builder), file_identifier=b"TFL3")
         return bytes(builder.Output())
@@ -50,6 +51,16 @@ class TfliteGraph:
                 kept.append(operator)
                 wanted.update(map(int, operator.inputs))
         self._graph.operators = kept[::-1]
+
+    @property
+    def operators(self) -> list[Any]:
+        """In the order in which they run."""
+        return list(self._graph.operators)
+
+    @property
+    def tensors(self) -> range:
+        """All tensors' numbers."""
+        return range(len(self._graph.tensors))
 
     def name(self, tensor: int) -> str:
         """The tensor's name."""
@@ -78,6 +89,26 @@ class TfliteGraph:
             made = self._schema.QuantizationParametersT()
             made.scale, made.zeroPoint = [grid[0]], [grid[1]]
             self._graph.tensors[tensor].quantization = made
+
+    def constant(self, tensor: int) -> NDArray[np.float32] | None:
+        """The values of a float32 constant; None for what is none."""
+        data = self._model.buffers[self._graph.tensors[tensor].buffer].data if tensor >= 0 else None
+        if data is None or not len(data) or self.kind(tensor) != "FLOAT32":
+            return None
+        return np.frombuffer(bytes(data), np.float32).reshape(self._graph.tensors[tensor].shape)
+
+    def set_constant(self, operator: Any, slot: int, values: NDArray[np.float32]) -> None:
+        """Let that operator alone read these values there; a constant that others read, too, stays as it is."""
+        tensor = int(operator.inputs[slot])
+        buffer = self._graph.tensors[tensor].buffer
+        readers = sum([*map(int, each.inputs)].count(tensor) for each in self._graph.operators)
+        if readers == 1 and sum(each.buffer == buffer for each in self._graph.tensors) == 1:
+            self._model.buffers[buffer].data = np.frombuffer(values.tobytes(), np.uint8)
+        else:
+            name = f"{self.name(int(operator.outputs[0]))}/constant{slot}"
+            inputs = [*map(int, operator.inputs)]
+            inputs[slot] = self.add_tensor(name, "FLOAT32", (), values)
+            operator.inputs = inputs
 
     def maker(self, tensor: int) -> Any:
         """The operator that gives the tensor; None for an input or a constant."""

@@ -26,6 +26,7 @@ class Paths:
     timings: str = "data/timings"
     trained: str = "models/trained"
     onnx: str = "models/onnx/model.onnx"
+    tflite: str = "models/tflite"
     calibration: str = "models/calibration/table.json"
     calibration_cache: str = "models/calibration/calibration.cache"
     engines: str = "models/engines"
@@ -41,6 +42,7 @@ class Paths:
 FOLDERS: Mapping[str, own.Names] = {
     "prepared": own.prepared,
     "trained": own.trained,
+    "tflite": own.tflite,
     "predictions": own.predictions,
     "timings": own.timings,
     "engines": own.engines,

@@ -37,6 +37,11 @@ def trained(_: Path) -> Sequence[str]:
     return ("model.json", "model.keras", "model.onnx", *(f"saved_model/{name}" for name in inside))
 
 
+def tflite(_: Path) -> Sequence[str]:
+    """What `export` leaves for LiteRT: a float model, or why there is none."""
+    return ("model.tflite", "none.json")
+
+
 def predictions(folder: Path) -> Sequence[str]:
     """What `evaluate` writes of the answers; others keep arrays in folders, too, but not with these labels."""
     return ("labels.npy", "*/*.npy") if (folder / "labels.npy").is_file() else ()

@@ -1,41 +1,29 @@
-"""LiteRT built from a small Keras model, and run without TensorFlow."""
+"""LiteRT built from a float model that was made of a small Keras model, and run; neither needs TensorFlow."""
 
 import subprocess
 import sys
-from dataclasses import dataclass
-from types import SimpleNamespace
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 import pytest
 
-from roundoff.backend.base import Source
-from roundoff.backend.tflite import convert as litert_convert
 from roundoff.backend.tflite.backend import LiteRT, ignored, open_sized
 from roundoff.errors import BuildError, ConfigError, Unavailable
 from roundoff.export.source import in_float32
-from roundoff.precision.base import Precision
 from roundoff.precision.bf16 import Bf16
 from roundoff.precision.fp16 import Fp16
 from roundoff.precision.fp32 import Fp32
-from roundoff.precision.int8 import Int8 as RealInt8
+from roundoff.precision.int8 import Int8
+from roundoff.precision.int8_int16 import Int8Int16
 from roundoff.precision.tf32 import Tf32
 from roundoff.results.build import BuildInfo
 from roundoff.results.cell import BindingInfo
 from roundoff.results.message import Words
+from tests.support.exported import exported
 from tests.support.present import present
 
 CLASSES, SIZE = 5, 8
-
-
-@dataclass(frozen=True)
-class Int8(Precision):
-    weights: ClassVar[str] = "int8"
-    activations: ClassVar[str] = "int8"
-    needs_calibration: ClassVar[bool] = True
-
-    def convert(self, model, grid, table):
-        raise AssertionError("LiteRT converts by itself")
 
 
 @dataclass(frozen=True)
@@ -43,7 +31,7 @@ class WeightsOnly(Int8):
     activations: ClassVar[str] = "float32"
 
 
-PRECISIONS = {"fp32": Fp32(), "fp16": Fp16(), "int8": Int8()}
+PRECISIONS = {"fp32": Fp32(), "fp16": Fp16(), "int8": Int8(), "int8_int16": Int8Int16()}
 
 
 @dataclass(frozen=True)
@@ -71,20 +59,17 @@ def network():
 
 
 @pytest.fixture(scope="module")
-def keras_file(network, tmp_path_factory):
-    path = tmp_path_factory.mktemp("keras") / "model.keras"
-    network.save(path)
-    return path
+def source(network, tmp_path_factory):
+    return exported(network, tmp_path_factory.mktemp("exported"))
 
 
 @pytest.fixture(scope="module")
-def built(keras_file, tmp_path_factory):
+def built(source, tmp_path_factory):
     """Directory and info of each precision."""
     made = {}
     for name, precision in PRECISIONS.items():
         directory = tmp_path_factory.mktemp(name)
-        source = Source(name, precision, directory / "unused.onnx", keras_file, pictures(16))
-        made[name] = directory, LiteRT(threads=1).build(source, directory)
+        made[name] = directory, LiteRT(threads=1).build(replace(source, precision=precision), directory)
     return made
 
 
@@ -94,7 +79,9 @@ def runner(built):
         yield loaded
 
 
-@pytest.mark.parametrize(("name", "low", "high"), [("fp32", 0, 1e-5), ("fp16", 1e-6, 5e-3), ("int8", 1e-4, 5e-2)])
+@pytest.mark.parametrize(
+    ("name", "low", "high"), [("fp32", 0, 1e-5), ("fp16", 1e-6, 5e-3), ("int8", 1e-4, 5e-2), ("int8_int16", 1e-5, 2e-2)]
+)
 def test_logits_agree_with_keras_as_the_precision_allows(network, built, name, low, high):
     images = pictures(20)
     reference = network(images, training=False).numpy()
@@ -111,10 +98,8 @@ def test_a_flatten_that_computes_its_shape_takes_any_batch(tmp_path, name):
     image = keras.Input((SIZE, SIZE, 3), dtype="uint8", name="image")
     x = keras.layers.Conv2D(4, 3, strides=2)(keras.layers.Rescaling(1 / 255)(image))
     flat = keras.Model(image, keras.layers.Dense(CLASSES)(keras.layers.Flatten()(x)))
-    flat.save(tmp_path / "model.keras")
     backend, images = LiteRT(threads=1), pictures(7)
-    source = Source(name, PRECISIONS[name], tmp_path / "unused.onnx", tmp_path / "model.keras", pictures(16))
-    backend.build(source, tmp_path)
+    backend.build(replace(exported(flat, tmp_path), precision=PRECISIONS[name]), tmp_path)
     reference = flat(images, training=False).numpy()
     with backend.load(tmp_path) as loaded:
         assert np.abs(loaded.infer(images) - reference).max() / np.abs(reference).max() < 0.05
@@ -137,10 +122,8 @@ def test_a_model_trained_in_mixed_float16_is_built_in_float32(tmp_path):
     finally:
         keras.mixed_precision.set_dtype_policy("float32")
     mixed = keras.Model(image, x)
-    mixed.save(tmp_path / "model.keras")
     backend, images = LiteRT(threads=1), pictures(7)
-    source = Source("fp32", PRECISIONS["fp32"], tmp_path / "unused.onnx", tmp_path / "model.keras", images)
-    backend.build(source, tmp_path)
+    backend.build(exported(mixed, tmp_path), tmp_path)
     reference = in_float32(mixed)(images, training=False).numpy()
     with backend.load(tmp_path) as loaded:
         assert np.abs(loaded.infer(images) - reference).max() / np.abs(reference).max() < 1e-5
@@ -151,23 +134,39 @@ def test_info_say_what_layers_compute_in(built):
     assert info["fp32"] == BuildInfo(layer_types={"float32": 2})
     assert info["fp16"].layer_types == {"float32": 2}
     assert "the arithmetic is float32's" in str(info["fp16"].notes[0])
-    assert info["int8"].layer_types == {"int8": 2}
-    assert "the converter's own" in str(info["int8"].notes[0])
+    assert info["int8"].layer_types == {"int8": 1, "float32": 1}
+    assert [note.code for note in info["int8"].notes] == ["table_ranges"]
+    assert info["int8_int16"].layer_types == {"int16": 2}
+    assert [note.code for note in info["int8_int16"].notes] == ["extremes_taken"]
 
 
-def test_settings_that_the_converter_does_not_know_are_said_to_have_no_effect(built):
-    assert ignored(RealInt8()) is ignored(Fp16(keep_float32=())) is None
-    words = ignored(RealInt8(first_layer=False, exclude_types=["Conv"]))
-    said = "first_layer, exclude_types of the precision has no effect: the converter chooses layers itself"
-    assert str(words) == said
-    japanese = Words("ja")
-    assert "変換ツール自身が求めたもの" in japanese.sentences(built["int8"][1].notes)
-    assert "この精度の first_layer、exclude_types は効かない" in japanese.sentence(present(words))
+def test_settings_that_litert_does_not_heed_are_said_to_have_no_effect():
+    assert ignored(Int8(last_layer=True, exclude_types=["Conv"])) is ignored(Fp16(keep_float32=())) is None
+    words = ignored(Fp16(keep_float32=("logits",)))
+    assert str(words) == "keep_float32 of the precision has no effect on LiteRT"
+    assert Words("ja").sentence(present(words)) == "この精度の keep_float32 は LiteRT では効かない"
 
 
 def test_smaller_types_make_smaller_files(built):
     size = {name: (made[0] / "model.tflite").stat().st_size for name, made in built.items()}
     assert size["fp16"] < size["fp32"]
+
+
+def test_building_imports_no_tensorflow(source, tmp_path):
+    """Nor does it need one: a build machine may be without."""
+    code = (
+        "import sys, numpy as np; from pathlib import Path; sys.modules |= {'tensorflow': None, 'keras': None}\n"
+        "from roundoff.backend.base import Source; from roundoff.backend.tflite.backend import LiteRT\n"
+        "from roundoff.precision.fp16 import Fp16; from roundoff.precision.int8 import Int8\n"
+        f"images = np.load({str(tmp_path / 'images.npy')!r}); at = Path({str(tmp_path)!r})\n"
+        "for precision in (Fp16(), Int8()):\n"
+        f"    source = Source('a', precision, Path({str(source.graph)!r}), None, images,\n"
+        f"                    tflite=Path({str(source.tflite)!r}), table=Path({str(source.table)!r}))\n"
+        "    assert LiteRT().refusal(precision) is None\n"
+        "    LiteRT(threads=1).build(source, at)\n"
+    )
+    np.save(tmp_path / "images.npy", source.calibration)
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_running_imports_no_tensorflow(built):
@@ -191,7 +190,7 @@ def test_any_number_of_images_is_inferred(runner, count):
 
 
 @pytest.mark.parametrize("precision", PRECISIONS.values(), ids=PRECISIONS)
-def test_precisions_that_the_converter_makes_are_not_refused(precision):
+def test_precisions_that_litert_has_kernels_for_are_not_refused(precision):
     assert LiteRT().refusal(precision) is None
 
 
@@ -208,34 +207,16 @@ def test_other_precisions_are_refused_with_their_types(precision, words):
     assert words in str(LiteRT().refusal(precision))
 
 
-def test_without_tensorflow_the_cell_is_unavailable(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorflow", None)
-    assert "pip install tensorflow" in str(LiteRT().refusal(Fp32()))
+def test_without_the_quantizer_its_cells_are_unavailable(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ai_edge_quantizer.quantizer", None)
+    assert "pip install ai-edge-quantizer" in str(LiteRT().refusal(Int8()))
+    assert LiteRT().refusal(Fp32()) is None
 
 
 def test_without_litert_a_built_cell_is_unavailable(built, monkeypatch):
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     with pytest.raises(Unavailable, match="pip install ai-edge-litert"):
         LiteRT().load(built["fp32"][0])
-
-
-def test_keras_on_another_backend_is_an_error_that_names_it(monkeypatch):
-    import keras
-
-    monkeypatch.setattr(keras, "backend", SimpleNamespace(backend=lambda: "jax"))
-    with pytest.raises(BuildError, match="KERAS_BACKEND=tensorflow") as caught:
-        litert_convert.keras_on_tensorflow()
-    assert caught.value.received == "Keras on jax"
-
-
-def test_a_layer_without_a_kernel_is_a_build_error_that_names_it(tmp_path):
-    import keras
-
-    image = keras.Input((3, SIZE, SIZE), dtype="uint8", name="image")
-    keras.Model(image, keras.ops.cholesky(keras.layers.Rescaling(1.0)(image))).save(tmp_path / "model.keras")
-    source = Source("fp32", Fp32(), tmp_path / "unused.onnx", tmp_path / "model.keras", pictures(1))
-    with pytest.raises(BuildError, match="Cholesky"):
-        LiteRT().build(source, tmp_path)
 
 
 def test_a_model_without_uint8_input_is_refused(tmp_path):

@@ -53,7 +53,7 @@ RIGHT = {
     "spin_between_runs aa_control multi_gpu strict check_preprocessing",
     "mandatory": "build.precision",
 }
-PRECISIONS = "fp32,tf32,fp16,bf16,int8,int8_fp16,fp8"
+PRECISIONS = "fp32,tf32,fp16,bf16,int8,int8_fp16,int8_int16,fp8"
 WAYS = 4  # of SPOILT for each key, in turn: all twenty for all keys would take minutes
 
 

@@ -56,6 +56,8 @@ class OnnxRuntime(Backend):
     def refusal(self, precision: Precision) -> Message | None:
         if precision.allows_tf32:
             return message("tf32_on_gpus_only")
+        if precision.activations == "int16":
+            return message("no_int16", library="ONNX Runtime")
         words = convolution_error(precision.activations)
         return verbatim(words) if words else None
 

@@ -1,4 +1,4 @@
-"""LiteRT (TensorFlow Lite) on the CPU: converted from the Keras model with TensorFlow, run without it; or given."""
+"""LiteRT (TensorFlow Lite) on the CPU: built from export's float model, or given; TensorFlow is not needed."""
 
 from __future__ import annotations
 
@@ -12,19 +12,25 @@ import numpy as np
 
 from roundoff.backend.base import Backend, Binding, Logits, Runner, Source
 from roundoff.backend.cpu import HostBinding, check_threads, infer_in_chunks
-from roundoff.backend.tflite.convert import keras_on_tensorflow, tflite_from_keras
+from roundoff.backend.tflite.leaving import MULTIPLIERS
+from roundoff.backend.tflite.lowering import lowered
+from roundoff.backend.tflite.quantizer import require_quantizer
 from roundoff.dataset.base import Images
 from roundoff.errors import BuildError, Unavailable
-from roundoff.precision.base import Precision
+from roundoff.precision.base import Grid, Precision
 from roundoff.precision.given import Given
 from roundoff.results.build import BuildInfo, LayerTypes
 from roundoff.results.cell import BindingInfo
 from roundoff.results.message import Message, as_message, message
 from roundoff.system.machine import usable_cores, vector_instructions
 
-CONVERTED = ("float32", "float16", "int8")
-MULTIPLIERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "BATCH_MATMUL")
-NOTES = {"float16": message("weights_widened"), "int8": message("own_ranges")}
+CONVERTED = {
+    ("float32", "float32"): "float32",
+    ("float16", "float16"): "float16",
+    ("int8", "int8"): "int8",
+    ("int8", "int16"): "int8 with int16 activations",
+}
+HEEDED = ("first_layer", "last_layer", "residual", "exclude_nodes", "exclude_types", "bias_correction")
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,8 @@ class LiteRT(Backend):
     """LiteRT's interpreter with XNNPACK; `threads` is None for one per core that the process may use."""
 
     artifact: ClassVar[str] = "model.tflite"
-    libraries: ClassVar[tuple[str, ...]] = ("ai-edge-litert",)
+    libraries: ClassVar[tuple[str, ...]] = ("ai-edge-litert", "ai-edge-quantizer")
+    grid: ClassVar[Grid] = Grid(symmetric=False)
     takes_onnx: ClassVar[bool] = False
     takes_tflite: ClassVar[bool] = True
 
@@ -42,15 +49,16 @@ class LiteRT(Backend):
         check_threads(self.threads)
 
     def refusal(self, precision: Precision) -> Message | None:
-        """For a precision that it converts this imports TensorFlow, so that `build` is timed without the import."""
+        """For what it quantizes this imports ai-edge-quantizer, so that `build` is timed without the import."""
         if isinstance(precision, Given):
             return None
-        alike = precision.weights == precision.activations and precision.remainder == "float32"
-        if not alike or precision.weights not in CONVERTED:
+        types = precision.weights, precision.activations
+        if types not in CONVERTED or precision.remainder != "float32":
             kinds = {name: getattr(precision, name) for name in ("weights", "activations", "remainder")}
-            return message("not_converted", converted=list(CONVERTED), **kinds)
+            return message("not_converted", converted=list(CONVERTED.values()), **kinds)
         try:
-            keras_on_tensorflow()
+            if precision.weights != "float32":
+                require_quantizer()
         except Unavailable as reason:
             return as_message(reason.args[0])
         return None
@@ -60,9 +68,10 @@ class LiteRT(Backend):
         if source.given:
             path.write_bytes(source.given.read_bytes())
             return BuildInfo(layer_types=layer_types(path))
-        path.write_bytes(tflite_from_keras(source))
-        notes = [NOTES.get(source.precision.weights), ignored(source.precision)]
-        return BuildInfo(layer_types=layer_types(path), notes=[note for note in notes if note])
+        content, notes = lowered(source, self.threads or usable_cores())
+        path.write_bytes(content)
+        idle = ignored(source.precision)
+        return BuildInfo(layer_types=layer_types(path), notes=[*notes, *([idle] if idle else [])])
 
     def load(self, directory: Path) -> Runner:
         return LiteRTRunner(directory / self.artifact, self.threads or usable_cores())
@@ -73,7 +82,8 @@ def ignored(precision: Precision) -> Message | None:
     default: Any = type(precision)()
     pairs = [(f.name, getattr(precision, f.name), getattr(default, f.name)) for f in fields(default)]
     # a list from YAML may stand for a tuple
-    changed = [name for name, a, b in pairs if (list(a) != list(b) if isinstance(b, list | tuple) else a != b)]
+    others = [each for each in pairs if each[0] not in HEEDED]
+    changed = [name for name, a, b in others if (list(a) != list(b) if isinstance(b, list | tuple) else a != b)]
     return message("without_effect", settings=changed) if changed else None
 
 
@@ -184,7 +194,7 @@ def open_sized(path: Path, threads: int, batch_size: int) -> Sized:
             f"{path} does not take uint8 images in batches of {batch_size}",
             received=f"{image['dtype'].__name__} in, {rows} × {classes} {logits['dtype'].__name__} out",
             expected=f"uint8 in, {batch_size} × {classes} float32 out",
-            fix="leave the batch dimension of the Keras model open, its input uint8 and its last layer float32",
+            fix="leave the batch dimension of the model open, its input uint8 and its last layer float32",
         )
     return Sized(interpreter, batch_size, int(classes), image["index"], logits["index"])
 
@@ -211,4 +221,10 @@ def layer_types(path: Path) -> dict[str, int]:
     interpreter = open_interpreter(path, 1)
     types = {tensor["index"]: np.dtype(tensor["dtype"]).name for tensor in interpreter.get_tensor_details()}
     layers = [op for op in interpreter._get_ops_details() if op["op_name"] in MULTIPLIERS]
-    return dict(Counter(types[op["inputs"][1]] for op in layers))
+    return dict(Counter(_multiplied(op, types) for op in layers))
+
+
+def _multiplied(operator: Any, types: dict[int, str]) -> str:
+    """The type of the weights, but where activations are wider integers than these."""
+    activation = types[operator["inputs"][2 if operator["op_name"] == "TRANSPOSE_CONV" else 0]]
+    return activation if activation == "int16" else types[operator["inputs"][1]]

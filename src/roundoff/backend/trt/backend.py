@@ -106,7 +106,9 @@ class Tensorrt(Backend):
         return [3 * [size] for size in self.batch_sizes] if self.profiles is None else self.profiles
 
     def refusal(self, precision: Precision) -> Message | None:
-        """A library that builds only on its GPU, without one; a precision that the GPU has no units for."""
+        """A library that builds only on its GPU, without one; a precision that it or the GPU has no units for."""
+        if precision.activations == "int16":
+            return message("no_int16", library=self.module)
         try:
             trt = import_tensorrt(self.module)
         except BuildError as error:
