@@ -49,10 +49,10 @@ def curve_row(epoch: int, logs: Mapping[str, float], learning_rate: float) -> di
 
 def _last(row: Row) -> dict[str, object]:
     """The newest figures, as DVCLive nests them."""
-    found: dict[str, object] = {"step": row["epoch"], "learning_rate": row["learning_rate"]}
+    step: dict[str, object] = {"step": row["epoch"], "learning_rate": row["learning_rate"]}
     for split, prefix in (("train", ""), ("val", "val_")):
-        found[split] = {name: row[f"{prefix}{name}"] for name in ("loss", "accuracy")}
-    return found
+        step[split] = {name: row[f"{prefix}{name}"] for name in ("loss", "accuracy")}
+    return step
 
 
 def _text(columns: Sequence[str], rows: Sequence[Row], delimiter: str) -> str:

@@ -35,13 +35,13 @@ def as_convolutions(model: onnx.ModelProto) -> onnx.ModelProto:
     """A copy of the model with each such pair of nodes as one Conv, which gives the tensor of the same name."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    for found in _scalings(Links.of(model)):
-        _replace(copy.graph, found)
+    for scaling in _scalings(Links.of(model)):
+        _replace(copy.graph, scaling)
     return copy
 
 
 def _scalings(links: Links) -> list[_Scaling]:
-    found: list[_Scaling] = []
+    scalings: list[_Scaling] = []
     used: set[str] = set()
     behind = _behind_weights(links)
     for node in links.nodes:
@@ -50,9 +50,9 @@ def _scalings(links: Links) -> list[_Scaling]:
             continue
         scaling = _normalization(links, node) or _products_and_sums(links, node)
         if scaling is not None:
-            found.append(scaling)
+            scalings.append(scaling)
             used.update(each.output[0] for each in scaling.nodes)
-    return found
+    return scalings
 
 
 def _behind_weights(links: Links) -> set[str]:
@@ -103,15 +103,15 @@ def _normalization(links: Links, node: onnx.NodeProto) -> _Scaling | None:
     return _Scaling(node.input[0], [node], scale.astype(np.float32), (beta - mean * scale).astype(np.float32))
 
 
-def _replace(graph: onnx.GraphProto, found: _Scaling) -> None:
-    last = found.nodes[-1]
+def _replace(graph: onnx.GraphProto, scaling: _Scaling) -> None:
+    last = scaling.nodes[-1]
     name = last.output[0]
     weight, bias = f"{name}/by_channel", f"{name}/offset"
-    graph.initializer.append(numpy_helper.from_array(found.scale.reshape(-1, 1, 1, 1), weight))
-    graph.initializer.append(numpy_helper.from_array(found.offset, bias))
-    inputs = [found.taken, weight, bias]
-    conv = helper.make_node("Conv", inputs, [name], last.name, group=len(found.scale), kernel_shape=[1, 1])
-    gone = {node.output[0] for node in found.nodes}
+    graph.initializer.append(numpy_helper.from_array(scaling.scale.reshape(-1, 1, 1, 1), weight))
+    graph.initializer.append(numpy_helper.from_array(scaling.offset, bias))
+    inputs = [scaling.taken, weight, bias]
+    conv = helper.make_node("Conv", inputs, [name], last.name, group=len(scaling.scale), kernel_shape=[1, 1])
+    gone = {node.output[0] for node in scaling.nodes}
     place = next(place for place, node in enumerate(graph.node) if node.output[0] in gone)
     for node in [node for node in graph.node if node.output[0] in gone]:
         graph.node.remove(node)

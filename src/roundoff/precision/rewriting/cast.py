@@ -46,8 +46,8 @@ def _kept(graph: onnx.GraphProto, keep: Iterable[str]) -> frozenset[str]:
     """The first outputs of the nodes that `keep` says; raises BuildError for an entry that says none."""
     kept: set[str] = set()
     for pattern in keep:
-        found = {node.output[0] for node in graph.node if _is_meant(node, pattern)}
-        if not found:
+        nodes = {node.output[0] for node in graph.node if _is_meant(node, pattern)}
+        if not nodes:
             known = sorted({node.op_type for node in graph.node}) + sorted(node.name for node in graph.node)
             raise BuildError(
                 "an entry of keep_float32 names no node, tensor or operator of the graph",
@@ -55,7 +55,7 @@ def _kept(graph: onnx.GraphProto, keep: Iterable[str]) -> frozenset[str]:
                 expected="a name, pattern or operator of: " + ", ".join(known),
                 fix=f"take {pattern} out of the precision's keep_float32, or write it as the graph does",
             )
-        kept |= found
+        kept |= nodes
     return frozenset(kept)
 
 

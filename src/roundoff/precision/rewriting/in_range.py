@@ -98,13 +98,13 @@ def _float16(model: onnx.ModelProto) -> set[str]:
 
 def _overflows(converted: onnx.ModelProto, peaks: dict[str, float]) -> dict[str, float]:
     """Tensors of the converted graph that float16 cannot hold, by the names that `keep_float32` takes."""
-    found = {}
+    overflowing = {}
     for name in sorted(_float16(converted)):
         wide = name.removesuffix(CAST)
         peak = peaks.get(wide.removesuffix(QUANTIZED), 0.0)
         if peak >= FLOAT16.first_beyond:
-            found[wide] = peak
-    return found
+            overflowing[wide] = peak
+    return overflowing
 
 
 def _keeping(precision: Precision, kept: dict[str, float]) -> Precision:

@@ -102,24 +102,24 @@ def plan(model: onnx.ModelProto, placement: Placement, observed: Collection[str]
 
 def tensors(model: onnx.ModelProto, placement: Placement) -> set[str]:
     """Names of the activations and weights that get pairs."""
-    found = plan(model if placement.fuses_add else as_convolutions(model), placement)
-    return {site.tensor for places in (found.inputs, found.weights) for site in places}
+    sites = plan(model if placement.fuses_add else as_convolutions(model), placement)
+    return {site.tensor for places in (sites.inputs, sites.weights) for site in places}
 
 
-def _chained(model: onnx.ModelProto, found: Chains, kept: Collection[int], weights: list[Site]) -> Plan:
+def _chained(model: onnx.ModelProto, chains: Chains, kept: Collection[int], weights: list[Site]) -> Plan:
     """The sites of what is in 8 bits: all where an 8-bit node gives it, else those where an 8-bit node takes it."""
     known, nodes = constants(model), model.graph.node
-    rescaled = {i: found.rescaled[node.output[0]] for i, node in enumerate(nodes) if node.output[0] in found.rescaled}
-    chained = {i for i, node in enumerate(nodes) if node.output[0] in found.chained}
+    rescaled = {i: chains.rescaled[node.output[0]] for i, node in enumerate(nodes) if node.output[0] in chains.rescaled}
+    chained = {i for i, node in enumerate(nodes) if node.output[0] in chains.chained}
     every = [Site(index, slot, name) for index, node in enumerate(nodes) for slot, name in enumerate(node.input)]
 
     def takes(site: Site) -> bool:
         return site.node in chained or site.node in rescaled or (site.node in kept and site.slot == 0)
 
-    inputs = [site for site in every if site.tensor in found.given or (site.tensor in found.grids and takes(site))]
+    inputs = [site for site in every if site.tensor in chains.given or (site.tensor in chains.grids and takes(site))]
     numbers = [i for i in chained if nodes[i].op_type in SCALED]
     scalars = [site for site in every if site.node in numbers and site.tensor in known]
-    return Plan(inputs, weights, found.grids, scalars, rescaled)
+    return Plan(inputs, weights, chains.grids, scalars, rescaled)
 
 
 def _adds(model: onnx.ModelProto) -> list[int]:
@@ -136,14 +136,14 @@ def _residual(model: onnx.ModelProto, quantized: Sequence[int]) -> list[Site]:
     nodes = model.graph.node
     producers = {nodes[index].output[0]: nodes[index] for index in quantized}
     uses = Counter(name for node in nodes for name in node.input)
-    found = []
+    sites = []
     for index in _adds(model):
         names = nodes[index].input
         direct = [slot for slot in (0, 1) if names[slot] in producers and uses[names[slot]] == 1]
         if direct:
             fused = max(direct, key=lambda slot: _kernel(producers[names[slot]]))
-            found += [Site(index, 1 - fused, names[1 - fused])]
-    return found
+            sites += [Site(index, 1 - fused, names[1 - fused])]
+    return sites
 
 
 def _kernel(node: onnx.NodeProto) -> int:
@@ -166,14 +166,14 @@ def _excluded(model: onnx.ModelProto, placement: Placement, weighted: Sequence[i
     candidates = {index: model.graph.node[index] for index in (*weighted, *_adds(model), *chained)}
     excluded, without = set[int](), set[str]()
     for pattern in placement.exclude_nodes:
-        found = {i for i, node in candidates.items() if _named(node, pattern)}
+        matching = {i for i, node in candidates.items() if _named(node, pattern)}
         named = {name for name in reached.grids if _is_called(name, pattern)}
-        _require(pattern, found or named, candidates)
-        excluded, without = excluded | found, without | named
+        _require(pattern, matching or named, candidates)
+        excluded, without = excluded | matching, without | named
     for op_type in placement.exclude_types:
-        found = {index for index, node in candidates.items() if node.op_type == op_type}
-        _require(op_type, found, candidates)
-        excluded |= found
+        matching = {index for index, node in candidates.items() if node.op_type == op_type}
+        _require(op_type, matching, candidates)
+        excluded |= matching
     return excluded, without
 
 
@@ -186,8 +186,8 @@ def _is_called(name: str, pattern: str) -> bool:
     return name == pattern or fnmatchcase(name, pattern)
 
 
-def _require(pattern: str, found: Collection[object], candidates: Mapping[int, onnx.NodeProto]) -> None:
-    if not found:
+def _require(pattern: str, matching: Collection[object], candidates: Mapping[int, onnx.NodeProto]) -> None:
+    if not matching:
         names = sorted(f"{node.name} ({node.op_type})" for node in candidates.values())
         raise BuildError(
             "an exclusion matches no node that could be quantized, nor a tensor that one takes",
