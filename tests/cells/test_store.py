@@ -80,6 +80,16 @@ class FromKeras(Copying):
 
 
 @dataclass(frozen=True)
+class FromTflite(Copying):
+    takes_onnx: ClassVar[bool] = False
+    takes_tflite: ClassVar[bool] = True
+
+    def build(self, source, directory):
+        (directory / self.artifact).write_bytes(source.tflite.read_bytes() + source.table.name.encode())
+        return BuildInfo()
+
+
+@dataclass(frozen=True)
 class Renamed(Precision):
     """A conversion that shows: the graph gets the name of the table's method."""
 
@@ -172,6 +182,20 @@ def test_a_backend_of_keras_models_is_unavailable_without_one(inputs, directory)
     assert sidecar.reason.code == "no_keras"
     build(inputs, directory, FromKeras())
     assert read_cell(directory).sources == {"keras": sha256_of(inputs.keras)}
+
+
+def test_a_backend_of_float_tflite_models_says_why_there_is_none(inputs, directory):
+    missing = replace(inputs, why_no_tflite=message("no_keras_but_onnx"))
+    assert build(missing, directory, FromTflite()).reason == message("no_keras_but_onnx")
+
+
+def test_a_cell_of_a_float_tflite_model_is_of_what_chose_its_ranges_too(inputs, directory, tmp_path):
+    (tmp_path / "model.tflite").write_bytes(b"float")
+    build(replace(inputs, keras=None, tflite=tmp_path / "model.tflite"), directory, FromTflite(), Calibrated())
+    sidecar = read_cell(directory)
+    assert set(sidecar.sources) == {"tflite", "onnx", "calibration", "images"}
+    assert sidecar.sources["tflite"] == sha256_of(tmp_path / "model.tflite")
+    assert (directory / "model.bin").read_bytes() == b"floattable.json"
 
 
 @dataclass(frozen=True)
