@@ -30,7 +30,7 @@ class Item:
     """Something that there is, or (`remedy`) that is missing."""
 
     name: str
-    found: str
+    state: str
     remedy: str | None = None
     is_backend: bool = False
 
@@ -52,7 +52,7 @@ def run(_: argparse.Namespace) -> int:
     console = stdout_console()
     for item in items:
         mark = ("✓", "green") if item.remedy is None else ("✗", "yellow")
-        console.print(Text.assemble(mark, f" {item.name:<{width}}  {item.found}"))
+        console.print(Text.assemble(mark, f" {item.name:<{width}}  {item.state}"))
         if item.remedy is not None:
             console.print(Text(f"  {'':<{width}}  → {item.remedy}"))
     return 0 if any(item.is_backend and item.remedy is None for item in items) else 1

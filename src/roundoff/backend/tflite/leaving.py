@@ -45,13 +45,13 @@ def excluded(
 
     `patterns` are names (with * and ?) of nodes or of tensors that they take, `names` the ONNX names of activations.
     """
-    found, idle, known = list[Any](), list[str](), constants(model)
+    operators, idle, known = list[Any](), list[str](), constants(model)
     for pattern in patterns:
         nodes = [node for node in model.graph.node if _named(node, pattern)]
         those = [each for node in nodes for each in _operators_of(graph, node, names, known)]
-        found += those
+        operators += those
         idle += [] if those else [pattern]
-    return found, idle
+    return operators, idle
 
 
 def _before(graph: TfliteGraph, first: Any) -> list[Any]:

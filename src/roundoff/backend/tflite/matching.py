@@ -44,8 +44,8 @@ def onnx_names(content: bytes, graph: Path, table: CalibrationTable, images: Ima
     read = TfliteGraph.read(content)
     _require_same_answers(ours[read.name(read.outputs[0])], theirs[output])
     known = {name: _sorted(theirs[name]) for name in table.ranges if name in theirs}
-    found = {name: _nearest(_sorted(values), known) for name, values in ours.items()}
-    matched = {name: other for name, other in found.items() if other is not None}
+    nearest = {name: _nearest(_sorted(values), known) for name, values in ours.items()}
+    matched = {name: other for name, other in nearest.items() if other is not None}
     _require_any(matched, known)
     return matched
 
