@@ -225,7 +225,7 @@ def test_what_is_quantized_already_is_refused_with_the_way_to_judge_it(tmp_path)
     image = keras.Input(SHAPE)
     keras.Model(image, keras.layers.Dense(5)(QuantizeWrapper()(image))).save(tmp_path / "trained.keras")
     for name, words in {
-        "model.keras": r"is quantized already(.|\n)*dense in int8(.|\n)*",
+        "model.keras": r"is quantized already(.|\n)*dense\w* in int8(.|\n)*",
         "model.tflite": r"is a LiteRT model(.|\n)*",
         "trained.keras": r"QuantizeWrapper is a layer of quantization-aware training(.|\n)*TFLiteConverter(.|\n)*",
     }.items():

@@ -12,8 +12,7 @@ import numpy as np
 
 from roundoff.backend.base import Backend, Binding, Logits, Runner, Source
 from roundoff.backend.cpu import HostBinding, check_threads, infer_in_chunks
-from roundoff.backend.tflite.leaving import MULTIPLIERS
-from roundoff.backend.tflite.lowering import lowered
+from roundoff.backend.tflite.observing import MULTIPLIERS
 from roundoff.backend.tflite.quantizer import require_quantizer
 from roundoff.dataset.base import Images
 from roundoff.errors import BuildError, Unavailable
@@ -64,6 +63,8 @@ class LiteRT(Backend):
         return None
 
     def build(self, source: Source, directory: Path) -> BuildInfo:
+        from roundoff.backend.tflite.lowering import lowered
+
         path = directory / self.artifact
         if source.given:
             path.write_bytes(source.given.read_bytes())

@@ -11,12 +11,12 @@ import onnx
 from numpy.typing import NDArray
 
 from roundoff.backend.tflite.matching import TOLERANCE
+from roundoff.backend.tflite.observing import MULTIPLIERS
 from roundoff.export.tflite_graph import TfliteGraph
 from roundoff.graph.difference import relative_error
 from roundoff.graph.queries import WEIGHTED, constants
 from roundoff.precision.base import Precision
 
-MULTIPLIERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "BATCH_MATMUL")
 TYPES = {
     "Conv": ("CONV_2D", "DEPTHWISE_CONV_2D"),
     "ConvTranspose": ("TRANSPOSE_CONV",),

@@ -15,6 +15,7 @@ from roundoff.export.tflite_graph import TfliteGraph
 from roundoff.system.progress import track
 
 CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
+MULTIPLIERS = (*CONVOLUTIONS, "TRANSPOSE_CONV", "FULLY_CONNECTED", "BATCH_MATMUL")
 CHUNK_BYTES = 64_000_000
 LARGEST_CHUNK = 32
 
