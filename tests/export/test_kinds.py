@@ -77,6 +77,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow  # a conversion for each kind
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_kind_of_layer_is_exported_with_parity(kind, exported):
     figures, model = exported(network(*KINDS[kind]))

@@ -125,6 +125,7 @@ def test_answers_are_put_in_the_datasets_order(saved):
     np.testing.assert_allclose(found, wanted / wanted.sum(axis=1, keepdims=True), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow  # two converters
 @pytest.mark.parametrize("lifted", [True, False])
 def test_it_is_exported_and_converted_for_litert(saved, prepared, tmp_path, monkeypatch, lifted):
     from roundoff.export import saved as export

@@ -31,6 +31,7 @@ def test_a_stage_in_place_does_not(probe):
     assert probe("hydra.run.dir=.", "hydra.output_subdir=null").stdout == ""
 
 
+@pytest.mark.slow  # a stage for each
 @pytest.mark.parametrize(
     ("setting", "first", "fix"),
     [
@@ -52,6 +53,7 @@ def test_an_error_is_four_lines_and_nothing_of_hydras(probe, setting, first, fix
     assert TRACED or len(lines) == 4
 
 
+@pytest.mark.slow  # two stages in a sweep
 def test_a_sweep_says_which_job_failed(probe):
     done = probe("-m", "train.epochs=many,3", "hydra.sweep.dir=sweep")
     assert done.returncode == 1

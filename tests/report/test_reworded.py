@@ -13,6 +13,8 @@ from roundoff.results.checked import as_json
 from roundoff.results.message import Words, message
 from roundoff.results.run import Conditions
 
+pytestmark = pytest.mark.slow  # draws reports with every sentence reworded
+
 NOISY = [message("noisy", cv=0.3), message("throttled", rounds=2)]
 
 

@@ -14,6 +14,8 @@ from tests.support.cells import images_and_labels, network, prepare
 from tests.support.places import ROOT
 from tests.support.tracing import TRACED
 
+pytestmark = pytest.mark.slow  # runs stages
+
 SETTINGS = (
     "hydra.run.dir=.",
     "hydra.output_subdir=null",

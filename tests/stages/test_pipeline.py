@@ -188,7 +188,7 @@ def test_building_again_changes_no_engine(finished, precision):
 @pytest.mark.parametrize(
     ("number", "seconds"),
     [
-        (signal.SIGINT, 6),
+        pytest.param(signal.SIGINT, 6, marks=pytest.mark.slow),
         (signal.SIGTERM, 0),
         pytest.param(signal.SIGINT, 0, marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, 6, marks=pytest.mark.slow),
@@ -223,6 +223,7 @@ def outputs(project):
     return {path: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow  # evaluates once more
 def test_a_clean_clone_pulls_what_it_needs_and_keeps_the_metrics(finished, tmp_path):
     assert finished.dvc("remote", "add", "-q", "-d", "-f", "kept", str(tmp_path / "remote")).returncode == 0
     # `dvc exp run` leaves git an index that takes a new file for an old one of the same size

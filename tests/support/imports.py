@@ -23,6 +23,7 @@ def closure(starts, left_out=()):
     return found
 
 
+@cache
 def files_of(name):
     """The file of a dotted name, and of each package above it; none for what is not the project's."""
     parts = name.split(".")

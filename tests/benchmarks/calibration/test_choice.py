@@ -1,10 +1,12 @@
 """The benchmark of choices: what it finds on random distributions, and that its targets can be missed."""
 
 import numpy as np
+import pytest
 
 from benchmarks.calibration import choice
 
 
+@pytest.mark.slow  # hundreds of distributions
 def test_the_default_is_near_the_best_candidate_on_random_distributions():
     rows = list(choice.of_distributions(19, values=512))
     for grid in choice.GRIDS:

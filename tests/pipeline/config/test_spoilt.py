@@ -9,6 +9,8 @@ from roundoff.errors import ConfigError
 from roundoff.pipeline.config import check
 from tests.support.configuration import CONF, composed, plain
 
+pytestmark = pytest.mark.slow  # a campaign of some 240 spoilt settings
+
 CODE = {"_target_": "os.getcwd"}
 SPOILT = {
     "null": None,

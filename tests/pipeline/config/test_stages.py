@@ -9,6 +9,8 @@ import pytest
 from tests.support.configuration import CONF
 from tests.support.tracing import TRACED
 
+pytestmark = pytest.mark.slow  # a process for each setting
+
 ROOT = CONF.parent
 GOOD = (ROOT / "params.yaml").read_text()
 

@@ -4,6 +4,8 @@ import pytest
 
 from tests.support.browser import browse
 
+pytestmark = pytest.mark.slow  # draws pages in a browser
+
 PROBE = """<!DOCTYPE html><html><body style="margin:0">
 <iframe id="page" src="{url}" style="border:0;width:{width}px;height:2000px"></iframe>
 <script>

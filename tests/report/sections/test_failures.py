@@ -7,6 +7,8 @@ from roundoff.results.cell import Batch, CellMetrics
 from roundoff.results.checked import as_json
 from roundoff.results.message import LANGUAGES, verbatim
 
+pytestmark = pytest.mark.slow  # draws a whole report for each
+
 UNSTEADY = Batch(
     status="failed",
     reason=verbatim("10 runs of one input differ"),
