@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 IMAGE_SHAPE = (4, 4, 3)
+_RANDOM = np.random.default_rng(0)
 CLASSES = 5
 
 
@@ -388,6 +389,3 @@ class IExecutionContext:
 def images(count: int) -> np.ndarray:
     """Random images uint8 [count, *IMAGE_SHAPE]."""
     return _RANDOM.integers(0, 256, (count, *IMAGE_SHAPE), dtype=np.uint8)
-
-
-_RANDOM = np.random.default_rng(0)
