@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from roundoff.graph.chains import Links
+from roundoff.graph.links import Links
 
 
 def links(*nodes: onnx.NodeProto, **constants: object) -> Links:

@@ -11,10 +11,7 @@ from pathlib import Path
 from roundoff.backend.base import Backend, Source
 from roundoff.calibration.base import CalibrationTable
 from roundoff.cells.inputs import Inputs
-from roundoff.cells.sidecar import (
-    Sidecar,
-    StoredFile,
-)
+from roundoff.cells.sidecar import Sidecar, StoredFile
 from roundoff.errors import BuildError, Unavailable
 from roundoff.precision.base import Precision
 from roundoff.precision.rewriting.in_range import convert_in_range
@@ -61,20 +58,23 @@ def built(
         _refuse_foreign(backend, info)
         info = replace(info, notes=[*_told_of(inputs), *_notes(backend, graph), *info.notes])
         different = _build_again(backend, source, directory)
-    files = {
-        path.relative_to(directory).as_posix(): StoredFile(sha256=sha256_of(path), bytes=path.stat().st_size)
-        for path in sorted(directory.rglob("*"))
-        if path.is_file()
-    }
     sidecar = replace(
         described,
         status="built",
-        files=files,
+        files=_stored(directory),
         size_mb=(directory / backend.artifact).stat().st_size / 1e6,
         builds=Builds(count=backend.repeats, different=different),
         build_info=replace(info, multiplications=None),
     )
     return sidecar, build_s
+
+
+def _stored(directory: Path) -> dict[str, StoredFile]:
+    return {
+        path.relative_to(directory).as_posix(): StoredFile(sha256=sha256_of(path), bytes=path.stat().st_size)
+        for path in sorted(directory.rglob("*"))
+        if path.is_file()
+    }
 
 
 def _told_of(inputs: Inputs) -> list[Message]:

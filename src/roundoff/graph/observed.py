@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx
 
-from roundoff.graph.chains import Links
+from roundoff.graph.links import Links
 from roundoff.graph.queries import WEIGHTED, activations, element_types, weighted_nodes
 
 COMPUTING = (*WEIGHTED, "Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool", "MaxPool", "ReduceMean")

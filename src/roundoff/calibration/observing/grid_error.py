@@ -93,7 +93,7 @@ def too_small(seen: Histogram) -> bool:
 def _extremes(seen: Histogram, counts: Floats) -> list[tuple[float, float]]:
     """The extremes in bins from zero with what their bins count, which is taken out of `counts`.
 
-    An extreme that was not counted, since only every so-manieth value is, has one value's share.
+    An extreme that the sampling stride left out has one value's share.
     """
     share = seen.total / seen.position if seen.position else 1.0
     points = []

@@ -109,7 +109,7 @@ def chunks(batches: Iterable[Images], size: int) -> Iterator[Images]:
 
 @cache
 def stride_for(shape: tuple[int, ...]) -> int:
-    """Every how-manieth value of an image's tensor of that shape is counted.
+    """The sampling stride for an image's tensor of this shape.
 
     Images are many and neighbouring values alike: a few thousand per image place a threshold as well as all of them,
     provided that every channel, row and column has its turn. So the stride reaches all of each within one image, and

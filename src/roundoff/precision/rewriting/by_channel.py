@@ -13,7 +13,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
-from roundoff.graph.chains import CHAINED, FOLDED, MOVING, Links
+from roundoff.graph.links import CHAINED, FOLDED, MOVING, Links
 from roundoff.graph.queries import WEIGHTED
 
 Floats = NDArray[np.float32]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import onnx
 
-from roundoff.graph.chains import MOVING, Links
+from roundoff.graph.links import MOVING, Links
 
 
 @dataclass(frozen=True)

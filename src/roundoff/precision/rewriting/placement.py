@@ -9,7 +9,7 @@
 4. Kernels that cannot fuse an Add (CPU libraries) are 8-bit kernels only where their output is in 8 bits as well; else
    they multiply floats and dequantize the weights at run time. There what a quantized Conv or Gemm gives has a pair,
    its ReLU folded; and between two of them so has each link of a chain of operators with 8-bit kernels
-   (`graph.chains`). A product with one number is the same codes on another grid, and costs nothing.
+   (`graph.links`). A product with one number is the same codes on another grid, and costs nothing.
 """
 
 from __future__ import annotations
