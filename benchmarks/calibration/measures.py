@@ -19,10 +19,10 @@ import onnx
 import roundoff
 from benchmarks.calibration import recipes
 from benchmarks.calibration.recipes import in_own_process, onnxruntime_inference
+from benchmarks.jobs import shared_out
 from roundoff.dataset.base import Images, Labels, Prepared
 from roundoff.graph.queries import model_hash
 from roundoff.measurement.statistics import paired_drop
-from roundoff.system.progress import track
 
 RUNTIMES = ("onnxruntime", "openvino")
 LARGE = 4096
@@ -44,6 +44,14 @@ def code_sha256() -> str:
 
 
 @dataclass(frozen=True)
+class Case:
+    """One quantization: of the model at `path`; `told` is what its rows say of it."""
+
+    path: Path
+    told: Row
+
+
+@dataclass(frozen=True)
 class Accuracy:
     """How accuracy is measured: recipes by model, calibration seeds and images, test images."""
 
@@ -54,40 +62,46 @@ class Accuracy:
     images: int
     test_images: int
 
-    def run(self, models: dict[str, Path], known: list[Row]) -> Iterator[Row]:
+    def run(self, models: dict[str, Path], known: list[Row], jobs: int = 1) -> Iterator[Row]:
         """Yield a row per model, seed, recipe and runtime, those in `known` unmeasured; recipes take turns by seed.
 
         A row has the agreement with FP32, top-1, its paired drop with a 95 % interval, and the cost of quantizing.
+        `jobs` processes share the work, each on processors of its own; rows come as they are done.
         """
-        test = self._test()
+        missing = []
+        for case in self._cases(models):
+            rows = [row for row in known if case.told.items() <= row.items() and row["runtime"] in self.runtimes]
+            yield from rows
+            runtimes = [runtime for runtime in self.runtimes if all(row["runtime"] != runtime for row in rows)]
+            if runtimes:
+                missing.append((case, runtimes))
+        for rows in shared_out(self._measured, missing, jobs, "quantizations"):
+            yield from rows
+
+    def _cases(self, models: dict[str, Path]) -> Iterator[Case]:
+        test_images = len(_test(self.prepared, self.test_images)[1])
         for name, path in models.items():
-            yield from self._model(name, path, known, *test)
+            told = {
+                "model": name,
+                "model_sha256": model_hash(onnx.load(path)),
+                "code_sha256": code_sha256(),
+                "images": self.images,
+                "test_images": test_images,
+            }
+            for seed in range(self.seeds):
+                for recipe in self.recipes[name]:
+                    yield Case(path, {**told, "seed": seed, "recipe": recipe})
 
-    def _model(self, name: str, path: Path, known: list[Row], images: Images, labels: Labels) -> Iterator[Row]:
-        original = onnx.load(path)
-        told = {
-            "model": name,
-            "model_sha256": model_hash(original),
-            "code_sha256": code_sha256(),
-            "images": self.images,
-            "test_images": len(labels),
-        }
-
-        @cache
-        def reference() -> Any:
-            return logits("onnxruntime", original, images).argmax(1)
-
-        for seed in range(self.seeds):
-            for recipe in track(self.recipes[name], f"{name}, seed {seed}"):
-                case = {**told, "seed": seed, "recipe": recipe}
-                found = [row for row in known if case.items() <= row.items() and row["runtime"] in self.runtimes]
-                yield from found
-                missing = [runtime for runtime in self.runtimes if all(row["runtime"] != runtime for row in found)]
-                if missing:
-                    cost, quantized = self._quantized(recipe, path, seed)
-                for runtime in missing:
-                    classes = logits(runtime, quantized, images).argmax(1)
-                    yield {**case, "runtime": runtime, **cost, **compared(classes, reference(), labels)}
+    def _measured(self, work: tuple[Case, list[str]]) -> list[Row]:
+        case, runtimes = work
+        images, labels = _test(self.prepared, self.test_images)
+        reference = _reference(case.path, self.prepared, self.test_images)
+        cost, quantized = self._quantized(case.told["recipe"], case.path, case.told["seed"])
+        classes = {runtime: logits(runtime, quantized, images).argmax(1) for runtime in runtimes}
+        return [
+            {**case.told, "runtime": runtime, **cost, **compared(found, reference, labels)}
+            for runtime, found in classes.items()
+        ]
 
     def _quantized(self, recipe: str, path: Path, seed: int) -> tuple[dict[str, float], onnx.ModelProto]:
         with tempfile.TemporaryDirectory() as folder:
@@ -95,11 +109,18 @@ class Accuracy:
             cost = in_own_process(recipe, self.images, path, self.prepared, seed, target)
             return cost, onnx.load(target)
 
-    def _test(self) -> tuple[Images, Labels]:
-        test = Prepared(self.prepared).split("test")
-        count = min(self.test_images, len(test.labels))
-        picked = np.linspace(0, len(test.labels), count, endpoint=False).astype(int)
-        return np.ascontiguousarray(test.images[picked]), test.labels[picked]
+
+@cache
+def _test(prepared: Path, count: int) -> tuple[Images, Labels]:
+    test = Prepared(prepared).split("test")
+    picked = np.linspace(0, len(test.labels), min(count, len(test.labels)), endpoint=False).astype(int)
+    return np.ascontiguousarray(test.images[picked]), test.labels[picked]
+
+
+@cache
+def _reference(path: Path, prepared: Path, count: int) -> Any:
+    """Classes int64 [n] that FP32 answers."""
+    return logits("onnxruntime", onnx.load(path), _test(prepared, count)[0]).argmax(1)
 
 
 def logits(runtime: str, model: onnx.ModelProto, images: Images) -> Any:

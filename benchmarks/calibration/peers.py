@@ -2,14 +2,14 @@
 
     python -m benchmarks.calibration peers --prepared data/prepared --models resnet8=models/onnx/model.onnx
         [NAME=PATH ...] [--strongest NAME ...] [--seeds 3] [--images 320] [--test-images 10000] [--recipes NAMES]
-        [--runtimes onnxruntime,openvino] [--parts accuracy,cost] [--check] [--out FILE]
+        [--runtimes onnxruntime,openvino] [--parts accuracy,cost] [--jobs 1] [--check] [--out FILE]
     python -m benchmarks.calibration peers --table FILE [--document docs/calibration.md]
 
 Accuracy: every recipe quantizes every model from the same seeded, stratified training images onto TensorRT's grid
 (int8, symmetric, weights per channel); the graphs run in ONNX Runtime and in OpenVINO's CPU runtime. Recipes take
 turns, seed by seed; on the models named by --strongest only roundoff's default and `best` and the strongest peers run.
 Rows are kept in FILE.rows as they are measured: a run that was cut short goes on from there, unless the sources of
-calibration or precision have changed.
+calibration or precision have changed. --jobs shares the quantizations out among so many processes.
 Cost: seconds and peak memory over the first model, each measurement in a process of its own, all of them in every
 round. The clock runs from the FP32 file to the INT8 graph and leaves imports out; for a bare forward pass it covers
 the file, the session and all batches. Ratios are the median of the rounds' own.
@@ -69,7 +69,7 @@ def measured(chosen: argparse.Namespace) -> dict[str, Any]:
     }
     if "accuracy" in chosen.parts:
         plan = Accuracy(chosen.prepared, recipes, runtimes, chosen.seeds, chosen.images, chosen.test_images)
-        result["accuracy"] = _collected(plan, models, chosen.out)
+        result["accuracy"] = _collected(plan, models, chosen.out, chosen.jobs)
         result["agreement"] = {
             f"{name} on {runtime}": agreements(result, name, runtime) for name in models for runtime in runtimes
         }
@@ -85,11 +85,11 @@ def _recipes(chosen: argparse.Namespace, model: str) -> list[str]:
     return list(dict.fromkeys([default_recipe(), *STRONGEST]) if model in chosen.strongest else RECIPES)
 
 
-def _collected(plan: Accuracy, models: dict[str, Path], out: Path | None) -> list[dict[str, Any]]:
+def _collected(plan: Accuracy, models: dict[str, Path], out: Path | None, jobs: int) -> list[dict[str, Any]]:
     journal = out.with_name(f"{out.name}.rows") if out else None
     lines = journal.read_text(encoding="utf-8").splitlines() if journal and journal.exists() else []
     known, rows = [json.loads(line) for line in lines], []
-    for row in plan.run(models, known):
+    for row in plan.run(models, known, jobs):
         rows.append(row)
         if row not in known:
             print(json.dumps(row), file=sys.stderr, flush=True)
@@ -134,6 +134,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--recipes", help="names separated by semicolons, for every model")
     parser.add_argument("--runtimes", default=",".join(RUNTIMES), help="onnxruntime, openvino, or both")
     parser.add_argument("--parts", default="accuracy,cost", help="accuracy, cost, or both")
+    parser.add_argument("--jobs", type=int, default=1, help="processes that share the accuracy part")
     parser.add_argument("--check", action="store_true", help="exit 1 and name each target that was missed")
     parser.add_argument("--out", type=Path, help="write the JSON there instead of printing it")
     parser.add_argument("--table", type=Path, metavar="FILE", help="show an earlier result's tables")

@@ -127,7 +127,7 @@ def test_costs_are_compared_round_by_round(monkeypatch):
 def test_rows_are_measured_again_once_the_code_has_changed(monkeypatch, tmp_path):
     onnx.save(network(), tmp_path / "net.onnx")
     images, labels = pictures(4, 0), np.zeros(4, np.int64)
-    monkeypatch.setattr(measures.Accuracy, "_test", lambda self: (images, labels))
+    monkeypatch.setattr(measures, "_test", lambda *_: (images, labels))
     monkeypatch.setattr(measures.Accuracy, "_quantized", lambda *_: ({"seconds": 1.0}, network()))
     plan = measures.Accuracy(tmp_path, {"net": ["roundoff entropy"]}, ["onnxruntime"], 1, 32, 4)
     rows = list(plan.run({"net": tmp_path / "net.onnx"}, []))
