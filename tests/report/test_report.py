@@ -89,7 +89,7 @@ def test_angle_brackets_are_escaped_in_markdown(written):
     assert r"Example CPU \<v2\>" in (written / "report.md").read_text()
 
 
-@pytest.mark.parametrize("written", ["en", pytest.param("ja", marks=pytest.mark.slow)], indirect=True)
+@pytest.mark.slow  # two whole reports more
 def test_same_run_gives_the_same_bytes(written, pristine, tmp_path):
     again = tmp_path / "again"
     Report(language=written.name).run(pristine.sources, pristine.verdict(), again, again / "plots")

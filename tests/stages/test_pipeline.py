@@ -246,7 +246,7 @@ def test_a_clean_clone_pulls_what_it_needs_and_keeps_the_metrics(finished, tmp_p
 @pytest.mark.parametrize(
     ("inside", "target"),
     [
-        (True, ()),
+        pytest.param(True, (), marks=pytest.mark.slow),
         (False, ("prepare",)),
         pytest.param(True, ("prepare",), marks=pytest.mark.slow),
         pytest.param(False, (), marks=pytest.mark.slow),

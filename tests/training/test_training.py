@@ -105,6 +105,7 @@ def test_the_saved_model_takes_the_validation_accuracy_that_was_reported(trained
     assert (predicted == data.labels[held_out]).mean() == pytest.approx(metrics.val_accuracy, abs=1e-6)
 
 
+@pytest.mark.slow  # trains twice more
 def test_the_same_seed_gives_the_same_file_and_another_one_does_not(trained, prepared, tmp_path):
     metrics, directory = trained
     again, other = tmp_path / "again", tmp_path / "other"
@@ -122,6 +123,7 @@ def test_a_loss_that_is_not_finite_stops_training_and_leaves_no_model(prepared, 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow  # compiles once more
 def test_a_batch_larger_than_the_split_still_trains(prepared, tmp_path):
     assert fit(dataclasses.replace(TINY, batch_size=1000, epochs=1), prepared, tmp_path).epochs == 1
 
@@ -152,6 +154,7 @@ def test_a_setting_out_of_range_is_named(key, value):
         dataclasses.replace(TINY, **{key: value})
 
 
+@pytest.mark.slow  # imports TensorFlow in a process of its own
 def test_importing_keras_for_training_prints_nothing():
     code = "from roundoff.system.keras_import import quiet_keras; quiet_keras()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
