@@ -20,8 +20,8 @@ from roundoff.system.files import write_json
 def main(cfg: DictConfig, workspace: Workspace) -> None:
     export, trained = component(cfg.export, Export), workspace.input(cfg.paths.trained)
     prepared = Prepared(workspace.input(cfg.paths.prepared))
-    metrics = export.onnx_from_trained(trained, prepared, workspace.output(cfg.paths.onnx))
-    export.tflite_from_trained(trained, workspace.output(cfg.paths.tflite))
+    onnx, tflite = workspace.output(cfg.paths.onnx), workspace.output(cfg.paths.tflite)
+    metrics = export.graphs_from_trained(trained, prepared, onnx, tflite)
     write_json(workspace.output(cfg.paths.metrics) / "export.json", as_json(metrics))
 
 

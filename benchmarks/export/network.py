@@ -3,7 +3,8 @@
 python -m benchmarks.export.network save FOLDER NAME ...
 python -m benchmarks.export.network export FOLDER NAME
 
-`save` writes FOLDER/NAME.keras with weights that no folding may lose; `export` turns it into ONNX and prints JSON.
+`save` writes FOLDER/NAME.keras with weights that no folding may lose; `export` does with it what the export stage does,
+and prints JSON.
 """
 
 from __future__ import annotations
@@ -46,18 +47,35 @@ def save(folder: Path, name: str) -> None:
 
 
 def export(path: Path) -> dict[str, Any]:
-    """What became of the network: its parity, or the words that refuse it, or the traceback that should not be."""
-    from roundoff.export.onnx_from_keras import Export
+    """What the export stage makes of the network: its parity, or the words that refuse it, or a traceback.
 
-    with tempfile.TemporaryDirectory() as directory:
-        prepared = prepared_images(path, Path(directory))
+    `litert` is "yes", or why there is no .tflite file.
+    """
+    from roundoff.export.onnx_from_keras import Export
+    from roundoff.export.tflite_folder import float_tflite
+
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        trained, prepared = trained_folder(path, directory), prepared_images(path, directory)
+        export, onnx, tflite = Export(OPSET, IMAGES, TOLERANCE), directory / "model.onnx", directory / "tflite"
         try:
-            facts = Export(OPSET, IMAGES, TOLERANCE).onnx_from_keras(path, prepared, Path(directory) / "model.onnx")
+            facts = export.graphs_from_trained(trained, prepared, onnx, tflite)
         except RoundoffError as error:
             return {"outcome": "refused", "words": " ".join(str(error).split())}
         except Exception:
             return {"outcome": "traceback", "words": traceback.format_exc()}
-    return {"outcome": "exported", "relative_error": facts.relative_error, "size_mb": facts.size_mb}
+        made, why = float_tflite(tflite)
+    said = {"litert": "yes" if made else str(why)}
+    return {"outcome": "exported", "relative_error": facts.relative_error, "size_mb": facts.size_mb} | said
+
+
+def trained_folder(path: Path, directory: Path) -> Path:
+    """The network as the train stage leaves one."""
+    folder = directory / "trained"
+    folder.mkdir()
+    (folder / "model.keras").symlink_to(path.resolve())
+    (folder / "model.json").write_text(json.dumps({"format": 1, "form": "keras", "file": "model.keras"}))
+    return folder
 
 
 def prepared_images(path: Path, directory: Path) -> Prepared:

@@ -6,7 +6,7 @@ from typing import Any
 
 Result = dict[str, Any]
 LEAST_EXPORTED = 0.95
-HEADINGS = ("network", "weights (MB)", "outcome", "relative error", "peak memory (MB)", "seconds")
+HEADINGS = ("network", "weights (MB)", "outcome", "relative error", "LiteRT", "peak memory (MB)", "seconds")
 
 
 def memory_limit_mb(facts: dict[str, Any]) -> float:
@@ -33,7 +33,7 @@ def targets(result: Result) -> dict[str, bool]:
 def table(result: Result) -> str:
     """Markdown: one row for each network."""
     rows = [_row(name, result["nets"][name]) for name in result["planned"] if name in result["nets"]]
-    lines = [_line(*HEADINGS), _line("---", "---:", "---", "---:", "---:", "---:"), *rows]
+    lines = [_line(*HEADINGS), _line("---", "---:", "---", "---:", "---", "---:", "---:"), *rows]
     return "\n".join([*lines, "", f"Not tried, above 100 MB of float32 weights: {', '.join(result['too_large'])}."])
 
 
@@ -42,7 +42,8 @@ def _row(name: str, facts: dict[str, Any]) -> str:
         return format(facts[key], form) if key in facts else ""
 
     outcome = ": ".join([facts["outcome"], *([facts["words"].replace("|", "/")] if "words" in facts else [])])
-    measured = shown("relative_error", ".1e"), shown("peak_mb", ".0f"), shown("seconds", ".0f")
+    litert = facts.get("litert", "").replace("|", "/")
+    measured = shown("relative_error", ".1e"), litert, shown("peak_mb", ".0f"), shown("seconds", ".0f")
     return _line(name, shown("weights_mb", ".1f"), outcome, *measured)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
 from roundoff.dataset.base import Prepared
+from roundoff.pipeline.apart import apart
 from roundoff.pipeline.limits import MOST_IMAGES, require
 from roundoff.results.preparation import ExportMetrics, KerasExport
 
@@ -32,6 +34,15 @@ class Export:
         }
         for key, (holds, expected) in checks.items():
             require(holds, f"export.{key}", getattr(self, key), expected)
+
+    def graphs_from_trained(self, directory: Path, prepared: Prepared, onnx: Path, tflite: Path) -> ExportMetrics:
+        """Both graphs of what the train stage left in `directory`: the file `onnx` and the folder `tflite`.
+
+        The first is made in a process of its own, so that its memory is free when LiteRT's converter runs.
+        """
+        metrics = apart(functools.partial(self.onnx_from_trained, directory, prepared, onnx))
+        self.tflite_from_trained(directory, tflite)
+        return metrics
 
     def onnx_from_trained(self, directory: Path, prepared: Prepared, output: Path) -> ExportMetrics:
         """As `onnx_from_keras`, from what the train stage left in `directory`, whatever its form."""

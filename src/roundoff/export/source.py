@@ -28,9 +28,7 @@ def load(source: Path, prepared: Prepared) -> keras.Model:
 
     Raises ExportError for one that cannot be brought to float32 or into one ONNX file.
     """
-    if "keras" not in sys.modules:
-        os.environ["KERAS_BACKEND"] = "tensorflow"
-    keras = quiet_keras()
+    keras = keras_on_tensorflow()
     if keras.backend.backend() != "tensorflow":
         raise ConfigError(
             "Keras runs on a backend that tf2onnx cannot export from",
@@ -46,6 +44,13 @@ def load(source: Path, prepared: Prepared) -> keras.Model:
     _check_interface(network, prepared)
     _check_size(network)
     return network
+
+
+def keras_on_tensorflow() -> Any:
+    """Keras, on TensorFlow unless it is imported already."""
+    if "keras" not in sys.modules:
+        os.environ["KERAS_BACKEND"] = "tensorflow"
+    return quiet_keras()
 
 
 def _opened(source: Path) -> keras.Model:

@@ -48,7 +48,7 @@ def surviving(main: Callable[[], object]) -> None:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, heard)
     parent, child = os.getpid(), os.fork()
     if child == 0:
-        _die_with(parent)
+        die_with(parent)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         main()
         return
@@ -59,7 +59,8 @@ def surviving(main: Callable[[], object]) -> None:
     sys.exit(code if code >= 0 else 128 - code)
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
+    """Let the system end this process when `parent`, which has started it, ends."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)

@@ -27,6 +27,13 @@ def heed_signals() -> None:
             signal.signal(number, _stop)
 
 
+def heed_silently() -> None:
+    """The same in a process whose parent says it: the first signal ends it, and no other cuts that short."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _stop_silently)
+
+
 def end_where_stopped() -> None:
     """End here where a signal came whose exit was swallowed, as callbacks do of the import system."""
     if _came:
@@ -52,3 +59,9 @@ def _stop(number: int, _: FrameType | None) -> None:
         print(f"stopped by {name}: nothing half-written stays, `dvc repro` goes on from here", file=sys.stderr)
     _came.append((number, now))
     sys.exit(128 + _came[0][0])  # an exit is no Exception: it passes whatever handles errors
+
+
+def _stop_silently(number: int, _: FrameType | None) -> None:
+    for each in SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + number)
