@@ -8,7 +8,7 @@ import pytest
 from hydra.errors import CompactHydraException
 
 from roundoff import errors
-from roundoff.backend.trt.cuda import CudaError
+from roundoff.backend.cuda import CudaError
 from roundoff.pipeline import stage
 
 KINDS = [errors.ConfigError, errors.DataError, errors.CalibrationError, errors.BuildError, errors.GateError]

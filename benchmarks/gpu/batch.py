@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.gpu.bare import BareReplay
 from benchmarks.gpu.figures import Load, figures
-from roundoff.backend.trt.cuda import CudaError, DeviceMemory, Owner
+from roundoff.backend.cuda import CudaError, DeviceMemory, Owner
 from roundoff.backend.trt.library import OUT_OF_MEMORY, import_tensorrt, make_log
 from roundoff.errors import GateError, Unavailable
 from roundoff.measurement.energy import energy_per_image, meter_for

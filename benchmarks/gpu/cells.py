@@ -43,7 +43,7 @@ class Bench:
 
     def cell(self, name: str) -> dict[str, Any]:
         """Measure one cell; whatever goes wrong is its row. The device's lock is held, build and loads included."""
-        from roundoff.backend.trt import cuda
+        from roundoff.backend import cuda
         from roundoff.system.device_lock import device_lock
 
         model, precision = name.rsplit("/", 1)

@@ -38,7 +38,7 @@ ALLOWED = {"device_mb": 4.0, "host_mb": 8.0, "threads": 0, "files": 0}
 
 def used() -> dict[str, float]:
     """Device and host memory in MB (10^6 bytes), threads and open files of this process."""
-    from roundoff.backend.trt import cuda
+    from roundoff.backend import cuda
     from roundoff.measurement.heap_layout import give_back_free_memory
 
     gc.collect()

@@ -31,8 +31,8 @@ FIXED, RANGE = "fixed", "range"
 def main(arguments: Sequence[str]) -> int:
     """Measure every model, write and print the JSON file."""
     options = parsed(arguments)
+    from roundoff.backend import cuda
     from roundoff.backend.fingerprint import fingerprint
-    from roundoff.backend.trt import cuda
     from roundoff.results.checked import as_json
     from roundoff.system.device_lock import device_lock
     from roundoff.system.files import sha256_of, write_json

@@ -7,8 +7,8 @@ from pathlib import Path
 import onnx
 import pytest
 
+from roundoff.backend import cuda
 from roundoff.backend.base import Source
-from roundoff.backend.trt import cuda
 from roundoff.backend.trt.backend import Tensorrt
 from roundoff.backend.trt.build import _strongly_typed, builds_ahead_of_time
 from roundoff.errors import Unavailable

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from roundoff.backend import cuda
 from roundoff.backend.base import Source
 from roundoff.backend.trt import backend as trt
-from roundoff.backend.trt import cuda
 from roundoff.backend.trt import runner as trt_runner
 from roundoff.backend.trt.backend import Tensorrt
 from roundoff.backend.trt.runner import TensorrtRunner
@@ -92,6 +92,7 @@ def test_it_is_paused_while_an_engine_is_bound(monkeypatch):
     runner: Any = SimpleNamespace(
         _engine=None, _streams=3, _cuda_graphs=True, _bounds=[], _refuse_closed=list, _refuse_other_shape=id
     )
+    runner._bound = lambda batches: TensorrtRunner._bound(runner, batches)
     with pytest.raises(RuntimeError, match="enough seen"):
         TensorrtRunner.bind(runner, [np.zeros((1, 8, 8, 3), np.uint8)])
     assert (seen, gc.isenabled()) == ([False], True)

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from roundoff.backend.trt import binding as trt_bound
-from roundoff.backend.trt import cuda
+from roundoff.backend import cuda
+from roundoff.backend import gpu as gpu_bound
 from roundoff.backend.trt.library import make_log
 from roundoff.backend.trt.runner import TensorrtRunner
 from roundoff.results.build import BuildInfo
@@ -19,7 +19,7 @@ from tests.support.fake_gpu import FakeCuda, FakeTensorrt
 def gpu(monkeypatch) -> FakeCuda:
     fake = FakeCuda()
     monkeypatch.setattr(cuda, "runtime", lambda: fake)
-    monkeypatch.setattr(trt_bound, "WARM_S", 0.001)
+    monkeypatch.setattr(gpu_bound, "WARM_S", 0.001)
     monkeypatch.setitem(sys.modules, "pynvml", SimpleNamespace(nvmlInit=no_nvml, NVMLError=OSError))
     return fake
 

@@ -12,9 +12,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from roundoff.backend import cuda
 from roundoff.backend.base import Source
 from roundoff.backend.trt import build as trt_build
-from roundoff.backend.trt import cuda
 from roundoff.backend.trt import library as trt_library
 from roundoff.backend.trt.backend import Tensorrt
 from roundoff.backend.trt.inspect import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from roundoff.backend.trt import cuda
+from roundoff.backend import cuda
 from roundoff.backend.trt import runner as trt_runner
 from roundoff.backend.trt.context import SCRATCH
 from roundoff.backend.trt.library import make_log

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from roundoff.backend import cuda
 from roundoff.backend.trt import compatibility as trt_fit
-from roundoff.backend.trt import cuda
 from roundoff.backend.trt.library import make_log
 from roundoff.errors import BuildError, Unavailable
 from tests.support import fake_gpu

@@ -9,8 +9,8 @@ from types import FrameType
 import numpy as np
 import pytest
 
-from roundoff.backend.trt import binding as trt_bound
-from roundoff.backend.trt import cuda
+from roundoff.backend import cuda
+from roundoff.backend import gpu as gpu_bound
 from roundoff.backend.trt.context import SCRATCH
 from roundoff.backend.trt.library import make_log
 from roundoff.errors import DataError, GateError, Unavailable, UnsteadyError
@@ -174,7 +174,7 @@ def test_probes_are_measured_warm_and_back_to_back(load, gpu):
     with load().bind([images(1)]) as bound:
         before = gpu.launches
         info = bound.info()
-        assert gpu.launches - before > 2 * trt_bound.PROBES
+        assert gpu.launches - before > 2 * gpu_bound.PROBES
         assert info.enqueued_device_ms == info.copy_ms == pytest.approx(0.25)
         assert info.enqueue_ms > 0
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from roundoff.backend.trt import binding as trt_bound
-from roundoff.backend.trt import cuda
+from roundoff.backend import cuda
+from roundoff.backend import gpu as gpu_bound
 from roundoff.backend.trt.binding import TensorrtBinding
 from roundoff.backend.trt.library import make_log
 from roundoff.backend.trt.runner import TensorrtRunner
@@ -57,7 +57,7 @@ class Loader:
 
 @pytest.fixture
 def measure(monkeypatch, tmp_path):
-    monkeypatch.setattr(trt_bound, "WARM_S", 0.001)
+    monkeypatch.setattr(gpu_bound, "WARM_S", 0.001)
 
     def run(capacity: int, precisions=("fp32", "fp16")) -> dict[str, CellSpeed]:
         gpu = FakeCuda(capacity=capacity)

@@ -6,8 +6,8 @@ import pytest
 
 from benchmarks.gpu import bare
 from benchmarks.gpu import batch as batch_
-from roundoff.backend.trt import binding as trt_bound
-from roundoff.backend.trt import cuda
+from roundoff.backend import cuda
+from roundoff.backend import gpu as gpu_bound
 from tests.support.fake_gpu import FakeCuda
 
 
@@ -15,7 +15,7 @@ from tests.support.fake_gpu import FakeCuda
 def gpu(monkeypatch) -> FakeCuda:
     fake = FakeCuda()
     monkeypatch.setattr(cuda, "runtime", lambda: fake)
-    monkeypatch.setattr(trt_bound, "WARM_S", 0.001)
+    monkeypatch.setattr(gpu_bound, "WARM_S", 0.001)
     monkeypatch.setattr(bare, "cuda", fake)
     monkeypatch.setattr(batch_, "WARM_S", 0.001)
     monkeypatch.setattr(batch_, "LARGEST", 1024)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from roundoff.backend import cuda
 from roundoff.backend.base import Backend, Lack, Runner, Source
-from roundoff.backend.trt import cuda
 from roundoff.backend.trt.build import Built, Settings, build_engine, builds_ahead_of_time
 from roundoff.backend.trt.compatibility import made_for, refuse_foreign
 from roundoff.backend.trt.inspect import multiplications, note, refuse_false_claim, summarize

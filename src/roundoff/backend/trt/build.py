@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from roundoff.backend.trt import cuda
+from roundoff.backend import cuda
 from roundoff.backend.trt.inspect import Layer, layers_from_inspector, layers_from_log
 from roundoff.backend.trt.library import OUT_OF_MEMORY, make_build_log
 from roundoff.backend.trt.progress import make_monitor

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from roundoff.backend.trt import cuda
+from roundoff.backend import cuda
 from roundoff.backend.trt.build import builds_ahead_of_time
 from roundoff.errors import BuildError, Unavailable
 from roundoff.results.message import message

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from roundoff.backend.trt.cuda import CudaError, DeviceMemory, Owner, Stream
+from roundoff.backend.cuda import CudaError, DeviceMemory, Graph, Stream
+from roundoff.backend.gpu import RUNNING
 from roundoff.backend.trt.library import OUT_OF_MEMORY
 from roundoff.errors import Unavailable
-from roundoff.results.message import Message, message
+from roundoff.results.message import message
 
 
 @dataclass
@@ -29,7 +28,7 @@ class Scratch:
     """
 
     def __init__(self) -> None:
-        self.running = threading.RLock()
+        self.running = RUNNING
         self.blocks: list[Block] = []
 
     def take(self, size: int, count: int) -> list[Block]:
@@ -81,6 +80,10 @@ class Context:
     def enqueue(self) -> None:
         """Put one inference on the stream."""
         self._succeeds(self.context.execute_async_v3(int(self.stream.handle)), "execute_async_v3")
+
+    def captured(self, work: Callable[[], None]) -> Graph:
+        """What `work` enqueues on the context's stream, as a graph; TensorRT's first run must have been before."""
+        return Graph(self.stream, work)
 
     def close(self) -> None:
         """Drop the context."""
@@ -184,19 +187,3 @@ class Engine:
         self.config = None
         self.engine = None
         self.runtime = None
-
-
-@contextmanager
-def freed_on_failure(what: str | Message) -> Iterator[Owner]:
-    """An Owner that survives success and is closed on failure; running out of memory becomes Unavailable."""
-    owner = Owner()
-    try:
-        yield owner
-    except CudaError as error:
-        owner.close()
-        if error.is_out_of_memory:
-            raise Unavailable(message("no_memory", doing=what, words=str(error))) from None
-        raise
-    except BaseException:
-        owner.close()
-        raise

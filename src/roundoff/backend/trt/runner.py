@@ -9,29 +9,25 @@ from typing import Any
 
 import numpy as np
 
-from roundoff.backend.base import Binding, Logits, Runner
-from roundoff.backend.cpu import check_batches
-from roundoff.backend.trt import cuda
+from roundoff.backend import cuda
+from roundoff.backend.cuda import Owner, Stream, freed_on_failure
+from roundoff.backend.gpu import RUNNING, GpuBinding
+from roundoff.backend.gpu_runner import GpuRunner, chunk_of
+from roundoff.backend.io_buffers import IoBuffers
 from roundoff.backend.trt.binding import TensorrtBinding
-from roundoff.backend.trt.buffers import IoBuffers
-from roundoff.backend.trt.context import SCRATCH, Context, Engine, freed_on_failure
-from roundoff.backend.trt.cuda import Owner, Stream
+from roundoff.backend.trt.context import SCRATCH, Context, Engine
 from roundoff.backend.trt.inspect import decides, layers_from_inspector, refuse_false_claim, summarize
 from roundoff.backend.trt.library import prune, read_cache, write_cache
 from roundoff.dataset.base import Images
-from roundoff.errors import DataError
 from roundoff.results.build import BuildInfo, LayerTypes
 from roundoff.results.message import message
-from roundoff.system.gc_pause import collector_paused
 
 KERNELS = "-runtime.cache"
-CHUNK = 256  # images: enough to be fast; a profile for thousands may not find the memory that it wants
 
 
-class TensorrtRunner(Runner):
-    """An engine on the first visible GPU, whose UUID is `device`.
+class TensorrtRunner(GpuRunner):
+    """A TensorRT engine; `infer` runs in batches of a profile's optimum.
 
-    `infer` runs in batches of a profile's optimum; the last one is filled up with zeros.
     `cache_file` keeps the kernels that TensorRT-RTX compiles at load. `build` is what the build wrote: the claimed
     types and the multiply-adds of the graph's nodes.
     """
@@ -46,17 +42,17 @@ class TensorrtRunner(Runner):
         streams: int,
         cuda_graphs: bool,
     ) -> None:
+        super().__init__()
         self.device = cuda.use_first_device()
         self._build, self.cache_file = build, cache_file
         self._streams, self._cuda_graphs = streams, cuda_graphs
-        self._bounds: list[TensorrtBinding] = []
-        self._largest_binding = 0
         free = cuda.free_bytes()
         self._kept = read_cache(cache_file)
-        with SCRATCH.running, freed_on_failure(message("doing_engine")) as owner:
-            self._owner: Owner | None = owner
+        with RUNNING, freed_on_failure(message("doing_engine")) as owner:
+            self._owner = owner
             self._engine: Engine = owner.own(Engine(trt, plan, log, self._kept, bool(build.version_compatible)))
-            self._chunk = _chunk([best for _, best, _ in self._engine.profiles])
+            self.image_shape, self.classes = self._engine.image_shape, self._engine.classes
+            self._chunk = chunk_of([best for _, best, _ in self._engine.profiles])
             self._lane, of_the_lane = self._inference_lane(owner)
             self._loaded_bytes = max(0, free - cuda.free_bytes() - of_the_lane)
             # where the build could tell, loading need not take the time to look again
@@ -71,46 +67,18 @@ class TensorrtRunner(Runner):
         owner.callback(SCRATCH.give_back, [block])
         taken = block.memory.size if block.users == 1 else 0
         stream = owner.own(Stream())
-        context = owner.own(Context(self._engine, self._chunk, stream, block))
+        self._context: Context = owner.own(Context(self._engine, self._chunk, stream, block))
         nothing = np.zeros((self._chunk, *self._engine.image_shape), np.uint8)
-        lane = IoBuffers(owner, context, nothing, self._engine.classes)
+        lane = IoBuffers(owner, self._context, nothing, self._engine.classes)
         lane.enqueue_round_trip()
         stream.synchronize()
         return lane, taken + lane.bytes
 
-    def infer(self, images: Images) -> Logits:
-        self._refuse_closed()
-        self._refuse_other_shape(images)
-        logits = np.empty((len(images), self._engine.classes), np.float32)
-        lane = self._lane
-        with SCRATCH.running:
-            for start in range(0, len(images), self._chunk):
-                part = images[start : start + self._chunk]
-                lane.host_images.array[: len(part)] = part
-                lane.host_images.array[len(part) :] = 0
-                lane.enqueue_round_trip()
-                lane.stream.synchronize()
-                logits[start : start + len(part)] = lane.host_logits.array[: len(part)]
-        return logits
+    def _bound(self, batches: Sequence[Images]) -> GpuBinding:
+        return TensorrtBinding(self._engine, batches, self._streams, self._cuda_graphs)
 
-    def bind(self, batches: Sequence[Images]) -> Binding:
-        self._refuse_closed()
-        check_batches(batches)
-        for batch in batches:
-            self._refuse_other_shape(batch)
-        with collector_paused():
-            bound = TensorrtBinding(self._engine, batches, self._streams, self._cuda_graphs, self._bounds.remove)
-            self._bounds.append(bound)
-            self._largest_binding = max(self._largest_binding, bound.device_bytes)
-            self._keep_kernels()
-        return bound
-
-    def memory_mb(self) -> float | None:
-        """What the engine and its kernels took at loading, and the largest binding so far, in MB (10^6 bytes).
-
-        The memory that `infer` runs in is left out: a binding does not need it.
-        """
-        return (self._loaded_bytes + self._largest_binding) / 1e6
+    def _have_bound(self) -> None:
+        self._keep_kernels()
 
     def layer_types(self) -> LayerTypes | None:
         """What the inspector tells of the loaded engine: see trt_inspect.summarize; None if it tells nothing.
@@ -130,34 +98,13 @@ class TensorrtRunner(Runner):
         inspector = self._engine.engine.create_engine_inspector()
         if inspector is None or not hasattr(trt, "LayerInformationFormat"):
             return ""
-        inspector.execution_context = self._lane.context.context
+        inspector.execution_context = self._context.context
         return str(inspector.get_engine_information(trt.LayerInformationFormat.JSON))
 
     @property
     def cache_was_warm(self) -> bool:
         """Whether the kernels that TensorRT-RTX compiles at load were in the cache."""
         return self._engine.cache_was_warm
-
-    def close(self) -> None:
-        if self._owner is not None:
-            owner, self._owner = self._owner, None
-            for bound in self._bounds:
-                owner.callback(bound.close)
-            with SCRATCH.running, owner:
-                self._lane.stream.synchronize()
-
-    def _refuse_closed(self) -> None:
-        if self._owner is None:
-            raise ValueError("the engine is closed: its memory is no longer its own")
-
-    def _refuse_other_shape(self, images: Images) -> None:
-        if images.shape[1:] != self._engine.image_shape or images.dtype != np.uint8:
-            raise DataError(
-                "images are not what the engine takes",
-                received=f"{images.dtype} {images.shape}",
-                expected=f"uint8 (n, {', '.join(map(str, self._engine.image_shape))})",
-                fix="give the images that the model was exported for, as height, width, channels",
-            )
 
     def _replace_kernels(self) -> None:
         """Keep what was compiled; kernels that were refused go in any case."""
@@ -172,7 +119,3 @@ class TensorrtRunner(Runner):
             self._kept = compiled
             write_cache(self.cache_file, compiled)
             prune(self.cache_file.parent, f"*{KERNELS}")
-
-
-def _chunk(optima: Sequence[int]) -> int:
-    return max((size for size in optima if size <= CHUNK), default=min(optima))

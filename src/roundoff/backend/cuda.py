@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import uuid
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import Any, Generic, TypeVar
 
@@ -230,3 +230,19 @@ class Owner(ExitStack):
         """Take charge of a resource and return it."""
         self.callback(resource.close)
         return resource
+
+
+@contextmanager
+def freed_on_failure(what: str | Message) -> Iterator[Owner]:
+    """An Owner that survives success and is closed on failure; running out of memory becomes Unavailable."""
+    owner = Owner()
+    try:
+        yield owner
+    except CudaError as error:
+        owner.close()
+        if error.is_out_of_memory:
+            raise Unavailable(message("no_memory", doing=what, words=str(error))) from None
+        raise
+    except BaseException:
+        owner.close()
+        raise

@@ -1,13 +1,14 @@
-"""One input of a timed engine, with its own buffers, and the runs that read and write them."""
+"""One input of a timed engine on a GPU, with its own buffers, and the runs that read and write them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol
+
 import numpy as np
 
-from roundoff.backend.trt.context import Context
-from roundoff.backend.trt.cuda import (
+from roundoff.backend.cuda import (
     DeviceMemory,
-    Graph,
     Owner,
     PinnedArray,
     Stream,
@@ -20,6 +21,31 @@ from roundoff.dataset.base import Images
 NAN_BYTE = 255  # a float32 of such bytes is NaN
 
 
+class Replay(Protocol):
+    """A captured graph of work."""
+
+    def launch(self, stream: Stream) -> None:
+        """Enqueue the whole graph on any stream."""
+
+    def close(self) -> None:
+        """Free it."""
+
+
+class Context(Protocol):
+    """What runs one batch size of an engine on one stream."""
+
+    stream: Stream
+
+    def set_addresses(self, images: int, logits: int) -> None:
+        """Say where the next input lies and its output goes, as device addresses."""
+
+    def enqueue(self) -> None:
+        """Put one inference on the stream."""
+
+    def captured(self, work: Callable[[], None]) -> Replay:
+        """What `work` enqueues on the stream, as a graph; it has run there before."""
+
+
 class IoBuffers:
     """One input with its own buffers, on one context: pinned host and device memory for images and logits."""
 
@@ -29,8 +55,8 @@ class IoBuffers:
         self.host_logits: PinnedArray[np.float32] = owner.own(PinnedArray((len(images), classes), np.float32))
         self.images: DeviceMemory = owner.own(DeviceMemory(self.host_images.array.nbytes))
         self.logits: DeviceMemory = owner.own(DeviceMemory(self.host_logits.array.nbytes))
-        self.compute_graph: Graph | None = None
-        self.round_trip_graph: Graph | None = None
+        self.compute_graph: Replay | None = None
+        self.round_trip_graph: Replay | None = None
         self.lay_in(images)
 
     @property
@@ -56,11 +82,11 @@ class IoBuffers:
         copy_to_host(self.host_logits, self.logits, self.stream)
 
     def capture(self, owner: Owner) -> None:
-        """Make both kinds of run launchable as a graph; what TensorRT defers to the first run happens before."""
+        """Make both kinds of run launchable as a graph; what a library defers to the first run happens before."""
         self.enqueue_round_trip()
         self.stream.synchronize()
-        self.compute_graph = owner.own(Graph(self.stream, self.enqueue_compute))
-        self.round_trip_graph = owner.own(Graph(self.stream, self.enqueue_round_trip))
+        self.compute_graph = owner.own(self.context.captured(self.enqueue_compute))
+        self.round_trip_graph = owner.own(self.context.captured(self.enqueue_round_trip))
 
     def launch_compute(self, stream: Stream) -> None:
         """`enqueue_compute`, by its graph if there is one (then on any stream)."""
