@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -162,9 +163,10 @@ class PeerBatch:
     ours: Any
 
     def row(self, peer: Any, images: np.ndarray, rows: np.ndarray) -> dict[str, Any]:
-        """Both over the same rotating inputs, in turn; `peer_over_ours` is the median of the rounds' ratios."""
+        """Both bindings over the same rotating inputs, in turn; `peer_over_ours` is the median of rounds' ratios."""
         expected = np.concatenate([self.expected[row] for row in rows])
-        error = float(np.linalg.norm(peer.answers() - expected) / np.linalg.norm(expected))
+        answers = np.concatenate(peer.outputs(transfers=False))
+        error = float(np.linalg.norm(answers - expected) / np.linalg.norm(expected))
         try:
             bound = self.ours and self.ours.bind([np.ascontiguousarray(images[row]) for row in rows])
         except Unavailable:
@@ -180,15 +182,14 @@ class PeerBatch:
             "ours_fp16_ms": None if bound is None else float(np.median(ours)),
             "peer_over_ours": None if bound is None else float(np.median(theirs / ours)),
             "relative_error": error,
-            "compile_s": peer.compile_s,
+            "binding_info": as_json(peer.info()),
         }
 
     def _rounds(self, peer: Any, bound: Any) -> tuple[np.ndarray, np.ndarray]:
-        warm_up(lambda: peer.each_ms(20))
-        runs = runs_of(self.options, float(np.median(peer.each_ms(20))))
-        modes = [peer.each_ms] if bound is None else [peer.each_ms, bound.device_only]
-        if bound is not None:
-            warm_up(lambda: bound.device_only(20))
+        modes = [each.device_only for each in (peer, bound) if each is not None]
+        for mode in modes:
+            warm_up(partial(mode, 20))
+        runs = runs_of(self.options, float(np.median(peer.device_only(20))))
         found = np.empty((self.options.rounds, 2))
         for turn in range(self.options.rounds):
             for mode in range(len(modes))[:: -1 if turn % 2 else 1]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import hashlib
 import shutil
 import sys
@@ -20,6 +19,7 @@ import numpy as np
 
 from benchmarks.gpu.batch import Batches, PeerBatch
 from benchmarks.gpu.targets import PEER, wilson
+from roundoff.backend.torch_compile.backend import TorchCompile
 from roundoff.backend.trt.library import OUT_OF_MEMORY
 from roundoff.errors import Unavailable
 from roundoff.measurement.effective_precision import label
@@ -181,29 +181,17 @@ class Bench:
         return np.sort(chosen, axis=1)
 
     def peer(self, model: str) -> dict[str, Any]:
-        """torch.compile at float16 on the same network, beside our FP16 engine; its figures are shown, not required."""
-        import onnx
-
-        try:
-            import torch
-
-            from benchmarks.gpu.peer import CompiledPeer
-        except ImportError as error:
-            raise Unavailable(f"PyTorch does not load: {error}") from None
-        try:
-            return self._peer_row(model, CompiledPeer(onnx.load(self.options.onnx[model]), self.options.peer_mode))
-        finally:
-            # PyTorch keeps what it took; the next model's cells need the room
-            gc.collect()
-            torch.cuda.empty_cache()
-
-    def _peer_row(self, model: str, peer: Any) -> dict[str, Any]:
-        import torch
-
-        row: dict[str, Any] = {"status": "measured", "torch": torch.__version__, "mode": self.options.peer_mode}
+        """torch.compile at float16 on the same graph, beside our FP16 engine; its figures are shown, not required."""
+        backend = TorchCompile(batch_sizes=self.options.peer_batches, mode=self.options.peer_mode)
+        directory = self._directory(model, PEER)
+        info, build_s = self._build(backend, model, "fp16", directory)
+        row: dict[str, Any] = {"status": "measured", "mode": backend.mode, "build_s": build_s}
+        row["build_info"] = as_json(info)
         with ExitStack() as stack:
+            peer, load_s = timed(lambda: stack.enter_context(backend.load(directory)))
             ours, row["reason_alone"] = self._opponent(model, stack)
             compare = PeerBatch(self.options, self._expected(model), ours)
+            row["load_ms"] = 1e3 * load_s
             row["batches"] = {str(size): self._peer_batch(peer, compare, size) for size in self.options.peer_batches}
         return row
 
@@ -219,12 +207,14 @@ class Bench:
     def _peer_batch(self, peer: Any, compare: PeerBatch, size: int) -> dict[str, Any]:
         rows = self.inputs(size)
         try:
-            bound = peer.bind([np.ascontiguousarray(self.images[row]) for row in rows])
+            with peer.bind([np.ascontiguousarray(self.images[row]) for row in rows]) as bound:
+                return compare.row(bound, self.images, rows)
+        except Unavailable as reason:
+            return {"status": "unavailable", "reason": str(reason)}
         except RuntimeError as error:
             if OUT_OF_MEMORY.search(str(error)):
                 return {"status": "unavailable", "reason": str(error).splitlines()[0]}
             raise
-        return compare.row(bound, self.images, rows)
 
 
 def timed(work: Callable[[], Any]) -> tuple[Any, float]:

@@ -5,6 +5,8 @@
 # Usage, in the repository's root: benchmarks/gpu/results.sh PREPARED OUT "STEPS" [MODEL.onnx ...]
 #   STEPS: build evaluate (of what `build` built in the same OUT) harness leaks profiles spread (which wants two GPUs)
 #   MODEL.onnx: by default those of results/models
+#   BACKENDS, from the environment: what is evaluated (default: tensorrt_rtx,onnxruntime; with PyTorch torch,tensorrt_rtx,onnxruntime)
+#   BATCHES, from the environment: batch sizes of the evaluation (default: 1,32,1024,8192)
 #   MORE, from the environment: precisions beside FP32, FP16 and INT8 (default: tf32 bf16 fp8)
 #   OVERRIDES, from the environment: further settings of the evaluation, separated by spaces
 set -uo pipefail
@@ -15,7 +17,7 @@ mapfile -t models < <(realpath "${@:4}")
 MORE=${MORE-tf32 bf16 fp8}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/roundoff
 settings=(
-  'backend=[tensorrt_rtx,onnxruntime]' 'evaluate.batch_sizes=[1,32,1024,8192]' 'evaluate.accuracy_only=[onnxruntime]'
+  "backend=[${BACKENDS-tensorrt_rtx,onnxruntime}]" "evaluate.batch_sizes=[${BATCHES-1,32,1024,8192}]" 'evaluate.accuracy_only=[onnxruntime]'
   "precision=[fp32,fp16,int8${MORE:+,${MORE// /,}}]" verdict.batch_size=32
 )
 read -ra overrides <<< "${OVERRIDES:-}"

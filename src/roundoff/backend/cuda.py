@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -17,6 +17,7 @@ from roundoff.results.message import Message, as_message, message
 from roundoff.system.nvml import NoNvmlError, nvml
 
 T = TypeVar("T", bound=np.generic)
+FIRST_CAPABILITY = {"bfloat16": (8, 0), "tf32": (8, 0), "float8_e4m3fn": (8, 9)}
 
 
 class CudaError(RuntimeError):
@@ -74,6 +75,16 @@ def compute_capability() -> tuple[int, int]:
     major = call(cuda.cudaDeviceGetAttribute, attributes.cudaDevAttrComputeCapabilityMajor, 0)
     minor = call(cuda.cudaDeviceGetAttribute, attributes.cudaDevAttrComputeCapabilityMinor, 0)
     return int(major), int(minor)
+
+
+def beyond_this_gpu(kinds: Iterable[str]) -> Message | None:
+    """Which of the types (NumPy's names) the first visible device has no units for; None where it has for all."""
+    have = compute_capability()
+    for kind in kinds:
+        need = FIRST_CAPABILITY.get(kind, (0, 0))
+        if have < need:
+            return message("beyond_this_gpu", kind=kind, need=f"{need[0]}.{need[1]}", have=f"{have[0]}.{have[1]}")
+    return None
 
 
 def use_first_device() -> str:

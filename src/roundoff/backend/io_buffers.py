@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -24,8 +24,8 @@ NAN_BYTE = 255  # a float32 of such bytes is NaN
 class Replay(Protocol):
     """A captured graph of work."""
 
-    def launch(self, stream: Stream) -> None:
-        """Enqueue the whole graph on any stream."""
+    def launch(self, stream: Any) -> None:
+        """Enqueue the whole graph on any stream of the engine's kind."""
 
     def close(self) -> None:
         """Free it."""
@@ -34,7 +34,9 @@ class Replay(Protocol):
 class Context(Protocol):
     """What runs one batch size of an engine on one stream."""
 
-    stream: Stream
+    @property
+    def stream(self) -> Stream:
+        """The stream."""
 
     def set_addresses(self, images: int, logits: int) -> None:
         """Say where the next input lies and its output goes, as device addresses."""

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,8 +18,9 @@ import pytest
 from onnx import numpy_helper
 
 from benchmarks.gpu import batch as batch_
-from benchmarks.gpu import harness
+from benchmarks.gpu import cells, harness
 from benchmarks.gpu.cells import Bench
+from roundoff.backend.torch_compile.backend import TorchCompile
 from roundoff.backend.trt import backend
 from roundoff.backend.trt import build as trt_build
 from roundoff.results.build import BuildInfo
@@ -179,10 +182,11 @@ def test_a_cell_is_built_loaded_checked_and_timed(run, tmp_path, gpu):
     assert not gpu.live
 
 
-def test_an_unavailable_peer_says_why_and_misses_nothing(run):
+def test_an_unavailable_peer_says_why_and_misses_nothing(run, monkeypatch):
+    monkeypatch.setattr("roundoff.backend.torch_compile.backend._torch", without_torch)
     _, report = run("--precisions", "fp32", "--cells", "m/torch", "m/fp32")
     assert report["cells"]["m/torch"]["status"] == "unavailable"
-    assert "PyTorch does not load" in report["cells"]["m/torch"]["reason"]
+    assert "PyTorch cannot be imported here (no torch): pip install" in report["cells"]["m/torch"]["reason"]
     assert not [target for target in report["targets"] if "torch" in target["name"]]
 
 
@@ -195,41 +199,47 @@ def test_another_network_than_fp32_fails_its_cell(run, tmp_path):
     assert "m/fp32 is neither FP32 nor TF32" in report["cells"]["m/fp32"]["reason"]
 
 
-class CompiledPeer:
-    """What benchmarks/gpu/peer.py offers, without PyTorch."""
+def without_torch() -> Any:
+    raise ImportError("no torch")
 
-    compile_s = 1.5
 
-    def __init__(self, model: onnx.ModelProto, mode: str) -> None: ...
+class Compiled(TorchCompile):
+    """The backend torch, without PyTorch: on the fake GPU, half as fast as ours."""
 
-    def bind(self, batches) -> CompiledPeer:
-        if len(batches[0]) > 1:
-            raise RuntimeError("CUDA out of memory. Tried to allocate 9 GiB\nand more")
-        self.batches = batches
-        return self
+    def refusal(self, precision) -> None:
+        return None
 
-    def answers(self) -> np.ndarray:
-        return np.concatenate([logits_of(batch) for batch in self.batches])
+    def build(self, source, directory) -> BuildInfo:
+        return BuildInfo(weights="float16")
 
-    def each_ms(self, runs: int) -> np.ndarray:
-        return np.full(runs, 0.5)
+    def load(self, directory) -> Any:
+        return nullcontext(SimpleNamespace(bind=compiled_binding))
+
+
+@contextmanager
+def compiled_binding(batches) -> Iterator[Any]:
+    if len(batches[0]) > 1:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 9 GiB\nand more")
+    yield SimpleNamespace(
+        outputs=lambda transfers: [logits_of(batch) for batch in batches],
+        device_only=lambda runs: np.full(runs, 0.5),
+        info=lambda: BindingInfo(cuda_graph=True),
+    )
 
 
 @pytest.mark.parametrize("alone", [False, True])
 def test_the_peer_is_timed_in_turn_with_our_fp16(run, monkeypatch, gpu, alone):
-    emptied = []
-    torch = SimpleNamespace(__version__="2.9", cuda=SimpleNamespace(empty_cache=lambda: emptied.append(1)))
-    monkeypatch.setitem(sys.modules, "torch", torch)
-    monkeypatch.setitem(sys.modules, "benchmarks.gpu.peer", SimpleNamespace(CompiledPeer=CompiledPeer))
+    monkeypatch.setattr(cells, "TorchCompile", Compiled)
     if alone:
         monkeypatch.setattr("roundoff.backend.trt.backend.Tensorrt.refusal", lambda self, precision: "no TensorRT")
     _, report = run("--cells", "m/torch")
     row = report["cells"]["m/torch"]
-    assert (row["status"], row["torch"], row["mode"], emptied) == ("measured", "2.9", "default", [1])
+    assert (row["status"], row["mode"], row["build_info"]["weights"]) == ("measured", "default", "float16"), row
     assert row["reason_alone"] == ("no TensorRT" if alone else None)
     one, eight = row["batches"]["1"], row["batches"]["8"]
     assert (one["device_ms"], one["ours_fp16_ms"]) == (0.5, None if alone else 0.25)
     assert one["peer_over_ours"] == (None if alone else 2.0)
     assert one["relative_error"] < 1e-6
+    assert one["binding_info"]["cuda_graph"]
     assert (eight["status"], eight["reason"]) == ("unavailable", "CUDA out of memory. Tried to allocate 9 GiB")
     assert not gpu.live

@@ -28,7 +28,6 @@ from roundoff.system.gc_pause import collector_paused
 INFO, TIMING_CACHE = "engine.json", "timing.cache"
 LEVELS = range(6)
 MOST_MEGABYTES, MOST_REPEATS, MOST_STREAMS = 10**6, 100, 64
-FIRST_CAPABILITY = {"bfloat16": (8, 0), "tf32": (8, 0), "float8_e4m3fn": (8, 9)}
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ class Tensorrt(Backend):
             return None if published_here(self.module) else message("no_packages", words=str(error.what))
         missing = cuda.absence()
         if missing is None:
-            return _beyond_this_gpu(precision)
+            return cuda.beyond_this_gpu((precision.weights, precision.activations))
         if builds_ahead_of_time(trt) and "CURRENT" not in self.compute_capabilities:
             return None
         return message("builds_for_gpu_here", library=self.module, reason=missing)
@@ -242,15 +241,6 @@ class Tensorrt(Backend):
 
     def _timing_cache_file(self, trt: Any) -> Path:
         return self._cache_directory() / f"{self.module}-{trt.__version__}-timing.cache"
-
-
-def _beyond_this_gpu(precision: Precision) -> Message | None:
-    have = cuda.compute_capability()
-    for kind in (precision.weights, precision.activations):
-        need = FIRST_CAPABILITY.get(kind, (0, 0))
-        if have < need:
-            return message("beyond_this_gpu", kind=kind, need=f"{need[0]}.{need[1]}", have=f"{have[0]}.{have[1]}")
-    return None
 
 
 def _require(holds: bool, field: str, received: object, expected: str) -> None:

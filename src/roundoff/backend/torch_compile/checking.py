@@ -1,0 +1,81 @@
+"""Whether a compiled network computes what ONNX Runtime computes of the same graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+
+from roundoff.backend.torch_compile.compiled import Compiled
+from roundoff.errors import GateError
+from roundoff.graph.difference import relative_error
+from roundoff.results.message import Message, message
+
+IMAGES = 4
+TRANSLATED = 1e-4  # operator by operator, float32 in full: sums in another order
+COMPUTED = {"float32": 1e-4, "tf32": 2e-2, "float16": 5e-2, "bfloat16": 0.3}  # compiled, by the precision's type
+FLOATS = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
+
+
+def check(graph: Path, compiled: Compiled, batches: Sequence[int], kind: str, directory: Path) -> None:
+    """Hold the translation, in float32, and what was compiled for each batch size against ONNX Runtime.
+
+    On random images. `kind` is the precision's type; `directory` a place for a file. Raises GateError where one is off.
+    """
+    wide = directory / "wide.onnx"
+    onnx.save(widened(onnx.load(graph)), wide)
+    images = np.random.default_rng(0).integers(0, 256, (max(batches), *compiled.image_shape), dtype=np.uint8)
+    expected = _onnxruntime(wide, images[:IMAGES])
+    given = torch.from_numpy(images).to(compiled.device)
+    translated = Compiled(wide, compiled.device, tf32=False, mode=compiled.mode).uncompiled(given[: len(expected)])
+    _compare(message("doing_translation"), translated, expected, TRANSLATED)
+    for batch in batches:
+        step, few = message("doing_batch_size", batch=batch), expected[:batch]
+        _compare(step, compiled.logits(given[:batch])[: len(few)], few, COMPUTED[kind])
+
+
+def widened(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph with every 16-bit float as float32, weights as they were rounded: what any runtime has kernels for."""
+    wide = onnx.ModelProto()
+    wide.CopyFrom(model)
+    for tensor in wide.graph.initializer:
+        _widen(tensor)
+    for node in wide.graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "Cast" and attribute.name == "to" and attribute.i in FLOATS:
+                attribute.i = onnx.TensorProto.FLOAT
+            elif attribute.HasField("t"):
+                _widen(attribute.t)
+    del wide.graph.value_info[:]
+    return wide
+
+
+def _widen(tensor: onnx.TensorProto) -> None:
+    if tensor.data_type in FLOATS:
+        values = onnx.numpy_helper.to_array(tensor).astype(np.float32)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+
+
+def _onnxruntime(graph: Path, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    import onnxruntime as ort
+
+    session = ort.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    logits: NDArray[np.float32] = session.run(None, {session.get_inputs()[0].name: images})[0]
+    return logits
+
+
+def _compare(step: Message, received: Any, expected: NDArray[np.float32], most: float) -> None:
+    found = received.float().cpu().numpy()
+    error = relative_error(found, expected) if found.shape == expected.shape else float("inf")
+    if not error <= most:
+        raise GateError(
+            message("torch_differs", step=step),
+            received=f"relative error {error:.3g} over {len(expected)} random images",
+            expected=f"at most {most:.0e}",
+            fix="leave this precision out for this backend, or try another version of PyTorch",
+        )
