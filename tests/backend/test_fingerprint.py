@@ -10,7 +10,9 @@ import pytest
 from roundoff.backend.base import Backend
 from roundoff.backend.fingerprint import declared, fingerprint, part
 from roundoff.backend.onnxrt.backend import OnnxRuntime
+from roundoff.backend.onnxrt_cuda.backend import OnnxRuntimeCuda
 from roundoff.backend.tflite.backend import LiteRT
+from roundoff.backend.torch_compile.backend import TorchCompile
 from roundoff.backend.trt.backend import Tensorrt
 from roundoff.cells.inputs import Inputs
 from roundoff.cells.store import build_cell, open_cell
@@ -22,7 +24,7 @@ from roundoff.system.machine import TOOLS, fingerprint_id, library_versions
 from tests.support.cells import network
 from tests.support.places import ROOT
 
-SHIPPED = (OnnxRuntime, LiteRT, Tensorrt)
+SHIPPED = (OnnxRuntime, OnnxRuntimeCuda, LiteRT, Tensorrt, TorchCompile)
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ def test_the_id_is_the_same_whatever_is_configured():
 
 
 def test_shipped_backends_declare_what_they_run_on():
-    assert declared(OnnxRuntime) == {"onnxruntime"}
+    assert declared(OnnxRuntime) == {"onnxruntime", "onnxruntime-gpu"}
+    assert declared(TorchCompile) == {"cuda-python", "torch", "triton"}
     assert declared(LiteRT) == {"ai-edge-litert", "ai-edge-quantizer"}
     assert {"tensorrt", "tensorrt-rtx", "cuda-python"} <= declared(Tensorrt)
     assert library_versions(("onnxruntime", "ai-edge-litert")).items() <= fingerprint().libraries.items()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from roundoff.backend.base import Backend, Binding, Logits, Runner, Source
+from roundoff.backend.base import Backend, Binding, Lack, Logits, Runner, Source
 from roundoff.backend.cpu import HostBinding, check_threads, infer_in_chunks
 from roundoff.backend.onnxrt.layers import conversions, layer_types, note
 from roundoff.backend.onnxrt.probes import (
@@ -42,7 +43,8 @@ class OnnxRuntime(Backend):
     """
 
     artifact: ClassVar[str] = "model.onnx"
-    bound_to: ClassVar[tuple[str, ...]] = ("libraries.onnxruntime",)
+    # Either package is the same module; where one is, the other is not.
+    bound_to: ClassVar[tuple[str, ...]] = ("libraries.onnxruntime", "libraries.onnxruntime-gpu")
     strict_fp32: ClassVar[bool] = True
     # Its int8 kernels fold a ReLU into an asymmetric grid only: 1.4 times FP32's speed, against 0.5 for symmetric int8.
     grid: ClassVar[Grid] = Grid(activation="uint8", symmetric=False)
@@ -52,6 +54,9 @@ class OnnxRuntime(Backend):
 
     def __post_init__(self) -> None:
         check_threads(self.threads)
+
+    def lack(self) -> Lack | None:
+        return None if find_spec("onnxruntime") else Lack("onnxruntime is not installed", "pip install onnxruntime")
 
     def refusal(self, precision: Precision) -> Message | None:
         if precision.allows_tf32:

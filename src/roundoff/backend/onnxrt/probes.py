@@ -73,8 +73,8 @@ def not_implemented() -> type[Exception]:
     return missing
 
 
-def in_its_own_words(error: Exception) -> str:
+def in_its_own_words(error: Exception, provider: str = "CPU") -> str:
     """ONNX Runtime's message without its code in front."""
     import onnxruntime as ort
 
-    return f"ONNX Runtime {ort.__version__}, CPU provider: {str(error).split(' : ')[-1].strip()}"
+    return f"ONNX Runtime {ort.__version__}, {provider} provider: {str(error).split(' : ')[-1].strip()}"

@@ -17,8 +17,8 @@ from roundoff.graph.difference import relative_error
 from roundoff.results.message import Message, message
 
 IMAGES = 4
-TRANSLATED = 1e-4  # operator by operator, float32 in full: sums in another order
-COMPUTED = {"float32": 1e-4, "tf32": 2e-2, "float16": 5e-2, "bfloat16": 0.3}  # compiled, by the precision's type
+TRANSLATED = 5e-4  # operator by operator, float32 in full: cuDNN's algorithms differ by 1e-4 in a deep network
+COMPUTED = {"float32": 5e-4, "tf32": 2e-2, "float16": 5e-2, "bfloat16": 0.3}  # compiled, by the precision's type
 FLOATS = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
 
 
