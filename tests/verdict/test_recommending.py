@@ -24,7 +24,11 @@ def test_fastest_may_lose_a_little_and_balanced_may_not():
         bf16__ort=cell(400, 0, ms=0.5),
     )
     chosen = {use: choice.cell for use, choice in found.items()}
-    assert chosen == {"fastest": "int8/ort", "balanced": "fp16/ort", "reference": "fp32/ort"}
+    assert {use: chosen[use] for use in ("fastest", "balanced", "reference")} == {
+        "fastest": "int8/ort",
+        "balanced": "fp16/ort",
+        "reference": "fp32/ort",
+    }
 
 
 def test_of_tied_cells_the_smallest_is_taken_and_the_tie_is_told():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import get_args
 
 from roundoff.errors import DataError, RoundoffError
 from roundoff.gate.findings import Finding
@@ -15,7 +14,7 @@ from roundoff.results.values import Use
 from roundoff.results.verdict import Recommendation
 from roundoff.revisions.revision import Snapshot
 
-USES: tuple[Use, ...] = tuple(use for use in get_args(Use) if use != "reference")
+USES: tuple[Use, ...] = ("balanced", "fastest")
 
 
 def recommendation(required: str | None, snapshot: Snapshot) -> Recommendation:

@@ -36,10 +36,14 @@ class Interval:
 
 def wilson(successes: int, trials: int) -> Interval:
     """A proportion with Wilson's score interval (JASA 22, 1927)."""
-    from scipy import stats
+    return wilson_at(successes / trials, trials)
 
-    interval = stats.binomtest(successes, trials).proportion_ci(CONFIDENCE, method="wilson")
-    return Interval(successes / trials, float(interval.low), float(interval.high))
+
+def wilson_at(share: float, trials: float, z: float = Z) -> Interval:
+    """The same for a share of `trials`, which may be fractional, with ±z in place of ±1.96."""
+    middle = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    half = z / (1 + z**2 / trials) * math.sqrt(share * (1 - share) / trials + (z / (2 * trials)) ** 2)
+    return Interval(share, 0.0 if share == 0 else middle - half, 1.0 if share == 1 else middle + half)
 
 
 def mcnemar_exact(lost: int, gained: int) -> float:

@@ -10,7 +10,7 @@ Status = Literal["measured", "unavailable", "failed"]
 Outcome = Literal["pass", "fail", "undecided"]
 Bounds = Literal["interval", "margin", "exact"]
 SpeedDifference = Literal["faster", "slower", "not told apart"]
-Use = Literal["fastest", "balanced", "reference"]
+Use = Literal["balanced", "fastest", "throughput", "smallest", "energy", "reference"]
 StopReason = Literal["target", "budget", "minimum"]
 
 Share = Annotated[float, Meta(ge=0, le=1)]

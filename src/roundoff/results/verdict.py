@@ -26,7 +26,9 @@ SHIPPED_FIRST: tuple[Use, ...] = ("balanced", "fastest")
 class Criterion:
     """One question on a cell, what was found, and the answer."""
 
-    name: Annotated[str, about("what was asked: min_relative_accuracy, max_drop_points, chance, latency, …")]
+    name: Annotated[
+        str, about("what was asked: min_relative_accuracy, max_drop_points, min_agreement, chance, latency, …")
+    ]
     verdict: Annotated[Outcome, about("the answer")]
     limit: Annotated[float | None, about("what was asked for")]
     value: Annotated[float | None, about("the figure")] = None
@@ -77,6 +79,7 @@ class Recommendation:
         default_factory=list
     )
     failed: Annotated[list[str], about("pass, but failed at the ranked batch size")] = field(default_factory=list)
+    batch_size: Annotated[Size | None, about("that it holds for, where that is another than the target's")] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +88,7 @@ class Requirements:
 
     min_relative_accuracy: Annotated[Share | None, about("share of the reference's accuracy to keep")] = None
     max_drop_points: Annotated[NotNegative | None, about("most percentage points of accuracy to lose")] = None
+    min_agreement: Annotated[Share | None, about("least share of answers that are the reference's")] = None
     batch_size: Annotated[Size, about("that latency and throughput hold for, and cells are ranked at")] = 1
     latency_ms: Annotated[Positive | None, about("most, end to end")] = None
     latency_percentile: Annotated[str, about("the percentile that it holds for")] = "p50"
@@ -97,7 +101,7 @@ class Requirements:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """verdict.json: what was asked, the answer for each cell, the front, and a cell for each use."""
+    """verdict.json: what was asked, the answer for each cell, the front, and a cell for each use and batch size."""
 
     platform: Annotated[str | None, about("id of the machine's fingerprint")] = None
     reference: Annotated[str | None, about("the cell that the others are compared with")] = None
@@ -107,6 +111,7 @@ class Verdict:
         default_factory=list
     )
     recommendations: Annotated[dict[Use, Recommendation], about("by use")] = field(default_factory=dict)
+    batches: Annotated[dict[int, Recommendation], about("what ships at each batch size")] = field(default_factory=dict)
 
     @property
     def shipped(self) -> Recommendation | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from roundoff.measurement.accuracy import beats_chance, least_accuracy
-from roundoff.measurement.statistics import Interval, paired_drop, paired_kept, samples_to_decide
+from roundoff.measurement.statistics import Interval, paired_drop, paired_kept, samples_to_decide, wilson_at
 from roundoff.results.cell import Accuracy
 from roundoff.results.message import Message, message
 from roundoff.results.run import Metrics
@@ -55,7 +55,10 @@ def _target_criteria(accuracy: Accuracy, target: Requirements) -> list[Criterion
     if drop is None:
         return [_unknown("accuracy", share, message("no_reference"))]
     criteria = [] if share is None else [_relative_criterion(accuracy, share)]
-    return criteria if points is None else [*criteria, _drop_criterion(accuracy, drop, points)]
+    criteria += [] if points is None else [_drop_criterion(accuracy, drop, points)]
+    return (
+        criteria if target.min_agreement is None else [*criteria, _agreement_criterion(accuracy, target.min_agreement)]
+    )
 
 
 def _relative_criterion(accuracy: Accuracy, least: float) -> Criterion:
@@ -83,6 +86,19 @@ def _drop_criterion(accuracy: Accuracy, drop: Interval, most: float) -> Criterio
     verdict: Outcome = "pass" if drop.high <= most else "fail" if drop.low > most else "undecided"
     needed = _samples_needed(verdict, at, most / 100, accuracy.samples)
     return _bounded("max_drop_points", verdict, most, drop, needed)
+
+
+def _agreement_criterion(accuracy: Accuracy, least: float) -> Criterion:
+    name = "min_agreement"
+    agreement = _interval(accuracy.agreement, accuracy.agreement_low, accuracy.agreement_high)
+    if agreement is None:
+        return _unknown(name, least, message("unknown"))
+
+    def at(scale: float, z: float) -> Interval:
+        return wilson_at(agreement.value, accuracy.samples * scale, z)
+
+    verdict: Outcome = "pass" if agreement.low >= least else "fail" if agreement.high < least else "undecided"
+    return _bounded(name, verdict, least, agreement, _samples_needed(verdict, at, least, accuracy.samples))
 
 
 def _flips(accuracy: Accuracy) -> tuple[int, int]:

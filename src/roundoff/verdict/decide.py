@@ -7,24 +7,30 @@ from roundoff.results.values import Outcome
 from roundoff.results.verdict import CellVerdict, SpeedVerdict, Verdict
 from roundoff.verdict.accuracy import accuracy_criteria
 from roundoff.verdict.budgets import budget_criteria
-from roundoff.verdict.ranking import front, noise_floor, ranked, speed_difference
-from roundoff.verdict.recommending import recommendations
+from roundoff.verdict.ranking import Ranked, front, noise_floor, ranked, speed_difference
+from roundoff.verdict.recommending import recommendations, shipped_at
 from roundoff.verdict.requirements import Target
 
 
 def decide(metrics: Metrics, target: Target) -> Verdict:
-    """A verdict for each cell with its criteria, the front, and a recommendation for each use."""
-    noise = {name: noise_floor(metrics.method, target.batch_size, target.speed_margin, name) for name in metrics.cells}
-    every = ranked(metrics, target.batch_size, noise)
+    """A verdict for each cell with its criteria, the front, and a recommendation for each use and each batch size."""
     verdicts = {name: judge(name, metrics, target) for name in metrics.cells}
+    every = _ranked_at(target.batch_size, metrics, target)
+    sizes = sorted({size for cell in metrics.cells.values() for size in cell.timed_batches})
     return Verdict(
         platform=metrics.platform.id,
         reference=metrics.reference,
         target=target.requirements(),
         cells=verdicts,
         front=front(every),
-        recommendations=recommendations(every, metrics, verdicts, target.batch_size),
+        recommendations=recommendations(every, metrics, verdicts, target),
+        batches={size: shipped_at(_ranked_at(size, metrics, target), metrics, verdicts, size) for size in sizes},
     )
+
+
+def _ranked_at(batch_size: int, metrics: Metrics, target: Target) -> list[Ranked]:
+    noise = {name: noise_floor(metrics.method, batch_size, target.speed_margin, name) for name in metrics.cells}
+    return ranked(metrics, batch_size, noise)
 
 
 def judge(name: str, metrics: Metrics, target: Target) -> CellVerdict:

@@ -1,9 +1,9 @@
-"""A cell for each of three uses, by stated rules.
+"""A cell for each use and for each batch size, by stated rules.
 
 Rules. *fastest*: of the cells that pass, the lowest latency. *balanced*: the same among those that pass without a
 measurable loss of accuracy (the 95 % interval of the drop reaches 0). *reference*: the FP32 cell that all are compared
 with. Cells tie if no other is clearly faster; of tied cells the smallest is taken, and of those that are as small, by
-1 %, the most accurate, then the fastest.
+1 %, the most accurate, then the fastest. `uses` has the others. What ships is the balanced cell, else the fastest.
 """
 
 from __future__ import annotations
@@ -13,24 +13,48 @@ from collections.abc import Collection, Mapping, Sequence
 from roundoff.results.cell import CellMetrics
 from roundoff.results.run import Metrics
 from roundoff.results.values import Use
-from roundoff.results.verdict import CellVerdict, Recommendation
+from roundoff.results.verdict import CellVerdict, Recommendation, Requirements
 from roundoff.verdict.ranking import Ranked, accuracy_loss
+from roundoff.verdict.uses import single_uses
+
+Verdicts = Mapping[str, CellVerdict]
 
 
 def recommendations(
-    every: Sequence[Ranked], metrics: Metrics, verdicts: Mapping[str, CellVerdict], batch_size: int
+    every: Sequence[Ranked], metrics: Metrics, verdicts: Verdicts, target: Requirements
 ) -> dict[Use, Recommendation]:
-    """One for each use; `every` are the cells that were ranked, at `batch_size`."""
-    cells = metrics.cells
-    passing = [name for name, verdict in verdicts.items() if verdict.verdict == "pass"]
-    lossless = [name for name in passing if _without_loss(name, cells[name], metrics.reference)]
-    undecided = {name: verdict.samples_needed for name, verdict in verdicts.items() if verdict.verdict == "undecided"}
-    failed = {name for name in passing if batch_size in cells[name].failed_batches}
+    """One for each use; `every` are the cells that were ranked, at the target's batch size."""
     return {
-        "fastest": _fastest(every, passing, undecided, failed),
-        "balanced": _fastest(every, lossless, undecided, failed),
+        **_by_latency(every, metrics, verdicts, target.batch_size),
+        **single_uses(metrics, target, _passing(verdicts), _undecided(verdicts)),
         "reference": Recommendation(cell=metrics.reference),
     }
+
+
+def shipped_at(every: Sequence[Ranked], metrics: Metrics, verdicts: Verdicts, batch_size: int) -> Recommendation:
+    """What ships at a batch size, at which the cells of `every` were ranked."""
+    found = _by_latency(every, metrics, verdicts, batch_size)
+    return found["balanced"] if found["balanced"].cell else found["fastest"]
+
+
+def _by_latency(
+    every: Sequence[Ranked], metrics: Metrics, verdicts: Verdicts, batch_size: int
+) -> dict[Use, Recommendation]:
+    cells, passing, undecided = metrics.cells, _passing(verdicts), _undecided(verdicts)
+    lossless = [name for name in passing if _without_loss(name, cells[name], metrics.reference)]
+    failed = {name for name in passing if batch_size in cells[name].failed_batches}
+    return {
+        "balanced": _fastest(every, lossless, undecided, failed),
+        "fastest": _fastest(every, passing, undecided, failed),
+    }
+
+
+def _passing(verdicts: Verdicts) -> list[str]:
+    return [name for name, verdict in verdicts.items() if verdict.verdict == "pass"]
+
+
+def _undecided(verdicts: Verdicts) -> dict[str, int | None]:
+    return {name: verdict.samples_needed for name, verdict in verdicts.items() if verdict.verdict == "undecided"}
 
 
 def _without_loss(name: str, cell: CellMetrics, reference: str | None) -> bool:

@@ -13,18 +13,20 @@ from roundoff.results.verdict import Requirements
 class Target(Requirements):
     """The fields of `Requirements`, checked; None means that it does not matter. Raises ConfigError.
 
-    At least one of the two targets for accuracy must be set. Latency end to end at `batch_size` also ranks the cells.
+    At least one of the targets for accuracy and agreement must be set. Latency end to end at `batch_size` also ranks
+    the cells.
     """
 
     min_relative_accuracy: float | None = 0.99
     max_drop_points: float | None = None
 
     def __post_init__(self) -> None:
-        share, points = self.min_relative_accuracy, self.max_drop_points
-        either = "a value for it or for max_drop_points: a verdict needs a target for accuracy"
-        _require(share is not None or points is not None, "min_relative_accuracy", None, either)
+        share, points, agreement = self.min_relative_accuracy, self.max_drop_points, self.min_agreement
+        any_of = "a value for it, for max_drop_points or for min_agreement: a verdict needs a target for accuracy"
+        _require((share, points, agreement) != (None, None, None), "min_relative_accuracy", None, any_of)
         _require(share is None or 0 < share <= 1, "min_relative_accuracy", share, "a share above 0, at most 1")
         _require(points is None or 0 <= points < 100, "max_drop_points", points, "percentage points, 0 or more")
+        _require(agreement is None or 0 < agreement <= 1, "min_agreement", agreement, "a share above 0, at most 1")
         _require(1 <= self.batch_size <= MOST_BATCH, "batch_size", self.batch_size, f"at least 1, at most {MOST_BATCH}")
         known = self.latency_percentile in PERCENTILES
         _require(known, "latency_percentile", self.latency_percentile, f"one of {', '.join(PERCENTILES)}")
