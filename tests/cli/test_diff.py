@@ -10,7 +10,7 @@ import pytest
 
 from roundoff.cli import main
 from roundoff.results.cell import Accuracy, Batch, CellMetrics
-from roundoff.results.metrics import write_metrics, write_verdict
+from roundoff.results.metrics import FORMAT, write_metrics, write_verdict
 from roundoff.results.platform import Cpu, Gpu, Platform
 from roundoff.results.run import Method, Metrics
 from roundoff.results.verdict import CellVerdict, Criterion, Requirements, Verdict
@@ -160,10 +160,10 @@ def test_broken_metrics_are_refused(project, capsys):
     assert "int8.json of workspace is not JSON" in refused(capsys, "HEAD")
 
 
-@pytest.mark.parametrize(("format", "what"), [(99, "format 99"), (4, "holds what cannot be")])
+@pytest.mark.parametrize(("format", "what"), [(99, "format 99"), (FORMAT, "holds what cannot be")])
 def test_metrics_that_cannot_be_read_are_refused_with_their_revision(project, capsys, format, what):
     path = project / "metrics/int8.json"
-    path.write_text(path.read_text().replace('"format": 4', f'"format": {format}').replace("0.95", "7.0"))
+    path.write_text(path.read_text().replace(f'"format": {FORMAT}', f'"format": {format}').replace("0.95", "7.0"))
     git(project, "commit", "-qam", "spoilt")
     error = refused(capsys, "HEAD~1", "HEAD")
     assert what in error

@@ -48,7 +48,7 @@ def test_languages_have_the_same_placeholders():
 def test_japanese_sentences_are_japanese():
     catalogue = Words("ja").catalogue
     kana_or_kanji = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
-    universal = re.compile(r"^(\{\w+\}|[\W\d]|SQNR|dB|SM)*$")
+    universal = re.compile(r"^(\{\w+\}|[\W\d]|SQNR|dB|SM|MB)*$")
     latin = [key for key, text in catalogue.items() if not kana_or_kanji.search(text) and not universal.match(text)]
     assert latin == []
 
@@ -56,7 +56,7 @@ def test_japanese_sentences_are_japanese():
 def test_japanese_names_the_target_and_limits_as_such():
     catalogue = Words("ja").catalogue
     assert not any("予算" in text or "遵守" in text or "基準値" in text for text in catalogue.values())
-    targets = ("criterion_min_relative_accuracy", "criterion_max_drop_points", "answer_target", "answer_faster")
+    targets = ("criterion_min_relative_accuracy", "criterion_max_drop_points", "fact_target", "answer_faster")
     assert all("目標" in catalogue[key] for key in targets)
 
 

@@ -147,7 +147,7 @@ def test_a_file_of_an_earlier_format_may_have_fewer_keys(written):
     content = {**written["fp32"], "format": 3, "x": {"status": "unavailable"}}
     assert metrics_from({"fp32": content}).cells["fp32/x"].numerics is None
     with pytest.raises(DataError, match="lacks a key"):
-        metrics_from({"fp32": content | {"format": 4}})
+        metrics_from({"fp32": content | {"format": 5}})
 
 
 def test_a_file_of_a_newer_format_is_refused(written):

@@ -15,6 +15,7 @@ from roundoff.cells.cell import Cell, find_cells
 from roundoff.dataset.base import Labels, Prepared, Split
 from roundoff.measurement.accuracy import chance_level, refuse_chance_level
 from roundoff.measurement.answered import AccuracyRun, Answered, Missing, infer
+from roundoff.measurement.origin import origin_of
 from roundoff.measurement.plan import SpeedPlan
 from roundoff.measurement.put_together import Parts, accuracies_of, merged_speeds, put_together, refuse_empty
 from roundoff.measurement.reference import choose_reference, no_reference, with_effective_precision
@@ -154,6 +155,7 @@ class Evaluation:
             test_set=_test_set(prepared),
             chance=chance,
             devices={device: speed.report for device, speed in speeds},
+            origin=origin_of(Path()),
         )
 
     def _measure_speed(

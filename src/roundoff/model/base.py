@@ -29,6 +29,11 @@ OUTPUT_NAME = "logits"
 class AnyModel:
     """What `model` in the configuration may name: a `Model`, which gets trained, or a `TakenModel`, which is not."""
 
+    @property
+    def title(self) -> str:
+        """What a reader of the report knows it by."""
+        return type(self).__name__
+
 
 class Model(AnyModel, ABC):
     """An architecture, trained here. A subclass is a frozen dataclass whose fields are its YAML's keys.
@@ -73,6 +78,10 @@ class TakenModel(AnyModel, ABC):
         require(self.output != "", "model.output", "''", "the name of one of the model's outputs, or null")
         self.preprocessing  # noqa: B018 - refuses what is no preprocessing
         check_classes(self.classes)
+
+    @property
+    def title(self) -> str:
+        return Path(self.path).name
 
     @property
     def preprocessing(self) -> Preprocessing:

@@ -38,6 +38,10 @@ class ResNet(Model):
         momentum = self.batch_norm_momentum
         require(0 <= momentum < 1, "model.batch_norm_momentum", momentum, "a number in [0, 1)")
 
+    @property
+    def title(self) -> str:
+        return f"ResNet-{6 * self.blocks + 2}"
+
     def build(
         self, shape: tuple[int, int, int], classes: int, mean: Sequence[float], std: Sequence[float]
     ) -> keras.Model:

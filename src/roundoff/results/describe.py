@@ -16,7 +16,7 @@ from roundoff.results.cell import Accuracy, Batch, BindingInfo, CellMetrics, Ene
 from roundoff.results.message import Message
 from roundoff.results.platform import Cpu, Gpu, Platform
 from roundoff.results.precision import Types
-from roundoff.results.run import AaControl, Conditions, Device, Head, Method
+from roundoff.results.run import AaControl, Conditions, Device, Head, Method, Origin
 from roundoff.results.summary import Answer, BestCell
 from roundoff.results.verdict import CellVerdict, Criterion, Recommendation, Requirements, SpeedVerdict, Verdict
 from roundoff.system.files import write_text
@@ -27,7 +27,7 @@ FILES: dict[str, tuple[type[Any], ...]] = {
     "summary.json (Answer by `answer`, BestCell by precision)": (Answer, BestCell),
     f"{', '.join(f'{name}.json' for name in STAGED)} (by backend), {MORE}.json (by precision, then by backend)": (
         *(CellMetrics, Numerics, Builds, Accuracy, Energy, Batch, BindingInfo),
-        *(Head, Platform, Cpu, Gpu, Method, Types, Device, Conditions, AaControl, Speedup),
+        *(Head, Platform, Cpu, Gpu, Method, Origin, Types, Device, Conditions, AaControl, Speedup),
     ),
     "verdict.json": (Verdict, Requirements, CellVerdict, Criterion, SpeedVerdict, Recommendation),
     "build-PRECISION.json (by backend)": (BuildMetrics, BuildInfo),

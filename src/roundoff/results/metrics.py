@@ -17,8 +17,8 @@ from roundoff.results.verdict import Verdict
 from roundoff.system.files import read_json, write_json
 from roundoff.system.slots import ANSWER, MORE, STAGED
 
-FORMAT = 4
-EARLIER = (3,)  # the same with fewer keys; files of before had no number
+FORMAT = 5
+EARLIER = (3, 4)  # the same with fewer keys; files of before had no number
 HEAD = ("format", "platform", "reference", "method")
 FILES = (*STAGED, MORE)
 

@@ -14,7 +14,14 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainedMetrics:
+class AnyTrained:
+    """train.json of any model."""
+
+    model: Annotated[str | None, about("the architecture, or the file that it was taken from")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedMetrics(AnyTrained):
     """train.json of a model that was trained: the last epoch's losses and accuracies, and the counts behind them."""
 
     loss: Annotated[float, about("training loss")]
@@ -29,7 +36,7 @@ class TrainedMetrics:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TakenMetrics:
+class TakenMetrics(AnyTrained):
     """train.json of a model that was trained already."""
 
     val_accuracy: Annotated[Share, about("on held-out training images")]

@@ -48,6 +48,16 @@ class Device:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Origin:
+    """When and from which sources a run was measured."""
+
+    date: Annotated[str | None, about("day, UTC, as 2026-11-29")] = None
+    commit: Annotated[str | None, about("the commit that was checked out; null: no git")] = None
+    changed: Annotated[bool | None, about("whether sources or settings differed from it")] = None
+    roundoff: Annotated[str | None, about("roundoff's version; null: not installed")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Method:
     """How the cells of a run were measured."""
 
@@ -58,6 +68,7 @@ class Method:
     test_set: Annotated[str | None, about("SHA-256 of the test split")] = None
     chance: Annotated[Share | None, about("accuracy of the best constant answer")] = None
     devices: Annotated[dict[str, Device], about("by name or UUID")] = field(default_factory=dict)
+    origin: Annotated[Origin, about("when, and from which sources")] = field(default_factory=Origin)
 
     @property
     def chance_margin(self) -> float | None:

@@ -23,13 +23,13 @@ from roundoff.results.cell import Accuracy, Batch, CellMetrics
 from roundoff.results.metrics import builds_from, read_metrics
 from roundoff.results.platform import Platform
 from roundoff.results.precision import Types
-from roundoff.results.preparation import CalibrationMetrics, ExportMetrics, Manifest, stage_from
+from roundoff.results.preparation import AnyTrained, CalibrationMetrics, ExportMetrics, Manifest, stage_from
 from roundoff.results.run import Device, Metrics
 from roundoff.results.verdict import Verdict
 from roundoff.system.files import read_json
 from roundoff.system.slots import REFERENCE_PRECISION
 
-Stage = TypeVar("Stage", CalibrationMetrics, ExportMetrics)
+Stage = TypeVar("Stage", AnyTrained, CalibrationMetrics, ExportMetrics)
 
 # what NumPy and zipfile raise on bytes that were cut or changed
 BROKEN = (OSError, ValueError, EOFError, RuntimeError, tokenize.TokenError, zipfile.BadZipFile, zlib.error)
@@ -196,6 +196,12 @@ class Evidence:
     def export(self) -> ExportMetrics | None:
         """What the export stage says; None where it wrote nothing."""
         return self._stage("export", ExportMetrics)
+
+    @cached_property
+    def model(self) -> str | None:
+        """The model's name; None where the run does not tell it."""
+        trained = self._stage("train", AnyTrained)
+        return trained.model if trained else None
 
     def _stage(self, name: str, kind: type[Stage]) -> Stage | None:
         path = self.sources.metrics / f"{name}.json"

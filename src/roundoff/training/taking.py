@@ -54,7 +54,7 @@ def take(model: TakenModel, prepared: Prepared, held_out: NDArray[np.int64], dir
         fed = better_preprocessing(own, right, others, tried, chosen, labels)
         _refuse(fed, other_order(predicted, labels, classes, named))
     describe(directory, taken.save(directory), own, class_names(model.classes))
-    return TakenMetrics(val_accuracy=float(right.mean()), epochs=0, validation_images=len(chosen))
+    return TakenMetrics(model=model.title, val_accuracy=float(right.mean()), epochs=0, validation_images=len(chosen))
 
 
 def _refuse(fed: Finding | None, order: Finding | None) -> None:

@@ -100,6 +100,7 @@ class Training:
         save(network, output)
         last = rows[-1]
         return TrainedMetrics(
+            model=model.title,
             loss=last["loss"],
             accuracy=last["accuracy"],
             val_loss=last["val_loss"],
