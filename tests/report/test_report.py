@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import shutil
 
 import numpy as np
@@ -14,7 +15,7 @@ from roundoff.report.plots.model import confusion_figure, flips_figure
 from roundoff.report.render.document import Details, Gallery, Page, Paragraph, Table
 from roundoff.report.report import Report
 from roundoff.report.sections.changes import changes_section, confusion
-from roundoff.report.sections.tables import precision_section
+from roundoff.report.sections.precision import precision_section
 from roundoff.report.sections.training import noise_section
 from roundoff.results.cell import Batch, CellMetrics
 from roundoff.results.checked import as_json
@@ -24,17 +25,8 @@ from tests.support.present import text_of
 
 ABSENT = as_json(CellMetrics(status="unavailable", reason=verbatim("not built")))
 ORDER = (
-    "answer",
-    "precision",
-    "framework",
-    "size",
-    "load",
-    "energy",
-    "verdict",
-    "latency",
-    "changed",
-    "noise",
-    "curves",
+    *("answer", "contents", "uses", "notes", "precision", "batches", "verdict", "classes", "changed"),
+    *("framework", "size", "load", "energy", "latency", "noise", "curves"),
 )
 
 
@@ -44,16 +36,16 @@ def words_of(written):
 
 def test_sections_come_in_order(written):
     text, words = (written / "report.md").read_text(), words_of(written)
-    places = [text.index(f"## {words(f'{name}_heading')}") for name in (*ORDER, "method", "machine")]
+    places = [text.index(f"## {words(f'{name}_heading')}") for name in (*ORDER, "method", "machine", "files")]
     assert places == sorted(places)
 
 
 def test_every_cell_is_in_the_precision_table(written):
     text, words = (written / "report.md").read_text(), words_of(written)
-    table = text.split(words("precision_caption", batch=1))[1].split("**")[1]
-    measured = [line for line in table.splitlines() if line.startswith(("| onnxruntime", "| litert"))]
+    table = text.split(words("precision_caption", batch=1))[1].split(words("precision_caption", batch=32))[0]
+    measured = [line for line in table.splitlines() if re.match(r"\| (\*\*★ )?\w+ / (onnxruntime|litert)", line)]
     assert len(measured) == 6 + 2
-    absent = next(line for line in table.splitlines() if line.startswith("| tensorrt"))
+    absent = next(line for line in table.splitlines() if "tensorrt" in line)
     assert all(name in absent for name in ("fp32", "tf32", "fp16", "int8", "NVIDIA GPU"))
 
 
@@ -69,8 +61,16 @@ def test_figures_come_from_the_metrics(written, pristine):
 def test_markdown_images_exist(written):
     text = (written / "report.md").read_text()
     linked = [part.split(")")[0] for part in text.split("](")[1:]]
-    assert linked
-    assert [name for name in linked if not (written / name).is_file()] == []
+    images = [name for name in linked if not name.startswith("#")]
+    assert images
+    assert [name for name in images if not (written / name).is_file()] == []
+
+
+def test_links_of_the_contents_lead_to_headings(written):
+    text = (written / "report.md").read_text()
+    anchors = re.findall(r"\]\(#(\w+)\)", text)
+    assert {"uses", "notes", "precision", "verdict", "classes", "machine", "files"} <= set(anchors)
+    assert [anchor for anchor in anchors if f'<a id="{anchor}"></a>' not in text] == []
 
 
 def test_plots_are_images_of_some_size(written):
@@ -82,7 +82,9 @@ def test_plots_are_images_of_some_size(written):
 def test_expected_plots_are_drawn(written):
     names = {path.stem for path in (written / "plots").glob("*.png")}
     timed = {f"{kind}_batch_{batch}" for kind in ("latency", "pareto") for batch in (1, 32)}
-    assert names == timed | {"flips", "confusion_reference", "confusion_quantized", "noise", "curves"}
+    over = {"throughput_over_batches", "speedup_over_batches"}
+    model = {"flips", "confusion_reference", "confusion_quantized", "noise", "curves"}
+    assert names == timed | over | model | {"drop"}
 
 
 def test_angle_brackets_are_escaped_in_markdown(written):
@@ -173,7 +175,7 @@ def test_flips_are_counted_by_which_of_the_two_was_right(run):
 
 def test_names_of_classes_are_no_formulas_and_any_length():
     picture = np.zeros((8, 8, 3), np.uint8)
-    assert confusion_figure("int8", np.eye(3, dtype=np.int64), ["$\\foo$", "5$\\2", "犬"]) is not None
+    assert confusion_figure("int8", np.eye(3, dtype=np.int64), ["$\\foo$", "5$\\2", "犬"], Words("en")) is not None
     assert flips_figure([picture] * 7, [f"#{i} {'x' * 40}\n$^$ → 1$_a_b" for i in range(7)]) is not None
 
 

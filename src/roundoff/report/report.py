@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roundoff.errors import ConfigError
+from roundoff.pipeline.limits import require
 from roundoff.results.message import Words
 from roundoff.system import own
 from roundoff.system.files import whole_directory, whole_file
@@ -22,10 +24,14 @@ MOST_EXAMPLES = 200
 
 @dataclass(frozen=True)
 class Report:
-    """The language of the report (`en` or `ja`), and how many images that INT8 changed it shows at most."""
+    """The language of the report (`en` or `ja`), and how many images that INT8 changed it shows at most.
+
+    With `price_per_hour`, the machine's price in any currency, it says what a million images cost.
+    """
 
     language: str = "en"
     flip_examples: int = 12
+    price_per_hour: float | None = None
 
     def __post_init__(self) -> None:
         Words(self.language)
@@ -36,6 +42,8 @@ class Report:
                 expected=f"0 to {MOST_EXAMPLES}",
                 fix="set report.flip_examples accordingly",
             )
+        price = self.price_per_hour
+        require(price is None or 0 < price < inf, "report.price_per_hour", price, "a price above 0, or null")
 
     def run(self, sources: Sources, verdict: Verdict | None, output: Path, plots: Path) -> Evidence:
         """Write OUTPUT/report.md, OUTPUT/report.html and the folder `plots` (PNG, and CSV for `dvc plots`).
@@ -67,9 +75,9 @@ class Report:
 
     def page(self, evidence: Evidence) -> Page:
         """The document: the answer, the tables, then what they rest on."""
-        from roundoff.report.contents import page_of
+        from roundoff.report.contents import Shown, page_of
 
-        return page_of(evidence, Words(self.language), self.flip_examples)
+        return page_of(evidence, Words(self.language), Shown(self.flip_examples, self.price_per_hour))
 
 
 def _write(path: Path, text: str) -> None:

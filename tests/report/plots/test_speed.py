@@ -15,7 +15,7 @@ from roundoff.report.plots.style import colour_of
 from roundoff.report.render.document import Figure, Page
 from roundoff.report.sections.verdicts import verdict_section
 from roundoff.results.message import Words
-from tests.support.present import present
+from tests.support.present import blocks_in, present
 
 EN = Words("en")
 
@@ -31,7 +31,7 @@ def test_whiskers_end_at_percentiles_that_every_cell_has_runs_for(run, runs, end
     shorten(run, runs)
     evidence = run.evidence()
     assert whisker_ends(evidence, 1) == ends
-    assert latency_figure(evidence, 1) is not None
+    assert latency_figure(evidence, 1, EN) is not None
     assert whisker_ends(evidence, 32) == (1, 99)
 
 
@@ -42,11 +42,10 @@ def test_a_box_too_narrow_to_have_an_inside_is_seen(run):
     for number, path in enumerate(cells):
         np.savez(path, **(dict(np.load(path)) | {"device_ms": steady * (40 + number + 70 * (path == cells[-1]))}))
     evidence = run.evidence()
-    drawing = present(latency_figure(evidence, 1))
+    drawing = present(latency_figure(evidence, 1, EN))
     pixels = (255 * matplotlib.image.imread(io.BytesIO(drawing.png))[..., :3]).round().astype(int)
-    names = tuple(dict.fromkeys(cell.precision for cell in evidence.measured))
-    for name in names:
-        colour = [round(255 * part) for part in matplotlib.colors.to_rgb(colour_of(name, names))]
+    for name in dict.fromkeys(cell.precision for cell in evidence.measured):
+        colour = [round(255 * part) for part in matplotlib.colors.to_rgb(colour_of(name))]
         tallest = (np.abs(pixels - colour).max(axis=2) < 40).sum(axis=0).max()
         assert tallest > 15, name  # of the 26 pixels that a box is high
 
@@ -71,7 +70,7 @@ def test_the_caption_speaks_of_the_front_where_there_is_a_line(run, front, said)
     evidence = replace(evidence, verdict=replace(evidence.verdict, front=names))
     page = Page()
     verdict_section(page, evidence, EN)
-    figures = [block for block in page.blocks if isinstance(block, Figure)]
+    figures = [block for block in blocks_in(page.blocks) if isinstance(block, Figure)]
     captions = [figure.caption for figure in figures if figure.name.startswith("pareto")]
     assert captions
     assert any("Dashed" in caption for caption in captions) == said

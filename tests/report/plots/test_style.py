@@ -9,6 +9,7 @@ import pytest
 
 from roundoff.report.plots.model import _short, confusion_figure
 from roundoff.report.plots.style import _fonts
+from roundoff.results.message import Words
 
 NAMES = ["猫", "犬 (いぬ)", "カタカナ", "简体中文 们这", "繁體貓", "한국어 강아지", "Ångström ß", "Ж Ω"]
 
@@ -17,13 +18,13 @@ def test_chinese_japanese_and_korean_names_have_glyphs():
     assert _fonts() == ["DejaVu Sans", "Noto Sans CJK JP"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # matplotlib warns of each glyph that no font has
-        drawn = confusion_figure("int8", np.eye(len(NAMES), dtype=np.int64), NAMES)
+        drawn = confusion_figure("int8", np.eye(len(NAMES), dtype=np.int64), NAMES, Words("en"))
     assert drawn is not None
 
 
 def test_a_script_without_a_font_is_what_is_warned_of():
     with pytest.warns(UserWarning, match="Glyph"):
-        confusion_figure("int8", np.eye(2, dtype=np.int64), ["\N{EGYPTIAN HIEROGLYPH A001}", "b"])
+        confusion_figure("int8", np.eye(2, dtype=np.int64), ["\N{EGYPTIAN HIEROGLYPH A001}", "b"], Words("en"))
 
 
 def test_the_font_is_found_without_its_package_changing_matplotlibs_settings():

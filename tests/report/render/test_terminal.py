@@ -28,7 +28,7 @@ def test_what_ships_comes_first_and_every_measured_cell_has_a_line(run, capsys):
     evidence = run.evidence()
     lines = told(capsys, evidence).strip().splitlines()
     shipped = present(evidence.verdict).recommendations["balanced"].cell
-    assert re.match(r"Ship \w+.* / \w+ on this machine", lines[0])
+    assert re.match(r"Ship \w+.* / \w+ at batch size 1 on this machine", lines[0])
     rows = {line.split()[0]: line for line in lines if re.match(r"\w+/\w+ ", line)}
     assert list(rows) == [cell.key for cell in evidence.measured]
     assert shipped in rows

@@ -7,15 +7,17 @@ import json
 import pytest
 
 from roundoff.report.render.document import Page
-from roundoff.report.sections.answer import SOURCES, answer_section
+from roundoff.report.sections.answer import answer_section
+from roundoff.report.words.subject import SOURCES
 from roundoff.results.message import Words
 from roundoff.system.files import write_json
+from tests.support.present import texts_in
 
 
 def answer(run, words: Words) -> str:
     page = Page()
     answer_section(page, run.evidence(), words)
-    return " ".join(getattr(block, "text", "") for block in page.blocks)
+    return " ".join(texts_in(page.blocks))
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
@@ -27,7 +29,8 @@ def test_the_answer_names_its_model_and_data(run, language, dataset, key):
     write_json(path, json.loads(path.read_text()) | {"source": {"dataset": dataset}})
     text = answer(run, words)
     assert words("answer_model", hash="0123456789ab") in text
-    assert words("answer_data", source=words(key) if key else dataset, classes=10, train="1,437") in text
+    assert words("answer_data", classes=10, train="1,437", test=360) in text
+    assert (words(key) if key else dataset) in text
 
 
 def test_what_is_not_known_of_the_model_and_data_is_not_said(run):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from roundoff.report.render.document import Page, Table
-from roundoff.report.sections.head_to_head import head_to_head_table, paired_ratio
+from roundoff.report.sections.head_to_head import head_to_head_table
+from roundoff.report.words.ratios import paired_ratio
 from roundoff.results.message import Words
 from tests.support.present import present
 
@@ -58,7 +59,7 @@ def test_every_other_measured_cell_has_a_row(run, words):
     found = table(run, words)
     assert found is not None
     assert len(found.rows) == len(run.evidence().measured) - 1
-    assert all("×" in cells[-1].text for cells in found.rows)
+    assert all({"en": "×", "ja": "倍"}[words.language] in cells[-1].text for cells in found.rows)
 
 
 def test_cells_of_another_device_are_not_compared(run):

@@ -9,7 +9,7 @@ from roundoff.results.cell import BindingInfo
 from roundoff.results.checked import as_json
 from roundoff.results.message import Words, message, verbatim
 from roundoff.revisions.read import read_evidence
-from tests.support.present import text_of
+from tests.support.present import texts_in
 
 EN, JA = Words("en"), Words("ja")
 WIDE = {"float32": 22}
@@ -87,7 +87,7 @@ def test_name_in_running_text_says_what_is_computed(run):
     set_layers(run, "fp32", "onnxruntime", {"float16": 22})
     page = Page()
     answer_section(page, run.evidence(), EN)
-    assert "Ship fp32 (multiplies in float16) / onnxruntime" in text_of(page.blocks[1])
+    assert "Ship fp32 (multiplies in float16) / onnxruntime" in texts_in(page.blocks)[1]
 
 
 def test_layers_as_named_need_no_note(run):
@@ -168,7 +168,7 @@ def test_busy_machine_makes_intervals_too_narrow(run, words):
     page = Page()
     answer_section(page, run.evidence(), words)
     named = words("answer_narrow", cut=1, count=12, cells=words("cell_batch", cell="int8/litert", batch=1))
-    assert named in [getattr(block, "text", "") for block in page.blocks]
+    assert named in texts_in(page.blocks)
 
 
 @pytest.mark.parametrize(
@@ -178,4 +178,4 @@ def test_intervals_are_trusted_where_noise_or_budget_is_missing(run, batch):
     run.rewrite("int8", lambda content: content["litert"]["batch_1"].update(batch))
     page = Page()
     answer_section(page, run.evidence(), EN)
-    assert not any("too narrow" in getattr(block, "text", "") for block in page.blocks)
+    assert not any("too narrow" in text for text in texts_in(page.blocks))

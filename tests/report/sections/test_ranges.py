@@ -3,7 +3,7 @@
 import pytest
 
 from roundoff.report.render.document import Bullets, Page, Paragraph
-from roundoff.report.sections.answer import answer_section
+from roundoff.report.sections.answer import notes_section
 from roundoff.report.sections.changes import changes_section, quantized_cells
 from roundoff.report.sections.notes import notes
 from roundoff.results.message import Words
@@ -55,10 +55,10 @@ def test_the_worst_tensor_is_named_with_what_is_clipped_and_the_setting(calibrat
     assert "instead of percentile" in text
 
 
-def test_it_stands_in_the_first_section_in_both_languages(calibrated):
+def test_it_stands_in_what_is_read_first_in_both_languages(calibrated):
     for words in (EN, JA):
         page = Page()
-        answer_section(page, calibrated.evidence(), words)
+        notes_section(page, calibrated.evidence(), words)
         items = [item for block in page.blocks if isinstance(block, Bullets) for item in block.items]
         assert any("second" in item and "calibrate=mse" in item for item in items)
 

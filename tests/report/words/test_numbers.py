@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from roundoff.report.words import numbers
 from roundoff.results.cell import Speedup
+from roundoff.results.message import Words
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,8 @@ def test_points_are_signed():
 
 def test_ratio_shows_its_interval():
     found = Speedup(speedup=1.4, speedup_low=1.38, speedup_high=1.42)
-    assert numbers.times_with_interval(found, "speedup") == "1.40× (1.38–1.42)"
+    assert numbers.times_with_interval(found, "speedup", Words("en")) == "1.40× (1.38–1.42)"
+    assert numbers.times_with_interval(found, "speedup", Words("ja")) == "1.40 倍（1.38–1.42）"
 
 
 @pytest.mark.parametrize(("count", "text"), [(7, "7"), (803, "810"), (3890, "3,900"), (100, "100")])

@@ -1,34 +1,36 @@
 """The words follow the data."""
 
+import re
+
 import numpy as np
 import pytest
 
-from roundoff.report.render.document import Bullets, Paragraph, Table
 from roundoff.report.render.document import Page as Document
-from roundoff.report.sections.answer import answer_section, drop_words
+from roundoff.report.render.document import Paragraph, Table
+from roundoff.report.sections.answer import answer_section, notes_section, uses_section
 from roundoff.report.sections.method import method_section
-from roundoff.report.sections.tables import precision_section
+from roundoff.report.sections.precision import precision_section
 from roundoff.report.sections.verdicts import warnings
+from roundoff.report.words.answer import drop_words
 from roundoff.results.checked import as_json
 from roundoff.results.message import Words, message, verbatim
 from roundoff.revisions.read import read_evidence
-from tests.support.present import present, text_of
+from tests.support.present import blocks_in, present, texts_in
 
 EN = Words("en")
 NOT_BUILT = as_json(verbatim("not built"))
 
 
-def texts(run, **target):
+def opened(evidence):
+    """What is read first: the answer, the uses, the notes."""
     page = Document()
-    answer_section(page, run.evidence(**target), EN)
-    found: list[str] = []
-    for block in page.blocks:
-        found += block.items if isinstance(block, Bullets) else [text_of(block)]
-    return found
+    for section in (answer_section, uses_section, notes_section):
+        section(page, evidence, EN)
+    return page.blocks
 
 
-def accuracy_of(run, cell):
-    return run.evidence().cell(cell)
+def texts(run, **target):
+    return texts_in(opened(run.evidence(**target)))
 
 
 def set_accuracy(run, name, backend, **values):
@@ -48,8 +50,8 @@ def test_answer_names_precision_and_machine(run):
 def test_answer_says_how_sure_and_where_it_holds(run):
     whole = " ".join(texts(run))
     assert "(94.3–98.1) on 360 test images" in whole
-    assert "fingerprint 0123456789ab" in whole
-    assert "Target: keep 99\u00a0%" in whole
+    assert "Fingerprint 0123456789ab" in whole
+    assert "keep 99\u00a0% of the reference's accuracy" in whole
 
 
 def test_answer_names_what_was_not_run(run):
@@ -63,8 +65,9 @@ def test_answer_admits_that_nothing_passes(run):
 def test_answer_says_what_would_decide(run):
     for name in ("fp32", "fp16"):
         run.rewrite(name, lambda content: content["onnxruntime"]["batch_1"].update(slower(content["onnxruntime"])))
-    waiting = [text for text in texts(run) if "do not decide" in text]
-    assert "int8/litert (about 810 test images would decide)" in waiting[0]
+    waiting = [text for text in texts(run) if text.startswith("Not decided yet: int8 / litert is")]
+    assert re.search(r"is \d\.\d× as fast and gave another answer on 9 of 360 images; about 810 are", waiting[0])
+    assert "Until then: Ship fp32 / onnxruntime at batch size 1 on this machine" in waiting[0]
 
 
 def test_answer_names_what_passes_but_was_not_timed(run):
@@ -127,15 +130,11 @@ def test_tf32_in_the_fp32_row_is_said(run):
 
 def test_missing_fp32_is_said(run):
     run.rewrite("fp32", lambda content: content["litert"].update(status="unavailable", reason=NOT_BUILT))
-    page = Document()
-    answer_section(page, read_evidence(run.sources, None), EN)
-    assert any("litert has no measured FP32" in i for b in page.blocks if isinstance(b, Bullets) for i in b.items)
+    assert any("litert has no measured FP32" in text for text in texts_in(opened(read_evidence(run.sources, None))))
 
 
 def test_missing_verdict_recommends_nothing(run):
-    page = Document()
-    answer_section(page, read_evidence(run.sources, None), EN)
-    assert text_of(page.blocks[1]) == EN("verdict_missing")
+    assert texts_in(opened(read_evidence(run.sources, None)))[1] == EN("verdict_missing")
 
 
 @pytest.mark.parametrize(
@@ -235,9 +234,8 @@ def test_guesses_that_are_not_finite_have_no_class(run):
 
 
 def test_paragraphs_of_the_answer_are_text(run):
-    page = Document()
-    answer_section(page, run.evidence(), EN)
-    assert all(block.text.strip() for block in page.blocks if isinstance(block, Paragraph))
+    blocks = blocks_in(opened(run.evidence()))
+    assert all(block.text.strip() for block in blocks if isinstance(block, Paragraph))
 
 
 def test_speed_that_cannot_be_told_apart_is_said(run):

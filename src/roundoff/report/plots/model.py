@@ -1,4 +1,4 @@
-"""The plots of the model. Their texts are English in every language; class names are as they are given."""
+"""The plots of the model; class names are as they are given."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ from unicodedata import east_asian_width
 import numpy as np
 from numpy.typing import NDArray
 
-from roundoff.report.plots.style import BELOW, PALETTE, WIDTH, colour_of, draw, title
+from roundoff.report.plots.style import BELOW, PALETTE, WIDTH, draw, kind_colour, title
 from roundoff.report.render.document import Drawing
+from roundoff.results.message import Words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WORST_TENSORS = 20
-
-
 MOST_CLASSES = 20
 
 
-def curves_figure(rows: Sequence[dict[str, str]]) -> Drawing | None:
+def curves_figure(rows: Sequence[dict[str, str]], words: Words) -> Drawing | None:
     """Training curves: every column with its `val_` twin, over the column `epoch`."""
     if len(rows) < 2:
         return None
@@ -34,18 +33,19 @@ def curves_figure(rows: Sequence[dict[str, str]]) -> Drawing | None:
         from matplotlib.ticker import MaxNLocator
 
         for axes, name in zip(np.ravel(figure.subplots(len(panels), 1, squeeze=False)), panels, strict=True):
-            for column, colour, label in ((name, PALETTE[0], "training"), (f"val_{name}", PALETTE[1], "validation")):
+            for column, colour, split in ((name, PALETTE[0], "training"), (f"val_{name}", PALETTE[1], "validation")):
                 if column in rows[0]:
-                    axes.plot(epochs, [float(row[column]) for row in rows], color=colour, label=label)
+                    values = [float(row[column]) for row in rows]
+                    axes.plot(epochs, values, color=colour, label=words(f"split_{split}"))
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            axes.set_xlabel("epoch")
-            axes.set_title({"loss": "Loss (cross-entropy)", "accuracy": "Accuracy (fraction)"}[name], loc="left")
+            axes.set_xlabel(words("axis_epoch"))
+            axes.set_title(words(f"curve_{name}"), loc="left")
             axes.legend()
 
     return draw(plot, WIDTH, 2.5 * len(panels))
 
 
-def noise_figure(rows: Sequence[dict[str, str]]) -> Drawing | None:
+def noise_figure(rows: Sequence[dict[str, str]], words: Words) -> Drawing | None:
     """The tensors with the smallest signal-to-quantization-noise ratio, worst first."""
     ranked = [(float(row["sqnr_db"]), row) for row in rows if _finite(row.get("sqnr_db"))]
     worst = sorted(ranked, key=lambda pair: pair[0])[:WORST_TENSORS]
@@ -60,20 +60,22 @@ def noise_figure(rows: Sequence[dict[str, str]]) -> Drawing | None:
         axes.barh(
             range(len(worst)),
             [ratio for ratio, _ in worst],
-            color=[colour_of(row["kind"], kinds) for _, row in worst],
+            color=[kind_colour(row["kind"], kinds) for _, row in worst],
             height=0.7,
         )
         axes.set_yticks(range(len(worst)), [_short(row["tensor"]) for _, row in worst], fontsize=8)
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
-        axes.set_xlabel("signal-to-quantization-noise ratio (dB), more is better")
-        title(figure, f"Quantization noise: the {len(worst)} worst of {len(ranked)} tensors")
-        figure.legend(handles=[Patch(color=colour_of(kind, kinds), label=kind) for kind in kinds], **BELOW)
+        axes.set_xlabel(words("axis_sqnr"))
+        title(figure, words("noise_title", shown=len(worst), count=len(ranked)))
+        figure.legend(
+            handles=[Patch(color=kind_colour(kind, kinds), label=kind_words(kind, words)) for kind in kinds], **BELOW
+        )
 
     return draw(plot, WIDTH, 1.3 + 0.22 * len(worst))
 
 
-def confusion_figure(name: str, matrix: NDArray[np.int64], classes: Sequence[str]) -> Drawing | None:
+def confusion_figure(name: str, matrix: NDArray[np.int64], classes: Sequence[str], words: Words) -> Drawing | None:
     """A confusion matrix int64 [classes, classes] (true by guessed), coloured by the share of the true class."""
     if len(classes) > MOST_CLASSES:
         return None
@@ -81,9 +83,9 @@ def confusion_figure(name: str, matrix: NDArray[np.int64], classes: Sequence[str
     def plot(figure: Figure) -> None:
         axes = figure.add_subplot()
         _matrix(axes, matrix, classes)
-        title(figure, f"Confusion, {name}")
-        axes.set_xlabel("guessed class")
-        axes.set_ylabel("true class")
+        title(figure, words("confusion_title", cell=name))
+        axes.set_xlabel(words("col_guessed"))
+        axes.set_ylabel(words("col_true"))
 
     side = max(4.2, 0.4 * len(classes))
     return draw(plot, side, side + 0.2)
@@ -117,6 +119,11 @@ def flips_figure(images: Sequence[NDArray[np.uint8]], captions: Sequence[str]) -
             axes.set_title("\n".join(_short(line, 26) for line in caption.splitlines()), fontsize=8)
 
     return draw(plot, 1.45 * across, 1.8 * down)
+
+
+def kind_words(kind: str, words: Words) -> str:
+    """A kind of tensor in words; one that the catalogue does not know as it is."""
+    return words(f"kind_{kind}") if words.known(f"kind_{kind}") else kind
 
 
 def _short(name: str, length: int = 36) -> str:

@@ -1,8 +1,8 @@
-"""The plots of speed. Their texts are English in every language."""
+"""The plots of speed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roundoff.measurement.latency import supported
-from roundoff.report.plots.style import BELOW, WIDTH, colour_of, draw, marker_of, title
+from roundoff.report.plots.axes import backends_of, legend, plot_name, time_axis
+from roundoff.report.plots.style import WIDTH, colour_of, draw, marker_of, title
 from roundoff.report.render.document import Drawing
 from roundoff.results.cell import Accuracy, Batch
+from roundoff.results.message import Words
 from roundoff.results.values import bounds_of
 from roundoff.revisions.read import Cell, Evidence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LOG_FROM_RATIO = 12.0
-MOST_ACROSS = 5
 QUARTILES = (25, 75)
 BOX_OPACITY = 0.35  # under a median line in full colour, so that a box narrower than the line is seen, too
 
@@ -35,12 +35,11 @@ class _Mark:
     accuracy: Accuracy
 
 
-def latency_figure(evidence: Evidence, batch: int) -> Drawing | None:
+def latency_figure(evidence: Evidence, batch: int, words: Words) -> Drawing | None:
     """Box plots of the device-only latencies at one batch size: median, quartiles, whiskers at `whisker_ends`."""
     timed, ends = _timed(evidence, batch), whisker_ends(evidence, batch)
     if not timed:
         return None
-    precisions = _precisions(evidence)
 
     def plot(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -52,14 +51,14 @@ def latency_figure(evidence: Evidence, batch: int) -> Drawing | None:
             patch_artist=True,
             medianprops={"linewidth": 2.4},
         )
-        _colour_boxes(boxes, [colour_of(cell.precision, precisions) for cell, _ in timed])
-        axes.set_yticks(range(1, len(timed) + 1), [_name(cell) for cell, _ in timed])
+        _colour_boxes(boxes, [colour_of(cell.precision) for cell, _ in timed])
+        axes.set_yticks(range(1, len(timed) + 1), [plot_name(cell, words) for cell, _ in timed])
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
-        _time_axis(axes, [float(end) for _, samples in timed for end in np.percentile(samples, ends)])
-        axes.set_xlabel("device latency (ms)")
-        whiskers = "" if ends == QUARTILES else f", {ends[0]} % and {ends[1]} %"
-        title(figure, f"Latency of a batch of {batch}: median, quartiles{whiskers}")
+        shown = [float(end) for _, samples in timed for end in np.percentile(samples, ends)]
+        time_axis(axes, shown, words("axis_device"), words)
+        whiskers = "" if ends == QUARTILES else words("latency_whiskers", low=ends[0], high=ends[1])
+        title(figure, words("latency_title", batch=f"{batch:,}") + whiskers)
 
     return draw(plot, WIDTH, 1.3 + 0.34 * len(timed))
 
@@ -90,22 +89,12 @@ def _colour_boxes(boxes: dict[str, Any], colours: Sequence[str]) -> None:
             line.set_color(colour)
 
 
-def _time_axis(axes: Any, values: Sequence[float]) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    if min(values) > 0 and max(values) / min(values) > LOG_FROM_RATIO:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-
-
-def pareto_figure(evidence: Evidence, batch: int, front: Sequence[str]) -> Drawing | None:
+def pareto_figure(evidence: Evidence, batch: int, front: Sequence[str], words: Words) -> Drawing | None:
     """Accuracy with its 95 % interval over median latency with its 95 % interval; the front is a line."""
     cells, line = _placed(evidence, batch), front_line(evidence, batch, front)
     if not cells:
         return None
-    precisions, backends = _precisions(evidence), tuple(dict.fromkeys(mark.cell.backend for mark in cells))
+    backends = backends_of(evidence.measured)
 
     def plot(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -116,18 +105,17 @@ def pareto_figure(evidence: Evidence, batch: int, front: Sequence[str]) -> Drawi
                 xerr=_time_error(mark),
                 yerr=_accuracy_error(mark.accuracy),
                 fmt=marker_of(mark.cell.backend, backends),
-                color=colour_of(mark.cell.precision, precisions),
+                color=colour_of(mark.cell.precision),
                 markersize=8,
                 capsize=3,
                 linewidth=1.2,
             )
         if line:
             axes.step(*zip(*line, strict=True), where="post", color="#888888", linestyle="--", linewidth=1, zorder=0)
-        _time_axis(axes, [mark.ms for mark in cells])
-        axes.set_xlabel("← faster: median latency end to end (ms)")
-        axes.set_ylabel("top-1 accuracy (%), 95 % interval")
-        title(figure, f"Accuracy against speed, batch {batch}")
-        _legend(figure, dict.fromkeys(mark.cell.precision for mark in cells), precisions, backends)
+        time_axis(axes, [mark.ms for mark in cells], words("axis_time"), words)
+        axes.set_ylabel(words("axis_top1"))
+        title(figure, words("pareto_title", batch=f"{batch:,}"))
+        legend(figure, [mark.cell for mark in cells], backends)
 
     return draw(plot, WIDTH, 4.2)
 
@@ -164,26 +152,3 @@ def _placed(evidence: Evidence, batch: int) -> list[_Mark]:
         for cell, timing, accuracy in known
         if timing and timing.end_to_end_p50_ms and accuracy
     ]
-
-
-def _legend(figure: Figure, shown: Iterable[str], precisions: tuple[str, ...], backends: tuple[str, ...]) -> None:
-    from matplotlib.lines import Line2D
-
-    colours = [
-        Line2D([], [], marker="o", linestyle="", color=colour_of(name, precisions), label=name) for name in shown
-    ]
-    shapes = [
-        Line2D([], [], marker=marker_of(name, backends), linestyle="", color="#888888", label=name) for name in backends
-    ]
-    handles = colours + shapes
-    rows = -(-len(handles) // MOST_ACROSS)
-    figure.legend(handles=handles, **(BELOW | {"ncols": -(-len(handles) // rows)}))
-
-
-def _precisions(evidence: Evidence) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(cell.precision for cell in evidence.measured))
-
-
-def _name(cell: Cell) -> str:
-    computed = "" if cell.effective_precision == cell.precision else f" (computes as {cell.effective_precision})"
-    return f"{cell.backend} {cell.precision}{computed}"

@@ -8,8 +8,10 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from roundoff.report.render.document import Drawing
+from roundoff.results.message import Words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -18,6 +20,18 @@ Draw = Callable[["Figure"], None]
 
 # Okabe and Ito's palette without its black and its yellow, which vanish on dark and on white pages; and a brown
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7B5B3A")
+# a precision has one colour on every page, whatever others stand beside it
+COLOURS = {
+    "fp32": "#0072B2",
+    "tf32": "#56B4E9",
+    "fp16": "#D55E00",
+    "bf16": "#E69F00",
+    "int8": "#009E73",
+    "fp8": "#CC79A7",
+    "int8_fp16": "#7B5B3A",
+    "int8_int16": "#6A51A3",
+}
+OTHERS = ("#8C564B", "#B22222", "#4D7C0F", "#0E7490", "#A21CAF")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 CJK = "notojp_matplotlib", "fonts/NotoSansCJKjp-Regular.otf"  # a package, and its font of all three scripts
 WIDTH = 6.2
@@ -78,14 +92,24 @@ def _saved(figure: Figure, kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def colour_of(name: str, names: tuple[str, ...]) -> str:
-    """The colour of the `name` among all `names` of a plot."""
-    return PALETTE[names.index(name) % len(PALETTE)]
+def colour_of(precision: str) -> str:
+    """The colour of a precision, the same in every plot; of one that is not ours by its name."""
+    return COLOURS.get(precision) or OTHERS[crc32(precision.encode()) % len(OTHERS)]
+
+
+def kind_colour(kind: str, kinds: tuple[str, ...]) -> str:
+    """The colour of a `kind` among all of a plot's."""
+    return PALETTE[kinds.index(kind) % len(PALETTE)]
 
 
 def marker_of(name: str, names: tuple[str, ...]) -> str:
     """The marker of the `name` among all `names` of a plot."""
     return MARKERS[names.index(name) % len(MARKERS)]
+
+
+def scale_name(axis: Any, words: Words) -> str:
+    """Whether an axis of matplotlib's is linear or logarithmic, in words."""
+    return words("scale_log" if axis.get_scale() == "log" else "scale_linear")
 
 
 def title(figure: Figure, text: str) -> None:

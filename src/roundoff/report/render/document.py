@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Literal
 
 Tone = Literal["", "good", "bad", "unsure", "muted"]
-Weight = Literal["", "lead", "warning", "note"]
+Weight = Literal["", "lead", "warning", "note", "cite"]
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,68 @@ class Bullets:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under named columns; the first `labels` columns are text, the others are numbers set to the right."""
+    """Rows under named columns; the first `labels` columns are text, the others are numbers set to the right.
+
+    `marked` are the numbers of the rows that stand out, from 0.
+    """
 
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Field, ...], ...]
     labels: int = 1
+    marked: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing that a reader wants first: what it is, its figure or name, and what that rests on."""
+
+    label: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a reader wants first, one below the other."""
+
+    items: tuple[Fact, ...]
+
+
+@dataclass(frozen=True)
+class Link:
+    """A way to the heading `anchor`, and what is found there; `first` where it is to be read first."""
+
+    text: str
+    anchor: str
+    about: str
+    first: bool = False
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The page's headings; those to read first have a column of their own, each column under its name."""
+
+    first: str
+    others: str
+    links: tuple[Link, ...]
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file that is inside the page: its name, its media type, its text."""
+
+    name: str
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Downloads:
+    """Files that the page hands out; a document that cannot hold files leaves them out."""
+
+    text: str
+    files: tuple[Download, ...]
 
 
 @dataclass(frozen=True)
@@ -87,7 +145,15 @@ class Details:
     blocks: tuple[Block, ...]
 
 
-Block = Heading | Paragraph | Bullets | Table | Figure | Gallery | Details
+@dataclass(frozen=True)
+class Beside:
+    """Two groups of blocks, side by side where there is room."""
+
+    left: tuple[Block, ...]
+    right: tuple[Block, ...]
+
+
+Block = Heading | Paragraph | Bullets | Table | Facts | Contents | Downloads | Figure | Gallery | Details | Beside
 
 
 def row(*values: str | Field) -> tuple[Field, ...]:
@@ -116,6 +182,17 @@ class Page:
 
     def plot(self, drawing: Drawing | None, figure: Figure) -> None:
         """Append a plot with its drawing; nothing where there was nothing to draw."""
-        if drawing is not None:
-            self.drawings[figure.name] = drawing
-            self.blocks.append(figure)
+        self.add(*self.drawn(drawing, figure))
+
+    def plots(self, drawn: Iterable[tuple[Drawing | None, Figure]]) -> None:
+        """Append plots, two side by side where there is room."""
+        figures = [block for drawing, figure in drawn for block in self.drawn(drawing, figure)]
+        for left, right in zip_longest(figures[::2], figures[1::2]):
+            self.add(Beside((left,), (right,)) if right else left)
+
+    def drawn(self, drawing: Drawing | None, figure: Figure) -> tuple[Figure, ...]:
+        """The plot as a block, its drawing kept; nothing where there was nothing to draw."""
+        if drawing is None:
+            return ()
+        self.drawings[figure.name] = drawing
+        return (figure,)

@@ -10,21 +10,25 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
 from roundoff.report.render.document import (
+    Beside,
     Block,
     Bullets,
+    Contents,
     Details,
+    Downloads,
     Drawing,
-    Field,
+    Facts,
     Figure,
     Gallery,
     Heading,
+    Link,
     Paragraph,
     Picture,
     Table,
 )
+from roundoff.report.render.tables import table_element, text_element
 
 Drawings = Mapping[str, Drawing]
-WORD, SENTENCE = 14, 28
 
 
 def html_from_blocks(blocks: Sequence[Block], language: str, drawings: Drawings) -> str:
@@ -55,27 +59,29 @@ def _append(parent: Element, blocks: Iterable[Block], drawings: Drawings) -> Non
 def _block(block: Block, drawings: Drawings) -> Element:
     match block:
         case Heading():
-            return _text(f"h{block.level}", block.text, id=block.anchor)
+            return text_element(f"h{block.level}", block.text, id=block.anchor)
         case Paragraph():
-            return _text("p", block.text, **({"class": block.weight} if block.weight else {}))
+            return text_element("p", block.text, **({"class": block.weight} if block.weight else {}))
         case Bullets():
             return _bullets(block)
+        case Facts():
+            return _facts(block)
+        case Contents():
+            return _contents(block)
+        case Downloads():
+            return _downloads(block)
         case Table():
-            return _table(block)
+            return table_element(block)
         case Figure():
             return _figure(block, drawings)
         case Gallery():
             return _gallery(block)
         case Details():
             return _details(block, drawings)
+        case Beside():
+            return _beside(block, drawings)
         case _:
             assert_never(block)
-
-
-def _text(tag: str, text: str, **attributes: str) -> Element:
-    element = Element(tag, attributes)
-    element.text = text
-    return element
 
 
 def _bullets(block: Bullets) -> Element:
@@ -85,6 +91,53 @@ def _bullets(block: Bullets) -> Element:
     return bullets
 
 
+def _facts(block: Facts) -> Element:
+    """A description list, each pair in a box."""
+    facts = Element("dl", {"class": "facts"})
+    for fact in block.items:
+        box = SubElement(facts, "div")
+        SubElement(box, "dt").text = fact.label
+        value = SubElement(box, "dd")
+        SubElement(value, "strong").text = fact.value
+        if fact.note:
+            SubElement(value, "span").text = fact.note
+    return facts
+
+
+def _contents(block: Contents) -> Element:
+    contents = Element("div", {"class": "contents"})
+    for name, first in ((block.first, True), (block.others, False)):
+        links = [link for link in block.links if link.first == first]
+        if links:
+            column = SubElement(contents, "nav", {"aria-label": name})
+            column.append(text_element("h3", name))
+            _links(SubElement(column, "ul"), links)
+    return contents
+
+
+def _links(parent: Element, links: Iterable[Link]) -> None:
+    for link in links:
+        item = SubElement(parent, "li")
+        item.append(text_element("a", link.text, href=f"#{link.anchor}"))
+        SubElement(item, "span").text = link.about
+
+
+def _downloads(block: Downloads) -> Element:
+    line = Element("p", {"class": "downloads"})
+    line.text = f"{block.text} "
+    for file in block.files:
+        source = _data_uri(file.kind, file.text.encode())
+        SubElement(line, "a", href=source, download=file.name).text = file.name
+    return line
+
+
+def _beside(block: Beside, drawings: Drawings) -> Element:
+    both = Element("div", {"class": "beside"})
+    for blocks in (block.left, block.right):
+        _append(SubElement(both, "div"), blocks, drawings)
+    return both
+
+
 def _details(block: Details, drawings: Drawings) -> Element:
     details = Element("details")
     SubElement(details, "summary").text = block.summary
@@ -92,57 +145,15 @@ def _details(block: Details, drawings: Drawings) -> Element:
     return details
 
 
-def _table(block: Table) -> Element:
-    """A table in a box of its own, so that a wide one scrolls inside it and never the page."""
-    box = Element("div", {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": block.caption})
-    table = SubElement(box, "table")
-    SubElement(table, "caption").text = block.caption
-    heads = SubElement(SubElement(table, "thead"), "tr")
-    for index, name in enumerate(block.columns):
-        heads.append(_text("th", name, scope="col", **_alignment(index, block)))
-    body = SubElement(table, "tbody")
-    for fields in block.rows:
-        _row(SubElement(body, "tr"), fields, block)
-    return box
-
-
-def _row(line: Element, fields: Sequence[Field], table: Table) -> None:
-    index = 0
-    for field in fields:
-        names = [
-            field.tone,
-            "" if index < table.labels or field.span > 1 else "number",
-            _wrapping(field, index < table.labels),
-        ]
-        attributes = {"class": " ".join(filter(None, names))} if any(names) else {}
-        if field.span > 1:
-            attributes["colspan"] = str(field.span)
-        if index == 0:
-            attributes["scope"] = "row"
-        line.append(_text("th" if index == 0 else "td", field.text, **attributes))
-        index += field.span
-
-
-def _wrapping(field: Field, label: bool) -> str:
-    """How a text may wrap: sentences in wide columns, names in narrow ones; numbers and short words not at all."""
-    if len(field.text) > SENTENCE:
-        return "prose"
-    return "names" if label and len(field.text) > WORD else ""
-
-
-def _alignment(index: int, table: Table) -> dict[str, str]:
-    return {"class": "number"} if index >= table.labels else {}
-
-
 def _figure(block: Figure, drawings: Drawings) -> Element:
     figure = Element("figure", {"class": "plot"})
-    SubElement(figure, "img", src=_data_uri("svg+xml", drawings[block.name].svg), alt=block.alt)
+    SubElement(figure, "img", src=_data_uri("image/svg+xml", drawings[block.name].svg), alt=block.alt)
     SubElement(figure, "figcaption").text = block.caption
     return figure
 
 
-def _data_uri(kind: str, image: bytes) -> str:
-    return f"data:image/{kind};base64," + b64encode(image).decode("ascii")
+def _data_uri(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64," + b64encode(content).decode("ascii")
 
 
 def _gallery(block: Gallery) -> Element:
@@ -154,6 +165,6 @@ def _gallery(block: Gallery) -> Element:
 
 def _picture(picture: Picture) -> Element:
     figure = Element("figure")
-    SubElement(figure, "img", src=_data_uri("png", picture.png), alt=picture.alt)
+    SubElement(figure, "img", src=_data_uri("image/png", picture.png), alt=picture.alt)
     SubElement(figure, "figcaption").text = picture.caption
     return figure

@@ -12,13 +12,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from roundoff.report.sections.answer import cut_short, rivals, why_none
-from roundoff.report.sections.machine import machine_name
 from roundoff.report.sections.notes import grave_notes
-from roundoff.report.sections.tables import absent_groups
+from roundoff.report.sections.rows import absent_groups
+from roundoff.report.words.answer import drop_words, flips_words, lead, other_sizes, rivals, why_none
 from roundoff.report.words.decision import Decision
-from roundoff.report.words.naming import cell_name
-from roundoff.report.words.numbers import MISSING, percent, rounded_up
+from roundoff.report.words.noise import cut_short
+from roundoff.report.words.numbers import MISSING, percent, rounded_up, times
+from roundoff.report.words.reasons import plain_reason
 from roundoff.results.message import Words
 from roundoff.results.shortfall import failures
 from roundoff.revisions.read import Cell, Evidence
@@ -35,7 +35,7 @@ def tell(evidence: Evidence, words: Words, page: Path) -> None:
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False, soft_wrap=True)
     decision = Decision(evidence.verdict)
     console.print()
-    console.print(Text(_lead(evidence, words), style="bold"))
+    console.print(Text(lead(evidence, words), style="bold"))
     for sentence in _more(evidence, words):
         console.print(Text(sentence))
     console.print()
@@ -50,16 +50,13 @@ def tell(evidence: Evidence, words: Words, page: Path) -> None:
         console.print(Text(words("tell_next", step=step)))
 
 
-def _lead(evidence: Evidence, words: Words) -> str:
-    machine, choice = machine_name(evidence.platform, words), Decision(evidence.verdict).shipped
-    cell = evidence.cell(choice.cell) if choice else None
-    if cell is None:
-        return words("answer_none", machine=machine)
-    return words("answer_ship", cell=cell_name(cell, words), machine=machine)
-
-
 def _more(evidence: Evidence, words: Words) -> Iterator[str]:
+    """What ships at other batch sizes, how many answers changed, and what stands beside the cell that ships."""
     choice = Decision(evidence.verdict).shipped
+    cell = evidence.cell(choice.cell) if choice else None
+    yield from other_sizes(evidence, words)
+    if cell is not None and cell.key != evidence.reference:
+        yield words("tell_answers", drop=drop_words(cell, evidence, words), flips=flips_words(cell, words))
     yield from rivals(choice, evidence, words) if choice else why_none(evidence, words)
 
 
@@ -74,7 +71,7 @@ def _table(evidence: Evidence, decision: Decision, words: Words) -> Table:
     for cell in evidence.measured:
         verdict = decision.verdict(cell.key)
         named = Text(words(f"verdict_{verdict}") if verdict else MISSING, style=STYLES.get(verdict or "", ""))
-        speeds = [_speed(cell, size, decision) for size in _shown_sizes(evidence)]
+        speeds = [_speed(cell, size, decision, words) for size in _shown_sizes(evidence)]
         top1 = percent(cell.accuracy.top1) if cell.accuracy else MISSING
         is_shipped = shipped is not None and shipped.cell == cell.key
         table.add_row(cell.key, named, *speeds, top1, style="bold" if is_shipped else "")
@@ -87,21 +84,22 @@ def _shown_sizes(evidence: Evidence) -> list[int]:
     return sizes if len(sizes) <= MOST_SIZES else sorted({sizes[0], evidence.main_batch or sizes[0], sizes[-1]})
 
 
-def _speed(cell: Cell, size: int, decision: Decision) -> str:
+def _speed(cell: Cell, size: int, decision: Decision, words: Words) -> str:
     batch = cell.batches.get(size)
     if batch is None or batch.device_p50_ms is None:
         return MISSING
     if cell.precision == REFERENCE_PRECISION:
-        return "1×"
+        return words("times", value="1")
     if batch.speedup is None:
         return MISSING
-    return f"{'≈ ' if decision.same_speed(cell.key, size) else ''}{batch.speedup:.2f}×"
+    ratio = times(batch.speedup, None, words)
+    return words("same_speed", ratio=ratio) if decision.same_speed(cell.key, size) else ratio
 
 
 def _absent(evidence: Evidence, words: Words) -> Iterator[str]:
     for (backend, why), names in absent_groups(evidence).items():
         group = words("absent_group", backend=backend, precisions=words.listed(names))
-        reason = shorten(words.listed([why or MISSING]), LONGEST_REASON, placeholder="…")
+        reason = shorten(plain_reason(why, words), LONGEST_REASON, placeholder="…")
         yield words("tell_absent", cells=group, why=reason)
 
 

@@ -90,7 +90,8 @@ def aa_control(evidence: Evidence, words: Words) -> Seen:
         return NOTHING
     inside = all(low <= 1 <= high for _, _, (low, high) in seen)
     parts = (
-        words("seen_aa_control", batch=size, ratio=times_with_interval(batch, "speedup")) for size, batch, _ in seen
+        words("seen_aa_control", batch=size, ratio=times_with_interval(batch, "speedup", words))
+        for size, batch, _ in seen
     )
     return inside, words("group_separator").join(parts)
 

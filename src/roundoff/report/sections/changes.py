@@ -101,8 +101,19 @@ def _png(image: NDArray[np.uint8]) -> bytes:
 
 def _confusion_plots(page: Page, evidence: Evidence, words: Words, cell: Cell, before: Classes, after: Classes) -> None:
     for name, kind, guesses in ((str(evidence.reference), "reference", before), (cell.key, "quantized", after)):
-        figure = Figure(f"confusion_{kind}", words("confusion_alt", cell=name), words("confusion_caption", cell=name))
-        page.plot(confusion_figure(name, confusion(evidence, guesses), evidence.classes), figure)
+        matrix = confusion(evidence, guesses)
+        alt = _confusion_alt(name, matrix, evidence, words)
+        figure = Figure(f"confusion_{kind}", alt, words("confusion_caption", cell=name))
+        page.plot(confusion_figure(name, matrix, evidence.classes, words), figure)
+
+
+def _confusion_alt(name: str, matrix: NDArray[np.int64], evidence: Evidence, words: Words) -> str:
+    right, samples = f"{int(np.trace(matrix)):,}", f"{len(evidence.labels):,}"
+    worst = [
+        words("confusion_pair", true=evidence.classes[true], guessed=evidence.classes[guessed], count=count)
+        for true, guessed, count in _confused(matrix)[:1]
+    ]
+    return words("confusion_alt", cell=name, right=right, samples=samples, pair=words.listed(worst or [words("none")]))
 
 
 def _confused_pairs(page: Page, evidence: Evidence, words: Words, cell: Cell, after: Classes) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from roundoff.report.plots.model import curves_figure, noise_figure
+from roundoff.report.plots.model import curves_figure, kind_words, noise_figure
 from roundoff.report.render.document import Details, Figure, Heading, Page, Paragraph, Table, row
-from roundoff.report.words.numbers import plain
+from roundoff.report.words.numbers import MISSING, plain
 from roundoff.results.message import Words
 from roundoff.revisions.read import Evidence
+
+CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
 
 
 def noise_section(page: Page, evidence: Evidence, words: Words) -> None:
@@ -18,12 +20,12 @@ def noise_section(page: Page, evidence: Evidence, words: Words) -> None:
         page.add(Paragraph(words("noise_none")))
         return
     held = [line for line in evidence.noise if is_quantized(line)]
-    page.plot(noise_figure(held), Figure("noise", words("noise_alt"), words("noise_caption")))
+    page.plot(noise_figure(held, words), Figure("noise", _noise_alt(held, words), words("noise_caption")))
     columns = tuple(words(f"col_{name}") for name in ("tensor", "kind", "quantized", "sqnr", "range"))
     rows = tuple(
         row(
             line["tensor"],
-            _kind(line["kind"], words),
+            kind_words(line["kind"], words),
             words("yes" if is_quantized(line) else "no"),
             plain(float(line["sqnr_db"])),
             f"{plain(float(line['low']))} … {plain(float(line['high']))}",
@@ -34,8 +36,9 @@ def noise_section(page: Page, evidence: Evidence, words: Words) -> None:
     page.add(Details(caption, (Table(caption, columns, rows, labels=3),)))
 
 
-def _kind(kind: str, words: Words) -> str:
-    return words(f"kind_{kind}") if words.known(f"kind_{kind}") else kind
+def _noise_alt(held: Sequence[Mapping[str, str]], words: Words) -> str:
+    worst = min(held, key=lambda line: float(line["sqnr_db"]), default={"tensor": MISSING, "sqnr_db": "0"})
+    return words("noise_alt", tensor=worst["tensor"], sqnr=plain(float(worst["sqnr_db"])))
 
 
 def is_quantized(line: Mapping[str, str]) -> bool:
@@ -46,7 +49,14 @@ def is_quantized(line: Mapping[str, str]) -> bool:
 def curves_section(page: Page, evidence: Evidence, words: Words) -> None:
     """Loss and accuracy over the epochs."""
     page.add(Heading(2, words("curves_heading"), "training"))
-    drawing = curves_figure(evidence.curves)
+    drawing = curves_figure(evidence.curves, words)
     if drawing is None:
         page.add(Paragraph(words("curves_none")))
-    page.plot(drawing, Figure("curves", words("curves_alt"), words("curves_caption")))
+    page.plot(drawing, Figure("curves", _curves_alt(evidence, words), words("curves_caption")))
+
+
+def _curves_alt(evidence: Evidence, words: Words) -> str:
+    rows = evidence.curves or [{}]
+    last = {name: value for name, value in rows[-1].items() if name in CURVES}
+    values = words.listed(f"{name} {plain(float(value))}" for name, value in last.items())
+    return words("curves_alt", epochs=len(rows), values=values)

@@ -1,23 +1,34 @@
-"""The verdict of every cell with its reasons, recommendations, accuracy against speed, warnings of the timing."""
+"""The verdict of every cell with its reasons, accuracy against speed, warnings of the timing."""
 
 from __future__ import annotations
 
 from roundoff.report.plots.speed import front_line, pareto_figure
-from roundoff.report.render.document import Bullets, Details, Field, Figure, Heading, Page, Paragraph, Table, row
-from roundoff.report.sections.tables import absent_rows, failed_rows, precision_name, verdict_field
+from roundoff.report.render.document import (
+    Bullets,
+    Details,
+    Drawing,
+    Field,
+    Figure,
+    Heading,
+    Page,
+    Paragraph,
+    Table,
+    row,
+)
+from roundoff.report.sections.rows import absent_rows, failed_rows, folded, marked_rows, row_name, verdict_field
 from roundoff.report.words.decision import Decision
-from roundoff.report.words.naming import cell_name, waiting_words
+from roundoff.report.words.naming import cell_name
 from roundoff.report.words.numbers import (
     MISSING,
+    percent,
     percent_with_interval,
+    plain,
     points_with_interval,
     probability,
     scientific,
 )
-from roundoff.results.cell import Accuracy, Batch
+from roundoff.results.cell import Accuracy
 from roundoff.results.message import Message, Words
-from roundoff.results.values import Use
-from roundoff.results.verdict import Recommendation
 from roundoff.revisions.read import Cell, Evidence
 
 
@@ -43,74 +54,52 @@ def _warning(warning: Message, cell: Cell, batches: str, words: Words) -> str:
     return words(key if words.known(key) else "warning_other", cell=cell.key, batch=batches, text=warning)
 
 
-def is_noisy(timing: Batch) -> bool:
-    """Whether the timing warns that its single runs vary."""
-    return any(warning.code == "noisy" for warning in timing.warnings)
-
-
 def verdict_section(page: Page, evidence: Evidence, words: Words) -> None:
-    """Recommendations, the verdict of every cell with its reasons, and the front of accuracy and speed."""
+    """The verdict of every cell with its reasons, and the front of accuracy and speed."""
     decision = Decision(evidence.verdict)
     page.add(Heading(2, words("verdict_heading"), "verdict"), Paragraph(words("verdict_intro")))
     if evidence.verdict is None:
         page.add(Paragraph(words("verdict_missing"), "warning"))
     else:
-        page.add(_recommendations(decision, evidence, words), _verdicts(decision, evidence, words))
-    for batch in evidence.batch_sizes:
-        _pareto(page, evidence, decision, batch, words)
+        page.add(*folded(_verdicts(decision, evidence, words), words))
+    page.plots(_pareto(evidence, decision, batch, words) for batch in evidence.batch_sizes)
     told = warnings(evidence, words)
     if told:
         page.add(Details(words("warnings_summary", count=len(told)), (Bullets(told),)))
 
 
-def _pareto(page: Page, evidence: Evidence, decision: Decision, batch: int, words: Words) -> None:
+def _pareto(evidence: Evidence, decision: Decision, batch: int, words: Words) -> tuple[Drawing | None, Figure]:
     """The front holds for the batch size that cells are ranked at, so it is drawn there alone."""
     ranked = batch == evidence.main_batch
     front = decision.front if ranked else []
     caption = words("pareto_caption", batch=batch)
     if front_line(evidence, batch, front):
         caption += words("pareto_front")
-    figure = Figure(f"pareto_batch_{batch}", words("pareto_alt", batch=batch), caption)
-    page.plot(pareto_figure(evidence, batch, front), figure)
-
-
-def _recommendations(decision: Decision, evidence: Evidence, words: Words) -> Table:
-    columns = tuple(words(f"col_{name}") for name in ("use", "recommended", "reasons"))
-    rows = tuple(_recommendation_row(use, choice, evidence, words) for use, choice in decision.recommendations.items())
-    return Table(words("recommendation_caption"), columns, rows, labels=3)
-
-
-def _recommendation_row(use: Use, choice: Recommendation, evidence: Evidence, words: Words) -> tuple[Field, ...]:
-    cell = evidence.cell(choice.cell)
-    reasons = [_rule(use, choice, cell, evidence, words)]
-    if choice.tied:
-        reasons.append(words("answer_tied", cells=words.listed(choice.tied)))
-    if choice.undecided:
-        reasons.append(waiting_words(choice, evidence, words))
-    name = cell_name(cell, words) if cell else Field(words("none"), "muted")
-    return row(words(f"use_{use}"), name, words("sentence_separator").join(reasons))
-
-
-def _rule(use: Use, choice: Recommendation, cell: Cell | None, evidence: Evidence, words: Words) -> str:
-    """Why this cell is recommended for the use, or none."""
-    batch = Decision(evidence.verdict).batch_size
-    if cell is None and choice.failed:
-        return words("rule_failed", cells=words.listed((*choice.failed, *choice.not_timed)), batch=batch)
-    if cell is None and choice.not_timed:
-        return words("rule_not_timed", cells=words.listed(choice.not_timed), batch=batch)
-    if cell is None:
-        return words(f"rule_{use}_none")
-    if use == "reference" and cell.effective_precision != cell.precision:
-        return words("rule_reference_as", effective=cell.effective_precision)
-    return words(f"rule_{use}")
+    marks = [
+        words(
+            "pareto_mark",
+            cell=cell_name(cell, words),
+            top1=percent(cell.accuracy.top1),
+            time=plain(timing.end_to_end_p50_ms),
+        )
+        for cell in evidence.measured
+        if cell.accuracy and (timing := cell.batches.get(batch))
+    ]
+    alt = words("pareto_alt", batch=batch, marks=words("group_separator").join(marks))
+    figure = Figure(f"pareto_batch_{batch}", alt, caption)
+    return pareto_figure(evidence, batch, front, words), figure
 
 
 def _verdicts(decision: Decision, evidence: Evidence, words: Words) -> Table:
-    names = ("backend", "precision", "verdict", "reasons", "drop", "agreement", "flips", "mcnemar", "error")
+    names = ("cell", "verdict", "reasons", "drop", "agreement", "flips", "mcnemar", "error")
     rows = tuple(_verdict_row(cell, evidence, words) for cell in evidence.measured)
-    rows += failed_rows(evidence, words, span=len(names) - 3)
-    absent = absent_rows(evidence, words, span=len(names) - 2)
-    return Table(words("verdict_caption"), tuple(words(f"col_{name}") for name in names), rows + absent, labels=4)
+    rows += failed_rows(evidence, words, span=len(names) - 2)
+    absent = absent_rows(evidence, words, span=len(names) - 1)
+    columns, marked = (
+        tuple(words(f"col_{name}") for name in names),
+        marked_rows(evidence.measured, decision.shipped_name),
+    )
+    return Table(words("verdict_caption"), columns, rows + absent, labels=3, marked=marked)
 
 
 def _verdict_row(cell: Cell, evidence: Evidence, words: Words) -> tuple[Field, ...]:
@@ -118,8 +107,7 @@ def _verdict_row(cell: Cell, evidence: Evidence, words: Words) -> tuple[Field, .
     decision = Decision(evidence.verdict)
     accuracy = None if cell.key == evidence.reference else cell.accuracy
     return row(
-        cell.backend,
-        precision_name(cell, words),
+        row_name(cell, decision.shipped_name, words),
         verdict_field(decision.verdict(cell.key), words),
         words("group_separator").join(decision.reasons(cell.key, words)) or MISSING,
         points_with_interval(accuracy, "drop"),

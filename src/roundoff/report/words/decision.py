@@ -11,15 +11,15 @@ from roundoff.results.values import Outcome, Use
 from roundoff.results.verdict import CellVerdict, Criterion, Recommendation, Verdict
 
 TONES: dict[Outcome, Tone] = {"pass": "good", "fail": "bad", "undecided": "unsure"}
-USES: tuple[Use, ...] = ("balanced", "fastest", "reference")
-SHARES = ("min_relative_accuracy", "chance")
-ACCURACY = ("min_relative_accuracy", "max_drop_points")
+USES: tuple[Use, ...] = ("balanced", "fastest", "throughput", "smallest", "energy", "reference")
+SHARES = ("min_relative_accuracy", "min_agreement", "chance")
+ACCURACY = ("min_relative_accuracy", "max_drop_points", "min_agreement")
 LIMITS = (*ACCURACY, "latency_ms", "throughput_per_s", "size_mb", "memory_mb", "mj_per_image")
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What verdict.json says of cells (PRECISION/BACKEND), of the front and of the three uses."""
+    """What verdict.json says of cells (PRECISION/BACKEND), of the front, of the uses and of each batch size."""
 
     given: Verdict | None
 
@@ -66,6 +66,18 @@ class Decision:
     def shipped(self) -> Recommendation | None:
         """What to ship; None where there is no verdict."""
         return self.given.shipped if self.given else None
+
+    @property
+    def shipped_name(self) -> str | None:
+        """The cell that ships at the batch size that cells are ranked at."""
+        return self.shipped.cell if self.shipped else None
+
+    def shipped_at(self, batch: int) -> str | None:
+        """The cell that ships at a batch size; where the verdict tells of one size alone, at that one."""
+        if self.given and self.given.batches:
+            choice = self.given.batches.get(batch)
+            return choice.cell if choice else None
+        return self.shipped_name if batch == self.batch_size else None
 
     def target(self, words: Words) -> str:
         """The target in words."""

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
-from roundoff.report.sections.tables import precision_name
+from roundoff.report.words.compute_types import computes
 from roundoff.report.words.decision import Decision
 from roundoff.results.message import Words
 from roundoff.results.verdict import Recommendation
 from roundoff.revisions.read import Cell, Evidence
+
+
+def precision_name(cell: Cell, words: Words) -> str:
+    """The precision asked for, and what is computed in besides it or instead."""
+    if cell.effective_precision != cell.precision:
+        return words("computes_as", precision=cell.precision, effective=cell.effective_precision)
+    computed = computes(cell)
+    if not computed.others:
+        return cell.precision
+    key = "rest_in" if computed.share_named else "multiplies_in"
+    return words(key, precision=cell.precision, kinds=words.listed(computed.others))
+
+
+def cell_name(cell: Cell, words: Words) -> str:
+    """A cell in running text: what it computes in, and on what."""
+    return f"{precision_name(cell, words)} / {cell.backend}"
 
 
 def waiting_words(choice: Recommendation, evidence: Evidence, words: Words) -> str:
@@ -23,8 +39,3 @@ def waiting_name(cell: str, decision: Decision, words: Words) -> str:
         return words("cell_undecidable", cell=cell)
     count = decision.samples_needed(cell)
     return words("cell_needs", cell=cell, count=count) if count else cell
-
-
-def cell_name(cell: Cell, words: Words) -> str:
-    """A cell in running text: what it computes in, and on what."""
-    return f"{precision_name(cell, words)} / {cell.backend}"

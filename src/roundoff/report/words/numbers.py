@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from roundoff.results.message import Words
 from roundoff.results.values import bounds_of
 
 MISSING = "–"
@@ -55,15 +56,17 @@ def points_with_interval(owner: object, name: str) -> str:
     return value if bounds is None else f"{value} ({points(bounds[0])} … {points(bounds[1])})"
 
 
-def times_with_interval(owner: object, name: str) -> str:
+def times_with_interval(owner: object, name: str, words: Words) -> str:
     """A ratio with its interval, for example `1.40× (1.38–1.42)`."""
     value = getattr(owner, name, None)
-    return MISSING if value is None else times(value, bounds_of(owner, name))
+    return MISSING if value is None else times(value, bounds_of(owner, name), words)
 
 
-def times(value: float, bounds: tuple[float, float] | None) -> str:
-    """A ratio with its bounds."""
-    return f"{value:.2f}×" if bounds is None else f"{value:.2f}× ({bounds[0]:.2f}–{bounds[1]:.2f})"
+def times(value: float, bounds: tuple[float, float] | None, words: Words) -> str:
+    """A ratio, with its bounds where there are any."""
+    if bounds is None:
+        return words("times", value=f"{value:.2f}")
+    return words("times_within", value=f"{value:.2f}", low=f"{bounds[0]:.2f}", high=f"{bounds[1]:.2f}")
 
 
 def amount_with_interval(owner: object, name: str, unit: str) -> str:

@@ -1,0 +1,63 @@
+"""A table block → HTML: a table where there is room, a card for each row on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.etree.ElementTree import Element, SubElement
+
+from roundoff.report.render.document import Field, Table
+
+WORD, SENTENCE = 14, 28
+ROLES = {"table": "table", "thead": "rowgroup", "tbody": "rowgroup", "tr": "row", "td": "cell"}
+"""Said outright, since a table that is laid out as cards is none to a browser."""
+
+
+def text_element(tag: str, text: str, **attributes: str) -> Element:
+    """An element that holds a text."""
+    element = Element(tag, attributes)
+    element.text = text
+    return element
+
+
+def table_element(block: Table) -> Element:
+    """A table in a box of its own, so that a wide one scrolls inside it and never the page."""
+    box = Element("div", {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": block.caption})
+    table = SubElement(box, "table", role=ROLES["table"])
+    SubElement(table, "caption").text = block.caption
+    heads = SubElement(SubElement(table, "thead", role=ROLES["thead"]), "tr", role=ROLES["tr"])
+    for index, name in enumerate(block.columns):
+        heads.append(text_element("th", name, scope="col", role="columnheader", **_alignment(index, block)))
+    body = SubElement(table, "tbody", role=ROLES["tbody"])
+    for number, fields in enumerate(block.rows):
+        marked = {"class": "marked"} if number in block.marked else {}
+        _row(SubElement(body, "tr", marked, role=ROLES["tr"]), fields, block)
+    return box
+
+
+def _row(line: Element, fields: Sequence[Field], table: Table) -> None:
+    index = 0
+    for field in fields:
+        names = (field.tone, *_shape(field, index < table.labels))
+        attributes = {"class": " ".join(filter(None, names))} if any(names) else {}
+        if field.span > 1:
+            attributes["colspan"] = str(field.span)
+        if index == 0:
+            line.append(text_element("th", field.text, scope="row", role="rowheader", **attributes))
+        else:
+            name = table.columns[index] if field.span == 1 else ""
+            cell = Element("td", {"role": ROLES["td"], "data-name": name, **attributes})
+            SubElement(cell, "span").text = field.text
+            line.append(cell)
+        index += field.span
+
+
+def _shape(field: Field, label: bool) -> tuple[str, str]:
+    """Whether it is set as a number, and how it may wrap: sentences in wide columns, names in narrow ones."""
+    number = "" if label or field.span > 1 else "number"
+    if len(field.text) > SENTENCE:
+        return number, "prose"
+    return number, "names" if label and len(field.text) > WORD else ""
+
+
+def _alignment(index: int, table: Table) -> dict[str, str]:
+    return {"class": "number"} if index >= table.labels else {}
