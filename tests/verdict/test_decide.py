@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from roundoff.measurement.statistics import Z_POWER_80, wilson_at
 from roundoff.results.cell import Energy
 from roundoff.results.checked import as_json
 from roundoff.results.message import message, verbatim
@@ -15,6 +16,7 @@ from roundoff.results.verdict import CellVerdict
 from roundoff.verdict.decide import decide
 from roundoff.verdict.requirements import Target
 from tests.support.measured import UNAVAILABLE, alone, cell, compared, control, metrics, timed
+from tests.support.present import present
 
 
 def judged(cell_metrics, target=None, name="int8/ort"):
@@ -49,6 +51,32 @@ def test_both_targets_of_accuracy_may_be_set():
         "max_drop_points": "fail",
     }
     assert found.verdict == "fail"
+
+
+@pytest.mark.parametrize(("least", "verdict"), [(0.97, "pass"), (0.983, "undecided"), (0.99, "fail")])
+def test_agreement_is_judged_by_its_interval(least, verdict):
+    """98.3 % of the answers are the reference's, 98.03 to 98.54; no accuracy is lost."""
+    found = judged(cell(85, 85), Target(min_relative_accuracy=None, min_agreement=least))
+    (criterion,) = found.criteria
+    assert (found.verdict, criterion.name, criterion.limit) == (verdict, "min_agreement", least)
+    assert (criterion.low, criterion.value, criterion.high) == pytest.approx((0.9803, 0.983, 0.9854), abs=1e-4)
+
+
+def test_agreement_says_how_many_images_would_decide():
+    found = judged(cell(85, 85), Target(min_agreement=0.981))
+    criterion = next(each for each in found.criteria if each.name == "min_agreement")
+    assert criterion.verdict == "undecided"
+    needed = present(criterion.samples_needed)
+    assert wilson_at(0.983, needed, Z_POWER_80).low > 0.981 > wilson_at(0.983, needed - 1, Z_POWER_80).low
+
+
+def test_agreement_without_a_reference_is_not_known():
+    found = decide(metrics(int8__ort=replace(cell(), accuracy=alone(compared()))), Target(min_agreement=0.9))
+    assert found.cells["int8/ort"].verdict == "undecided"
+
+
+def test_agreement_that_is_not_asked_for_is_no_criterion():
+    assert "min_agreement" not in [each.name for each in judged(cell(85, 85)).criteria]
 
 
 def test_undecided_says_how_many_images_would_decide():

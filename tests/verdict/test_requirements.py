@@ -16,6 +16,8 @@ from roundoff.verdict.requirements import Target
         ({"min_relative_accuracy": 1.2}, "min_relative_accuracy"),
         ({"min_relative_accuracy": 0.0}, "min_relative_accuracy"),
         ({"max_drop_points": -1.0}, "max_drop_points"),
+        ({"min_agreement": 0.0}, "min_agreement"),
+        ({"min_agreement": 1.01}, "min_agreement"),
         ({"batch_size": 0}, "batch_size"),
         ({"latency_percentile": "p42"}, "latency_percentile"),
         ({"latency_ms": -1.0}, "latency_ms"),
@@ -31,6 +33,10 @@ def test_a_bad_target_is_refused(values, key):
 def test_a_target_in_points_alone_will_do():
     found = Target(min_relative_accuracy=None, max_drop_points=1.0).requirements()
     assert (found.min_relative_accuracy, found.max_drop_points) == (None, 1.0)
+
+
+def test_a_target_of_agreement_alone_will_do():
+    assert Target(min_relative_accuracy=None, min_agreement=0.98).requirements().min_agreement == 0.98
 
 
 def test_the_requirements_are_the_target_as_it_was_set():

@@ -76,7 +76,8 @@ def drop_figure(evidence: Evidence, batch: int, shipped: str | None, words: Word
             _draw_mark(axes, mark, marker_of(mark.cell.backend, backends))
         time_axis(axes, [end for mark in marks for end in mark.ms_ends], words("axis_time"), words)
         axes.set_ylabel(words("axis_lost"))
-        axes.margins(x=0.22, y=0.12)
+        axes.margins(x=0.14, y=0.12)
+        _room_on_the_right(axes)
         if allowed is not None:
             _draw_target(axes, allowed, words)
         _ring(axes, next((mark for mark in marks if mark.cell.key == shipped), None))
@@ -93,9 +94,15 @@ def _draw_mark(axes: Any, mark: DropMark, marker: str) -> None:
     axes.errorbar(mark.ms, mark.points, **errors, **style)
 
 
+def _room_on_the_right(axes: Any) -> None:
+    """A third more, for labels."""
+    left, right = axes.get_xlim()
+    axes.set_xlim(right=right * (right / left) ** 0.3 if axes.get_xscale() == "log" else right + 0.3 * (right - left))
+
+
 def _error(value: float, ends: tuple[float, float]) -> NDArray[np.float64]:
     """How far the ends lie from the value, as matplotlib wants it, float64 [2, 1]."""
-    return np.maximum(np.array([[value - ends[0]], [ends[1] - value]]), 0)
+    return np.array([[max(value - ends[0], 0.0)], [max(ends[1] - value, 0.0)]])
 
 
 def _draw_target(axes: Any, allowed: float, words: Words) -> None:

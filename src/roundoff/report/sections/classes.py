@@ -45,8 +45,9 @@ def class_accuracies(evidence: Evidence) -> tuple[list[Cell], list[ClassAccuracy
     counts = np.bincount(labels, minlength=size)
     shares = [_right(guesses, labels, counts) for guesses in (before, *(guesses for _, guesses in answered))]
     found = [
-        ClassAccuracy(evidence.class_name(index), int(counts[index]), *_of_class(shares, index))
-        for index in np.flatnonzero(counts)
+        ClassAccuracy(evidence.class_name(index), int(count), *_of_class(shares, index))
+        for index, count in enumerate(counts)
+        if count
     ]
     return [cell for cell, _ in answered], sorted(found, key=lambda each: (-each.largest_loss, each.name))
 

@@ -11,7 +11,7 @@ from roundoff.results.cell import Energy
 from roundoff.results.message import Words
 from roundoff.revisions.read import Cell, Evidence
 
-COLUMNS = ("cell", "memory", "energy", "batch", "watts", "source")
+COLUMNS: tuple[str, ...] = ("cell", "memory", "energy", "batch", "watts", "source")
 
 
 def energy_section(page: Page, evidence: Evidence, words: Words) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from textwrap import shorten
 
 from roundoff.report.words.numbers import MISSING
+from roundoff.results.cell import Batch, CellMetrics
 from roundoff.results.message import VERBATIM, Message, Words
 from roundoff.revisions.read import Cell, Evidence
 
@@ -54,7 +55,8 @@ def raw_words(evidence: Evidence) -> Iterator[tuple[str, str]]:
 
 
 def _of_cell(cell: Cell) -> Iterator[tuple[str, str]]:
-    for told in (cell.metrics, *cell.batches.values()):
+    every: list[CellMetrics | Batch] = [cell.metrics, *cell.batches.values()]
+    for told in every:
         texts = [*_raw(told.reason), *([told.detail] if told.detail else [])]
         yield from ((cell.key, text) for text in texts)
 
