@@ -5,7 +5,7 @@ import pytest
 from roundoff.report.report import Report
 from roundoff.results.cell import Batch, CellMetrics
 from roundoff.results.checked import as_json
-from roundoff.results.message import LANGUAGES, verbatim
+from roundoff.results.message import LANGUAGES, Words, verbatim
 
 pytestmark = pytest.mark.slow  # draws a whole report for each
 
@@ -38,29 +38,27 @@ def sections(run, language, tmp_path):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_first_section_names_what_failed(broken, tmp_path, language):
-    first = sections(broken, language, tmp_path)[1]
-    for words in (
-        "the build failed",
-        "10 runs of one input differ",
-        "int8/litert",
-        "dvc repro -f build-int8",
-        "no kernel for node 7",
-        "fp32/litert",
-        "relative difference",
-    ):
-        assert words in first
-    assert "x" * 500 not in first
+def test_what_failed_is_named_first_then_why_and_last_the_runtimes_own_words(broken, tmp_path, language):
+    parts, words = sections(broken, language, tmp_path), Words(language)
+    assert "int8/litert" in parts[1]
+    assert "fp32/litert" in parts[1]
+    notes = next(part for part in parts if part.startswith(words("notes_heading")))
+    for said in ("the build failed", "10 runs of one input differ", "dvc repro -f build-int8", "dvc repro -f evaluate"):
+        assert said in notes
+    own = next(part for part in parts if part.startswith(words("precision_heading"))).split("<details>")[1]
+    for said in ("no kernel for node 7", "relative difference"):
+        assert said in own
+        assert said not in notes
 
 
 def test_tables_say_failed_and_not_that_it_was_not_run(broken, tmp_path):
     parts = sections(broken, "en", tmp_path)
     tables = next(part for part in parts if part.startswith("Precision comparison"))
-    rows = [line for line in tables.splitlines() if line.startswith("| litert | int8")]
+    rows = [line for line in tables.splitlines() if line.startswith("| int8 / litert")]
     assert rows
     assert all("fail" in line and "failed: the build failed" in line for line in rows)
     assert "failed: 10 runs of one input differ" in tables
-    absent = next(line for line in parts[1].splitlines() if "Not run here" in line)
+    absent = next(line for part in parts for line in part.splitlines() if "Not run here" in line)
     assert "int8 on litert" not in absent
     method = next(part for part in parts if part.startswith("Method"))
     assert "0 of 1 batches agree" in method

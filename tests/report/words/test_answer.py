@@ -45,7 +45,7 @@ def test_an_undecided_faster_cell_comes_first_with_its_speed_its_answers_and_the
     assert text.startswith(
         "Not decided yet: int8 / onnxruntime is 1.4× as fast and gave the same answer on all 360 images; "
     )
-    assert f"{judged} Until then: Ship fp32 / onnxruntime at batch size 1" in text
+    assert f"{judged} Until then: ship fp32 / onnxruntime at batch size 1" in text
 
 
 def test_the_fastest_of_several_undecided_is_in_the_lead_and_all_are_named_after_it(run):

@@ -67,7 +67,7 @@ def test_answer_says_what_would_decide(run):
         run.rewrite(name, lambda content: content["onnxruntime"]["batch_1"].update(slower(content["onnxruntime"])))
     waiting = [text for text in texts(run) if text.startswith("Not decided yet: int8 / litert is")]
     assert re.search(r"is \d\.\d× as fast and gave another answer on 9 of 360 images; about 810 are", waiting[0])
-    assert "Until then: Ship fp32 / onnxruntime at batch size 1 on this machine" in waiting[0]
+    assert "Until then: ship fp32 / onnxruntime at batch size 1 on this machine" in waiting[0]
 
 
 def test_answer_names_what_passes_but_was_not_timed(run):

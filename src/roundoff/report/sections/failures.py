@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from roundoff.report.words.reasons import plain_reason
 from roundoff.results.cell import Batch, CellMetrics
 from roundoff.results.message import Words
 from roundoff.revisions.read import Evidence
-
-MOST_WORDS = 400  # characters of a runtime's own words; the metrics have them all
 
 
 def failed_names(evidence: Evidence, words: Words) -> list[str]:
@@ -17,11 +16,9 @@ def failed_names(evidence: Evidence, words: Words) -> list[str]:
 
 
 def failure_notes(evidence: Evidence, words: Words) -> Iterator[str]:
-    """What failed, why in plain words, what the runtime said itself, and the command that tries again."""
+    """What failed, why in plain words, and the command that tries again."""
     for name, failed in _failed(evidence, words):
-        sentences = [words("note_failed", cell=name, reason=failed.reason or words("unknown"))]
-        if failed.detail:
-            sentences.append(words("note_failed_words", text=_shortened(failed.detail)))
+        sentences = [words("note_failed", cell=name, reason=plain_reason(failed.reason, words))]
         if failed.rerun:
             sentences.append(words("note_failed_again", command=failed.rerun))
         yield words("sentence_separator").join(sentences)
@@ -33,8 +30,3 @@ def _failed(evidence: Evidence, words: Words) -> Iterator[tuple[str, CellMetrics
             yield cell.key, cell.metrics
         for batch, timing in cell.metrics.failed_batches.items():
             yield words("cell_batch", cell=cell.key, batch=batch), timing
-
-
-def _shortened(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= MOST_WORDS else f"{flat[:MOST_WORDS]}…"

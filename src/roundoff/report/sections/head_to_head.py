@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from roundoff.report.render.document import Field, Page, Table, row
+from roundoff.report.sections.rows import folded
 from roundoff.report.words.decision import Decision
 from roundoff.report.words.naming import cell_name
 from roundoff.report.words.numbers import MISSING, times
@@ -21,7 +22,7 @@ def head_to_head_table(page: Page, evidence: Evidence, words: Words) -> None:
     name = cell_name(shipped, words)
     columns = (words("col_cell"), words("head_to_head_ratio", cell=name))
     rows = tuple(row(cell_name(cell, words), _ratio(evidence, shipped, cell, batch, words)) for cell in others)
-    page.add(Table(words("head_to_head_caption", cell=name, batch=batch), columns, rows))
+    page.add(*folded(Table(words("head_to_head_caption", cell=name, batch=batch), columns, rows), words))
 
 
 def _ratio(evidence: Evidence, shipped: Cell, other: Cell, batch: int, words: Words) -> Field:

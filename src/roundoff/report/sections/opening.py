@@ -47,8 +47,11 @@ def _of_cell(cell: Cell, evidence: Evidence, price_per_hour: float | None, words
     if timing is not None and timing.end_to_end_p50_ms is not None and batch is not None:
         time = amount_with_interval(timing, "end_to_end_p50", "ms")
         ratios = _speed(cell, batch, evidence, words)
-        first, *others = (*ratios, words("fact_speed_note", time=time, batch=batch))
-        yield Fact(words("fact_speed"), first, words("group_separator").join(others))
+        if ratios:
+            note = words("group_separator").join((*ratios[1:], words("fact_speed_note", time=time, batch=batch)))
+            yield Fact(words("fact_speed"), ratios[0], note)
+        else:
+            yield Fact(words("fact_speed"), time, words("fact_speed_plain", batch=batch))
     if cell.accuracy:
         top1, samples = percent_with_interval(cell.accuracy, "top1"), f"{cell.accuracy.samples:,}"
         parts = [words("answer_accuracy", top1=top1, samples=samples, drop=drop_words(cell, evidence, words))]

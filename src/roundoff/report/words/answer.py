@@ -26,9 +26,10 @@ def lead(evidence: Evidence, words: Words) -> str:
     values = {"machine": machine_name(evidence.platform, words), "batch": batch}
     if choice is None or cell is None or batch is None:
         return words("answer_none", **values)
-    ship = words("answer_ship", cell=cell_name(cell, words), **values)
-    waiting = _waiting(choice, cell, batch, evidence, words)
-    return words("answer_until", waiting=waiting, ship=ship) if waiting else ship
+    name, waiting = cell_name(cell, words), _waiting(choice, cell, batch, evidence, words)
+    if waiting:
+        return words("answer_until", waiting=waiting, cell=name, **values)
+    return words("answer_ship", cell=name, **values)
 
 
 def _waiting(choice: Recommendation, shipped: Cell, batch: int, evidence: Evidence, words: Words) -> str:

@@ -12,6 +12,7 @@ from roundoff.results.message import VERBATIM, Message, Words
 from roundoff.revisions.read import Cell, Evidence
 
 RAW = "words"  # the value of a message that holds what a runtime said
+MOST = 1000  # characters that are shown of a runtime's own words; the metrics have them all
 FEW, LONG = 40, 60  # characters of a foreign sentence from which its first clause is enough
 EMPTIED = re.compile(r"\s*[(（]\s*[)）]|\s*[:：]\s*(?=$|[;；,、。])|^\s*[:：]\s*")
 """What is left around words that were taken out."""
@@ -58,7 +59,7 @@ def _of_cell(cell: Cell) -> Iterator[tuple[str, str]]:
     every: list[CellMetrics | Batch] = [cell.metrics, *cell.batches.values()]
     for told in every:
         texts = [*_raw(told.reason), *([told.detail] if told.detail else [])]
-        yield from ((cell.key, text) for text in texts)
+        yield from ((cell.key, shorten(text, MOST, placeholder="…")) for text in texts)
 
 
 def _raw(reason: Message | None) -> list[str]:
