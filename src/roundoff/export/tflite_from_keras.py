@@ -105,4 +105,3 @@ def not_convertible(error: Exception) -> Message:
     lines = [line.strip() for line in str(error).splitlines()]
     named = next((line.partition("error: ")[2] for line in lines if "error: " in line), first_line(error))
     return message("not_convertible", words=named)
-

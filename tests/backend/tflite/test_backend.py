@@ -144,7 +144,7 @@ def test_settings_that_litert_does_not_heed_are_said_to_have_no_effect():
     assert ignored(Int8(last_layer=True, exclude_types=["Conv"])) is ignored(Fp16(keep_float32=())) is None
     words = ignored(Fp16(keep_float32=("logits",)))
     assert str(words) == "keep_float32 of the precision has no effect on LiteRT"
-    assert Words("ja").sentence(present(words)) == "この精度の keep_float32 は LiteRT では効かない"
+    assert Words("ja").sentence(present(words)) == "この数値精度の keep_float32 は LiteRT では効かない"
 
 
 def test_smaller_types_make_smaller_files(built):

@@ -9,6 +9,7 @@ import pytest
 from roundoff.backend.tflite import matching
 from roundoff.backend.tflite.matching import onnx_names
 from roundoff.calibration.base import CalibrationTable
+from roundoff.calibration.observing import observe
 from roundoff.errors import CalibrationError
 from roundoff.graph.observed import observed_tensors
 from tests.support.exported import exported, residual
@@ -28,6 +29,12 @@ def names(source, table=None):
 def test_every_observed_tensor_of_a_residual_network_is_found_once(source):
     found = names(source)
     assert sorted(found.values()) == sorted(observed_tensors(onnx.load(source.graph)))
+
+
+def test_large_images_that_are_observed_one_by_one_are_matched_alike(source, monkeypatch):
+    together = names(source)
+    monkeypatch.setattr(observe, "CHUNK_BYTES", 1)
+    assert names(source) == together
 
 
 def test_a_tensor_that_the_table_lacks_has_no_entry(source):

@@ -6,7 +6,7 @@ two tensors match where their sorted values are the same, up to the rounding of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +39,7 @@ def onnx_names(content: bytes, graph: Path, table: CalibrationTable, images: Ima
     model, few = onnx.load(graph), np.array(images[:IMAGES])
     require_same_model(model, table)
     output = model.graph.output[0].name
-    theirs = next(iter(observe(model, list(dict.fromkeys([*table.ranges, output])), [few], ())))
+    theirs = _whole(observe(model, list(dict.fromkeys([*table.ranges, output])), [few], ()))
     ours = next(activations(content, few, len(few), threads))
     read = TfliteGraph.read(content)
     _require_same_answers(ours[read.name(read.outputs[0])], theirs[output])
@@ -48,6 +48,12 @@ def onnx_names(content: bytes, graph: Path, table: CalibrationTable, images: Ima
     matched = {name: other for name, other in nearest.items() if other is not None}
     _require_any(matched, known)
     return matched
+
+
+def _whole(chunks: Iterable[Mapping[str, NDArray[np.float32]]]) -> dict[str, NDArray[np.float32]]:
+    """Each tensor's values on all images; large images are observed one by one."""
+    parts = list(chunks)
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _sorted(values: NDArray[np.float32]) -> Sorted:
