@@ -17,7 +17,7 @@ Result = TypeVar("Result")
 def shared_out(work: Callable[[Item], Result], items: Sequence[Item], jobs: int, name: str) -> Iterator[Result]:
     """Yield what `work` makes of each item: in order by this process, or as they are done by `jobs` others.
 
-    `work` must be picklable. A job's libraries see its share of the processors alone, so that their threads fit.
+    `work` must be picklable. A job, and the processes that it starts, may run on its share of the processors alone.
     """
     if jobs == 1:
         yield from map(work, track(items, name))

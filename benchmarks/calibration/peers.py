@@ -3,7 +3,7 @@
     python -m benchmarks.calibration peers --prepared data/prepared --models resnet8=models/onnx/model.onnx
         [NAME=PATH ...] [--strongest NAME ...] [--seeds 3] [--images 320] [--test-images 10000] [--recipes NAMES]
         [--runtimes onnxruntime,openvino] [--parts accuracy,cost] [--jobs 1] [--check] [--out FILE]
-    python -m benchmarks.calibration peers --table FILE [--document docs/calibration.md]
+    python -m benchmarks.calibration peers --table FILE [--document docs/calibration.md --block peers]
 
 Accuracy: every recipe quantizes every model from the same seeded, stratified training images onto TensorRT's grid
 (int8, symmetric, weights per channel); the graphs run in ONNX Runtime and in OpenVINO's CPU runtime. Recipes take
@@ -14,7 +14,7 @@ Cost: seconds and peak memory over the first model, each measurement in a proces
 round. The clock runs from the FP32 file to the INT8 graph and leaves imports out; for a bare forward pass it covers
 the file, the session and all batches. Ratios are the median of the rounds' own.
 Peers come from the dependency group `peers`; one that is not installed is named under `not_run`. With --check, exits 1
-and names each target that was missed and each peer that was not run; an unmeasured target counts as missed.
+and names each target of --parts that was missed and each peer that was not run; an unmeasured target counts as missed.
 --table prints the tables of a result, or puts them into the document.
 """
 
@@ -65,6 +65,7 @@ def measured(chosen: argparse.Namespace) -> dict[str, Any]:
         "seeds": chosen.seeds,
         "recipes": recipes,
         "default": default_recipe(),
+        "parts": chosen.parts.split(","),
         "not_run": [*sorted(missing), *(runtime for runtime in RUNTIMES if runtime not in runtimes)],
     }
     if "accuracy" in chosen.parts:
@@ -74,7 +75,7 @@ def measured(chosen: argparse.Namespace) -> dict[str, Any]:
             f"{name} on {runtime}": agreements(result, name, runtime) for name in models for runtime in runtimes
         }
     if "cost" in chosen.parts:
-        costs = [name for name in COSTS if name not in missing]
+        costs = [name for name in dict.fromkeys([*COSTS, default_recipe()]) if name not in missing]
         result["cost"] = measure_cost(next(iter(models.values())), chosen.prepared, costs)
     return result
 
@@ -103,7 +104,7 @@ def main(arguments: Sequence[str]) -> int:
     """Measure, print, check; the exit code."""
     chosen = _parsed(arguments)
     if chosen.table:
-        return _show(json.loads(chosen.table.read_text(encoding="utf-8")), chosen.document)
+        return _show(json.loads(chosen.table.read_text(encoding="utf-8")), chosen.document, chosen.block)
     result = measured(chosen)
     met = targets(result)
     result["targets"], result["missed"] = met, [name for name, good in met.items() if not good]
@@ -115,9 +116,9 @@ def main(arguments: Sequence[str]) -> int:
     return 1 if chosen.check and missed else 0
 
 
-def _show(result: dict[str, Any], document: Path | None) -> int:
+def _show(result: dict[str, Any], document: Path | None, block: str) -> int:
     if document:
-        replace_block(document, "peers", tables(result))
+        replace_block(document, block, tables(result))
     else:
         print(tables(result))
     return 0
@@ -139,6 +140,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="write the JSON there instead of printing it")
     parser.add_argument("--table", type=Path, metavar="FILE", help="show an earlier result's tables")
     parser.add_argument("--document", type=Path, help="put them there instead of printing them")
+    parser.add_argument("--block", default="peers", help="the document's block that they go into")
     chosen = parser.parse_args(arguments)
     if not chosen.table and not (chosen.prepared and chosen.models):
         parser.error("--prepared and --models are needed to measure, or --table to show a result")

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -94,10 +96,29 @@ def quantized(recipe: str, path: Path, images: Images, indices: Any) -> onnx.Mod
     return _by_modelopt(MODELOPT_RECIPES[recipe], path, images[indices])
 
 
+def few_threads(onnxruntime: Any) -> None:
+    """A process with fewer processors than the machine: sessions get as many threads, also those that peers make.
+
+    By itself ONNX Runtime starts a thread for each core of the machine, and they spin on the few that are there.
+    """
+    own, make = len(os.sched_getaffinity(0)), onnxruntime.InferenceSession.__init__
+    if own >= (os.cpu_count() or 1) or hasattr(make, "__wrapped__"):
+        return
+
+    @functools.wraps(make)
+    def made(session: Any, model: Any, sess_options: Any = None, *rest: Any, **more: Any) -> None:
+        options = sess_options or onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.intra_op_num_threads or own
+        make(session, model, options, *rest, **more)
+
+    onnxruntime.InferenceSession.__init__ = made
+
+
 def onnxruntime_inference(model: onnx.ModelProto) -> Callable[[Images], Any]:
     """A function from images uint8 [n, H, W, C] to logits float32 [n, classes], on the CPU."""
     import onnxruntime
 
+    few_threads(onnxruntime)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
@@ -190,8 +211,10 @@ def _import_for(recipe: str) -> None:
     """Load the libraries first: the clock should see calibration alone."""
     import onnxruntime
 
+    few_threads(onnxruntime)
+
     if recipe in ORT_RECIPES:
-        import onnxruntime.quantization  # noqa: F401
+        import onnxruntime.quantization
     if recipe in MODELOPT_RECIPES:
         import modelopt.onnx.quantization  # noqa: F401
 

@@ -12,12 +12,14 @@ Result = dict[str, Any]
 
 
 def targets(result: Result) -> dict[str, bool]:
-    """Each target in words, and whether it was met; one that could not be measured is not."""
+    """Each target of the parts asked for, in words, and whether it was met; one that was not measured is not."""
     met: dict[str, bool] = {}
-    for name in result["models"]:
-        for runtime in RUNTIMES:
-            met |= _accuracy_targets(result, name, runtime)
-    return met | _cost_targets(result.get("cost", {}))
+    parts = result.get("parts", ("accuracy", "cost"))  # earlier results were always asked for both
+    if "accuracy" in parts:
+        for name in result["models"]:
+            for runtime in RUNTIMES:
+                met |= _accuracy_targets(result, name, runtime)
+    return met | (_cost_targets(result.get("cost", {})) if "cost" in parts else {})
 
 
 def agreements(result: Result, model: str, runtime: str) -> dict[str, float]:
@@ -32,9 +34,10 @@ def agreements(result: Result, model: str, runtime: str) -> dict[str, float]:
 
 
 def tables(result: Result) -> str:
-    """Markdown: agreement by recipe and model, the default's loss of top-1, and cost."""
+    """Markdown: agreement by recipe and model, the default's loss of top-1, and cost: what was measured of them."""
+    accuracy = [_agreement_table(result), _drop_table(result)] if "accuracy" in result else []
     cost = [_cost_table(result)] if "cost" in result else []
-    return "\n\n".join([_agreement_table(result), _drop_table(result), *cost])
+    return "\n\n".join([*accuracy, *cost])
 
 
 def _accuracy_targets(result: Result, model: str, runtime: str) -> dict[str, bool]:

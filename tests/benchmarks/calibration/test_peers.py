@@ -11,6 +11,7 @@ import onnx
 import pytest
 
 from benchmarks.calibration import measures, peers
+from benchmarks.calibration.recipes import few_threads
 from benchmarks.calibration.targets import agreements, tables, targets
 from tests.support.calibration import network, pictures
 
@@ -151,3 +152,23 @@ def test_rows_are_of_other_code_when_any_module_of_calibration_precision_or_grap
         (tmp_path / name).write_text("after")
         seen.add(measures.code_sha256())
     assert len(seen) == 1 + len(modules)
+
+
+def test_a_part_that_was_not_asked_for_is_not_missed():
+    asked = dict.fromkeys(("models", "seeds", "recipes", "default")) | {"models": ["resnet8"], "parts": ["cost"]}
+    assert all("entropy" in target or "memory" in target for target in targets(asked))
+
+
+@pytest.mark.parametrize(("processors", "threads"), [({0}, 1), ({0, 1, 2, 3}, 0)])
+def test_sessions_of_a_job_have_as_many_threads_as_the_job_has_processors(monkeypatch, processors, threads):
+    class Session:
+        def __init__(self, model, sess_options=None, providers=None):
+            self.threads = sess_options.intra_op_num_threads if sess_options else 0
+
+    fake = SimpleNamespace(InferenceSession=Session, SessionOptions=lambda: SimpleNamespace(intra_op_num_threads=0))
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: processors)
+    for _ in range(2):
+        few_threads(fake)
+    assert fake.InferenceSession("m").threads == threads
+    assert fake.InferenceSession("m", SimpleNamespace(intra_op_num_threads=7), providers=[]).threads == 7
