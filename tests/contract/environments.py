@@ -1,4 +1,4 @@
-"""Runs the contract tests against each TensorRT, in an environment of its own: `make contract`.
+"""Runs the contract tests against each TensorRT and onnxruntime-gpu, in environments of their own: `make contract`.
 
 Environments are kept under build/contract/ and made again when their packages change. Needs uv on the PATH.
 """
@@ -28,6 +28,8 @@ COMMON = (
     "rich",
 )
 RTX, LEAN, BINDINGS = "test_contract_rtx.py", "test_contract_lean.py", "test_contract_bindings.py"
+ONNXRUNTIME = "test_contract_onnxruntime.py"
+REPLACED = {"onnxruntime-gpu": "onnxruntime"}  # the same module: only one of them is installed
 CUDA_12, CUDA_13 = "cuda-python>=12.9,<13", "cuda-python>=13,<14"  # as pyproject.toml's extras
 ENVIRONMENTS = {
     "tensorrt-rtx==1.4.0.76": (CUDA_13, RTX),
@@ -37,6 +39,8 @@ ENVIRONMENTS = {
     "tensorrt-cu12-bindings==10.16.1.11": (CUDA_12, BINDINGS),
     "tensorrt-lean==10.16.1.11": (CUDA_13, LEAN),
     "tensorrt-lean==11.4.0.106": (CUDA_13, LEAN),
+    "onnxruntime-gpu==1.24.4": (CUDA_12, ONNXRUNTIME),  # the oldest that is supported
+    "onnxruntime-gpu==1.31.1": (CUDA_13, ONNXRUNTIME),
 }
 # that the fake GPU of the tests has the names and parameters of either cuda-python
 OF_CUDA = ("tests/backend/trt/test_runner.py", "-k", "fake_cuda_has_the_real")
@@ -45,7 +49,8 @@ OF_CUDA = ("tests/backend/trt/test_runner.py", "-k", "fake_cuda_has_the_real")
 def python_of(requirement: str, cuda: str) -> Path:
     """The interpreter of an environment with this package, made if it is missing."""
     directory = ROOT / "build" / "contract" / requirement.replace("==", "-")
-    wanted = (requirement, cuda, *COMMON)
+    replaced = REPLACED.get(requirement.partition("==")[0])
+    wanted = (requirement, cuda, *(name for name in COMMON if name != replaced))
     python, packages = directory / "bin" / "python", "\n".join(wanted)
     ready = directory / "packages.txt"
     if not ready.exists() or ready.read_text() != packages:
