@@ -4,6 +4,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf, open_dict
 
+from roundoff.backend.onnxrt_cuda.backend import OnnxRuntimeCuda
+from roundoff.backend.torch_compile.backend import TorchCompile
 from roundoff.backend.trt.backend import Tensorrt
 from roundoff.calibration.base import Calibrator
 from roundoff.dataset.base import Dataset
@@ -60,10 +62,16 @@ def test_what_is_ranked_is_timed():
         check(composed("evaluate.batch_sizes=[8,32]", "verdict.batch_size=1"))
 
 
-@pytest.mark.parametrize("name", ["tensorrt", "tensorrt_rtx"])
-def test_tensorrt_builds_for_the_batch_sizes_that_are_evaluated(name):
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *(("tensorrt", Tensorrt), ("tensorrt_rtx", Tensorrt)),
+        *(("torch", TorchCompile), ("onnxruntime_cuda", OnnxRuntimeCuda)),
+    ],
+)
+def test_engines_are_built_for_the_batch_sizes_that_are_evaluated(name, kind):
     cfg = composed(f"backend=[{name}]", "evaluate.batch_sizes=[4,64]")
-    assert component(cfg.backends[name], Tensorrt).batch_sizes == [4, 64]
+    assert component(cfg.backends[name], kind).batch_sizes == [4, 64]
 
 
 def test_the_original_report_is_repeated_with_its_settings():

@@ -6,16 +6,20 @@ import numpy as np
 import onnx
 import pytest
 
+from roundoff.backend.base import Source
 from roundoff.errors import DataError
 from roundoff.graph.difference import relative_error
 from roundoff.precision.fp16 import Fp16
 from roundoff.precision.fp32 import Fp32
-from roundoff.results.build import BuildInfo
+from roundoff.precision.tf32 import Tf32
+from roundoff.results.build import BuildInfo, LayerTypes
 from tests.support.networks import pictures, run
 
 pytest.importorskip("torch")
 
+from roundoff.backend.torch_compile import backend as torch_backend
 from roundoff.backend.torch_compile import running
+from roundoff.backend.torch_compile.backend import TorchCompile
 from roundoff.backend.torch_compile.compiled import Compiled
 from roundoff.backend.torch_compile.running import TorchRunner
 
@@ -104,3 +108,30 @@ def test_all_that_was_taken_is_given_back(load, torch_on_fake_gpu):
 def test_images_of_another_shape_are_refused(load):
     with load() as runner, pytest.raises(DataError, match="not what the engine takes"):
         runner.infer(np.zeros((2, 4, 4, 1), np.uint8))
+
+
+class OnHost(TorchCompile):
+    """The backend with its tensors in the host's memory, where the fake GPU's are."""
+
+    device = "cpu"
+
+
+@pytest.mark.parametrize(("precision", "kind"), [(Fp32(), "float32"), (Tf32(), "float32"), (Fp16(), "float16")])
+def test_what_is_built_is_checked_stored_as_data_and_loaded(
+    torch_on_fake_gpu, graph, tmp_path, monkeypatch, precision, kind
+):
+    monkeypatch.setattr(torch_backend, "_absence", lambda: None)
+    backend, folder = OnHost(batch_sizes=[2, 8]), tmp_path / "cell"
+    folder.mkdir()
+    info = backend.build(Source("test", precision, graph(precision), None, pictures(1)), folder)
+    assert (info.layer_types, info.tf32_allowed) == ({kind: 3}, precision.allows_tf32)
+    assert sorted(path.name for path in folder.iterdir()) == ["engine.json", "model.onnx"]
+    onnx.checker.check_model(onnx.load(folder / "model.onnx"))
+    images = pictures(5)
+    with backend.load(folder) as runner:
+        assert runner.layer_types() == LayerTypes(layer_types={kind: 3})
+        assert relative_error(runner.infer(images), expected(graph, images)) < 1e-2
+    again = tmp_path / "again"
+    again.mkdir()
+    backend.build(Source("test", precision, graph(precision), None, pictures(1)), again)
+    assert all((folder / name).read_bytes() == (again / name).read_bytes() for name in ("engine.json", "model.onnx"))

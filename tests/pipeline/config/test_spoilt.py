@@ -81,7 +81,9 @@ def keys_of(values, prefix=""):
 
 
 def every_key():
-    cfg = whole("backend=[tensorrt,tensorrt_rtx,onnxruntime,litert]", f"precision=[{PRECISIONS}]")
+    cfg = whole(
+        "backend=[tensorrt,tensorrt_rtx,torch,onnxruntime,onnxruntime_cuda,litert]", f"precision=[{PRECISIONS}]"
+    )
     yield from [pytest.param(cfg, key, id=key) for key in keys_of(cfg)]
     chosen = {"digits", "resnet8", "resnet20", "entropy"}
     for group in ("dataset", "model", "calibrate"):

@@ -13,7 +13,7 @@ from roundoff.pipeline.config.renamed import RENAMED
 from tests.support.configuration import plain
 from tests.support.places import ROOT
 
-HEAVY = ("onnx", "scipy", "keras", "tensorflow", "onnxruntime", "pandas", "matplotlib", "rich")
+HEAVY = ("onnx", "scipy", "keras", "tensorflow", "torch", "onnxruntime", "pandas", "matplotlib", "rich")
 
 
 def refused(cfg, folder, message):
@@ -192,7 +192,7 @@ def test_a_check_imports_no_heavy_library(tmp_path):
     script = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "from tests.support.configuration import composed; from roundoff.pipeline.config import check\n"
-        "check(composed('backend=[tensorrt,tensorrt_rtx,onnxruntime,litert]'))\n"
+        "check(composed('backend=[tensorrt,tensorrt_rtx,torch,onnxruntime,onnxruntime_cuda,litert]'))\n"
         "print(*sorted({name.split('.')[0] for name in sys.modules} & set(sys.argv[2:])))"
     )
     run = subprocess.run(

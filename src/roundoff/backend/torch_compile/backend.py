@@ -18,7 +18,6 @@ from roundoff.results.build import BuildInfo
 from roundoff.results.checked import as_json, checked
 from roundoff.results.message import Message, message
 from roundoff.system.files import read_json, write_json
-from roundoff.system.gc_pause import collector_paused
 
 INFO = "engine.json"
 INSTALL = "pip install -e '.[torch]' in a checkout, or pip install 'torch>=2.6,<3'"
@@ -40,6 +39,7 @@ class TorchCompile(Backend):
     artifact: ClassVar[str] = "model.onnx"
     bound_to: ClassVar[tuple[str, ...]] = ("libraries.torch",)
     libraries: ClassVar[tuple[str, ...]] = ("cuda-python", "triton")
+    device: ClassVar[str] = "cuda"
 
     batch_sizes: list[int] = field(default_factory=lambda: [1, 32])
     mode: str = "default"
@@ -86,7 +86,7 @@ class TorchCompile(Backend):
 
         shutil.copyfile(source.graph, directory / self.artifact)
         precision = source.precision
-        with collector_paused(), TemporaryDirectory() as scratch:
+        with TemporaryDirectory() as scratch:
             compiled = self._compiled(directory, precision.allows_tf32)
             types = compiled.types()
             check(source.graph, compiled, self.batch_sizes, precision.activations, Path(scratch))
@@ -109,14 +109,13 @@ class TorchCompile(Backend):
 
         cuda.use_first_device()
         info = checked(BuildInfo, read_json(directory / INFO), str(directory / INFO))
-        with collector_paused():
-            compiled = self._compiled(directory, bool(info.tf32_allowed))
-            return TorchRunner(compiled, self.batch_sizes, info, self.streams, self.cuda_graphs)
+        compiled = self._compiled(directory, bool(info.tf32_allowed))
+        return TorchRunner(compiled, self.batch_sizes, info, self.streams, self.cuda_graphs)
 
     def _compiled(self, directory: Path, tf32: bool) -> Any:
         from roundoff.backend.torch_compile.compiled import Compiled
 
-        return Compiled(directory / self.artifact, "cuda", tf32, self.mode)
+        return Compiled(directory / self.artifact, self.device, tf32, self.mode)
 
 
 def _torch() -> Any:
