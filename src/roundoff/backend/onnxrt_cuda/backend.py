@@ -67,8 +67,8 @@ class OnnxRuntimeCuda(Backend):
         missing = _absence()
         if missing is None:
             return None
-        no_provider = missing.code == "no_cuda_provider"
-        return Lack(str(missing), INSTALL if no_provider else "a machine with an NVIDIA GPU and its driver")
+        what, brought = str(missing).removesuffix(f": {INSTALL}"), missing.code == "no_cuda_provider"
+        return Lack(what, INSTALL if brought else "a machine with an NVIDIA GPU and its driver")
 
     def builds_on(self) -> str | None:
         """The GPU: cuDNN's algorithms are timed on the first run."""

@@ -68,8 +68,9 @@ class TorchCompile(Backend):
         missing = _absence()
         if missing is None:
             return None
-        remedies = {"no_torch": INSTALL, "torch_without_cuda": "install a PyTorch with CUDA: " + INSTALL}
-        return Lack(str(missing), remedies.get(missing.code, "a machine with an NVIDIA GPU and its driver"))
+        brought = missing.code in ("no_torch", "torch_without_cuda")
+        what = str(missing).removesuffix(f": {INSTALL}")
+        return Lack(what, INSTALL if brought else "a machine with an NVIDIA GPU and its driver")
 
     def builds_on(self) -> str | None:
         """The GPU: cuDNN's algorithms are timed while it is checked."""
