@@ -52,6 +52,12 @@ class Compiled:
             for tensor in self.model.graph.initializer
         }
         self._weights: dict[int, list[torch.Tensor]] = {}
+        self._settle()
+
+    def _settle(self) -> None:
+        """Wait until what was copied has arrived: other streams than the one that copied are to read it."""
+        if self.device == "cuda":
+            torch.cuda.synchronize()
 
     @property
     def weight_bytes(self) -> int:

@@ -53,8 +53,9 @@ def tensor_from_numpy(value: NDArray[Any], device: str, channels_last: bool = Fa
         tensor = torch.from_numpy(writable.view(np.int16)).view(torch.bfloat16)
     else:
         tensor = torch.from_numpy(writable)
-    tensor = tensor.to(device)
-    return tensor.contiguous(memory_format=torch.channels_last) if channels_last and tensor.ndim == 4 else tensor
+    if channels_last and tensor.ndim == 4:
+        tensor = tensor.contiguous(memory_format=torch.channels_last)  # here, so that no kernel runs on the device
+    return tensor.to(device)
 
 
 def kernels_of(model: onnx.ModelProto) -> set[str]:
