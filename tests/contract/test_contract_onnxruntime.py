@@ -25,7 +25,7 @@ CAPI = Path(ort.__file__).parent / "capi"
 
 @pytest.fixture
 def graph(tmp_path) -> Path:
-    path = tmp_path / "graph.onnx"
+    path: Path = tmp_path / "graph.onnx"
     onnx.save(residual_network(), path)
     return path
 

@@ -17,6 +17,7 @@ torch = pytest.importorskip("torch")
 from roundoff.backend.torch_compile import compiled as torch_compiled
 from roundoff.backend.torch_compile.checking import check, widened
 from roundoff.backend.torch_compile.compiled import Compiled, multiplying
+from roundoff.backend.torch_compile.operators.table import TABLE
 
 ONE_TYPE = {onnx.TensorProto.FLOAT}
 
@@ -35,16 +36,10 @@ def test_a_right_network_passes(interpreted, graph, tmp_path, precision):
 
 
 def test_a_wrong_translation_is_found(interpreted, graph, tmp_path, monkeypatch):
-    monkeypatch.setitem(torch_compiled.network_from_onnx.__globals__["TABLE"], "Relu", wrong("Sigmoid"))
+    monkeypatch.setitem(TABLE, "Relu", TABLE["Sigmoid"])
     path = graph(Fp32())
     with pytest.raises(GateError, match=r"something else than ONNX Runtime \(the translation of the graph\)"):
         check(path, Compiled(path, "cpu", False, "default"), [1], "float32", tmp_path)
-
-
-def wrong(name):
-    from roundoff.backend.torch_compile.operators.table import TABLE
-
-    return TABLE[name]
 
 
 def test_wrong_compiled_code_is_found(interpreted, graph, tmp_path, monkeypatch):
