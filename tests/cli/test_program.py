@@ -10,6 +10,7 @@ import pytest
 
 from roundoff.cli import main
 from roundoff.cli.program import COMMANDS, program
+from roundoff.results.message import message
 
 
 def ended(capsys, *arguments):
@@ -79,14 +80,17 @@ def test_the_page_is_only_named_where_nothing_could_show_it(tmp_path, monkeypatc
 def test_doctor_says_what_runs_and_what_brings_the_rest(capsys):
     assert main(["doctor"]) == 0
     shown = capsys.readouterr().out
-    assert re.search(r"✓ onnxruntime +runs here", shown)
+    assert re.search("✓ onnxruntime +runs here", shown)
     assert "✗ tensorrt  " in shown
+    assert re.search(
+        r"✗ onnxruntime_cuda +does not run here: (.|\n)*→ pip uninstall -y onnxruntime && pip install", shown
+    )
     assert "→ pip install" in shown
 
 
 def test_doctor_fails_where_no_backend_runs(capsys, monkeypatch):
     monkeypatch.setattr("roundoff.backend.base.library_versions", lambda names: {})
     monkeypatch.setattr("roundoff.backend.onnxrt.backend.find_spec", lambda name: None)
-    monkeypatch.setattr("roundoff.backend.trt.backend.cuda.absence", lambda: "no GPU")
+    monkeypatch.setattr("roundoff.backend.trt.backend.cuda.absence", lambda: message("no_visible_cuda_device"))
     assert main(["doctor"]) == 1
     assert "onnxruntime is not installed" in capsys.readouterr().out
