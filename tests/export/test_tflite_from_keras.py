@@ -1,14 +1,21 @@
 """The float .tflite file that export leaves for LiteRT, or the reason why there is none."""
 
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
 
 from roundoff.errors import DataError
+from roundoff.export import tflite_from_keras
+from roundoff.export.onnx_from_keras import Export
 from roundoff.export.tflite_folder import float_tflite
 from roundoff.export.tflite_from_keras import tflite_from_trained
+from roundoff.pipeline import apart
 from tests.support.exported import exported, residual
 
 
@@ -44,7 +51,8 @@ def test_of_a_layer_without_a_kernel_the_folder_names_the_operator(tmp_path):
     tflite_from_trained(tmp_path, tmp_path / "tflite")
     path, why = float_tflite(tmp_path / "tflite")
     assert (path, why.code) == (None, "not_convertible")
-    assert "Cholesky" in str(why)
+    # the operator, and where it stands, without the functions of TensorFlow's graph around it
+    assert re.search(r": 'tf.Cholesky' op is neither a custom op nor a flex op \(functional\w*/Cholesky\)$", str(why))
 
 
 def test_keras_on_another_backend_gives_none(source, tmp_path, monkeypatch):
@@ -54,6 +62,66 @@ def test_keras_on_another_backend_gives_none(source, tmp_path, monkeypatch):
     monkeypatch.setattr(keras, "backend", SimpleNamespace(backend=lambda: "jax"))
     tflite_from_trained(tmp_path / "trained", tmp_path / "tflite")
     assert str(float_tflite(tmp_path / "tflite")[1]).endswith("the export ran on jax")
+
+
+def test_all_that_takes_keras_ends_before_the_converter_begins(tmp_path, monkeypatch):
+    monkeypatch.setattr(apart, "THREADED", ())  # the child imports nothing
+    seen = []
+    monkeypatch.setattr(Export, "onnx_from_trained", lambda *_: os.getpid())
+    monkeypatch.setattr(tflite_from_keras, "saved_from_trained", lambda _, scratch: scratch / str(os.getpid()))
+    monkeypatch.setattr(tflite_from_keras, "tflite_from_saved", lambda *given: seen.append((*given, os.getpid())))
+    number = Export(18, 16, 1e-3).graphs_from_trained(tmp_path, None, tmp_path / "model.onnx", tmp_path / "tflite")
+    ((saved, output, here),) = seen
+    assert (saved.name, output, here) == (str(number), tmp_path / "tflite", os.getpid())
+    with pytest.raises(ProcessLookupError):
+        os.kill(number, 0)
+    assert not saved.parent.exists()
+
+
+@pytest.mark.slow  # TensorFlow is imported twice
+def test_both_graphs_are_made_apart_and_the_first_leaves_no_library_here(source, tmp_path):
+    program = """
+import os, sys
+from pathlib import Path
+from roundoff.dataset.base import Prepared
+from roundoff.export import tflite_from_keras
+from roundoff.export.onnx_from_keras import Export
+
+trained, prepared, output = map(Path, sys.argv[1:])
+here = os.getpid()
+written, convert = tflite_from_keras.saved_from_trained, tflite_from_keras.tflite_from_saved
+
+def saved(*arguments):
+    assert os.getpid() != here
+    assert (output / "model.onnx").exists()
+    return written(*arguments)
+
+def converted(*arguments):
+    assert os.getpid() == here
+    assert not {"tensorflow", "keras", "onnxruntime", "tf2onnx"} & sys.modules.keys()
+    convert(*arguments)
+
+tflite_from_keras.saved_from_trained, tflite_from_keras.tflite_from_saved = saved, converted
+facts = Export(18, 16, 1e-3).graphs_from_trained(trained, Prepared(prepared), output / "model.onnx", output / "tflite")
+assert facts.relative_error < 1e-5
+"""
+    folder = source.keras.parent
+    subprocess.run([sys.executable, "-c", program, str(folder), str(folder.parent), str(tmp_path)], check=True)
+    assert (tmp_path / "model.onnx").read_bytes() == source.graph.read_bytes()
+    assert (tmp_path / "tflite" / "model.tflite").read_bytes() == source.tflite.read_bytes()
+
+
+def test_each_weight_is_written_once_for_the_converter(tmp_path):
+    import keras
+
+    image = keras.Input((8, 8, 3), dtype="uint8", name="image")
+    flat = keras.layers.Flatten()(keras.layers.Rescaling(1.0)(image))
+    trained(tmp_path, "keras", "model.keras")
+    keras.Model(image, keras.layers.Dense(5000)(flat)).save(tmp_path / "model.keras")
+    assert tflite_from_keras.saved_from_trained(tmp_path, tmp_path / "saved") == tmp_path / "saved"
+    written = sum(path.stat().st_size for path in (tmp_path / "saved" / "variables").iterdir())
+    weights = 4 * (8 * 8 * 3 + 1) * 5000
+    assert weights <= written < 1.1 * weights
 
 
 def test_without_a_folder_the_row_says_so():

@@ -175,3 +175,66 @@ def test_a_model_without_a_signature_is_refused(tmp_path):
     tf.saved_model.save(tf.Module(), str(tmp_path / "bare"))
     with pytest.raises(DataError, match=r"does not say which function(.|\n)*signatures none(.|\n)*serving_default"):
         logits(KerasFile(str(tmp_path / "bare")))
+
+
+def fixed(folder, function, size, dtype="float32"):
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.function = tf.function(function, autograph=False)
+    images = tf.TensorSpec((size, *SHAPE), dtype, name="picture")
+    signature = module.function.get_concrete_function(images)
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": signature})
+    return KerasFile(str(folder), check_preprocessing=False)
+
+
+def one_by_one(function, size):
+    return np.concatenate([np.asarray(function(np.repeat(image[None], size, 0)))[:1] for image in PIXELS / 255])
+
+
+@pytest.mark.parametrize("size", [1, 4])
+@pytest.mark.parametrize("activation", ["softmax", "relu"])
+def test_a_fixed_batch_is_opened_with_the_answers_of_the_model_as_it_was(tmp_path, size, activation):
+    import keras
+    import tensorflow as tf
+
+    keras.utils.set_random_seed(0)
+    image = keras.Input(batch_shape=(size, *SHAPE), name="picture")
+    x = keras.layers.Conv2D(8, 3, activation="relu")(image)
+    x = keras.layers.Flatten()(keras.layers.Reshape((4, 12, 8))(x))
+    made = keras.Model(image, keras.layers.Dense(5, activation=activation)(x))
+    made.export(tmp_path / "given", verbose=False)
+    loaded = tf.saved_model.load(str(tmp_path / "given")).signatures["serving_default"]
+    wanted = one_by_one(lambda batch: loaded(picture=tf.constant(batch, tf.float32))["output_0"], size)
+    found = logits(KerasFile(str(tmp_path / "given"), scale="1/255", check_preprocessing=False))
+    np.testing.assert_allclose(softmax(found) if activation == "softmax" else found, wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_a_fixed_batch_of_a_function_with_several_outputs_and_a_pixel_input_is_opened(tmp_path):
+    import tensorflow as tf
+
+    weights = np.random.default_rng(1).normal(size=(240, 5)).astype(np.float32)
+
+    def answer(picture):
+        flat = tf.reshape(tf.cast(picture, tf.float32), [2, 240])
+        return {"other": flat[:, :3], "classes": tf.nn.softmax(flat @ weights / 1e4)}
+
+    model = dataclasses.replace(fixed(tmp_path / "given", answer, 2, "uint8"), output="classes")
+    wanted = softmax(PIXELS.reshape(40, 240).astype(np.float32) @ weights / 1e4)
+    np.testing.assert_allclose(softmax(logits(model)), wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_a_fixed_batch_that_a_node_needs_is_refused_by_its_name(tmp_path):
+    import tensorflow as tf
+
+    def centred(picture):
+        flat = tf.reshape(picture, [4, 240])
+        return tf.subtract(flat, tf.reduce_mean(flat, axis=0), name="centred")[:, :5]
+
+    def with_token(picture):
+        return tf.concat([tf.zeros([4, 1]), tf.reshape(picture, [4, 240])], 1, name="token")[:, :5]
+
+    with pytest.raises(DataError, match=r"made for a batch of 4(.|\n)*part at Sub centred(.|\n)*TensorSpec\(\[None"):
+        logits(fixed(tmp_path / "centred", centred, 4))
+    with pytest.raises(DataError, match=r"made for a batch of 4(.|\n)*received: token: (.|\n)*TensorSpec\(\[None"):
+        logits(fixed(tmp_path / "token", with_token, 4))

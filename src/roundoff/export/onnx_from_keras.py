@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import functools
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from roundoff.dataset.base import Prepared
 from roundoff.pipeline.apart import apart
 from roundoff.pipeline.limits import MOST_IMAGES, require
 from roundoff.results.preparation import ExportMetrics, KerasExport
+
+if TYPE_CHECKING:
+    from roundoff.results.message import Message
 
 NEWEST_OPSET = 99  # beyond any that there is
 
@@ -38,10 +42,16 @@ class Export:
     def graphs_from_trained(self, directory: Path, prepared: Prepared, onnx: Path, tflite: Path) -> ExportMetrics:
         """Both graphs of what the train stage left in `directory`: the file `onnx` and the folder `tflite`.
 
-        The first is made in a process of its own, so that its memory is free when LiteRT's converter runs.
+        All that takes Keras is done in a process of its own, so that LiteRT's converter has the memory for itself.
         """
-        metrics = apart(functools.partial(self.onnx_from_trained, directory, prepared, onnx))
-        self.tflite_from_trained(directory, tflite)
+        from roundoff.export.tflite_from_keras import saved_from_trained, tflite_from_saved
+
+        def first() -> tuple[ExportMetrics, Path | Message]:
+            return self.onnx_from_trained(directory, prepared, onnx), saved_from_trained(directory, Path(scratch))
+
+        with tempfile.TemporaryDirectory(prefix="roundoff-tflite-") as scratch:
+            metrics, saved = apart(first)
+            tflite_from_saved(saved, tflite)
         return metrics
 
     def onnx_from_trained(self, directory: Path, prepared: Prepared, output: Path) -> ExportMetrics:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import functools
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from roundoff.errors import Unavailable
 from roundoff.export.layers import walked
@@ -18,9 +20,11 @@ from roundoff.system import own
 from roundoff.system.files import whole_directory, write_json
 from roundoff.system.held_output import held_back_output
 from roundoff.system.memory import give_back_memory
-from roundoff.training.trained import Trained, read_trained
+from roundoff.training.trained import read_trained
 
 SERVING = "serving_default"
+# Where an operator stands, as MLIR says it: its name in TensorFlow's graph, then every function around it
+PLACE = re.compile(r'loc\(.*?fused\["[^"]*", "([^"@]*)[^"]*"\].*\): ')
 
 
 def tflite_from_trained(directory: Path, output: Path) -> None:
@@ -29,34 +33,34 @@ def tflite_from_trained(directory: Path, output: Path) -> None:
     It takes uint8 images and gives float32 logits. Where the converter makes none of it, the folder holds the reason:
     LiteRT's rows will say it, and the other backends go on.
     """
-    with whole_directory(output, own.tflite) as partial:
-        try:
-            content = converted(read_trained(directory))
-        except Unavailable as reason:
-            write_json(partial / WHY_NONE, as_json(as_message(reason.args[0])))
-        else:
-            (partial / MODEL).write_bytes(content)
+    with tempfile.TemporaryDirectory(prefix="roundoff-tflite-") as scratch:
+        tflite_from_saved(saved_from_trained(directory, Path(scratch)), output)
 
 
-def converted(trained: Trained) -> bytes:
-    """The model as a float32 .tflite file; raises Unavailable, with a message, where there can be none.
+def saved_from_trained(directory: Path, scratch: Path) -> Path | Message:
+    """The model that the train stage left in `directory` as a SavedModel, or why there can be none.
 
-    A Keras model is written as a SavedModel first and let go: the converter, which itself takes several times the
-    weights, then reads them from a file, and nothing else holds them.
+    A Keras model is written into `scratch`.
     """
+    trained = read_trained(directory)
     if trained.form == "onnx":
-        raise Unavailable(message("no_keras_but_onnx"))
+        return message("no_keras_but_onnx")
+    if trained.form == "saved_model":
+        return trained.path
     keras = keras_on_tensorflow()
-    if trained.path.is_dir():
-        return _from_saved(trained.path)
     if keras.backend.backend() != "tensorflow":
-        raise Unavailable(message("keras_not_on_tensorflow", backend=keras.backend.backend()))
-    with tempfile.TemporaryDirectory(prefix="roundoff-tflite-") as directory:
-        _write_saved(trained.path, Path(directory))
-        return _from_saved(Path(directory))
+        return message("keras_not_on_tensorflow", backend=keras.backend.backend())
+    give_back_memory()  # of what was done before
+    network = in_float32(keras.models.load_model(trained.path, compile=False, safe_mode=True))
+    try:
+        with _convertible():
+            _write(network, scratch)
+    except Unavailable as reason:
+        return as_message(reason.args[0])
+    return scratch
 
 
-def _write_saved(source: Path, directory: Path) -> None:
+def _write(network: Any, folder: Path) -> None:
     """Write the Keras model as a SavedModel with each weight once.
 
     (`Model.export` writes them twice, as Keras' variables and as TensorFlow's.)
@@ -64,25 +68,41 @@ def _write_saved(source: Path, directory: Path) -> None:
     import keras
     import tensorflow as tf
 
-    network = in_float32(keras.models.load_model(source, compile=False, safe_mode=True))
     taken = network.inputs[0]
-    with _convertible():
-        archive = keras.export.ExportArchive()
-        for layer in walked(network):
-            if not layer.variables:  # it may hold a table, which the signature does not bring along
-                archive.track(layer)
-        signature = [tf.TensorSpec(taken.shape, taken.dtype, name=taken.name)]
-        archive.add_endpoint(SERVING, functools.partial(network, training=False), signature)
-        archive.write_out(directory, verbose=False)
+    archive = keras.export.ExportArchive()
+    for layer in walked(network):
+        # one without weights may hold a table, which the signature does not bring along
+        if isinstance(layer, keras.layers.Layer) and not layer.variables:
+            archive.track(layer)
+    signature = [tf.TensorSpec(taken.shape, taken.dtype, name=taken.name)]
+    archive.add_endpoint(SERVING, functools.partial(network, training=False), signature)
+    archive.write_out(folder, verbose=False)
 
 
-def _from_saved(directory: Path) -> bytes:
+def tflite_from_saved(saved: Path | Message, output: Path) -> None:
+    """As `tflite_from_trained`, from a SavedModel, or from the reason why there is none.
+
+    In a process that has done nothing else, nothing but the converter holds the weights, of which it takes several
+    copies.
+    """
+    with whole_directory(output, own.tflite) as partial:
+        try:
+            content = _converted(saved)
+        except Unavailable as reason:
+            write_json(partial / WHY_NONE, as_json(as_message(reason.args[0])))
+        else:
+            (partial / MODEL).write_bytes(content)
+
+
+def _converted(saved: Path | Message) -> bytes:
+    if isinstance(saved, Message):
+        raise Unavailable(saved)
+    keras_on_tensorflow()
     import tensorflow as tf
 
     with _convertible():
-        converter = tf.lite.TFLiteConverter.from_saved_model(str(directory))
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(saved))
         converter.exclude_conversion_metadata = True  # two more copies of the model, for what nobody reads
-        give_back_memory()  # of the weights: it has looked at them, and reads the file again
         content: bytes = converter.convert()
     return content
 
@@ -104,4 +124,6 @@ def not_convertible(error: Exception) -> Message:
     """The reason for a row, with the operator that has no kernel where the converter names it."""
     lines = [line.strip() for line in str(error).splitlines()]
     named = next((line.partition("error: ")[2] for line in lines if "error: " in line), first_line(error))
-    return message("not_convertible", words=named)
+    place = PLACE.match(named)
+    words = f"{named[place.end() :]} ({place[1]})" if place else named
+    return message("not_convertible", words=words)

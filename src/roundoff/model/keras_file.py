@@ -19,7 +19,7 @@ class KerasFile(TakenModel):
     """The classifier in the .keras or .h5 file at `path`, or in the SavedModel folder there: images in, classes out.
 
     A softmax or sigmoid at the end is left out, since it changes no answer; one output becomes two logits. A batch
-    dimension that is fixed is opened, but for a SavedModel's.
+    dimension that is fixed is opened where the layers, or the SavedModel's graph, allow it.
     """
 
     def open(self, shape: tuple[int, int, int], classes: Sequence[str]) -> OpenModel:

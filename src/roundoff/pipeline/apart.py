@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import pickle
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from roundoff.errors import RoundoffError
 from roundoff.pipeline.survival import die_with
-from roundoff.system.stopping import heed_silently
+from roundoff.system.stopping import SIGNALS, heed_silently
 
 Result = TypeVar("Result")
 # Libraries whose threads a fork would not take along
@@ -22,8 +22,9 @@ THREADED = ("jax", "tensorflow", "torch")
 
 
 def apart(work: Callable[[], Result]) -> Result:
-    """What `work` returns or raises, in a process that is forked here; both must go through pickle.
+    """What `work` returns, which must go through pickle, from a process that is forked here.
 
+    A RoundoffError of it is raised here, too; any other error as a RuntimeError that tells where it happened.
     Where a library with threads is loaded already, as by a module of the user's own, the work is done in this process.
     If a signal ends the other one, this one ends by the same signal; asked to stop, this one stops the other first.
     """
@@ -32,12 +33,15 @@ def apart(work: Callable[[], Result]) -> Result:
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(work, sender, os.getpid()))
+    outcome: tuple[Any, Exception | None] | None = None
+    # a fork runs callbacks, in which a signal's exit would be lost
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     process.start()
     sender.close()
-    outcome: tuple[Any, Exception | None] | None = None
     try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         with suppress(EOFError):  # it ended without a word
-            outcome = pickle.loads(receiver.recv_bytes())
+            outcome = receiver.recv()
     finally:
         if outcome is None:
             process.terminate()
@@ -53,24 +57,14 @@ def apart(work: Callable[[], Result]) -> Result:
 def _work(work: Callable[[], object], sender: Connection, parent: int) -> None:
     die_with(parent)
     heed_silently()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     try:
-        outcome = pickle.dumps((work(), None))
-    except Exception as error:
-        outcome = _pickled(error)
-    sender.send_bytes(outcome)
-
-
-def _pickled(error: Exception) -> bytes:
-    """The error, with where it happened unless it says so in words."""
-    where = "".join(traceback.format_exception(error))
-    try:
-        if not isinstance(error, RoundoffError):
-            error.add_note(where)
-        outcome = pickle.dumps((None, error))
-        pickle.loads(outcome)
-    except Exception:  # of a class that only the library can make
-        return pickle.dumps((None, RuntimeError(where)))
-    return outcome
+        outcome: tuple[object, Exception | None] = work(), None
+    except RoundoffError as error:
+        outcome = None, error
+    except Exception as error:  # of a class that perhaps its library alone can make
+        outcome = None, RuntimeError("".join(traceback.format_exception(error)))
+    sender.send(outcome)
 
 
 def _ended(code: int) -> SystemExit:

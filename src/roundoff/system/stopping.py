@@ -54,10 +54,10 @@ def _stop(number: int, _: FrameType | None) -> None:
     now = time.monotonic()
     if _came and now - _came[-1][1] < SAME_S:  # must not cut short what the first has begun to undo
         return
-    if not _came:
+    _came.append((number, now))  # first: the second arrives while the line is written
+    if len(_came) == 1:
         name = signal.Signals(number).name
         print(f"stopped by {name}: nothing half-written stays, `dvc repro` goes on from here", file=sys.stderr)
-    _came.append((number, now))
     sys.exit(128 + _came[0][0])  # an exit is no Exception: it passes whatever handles errors
 
 

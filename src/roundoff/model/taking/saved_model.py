@@ -15,6 +15,7 @@ from roundoff.model.taking.classes import class_names, columns
 from roundoff.model.taking.fitting import chosen_output, require_images
 from roundoff.model.taking.keras_opening import answers
 from roundoff.model.taking.preprocessing import Preprocessing
+from roundoff.model.taking.saved_batch import with_open_batch
 from roundoff.model.taking.saved_softmax import without_softmax
 from roundoff.system.keras_import import quiet_keras
 
@@ -113,6 +114,7 @@ def opened_saved(source: TakenModel, shape: tuple[int, int, int], classes: Seque
     ((name, taken),) = inputs.items()
     _require_images(path, taken, shape)
     source.preprocessing.require_fit(shape[2], taken.dtype == "uint8")
+    function = with_open_batch(path, function, shape)
     output = chosen_output(path, list(function.structured_outputs), source.output)
     count = answers(path, tuple(function.structured_outputs[output].shape))
     chosen = columns(max(2, count), classes, class_names(source.classes))
@@ -157,14 +159,7 @@ def _require_images(path: Path, taken: Any, shape: tuple[int, int, int]) -> None
         raise DataError(
             f"{path} does not take images",
             received=f"{taken.dtype.name} {sizes}",
-            expected="uint8 or float32 (None, height, width, channels)",
+            expected="uint8 or float32 (N, height, width, channels)",
             fix="save a function of images, not of files or serialized examples",
-        )
-    if sizes[0] is not None:
-        raise DataError(
-            f"{path} is made for a batch of {sizes[0]}",
-            received=f"an input {sizes}",
-            expected="an open batch dimension, (None, height, width, channels)",
-            fix="save it with tf.TensorSpec([None, …]), or by model.export of a Keras model without a fixed batch",
         )
     require_images(path, sizes[1:], shape)
