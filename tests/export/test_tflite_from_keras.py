@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from roundoff.dataset.base import Prepared
 from roundoff.errors import DataError
 from roundoff.export import tflite_from_keras
 from roundoff.export.onnx_from_keras import Export
@@ -64,17 +65,19 @@ def test_keras_on_another_backend_gives_none(source, tmp_path, monkeypatch):
     assert str(float_tflite(tmp_path / "tflite")[1]).endswith("the export ran on jax")
 
 
-def test_all_that_takes_keras_ends_before_the_converter_begins(tmp_path, monkeypatch):
+def test_all_that_takes_keras_ends_before_the_converter_begins(source, tmp_path, monkeypatch):
     monkeypatch.setattr(apart, "THREADED", ())  # the child imports nothing
     seen = []
-    monkeypatch.setattr(Export, "onnx_from_trained", lambda *_: os.getpid())
+    monkeypatch.setattr(Export, "onnx_from_trained", lambda *_: f"metrics by {os.getpid()}")
     monkeypatch.setattr(tflite_from_keras, "saved_from_trained", lambda _, scratch: scratch / str(os.getpid()))
     monkeypatch.setattr(tflite_from_keras, "tflite_from_saved", lambda *given: seen.append((*given, os.getpid())))
-    number = Export(18, 16, 1e-3).graphs_from_trained(tmp_path, None, tmp_path / "model.onnx", tmp_path / "tflite")
+    prepared = Prepared(source.keras.parent.parent)
+    metrics = Export(18, 16, 1e-3).graphs_from_trained(tmp_path, prepared, tmp_path / "model.onnx", tmp_path / "tflite")
     ((saved, output, here),) = seen
-    assert (saved.name, output, here) == (str(number), tmp_path / "tflite", os.getpid())
+    assert (output, here) == (tmp_path / "tflite", os.getpid())
+    assert str(metrics) == f"metrics by {saved.name}"
     with pytest.raises(ProcessLookupError):
-        os.kill(number, 0)
+        os.kill(int(saved.name), 0)
     assert not saved.parent.exists()
 
 

@@ -91,8 +91,8 @@ def _parting(fixed: Any, opened: Any, images: Values, size: int) -> str | None:
 
 def _agree(fixed: Any, opened: Any, images: Values, size: int, names: list[str]) -> str | None:
     """The first of the tensors that differs by more than the tolerance; None where none does."""
-    alone = [_values(fixed, np.repeat(images[i : i + 1], size, axis=0), names) for i in (0, 1)]
-    for name, first, second, both in zip(names, *alone, _values(opened, images, names), strict=True):
+    one, two = (_values(fixed, np.repeat(images[i : i + 1], size, axis=0), names) for i in (0, 1))
+    for name, first, second, both in zip(names, one, two, _values(opened, images, names), strict=True):
         wanted = np.stack([first[0], second[0]]) if first.ndim else first
         if wanted.shape != both.shape or not _near(both, wanted):
             return name
