@@ -98,10 +98,11 @@ def _converted(saved: Path | Message) -> bytes:
     if isinstance(saved, Message):
         raise Unavailable(saved)
     keras_on_tensorflow()
-    import tensorflow as tf
+    # what `tf.lite.TFLiteConverter.from_saved_model` returns, but that loads the whole model first, only to look at it
+    from tensorflow.lite.python.lite import TFLiteSavedModelConverterV2
 
     with _convertible():
-        converter = tf.lite.TFLiteConverter.from_saved_model(str(saved))
+        converter = TFLiteSavedModelConverterV2(str(saved), {"serve"}, [SERVING])
         converter.exclude_conversion_metadata = True  # two more copies of the model, for what nobody reads
         content: bytes = converter.convert()
     return content
