@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -33,7 +33,9 @@ def axe_source() -> str:
 
 
 @contextmanager
-def opened(chromium: str, page: Path, width: int = 1400, *, dark: bool = False, media: str = "screen") -> Iterator[Any]:
+def opened(
+    chromium: str, page: Path, width: int = 1400, *, dark: bool = False, media: Literal["screen", "print"] = "screen"
+) -> Iterator[Any]:
     """The page as Playwright sees it, in a window of a width, in light or dark, on a screen or in print."""
     from playwright.sync_api import sync_playwright
 

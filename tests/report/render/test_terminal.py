@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from roundoff.report.render.document import Page
 from roundoff.report.render.terminal import tell
+from roundoff.report.sections.answer import answer_section
+from roundoff.report.words.answer import lead
 from roundoff.results.message import LANGUAGES, Message, Words
-from tests.support.present import present
+from tests.support.present import present, texts_in
 
 PAGE = Path("metrics/report.html")
 
@@ -34,6 +37,13 @@ def test_what_ships_comes_first_and_every_measured_cell_has_a_line(run, capsys):
     assert shipped in rows
     assert re.search(r"int8/onnxruntime +(pass|undecided|fail) +1\.4\d× +1\.4\d× +\d\d\.\d\d", rows["int8/onnxruntime"])
     assert " 1× " in rows["fp32/litert"]
+
+
+def test_it_says_what_the_page_says(run, capsys):
+    evidence, page = run.evidence(), Page()
+    answer_section(page, evidence, Words("en"))
+    lines = told(capsys, evidence).strip().splitlines()
+    assert lines[0] == texts_in(page.blocks)[1] == lead(evidence, Words("en"))
 
 
 def test_what_did_not_run_where_the_page_is_and_what_to_do_next(run, capsys):

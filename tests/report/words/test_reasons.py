@@ -27,6 +27,8 @@ NO_DEVICE = message("no_cuda_device", words=SAID)
         (message("size_unknown"), JA, "サイズが不明"),
         (verbatim("out of memory"), EN, "out of memory"),
         (verbatim(f"the engine does not load on this machine: {SAID}"), EN, "the engine does not load on this machine"),
+        (verbatim(f"no CUDA device: {SAID}"), EN, "no CUDA device"),
+        (verbatim("runtime 1.6.1: no kernel for Conv: " + SAID), EN, "runtime 1.6.1: no kernel for Conv"),
         (None, EN, "–"),
     ],
 )

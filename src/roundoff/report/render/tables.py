@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from xml.etree.ElementTree import Element, SubElement
 
 from roundoff.report.render.document import Field, Table
+from roundoff.report.words.numbers import MISSING
 
 WORD, SENTENCE = 14, 28
 ROLES = {"table": "table", "thead": "rowgroup", "tbody": "rowgroup", "tr": "row", "td": "cell"}
@@ -37,7 +38,8 @@ def table_element(block: Table) -> Element:
 def _row(line: Element, fields: Sequence[Field], table: Table) -> None:
     index = 0
     for field in fields:
-        names = (field.tone, *_shape(field, index < table.labels))
+        empty = "empty" if field.text in ("", MISSING) else ""
+        names = (field.tone, empty, *_shape(field, index < table.labels))
         attributes = {"class": " ".join(filter(None, names))} if any(names) else {}
         if field.span > 1:
             attributes["colspan"] = str(field.span)

@@ -22,7 +22,8 @@ def head_to_head_table(page: Page, evidence: Evidence, words: Words) -> None:
     name = cell_name(shipped, words)
     columns = (words("col_cell"), words("head_to_head_ratio", cell=name))
     rows = tuple(row(cell_name(cell, words), _ratio(evidence, shipped, cell, batch, words)) for cell in others)
-    page.add(*folded(Table(words("head_to_head_caption", cell=name, batch=batch), columns, rows), words))
+    caption = words("head_to_head_caption", cell=name, batch=batch)
+    page.add(*folded(Table(caption, columns, rows), words, said=False))
 
 
 def _ratio(evidence: Evidence, shipped: Cell, other: Cell, batch: int, words: Words) -> Field:

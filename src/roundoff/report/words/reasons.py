@@ -13,7 +13,8 @@ from roundoff.revisions.read import Cell, Evidence
 
 RAW = "words"  # the value of a message that holds what a runtime said
 MOST = 1000  # characters that are shown of a runtime's own words; the metrics have them all
-FEW, LONG = 40, 60  # characters of a foreign sentence from which its first clause is enough
+LONG = 60  # characters of a foreign sentence from which its first clause is enough
+VERSION = re.compile(r"\d\.\d")
 EMPTIED = re.compile(r"\s*[(（]\s*[)）]|\s*[:：]\s*(?=$|[;；,、。])|^\s*[:：]\s*")
 """What is left around words that were taken out."""
 
@@ -36,12 +37,9 @@ def plain_reason(reason: Message | None, words: Words) -> str:
 
 
 def _first_clauses(text: str) -> str:
-    """The beginning of foreign words up to a colon, but no less than a few of them."""
-    said = ""
-    for clause in text.split(": "):
-        said = f"{said}: {clause}" if said else clause
-        if len(said) >= FEW:
-            break
+    """The beginning of foreign words up to a colon; what only names a library and its version goes on to the next."""
+    first, _, rest = text.partition(": ")
+    said = f"{first}: {rest.partition(': ')[0]}" if VERSION.search(first) else first
     return shorten(said, 2 * LONG, placeholder="…")
 
 
