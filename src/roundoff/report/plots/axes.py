@@ -39,13 +39,15 @@ def batch_axis(axes: Any, sizes: Sequence[int], words: Words) -> None:
 
 
 def legend(figure: Figure, cells: Iterable[Cell], backends: tuple[str, ...]) -> None:
-    """Below a figure: the colour of each precision, the shape of each backend."""
+    """Below a figure: the colour of each precision and the shape of each backend that the cells have."""
     from matplotlib.lines import Line2D
 
-    precisions = dict.fromkeys(cell.precision for cell in cells)
+    shown = list(cells)
+    precisions = dict.fromkeys(cell.precision for cell in shown)
     handles = [Line2D([], [], marker="o", linestyle="", color=colour_of(name), label=name) for name in precisions]
     handles += [
-        Line2D([], [], marker=marker_of(name, backends), linestyle="", color="#888888", label=name) for name in backends
+        Line2D([], [], marker=marker_of(name, backends), linestyle="", color="#888888", label=name)
+        for name in backends_of(shown)
     ]
     rows = -(-len(handles) // MOST_ACROSS)
     figure.legend(handles=handles, **(BELOW | {"ncols": -(-len(handles) // rows)}))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from roundoff.report.plots.batches import best_of, over_batches
 from roundoff.report.render.document import Figure, Heading, Page, Paragraph, Table, row
-from roundoff.report.sections.rows import row_name
+from roundoff.report.sections.rows import folded, row_name
 from roundoff.report.words.decision import Decision
 from roundoff.report.words.naming import cell_name
 from roundoff.report.words.numbers import percent, plain, times
@@ -81,5 +81,5 @@ def cost_section(page: Page, evidence: Evidence, price_per_hour: float | None, w
     page.add(
         Heading(2, words("cost_heading"), "cost"),
         Paragraph(words("cost_intro", price=f"{price_per_hour:g}")),
-        Table(words("cost_caption"), columns, rows, marked=marked),
+        *folded(Table(words("cost_caption"), columns, rows, marked=marked), words, said=False),
     )
