@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 import tempfile
@@ -16,10 +15,11 @@ from typing import Any
 import numpy as np
 import onnx
 
-import roundoff
+from benchmarks import quantizers
 from benchmarks.calibration import recipes
 from benchmarks.calibration.recipes import in_own_process, onnxruntime_inference
 from benchmarks.jobs import shared_out
+from benchmarks.sources import sha256_of_sources
 from roundoff.dataset.base import Images, Labels, Prepared
 from roundoff.graph.queries import model_hash
 from roundoff.measurement.statistics import paired_drop
@@ -35,12 +35,7 @@ Row = dict[str, Any]
 
 def code_sha256() -> str:
     """SHA-256 of the sources that decide what a recipe makes of a model: rows of other sources are not these rows."""
-    package = Path(roundoff.__file__).parent
-    sources = [path for room in ("calibration", "precision", "graph") for path in package.joinpath(room).rglob("*.py")]
-    digest = hashlib.sha256()
-    for path in [*sorted(sources), Path(recipes.__file__)]:
-        digest.update(f"{path.parent.name}/{path.name}\n".encode() + path.read_bytes())
-    return digest.hexdigest()
+    return sha256_of_sources(("calibration", "precision", "graph"), [Path(recipes.__file__), Path(quantizers.__file__)])
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from benchmarks.calibration.measures import ENTROPY, PEER, RUNTIMES, Accuracy, m
 from benchmarks.calibration.recipes import FLOOR, MODELOPT_RECIPES, RECIPES, default_recipe
 from benchmarks.calibration.targets import agreements, tables, targets
 from benchmarks.document import replace_block
+from benchmarks.journal import collected, journal_of, kept
 from roundoff.backend.fingerprint import fingerprint
 from roundoff.results.checked import as_json
 from roundoff.system.files import write_text
@@ -70,7 +71,9 @@ def measured(chosen: argparse.Namespace) -> dict[str, Any]:
     }
     if "accuracy" in chosen.parts:
         plan = Accuracy(chosen.prepared, recipes, runtimes, chosen.seeds, chosen.images, chosen.test_images)
-        result["accuracy"] = _collected(plan, models, chosen.out, chosen.jobs)
+        journal = journal_of(chosen.out)
+        known = kept(journal)
+        result["accuracy"] = collected(plan.run(models, known, chosen.jobs), known, journal)
         result["agreement"] = {
             f"{name} on {runtime}": agreements(result, name, runtime) for name in models for runtime in runtimes
         }
@@ -84,20 +87,6 @@ def _recipes(chosen: argparse.Namespace, model: str) -> list[str]:
     if chosen.recipes:
         return str(chosen.recipes).split(";")
     return list(dict.fromkeys([default_recipe(), *STRONGEST]) if model in chosen.strongest else RECIPES)
-
-
-def _collected(plan: Accuracy, models: dict[str, Path], out: Path | None, jobs: int) -> list[dict[str, Any]]:
-    journal = out.with_name(f"{out.name}.rows") if out else None
-    lines = journal.read_text(encoding="utf-8").splitlines() if journal and journal.exists() else []
-    known, rows = [json.loads(line) for line in lines], []
-    for row in plan.run(models, known, jobs):
-        rows.append(row)
-        if row not in known:
-            print(json.dumps(row), file=sys.stderr, flush=True)
-            if journal:
-                with journal.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(row) + "\n")
-    return rows
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -13,10 +13,9 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ import onnx
 import yaml
 
 from benchmarks.commands import ROOT, environment
+from benchmarks.quantizers import BATCH, by_modelopt, by_onnxruntime
 from roundoff.calibration.base import CalibrationTable, Calibrator, Provenance
 from roundoff.calibration.best import Best
 from roundoff.calibration.entropy import Entropy
@@ -40,7 +40,6 @@ from roundoff.graph.queries import model_hash
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8
 
-BATCH = 32
 METHODS: dict[str, Calibrator] = {
     f"roundoff {method.name}": method for method in (Entropy(), MinMax(), Percentile(), MeanSquaredError(), Best())
 }
@@ -92,8 +91,8 @@ def quantized(recipe: str, path: Path, images: Images, indices: Any) -> onnx.Mod
     if recipe in METHODS:
         return _by_roundoff(METHODS[recipe], path, images, indices)
     if recipe in ORT_RECIPES:
-        return _by_onnxruntime(*ORT_RECIPES[recipe], path, images[indices])
-    return _by_modelopt(MODELOPT_RECIPES[recipe], path, images[indices])
+        return by_onnxruntime(path, images[indices], *ORT_RECIPES[recipe])
+    return by_modelopt(path, images[indices], MODELOPT_RECIPES[recipe])
 
 
 def few_threads(onnxruntime: Any) -> None:
@@ -135,55 +134,6 @@ def _by_roundoff(method: Calibrator, path: Path, images: Images, indices: Any) -
         held_out = histograms(model, names, in_batches(images, rest[:: len(rest) // method.held_out], BATCH))
     ranges = {name: choose_range(method, seen[name], held_out[name]) for name in names}
     return Int8().convert(model, Grid(), CalibrationTable(ranges, Provenance(model_sha256=model_hash(model))))
-
-
-def _by_onnxruntime(
-    method: str, settings: dict[str, float], operators: list[str] | None, path: Path, images: Images
-) -> onnx.ModelProto:
-    from onnxruntime import quantization as ortq
-
-    class Reader(ortq.CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.batches: Iterator[Images] = iter(np.split(images, range(BATCH, len(images), BATCH)))
-
-        def get_next(self) -> dict[str, Images] | None:
-            batch = next(self.batches, None)
-            return None if batch is None else {"image": batch}
-
-    options = {"ActivationSymmetric": True, "WeightSymmetric": True, "AddQDQPairToWeight": False, "QuantizeBias": False}
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "int8.onnx"
-        ortq.quantize_static(
-            path,
-            target,
-            Reader(),
-            quant_format=ortq.QuantFormat.QDQ,
-            op_types_to_quantize=operators,
-            per_channel=True,
-            activation_type=ortq.QuantType.QInt8,
-            weight_type=ortq.QuantType.QInt8,
-            calibrate_method=ortq.CalibrationMethod[method],
-            extra_options=options | settings,
-        )
-        return onnx.load(target)
-
-
-def _by_modelopt(method: str, path: Path, images: Images) -> onnx.ModelProto:
-    from modelopt.onnx.quantization import quantize
-
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "int8.onnx"
-        quantize(
-            str(path),
-            quantize_mode="int8",
-            calibration_data={"image": images},
-            calibration_method=method,
-            calibration_eps=["cpu"],
-            high_precision_dtype="fp32",
-            output_path=str(target),
-            log_level="ERROR",
-        )
-        return onnx.load(target)
 
 
 class _Memory:

@@ -10,23 +10,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.commands import ROOT
 from benchmarks.document import replace_block
 from benchmarks.export import nets
-from benchmarks.export.measure import ran
 from benchmarks.export.network import file_of
 from benchmarks.export.targets import table, targets
+from benchmarks.process import ran
 from roundoff.backend.fingerprint import fingerprint
 from roundoff.results.checked import as_json
 from roundoff.system.files import read_json, write_json
-
-ROOT = Path(__file__).parents[2]
 
 
 def main() -> int:
@@ -65,21 +63,20 @@ def _arguments() -> argparse.Namespace:
 
 
 def _measured(names: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "src")])
     with tempfile.TemporaryDirectory() as directory:
         layers = [name for name in names if name in nets.LAYERS]
         if layers:
-            ran("benchmarks.export.network", "save", directory, *layers)
+            ran("-m", "benchmarks.export.network", "save", directory, *layers)
         for name in names:
             path = file_of(Path(directory), name)
             if name not in layers:
-                ran("benchmarks.export.network", "save", directory, name)
+                ran("-m", "benchmarks.export.network", "save", directory, name)
             yield name, _exported(directory, name, path) if path.exists() else {"outcome": "not built"}
             path.unlink(missing_ok=True)
 
 
 def _exported(directory: str, name: str, path: Path) -> dict[str, Any]:
-    done = ran("benchmarks.export.network", "export", directory, name)
+    done = ran("-m", "benchmarks.export.network", "export", directory, name)
     if done.code:
         found = {"outcome": "traceback", "words": f"exit code {done.code}: {done.errors[-2000:]}"}
     else:

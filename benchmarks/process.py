@@ -8,8 +8,11 @@ import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
+
+from benchmarks.commands import environment
 
 POLL_S = 0.2
 
@@ -25,11 +28,13 @@ class Ran:
     peak_mb: float
 
 
-def ran(*arguments: str) -> Ran:
-    """Run a module of this interpreter to its end, watching its memory."""
+def ran(*arguments: str, folder: Path | None = None, python: str = sys.executable) -> Ran:
+    """Run an interpreter, this one by default, with these arguments to its end, in `folder`, watching its memory."""
     start, peak = time.monotonic(), 0.0
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-        with subprocess.Popen([sys.executable, "-m", *arguments], stdout=output, stderr=errors) as process:
+        with subprocess.Popen(
+            [sys.executable, *arguments], cwd=folder, env=environment(), stdout=output, stderr=errors
+        ) as process:
             top = psutil.Process(process.pid)
             while process.poll() is None:
                 peak = max(peak, tree_pss_mb(top))

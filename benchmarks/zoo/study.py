@@ -1,0 +1,76 @@
+"""How well the default calibrator does beside the others, on one network: `python -m benchmarks.zoo.study FOLDER SEED`.
+
+FOLDER is laid out as a run's. Every method chooses ranges from the same images; printed is, for each kind of images,
+the relative error of the INT8 logits by method, on ONNX Runtime's grid and on training images that chose nothing. With
+--backgrounds, also on images whose border is black, white or gray.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from benchmarks.calibration.measures import logits
+from benchmarks.calibration.placement import METHODS, studied
+from roundoff.backend.onnxrt.backend import OnnxRuntime
+from roundoff.dataset.base import Prepared
+from roundoff.precision.int8 import Int8
+
+IMAGES, HELD_OUT = 320, 1000
+BACKGROUNDS = {"black": 0, "white": 255, "gray": 128}
+BORDER = 1 / 4
+"""Of the image, on each side."""
+
+
+def errors(model: onnx.ModelProto, prepared: Prepared, seed: int) -> dict[str, float]:
+    """‖INT8 − FP32‖ ÷ ‖FP32‖ of the logits by method."""
+    study = studied(model, prepared, seed, IMAGES, HELD_OUT)
+    exact = logits("onnxruntime", model, study.images)
+    found = {}
+    for name, method in METHODS.items():
+        made = Int8().convert(model, OnnxRuntime.grid, study.table(method))
+        difference = logits("onnxruntime", made, study.images) - exact
+        found[name.replace("`", "")] = float(np.linalg.norm(difference) / np.linalg.norm(exact))
+    return found
+
+
+def framed(prepared: Path, target: Path, level: int) -> Prepared:
+    """The training images with a border of one gray level around what is in the middle."""
+    images = np.load(prepared / "train_images.npy")
+    height, width = (int(BORDER * size) for size in images.shape[1:3])
+    inside = images[:, height:-height, width:-width].copy()
+    images[:] = level
+    images[:, height:-height, width:-width] = inside
+    np.save(target / "train_images.npy", images)
+    for name in ("train_labels.npy", "manifest.json"):
+        shutil.copy(prepared / name, target / name)
+    return Prepared(target)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("seed", type=int)
+    parser.add_argument("--backgrounds", action="store_true")
+    chosen = parser.parse_args(arguments)
+    model, prepared = onnx.load(chosen.folder / "models" / "onnx" / "model.onnx"), chosen.folder / "data" / "prepared"
+    found: dict[str, Any] = {"images": errors(model, Prepared(prepared), chosen.seed)}
+    for name, level in BACKGROUNDS.items() if chosen.backgrounds else ():
+        with tempfile.TemporaryDirectory() as folder:
+            found[name] = errors(model, framed(prepared, Path(folder), level), chosen.seed)
+    print(json.dumps(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
