@@ -32,9 +32,8 @@ def ran(*arguments: str, folder: Path | None = None, python: str = sys.executabl
     """Run an interpreter, this one by default, with these arguments to its end, in `folder`, watching its memory."""
     start, peak = time.monotonic(), 0.0
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-        with subprocess.Popen(
-            [sys.executable, *arguments], cwd=folder, env=environment(), stdout=output, stderr=errors
-        ) as process:
+        command = [python, *arguments]
+        with subprocess.Popen(command, cwd=folder, env=environment(), stdout=output, stderr=errors) as process:
             top = psutil.Process(process.pid)
             while process.poll() is None:
                 peak = max(peak, tree_pss_mb(top))
