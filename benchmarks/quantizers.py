@@ -56,15 +56,15 @@ def by_onnxruntime(
     return _written(quantize)
 
 
-def by_modelopt(path: Path, images: Images, method: str) -> onnx.ModelProto:
-    """Q/DQ by NVIDIA's Model Optimizer, calibrated by `entropy` or `max`."""
+def by_modelopt(path: Path, images: Any, method: str, name: str = "image") -> onnx.ModelProto:
+    """Q/DQ by NVIDIA's Model Optimizer, calibrated by `entropy` or `max` on `images`, the input called `name`."""
     from modelopt.onnx.quantization import quantize
 
     def write(target: Path) -> None:
         quantize(
             str(path),
             quantize_mode="int8",
-            calibration_data={"image": images},
+            calibration_data={name: images},
             calibration_method=method,
             calibration_eps=["cpu"],
             high_precision_dtype="fp32",
@@ -80,7 +80,8 @@ def by_nncf(path: Path, images: Images) -> onnx.ModelProto:
     import nncf
 
     dataset = nncf.Dataset(list(images), lambda image: {"image": image[None]})
-    return nncf.quantize(onnx.load(path), dataset, subset_size=len(images))
+    made: onnx.ModelProto = nncf.quantize(onnx.load(path), dataset, subset_size=len(images))
+    return made
 
 
 def _written(write: Callable[[Path], None]) -> onnx.ModelProto:

@@ -81,7 +81,7 @@ def _difference(row: Row, peer: str, backend: str) -> NDArray[np.float64] | None
     if None in told:
         return None
     ours, theirs = (bits(each, row["test_images"]) for each in told)
-    return ours.astype(float) - theirs.astype(float)
+    return np.asarray(ours.astype(float) - theirs.astype(float))
 
 
 def _p(mean: float, error: float) -> float:

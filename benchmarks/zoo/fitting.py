@@ -62,7 +62,8 @@ def fit(
     optimizer = keras.optimizers.AdamW(recipe.rate, weight_decay=WEIGHT_DECAY, global_clipnorm=CLIP)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     optimizer.build(network.trainable_variables)
-    state = tuple([variable.value for variable in each] for each in _variables(network, optimizer))
+    trained, others, kept = ([variable.value for variable in each] for each in _variables(network, optimizer))
+    state: State = trained, others, kept
     call = jax.jit(partial(_steps, network, optimizer, recipe), donate_argnums=0)
     images, labels = (jnp.asarray(each) for each in train)
     schedule = Schedule(seconds, math.ceil(recipe.epochs * len(train[1]) / BATCH / STEPS))

@@ -10,6 +10,11 @@ from benchmarks.zoo.trained import TORCH, TRAINED
 
 MODELS = ROOT / "results" / "models"
 TORCHVISION = {"scale": "1/255", "mean": "[0.485,0.456,0.406]", "std": "[0.229,0.224,0.225]"}
+ELSEWHERE = {
+    "resnet8": MODELS / "zoo" / "given" / "resnet8_quantize_static.onnx",
+    "torchvision_shufflenet": MODELS / "zoo" / "given" / "torchvision_shufflenet_modelopt.onnx",
+}
+"""Graphs that other tools have quantized; benchmarks/zoo/elsewhere.py made them."""
 LAYER_NETS = (
     "squeeze and excite",
     "branches",
@@ -46,8 +51,11 @@ def _networks() -> list[Network]:
     zoo = MODELS / "zoo"
     return [
         *(Network(name, recipe.size, zoo / f"{name}.keras") for name, recipe in TRAINED.items()),
-        *(Network(name, recipe.size, zoo / f"{name}.onnx", TORCHVISION) for name, recipe in TORCH.items()),
-        Network("resnet8", 32, MODELS / "resnet8.onnx"),
+        *(
+            Network(name, recipe.size, zoo / f"{name}.onnx", TORCHVISION, ELSEWHERE.get(name))
+            for name, recipe in TORCH.items()
+        ),
+        Network("resnet8", 32, MODELS / "resnet8.onnx", given=ELSEWHERE["resnet8"]),
         Network("resnet20", 32, MODELS / "resnet20.keras"),
         Network("mobilenet_v2, width 1.3", 32, MODELS / "mobilenet_v2.onnx"),
         *(Network(name, 32) for name in LAYER_NETS),

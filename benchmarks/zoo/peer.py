@@ -150,6 +150,8 @@ PEERS = {
     "nncf": _nncf,
     "tflite": _stock_tflite,
 }
+APART = ("modelopt_entropy", "modelopt_max", "nncf")
+"""Peers that are no dependency of roundoff, and may be in an environment of their own."""
 NEEDS = {
     "onnxruntime": ("onnxruntime", "onnxruntime"),
     "modelopt_entropy": ("modelopt", "nvidia-modelopt[onnx]"),

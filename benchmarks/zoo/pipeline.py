@@ -17,7 +17,7 @@ import yaml
 from benchmarks.commands import ROOT
 from benchmarks.process import Ran, ran
 from benchmarks.zoo.networks import Network
-from benchmarks.zoo.peer import PEERS, given, missing
+from benchmarks.zoo.peer import APART, PEERS, given, missing
 from benchmarks.zoo.slots import Slots
 
 IMAGES = 320
@@ -142,13 +142,14 @@ class Run:
         ]
 
     def _peer(self, name: str, recipe: str | None) -> None:
-        if package := missing(name, self.peers_python):
+        python = self.peers_python if name in APART else sys.executable
+        if package := missing(name, python):
             self.refused[f"given_{name}"] = f"{package} is not installed"
             return
         arguments = ["-m", "benchmarks.zoo.peer", name, str(self.folder), "--images", str(IMAGES)]
         arguments += ["--recipe", recipe] if recipe and name == "onnxruntime" else []
         try:
-            done = self.ran(f"quantize by {name}", arguments, python=self.peers_python)
+            done = self.ran(f"quantize by {name}", arguments, python=python)
         except StageError as error:
             self.refused[f"given_{name}"] = str(error)
             return

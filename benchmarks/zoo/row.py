@@ -72,7 +72,7 @@ def speed(folder: Path) -> Speed:
         theirs = timings / RIVAL / path.name
         if theirs.exists():
             rival[path.stem.removeprefix("batch_")] = _ratio(np.load(theirs), np.load(path))
-    found = {}
+    found: dict[str, dict[str, Ends]] = {}
     for name, cell in read_metrics(folder / "metrics").cells.items():
         ends = {str(size): ratio for size, batch in cell.batches.items() if (ratio := _speedup(batch))}
         found |= {name: ends} if ends else {}

@@ -120,7 +120,7 @@ def _refused(result: Result) -> str:
 
 def _dropped(cell: Row) -> str:
     if cell.get("agreement") is None:
-        return cell.get("status", "–")
+        return str(cell.get("status", "–"))
     drop = cell["drop"]
     return f"{_percent(cell['agreement'])}, {100 * drop[0]:.2f} ({100 * drop[1]:.2f} to {100 * drop[2]:.2f})"
 
