@@ -1,6 +1,6 @@
 """Small networks of the usual families through the whole pipeline, beside what one would quantize them with instead:
 
-    python -m benchmarks.zoo --data ZIP [--peers-python PYTHON] [--only NAME;NAME] [--draws 3] [--images 4000]
+    python -m benchmarks.zoo --data ZIP [--peers-python PYTHON] [--only NAME;NAME] [--draws 3] [--images 3000]
         [--check] [--out FILE] [--document docs/zoo.md]
     python -m benchmarks.zoo --read [--check] [--out FILE] [--document docs/zoo.md]
 
@@ -95,7 +95,7 @@ def _parsed() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="the zip of images")
     parser.add_argument("--only", default="", help="names of networks, by semicolons; all by default")
     parser.add_argument("--draws", type=int, default=3, help="of calibration images")
-    parser.add_argument("--images", type=int, default=4000, help="test images")
+    parser.add_argument("--images", type=int, default=3000, help="test images")
     parser.add_argument("--check", action="store_true", help="exit 1 and name each target that was missed")
     parser.add_argument("--read", action="store_true", help="measure nothing: judge what the file holds")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "zoo" / "cpu-2-cores.json")
