@@ -83,13 +83,16 @@ class Zoo:
         with ThreadPoolExecutor(self._plan.at_once) as pool:
             futures = [pool.submit(work, network) for network in networks]
             ended = 0
-            while ended < len(networks):
-                row = arrived.get()
-                ended += row is None
-                if row:
-                    yield row
-            for future in futures:
-                future.result()
+            try:
+                while ended < len(networks):
+                    row = arrived.get()
+                    ended += row is None
+                    if row:
+                        yield row
+                for future in futures:
+                    future.result()
+            finally:
+                pool.shutdown(cancel_futures=True)
 
     def _network(self, network: Network) -> Iterator[Row]:
         """The rows of one network that are not known, draw by draw."""
@@ -163,4 +166,4 @@ class Zoo:
 
     def _kept(self, network: Network, number: int) -> Row | None:
         case = self._plan.case(network, number)
-        return next((row for row in self._known if case.items() <= row.items()), None)
+        return next((row for row in self._known if case.items() <= row.items() and "failed" not in row), None)
