@@ -40,7 +40,11 @@ class StageError(Exception):
 
 @dataclass
 class Run:
-    """A network's folder, and what each stage in it took; `given` and `refused` are the peers of this draw."""
+    """A network's folder, and what each stage in it took.
+
+    `given` and `refused` are the peers of this draw, `recipes` what they chose; `peers_python` is the interpreter of
+    those that are no dependency.
+    """
 
     network: Network
     folder: Path
@@ -51,9 +55,10 @@ class Run:
     given: dict[str, Path] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     recipes: dict[str, str] = field(default_factory=dict)
+    _precisions: Sequence[str] = ()
 
     def base(self) -> None:
-        """Everything that no draw changes: the float graph and its FP32, 16-bit cells."""
+        """What no draw changes: the float graph, as ONNX and for LiteRT."""
         if (self.folder / "based").exists():
             return
         self.write_params(["fp32", "fp16", "int8", "bf16", "int8_int16"])
@@ -73,7 +78,8 @@ class Run:
         """Build ours and the given ones, those that are refused left out."""
         self.write_params(precisions)
         for name in precisions:
-            self.stage(f"build {name}", "build", f"build.precision={name}")
+            if not (self._engines / name).exists():
+                self.stage(f"build {name}", "build", f"build.precision={name}")
         for name in list(self.given):
             try:
                 self.stage(f"build {name}", "build_given", f"build.precision={name}")
@@ -92,8 +98,8 @@ class Run:
         engines = self.folder / TIMED / "engines"
         shutil.rmtree(engines, ignore_errors=True)
         for name in RACING:
-            if (source := self.folder / "models" / "engines" / name).exists():
-                shutil.copytree(source, engines / name, copy_function=os.link)
+            if (self._engines / name).exists():
+                shutil.copytree(self._engines / name, engines / name, copy_function=os.link)
         own = {name: f"{TIMED}/{name}" for name in ("engines", "metrics", "predictions", "timings")}
         self.write_params(self._precisions, evaluate=TIMING, paths=own)
         self.stage("evaluate, timed", "evaluate", alone=True)
@@ -107,7 +113,7 @@ class Run:
         """Compose params.yaml for our precisions and the given ones; `more` are settings by section."""
         from dvc.utils.hydra import compose_and_dump
 
-        self._precisions = list(precisions)
+        self._precisions = precisions
         with _composing:  # Hydra has one state for all threads
             compose_and_dump(
                 self.folder / "params.yaml", str(ROOT / "conf"), None, "config", str(ROOT), self._overrides(precisions)
@@ -123,9 +129,14 @@ class Run:
     def forget(self, keep_costs: bool) -> None:
         """Leave a draw nothing of the one before."""
         self.costs, self.given, self.refused = self.costs if keep_costs else {}, {}, {}
-        for name in ("models/engines", "given"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
+        for made in [*self._engines.glob("*"), self.folder / "given"]:
+            if made.name != "fp32":  # which no draw changes
+                shutil.rmtree(made, ignore_errors=True)
         (self.folder / "given").mkdir()
+
+    @property
+    def _engines(self) -> Path:
+        return self.folder / "models" / "engines"
 
     def _overrides(self, precisions: Sequence[str]) -> list[str]:
         path = self.network.path or self.folder / "network.keras"
