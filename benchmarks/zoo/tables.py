@@ -109,13 +109,19 @@ def _costs(rows: list[Row]) -> str:
 
 
 def _refused(result: Result) -> str:
-    found = dict.fromkeys(
-        f"- {row['network']}, {name.removeprefix('given_')}: {why[:300]}"
-        for row in result["rows"]
-        if row["draw"] == 0
-        for name, why in {**row.get("refused", {}), **({"failed": row["failed"]} if "failed" in row else {})}.items()
-    )
-    return "\n".join(["Not measured:", "", *found]) if found else ""
+    lines = [
+        f"- {row['network']}, {name}: {why[:300]}" for row in result["rows"] for name, why in _reasons(row).items()
+    ]
+    return "\n".join(["Not measured:", "", *dict.fromkeys(lines)]) if lines else ""
+
+
+def _reasons(row: Row) -> dict[str, str]:
+    """Why cells of ours, peers, or all of it were not measured."""
+    if "failed" in row:
+        return {"all": row["failed"]}
+    cells = {name: row["cells"].get(name, {}) for name in (OURS, "int8/litert")}
+    ours = {name: f"{cell['status']}: {cell['reason']}" for name, cell in cells.items() if cell.get("reason")}
+    return ours | {name.removeprefix("given_"): why for name, why in row["refused"].items()}
 
 
 def _dropped(cell: Row) -> str:

@@ -34,6 +34,18 @@ def test_a_good_result_passes_and_its_tables_are_written(call, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_what_was_not_measured_is_listed_once_with_its_reason(call, result):
+    rows = result["rows"]
+    for row in rows[:3]:
+        row["cells"]["int8/litert"] = {"status": "unavailable", "reason": "no kernel for GRU"}
+        row["refused"] = {"given_nncf": "nncf is not installed"}
+    rows[3] = {"network": "net1", "draw": 0, "failed": "export: exit code 1"}
+    document = call(rows=rows)[2]
+    assert document.count("- net0, int8/litert: unavailable: no kernel for GRU") == 1
+    assert document.count("- net0, nncf: nncf is not installed") == 1
+    assert "- net1, all: export: exit code 1" in document
+
+
 def test_check_fails_and_names_what_was_missed(call, capsys):
     code, written, _ = call("--check", draws=4)
     assert code == 1
