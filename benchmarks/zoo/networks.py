@@ -57,7 +57,7 @@ def _networks() -> list[Network]:
         ),
         Network("resnet8", 32, MODELS / "resnet8.onnx", given=ELSEWHERE["resnet8"]),
         Network("resnet20", 32, MODELS / "resnet20.keras"),
-        Network("mobilenet_v2, width 1.3", 32, MODELS / "mobilenet_v2.onnx"),
+        Network("mobilenet_v2, width 1.3", 32, MODELS / "mobilenet_v2.keras"),
         *(Network(name, 32) for name in LAYER_NETS),
     ]
 
