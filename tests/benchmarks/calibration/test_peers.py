@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 
+from benchmarks import sources
 from benchmarks.calibration import measures, peers
 from benchmarks.calibration.recipes import few_threads
 from benchmarks.calibration.targets import agreements, tables, targets
@@ -146,7 +147,7 @@ def test_rows_are_of_other_code_when_any_module_of_calibration_precision_or_grap
     for name in modules:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("before")
-    monkeypatch.setattr(measures, "roundoff", SimpleNamespace(__file__=str(tmp_path / "__init__.py")))
+    monkeypatch.setattr(sources, "roundoff", SimpleNamespace(__file__=str(tmp_path / "__init__.py")))
     seen = {measures.code_sha256()}
     for name in modules:
         (tmp_path / name).write_text("after")
