@@ -21,13 +21,13 @@ SHAPE, CLASSES = (8, 10, 3), tuple("abcde")
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, *SHAPE), dtype=np.uint8)
 
 
-def network(shape=SHAPE, classes=5, activation="softmax"):
+def network(shape=SHAPE, classes=5, activation="softmax", hidden="relu"):
     import keras
 
     keras.utils.set_random_seed(0)
     image = keras.Input(shape, name="picture")
-    x = keras.layers.Conv2D(8, 3, activation="relu")(image)
-    x = keras.layers.Conv2D(128, 3, activation="relu")(x)
+    x = keras.layers.Conv2D(8, 3, activation=hidden)(image)
+    x = keras.layers.Conv2D(128, 3, activation=hidden)(x)
     x = keras.layers.GlobalAveragePooling2D()(x)
     return keras.Model(image, keras.layers.Dense(classes, activation=activation)(x))
 
@@ -123,6 +123,18 @@ def test_answers_are_put_in_the_datasets_order(saved):
     wanted = made.predict(PIXELS.astype(np.float32) / 255, verbose=0)[:, [5, 4, 3, 2, 1]]
     found = softmax(logits(dataclasses.replace(model, classes=["background", *"edcba"])))
     np.testing.assert_allclose(found, wanted / wanted.sum(axis=1, keepdims=True), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("hidden", ["swish", "gelu"])
+def test_an_activation_with_a_gradient_of_its_own_is_taken(saved, prepared, tmp_path, hidden):
+    import tensorflow as tf
+
+    made, model = saved(hidden=hidden)
+    take(model, prepared, np.arange(40), tmp_path)
+    taken = tf.saved_model.load(str(tmp_path / "saved_model"))
+    answers = taken.signatures["serving_default"](image=tf.constant(PIXELS))
+    wanted = made.predict(PIXELS.astype(np.float32) / 255, verbose=0)
+    np.testing.assert_allclose(softmax(np.asarray(answers["logits"])), wanted, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.slow  # two converters

@@ -95,7 +95,9 @@ class TakenSaved(Taken):
         module = tf.Module()
         module.network = self.opened.holder  # its variables are saved with what holds them
         module.classify = tf.function(classify, input_signature=[specification], autograph=False)
-        tf.saved_model.save(module, str(directory / FOLDER), signatures={SERVING: module.classify})
+        # A swish brings its own gradient, which cannot be saved once it has been loaded; nobody trains any more.
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        tf.saved_model.save(module, str(directory / FOLDER), {SERVING: module.classify}, options)
         return SavedTensorflow(form="saved_model", file=FOLDER, head_removed=self.opened.head_removed)
 
 
