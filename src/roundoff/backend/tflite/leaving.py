@@ -17,6 +17,7 @@ from roundoff.graph.difference import relative_error
 from roundoff.graph.queries import WEIGHTED, constants
 from roundoff.precision.base import Precision
 
+POOLING = ("AVERAGE_POOL_2D", "MEAN", "RESHAPE", "SQUEEZE", "SUM")
 TYPES = {
     "Conv": ("CONV_2D", "DEPTHWISE_CONV_2D"),
     "ConvTranspose": ("TRANSPOSE_CONV",),
@@ -27,11 +28,14 @@ TYPES = {
 
 
 def left_in_float(graph: TfliteGraph, precision: Precision) -> list[Any]:
-    """The operators before the first one with a weight, and those that the precision's switches leave out."""
+    """The operators before the first one with a weight, and those that the precision's switches leave out.
+
+    The pooling in front of a last layer that is left out is, too.
+    """
     multipliers = [each for each in graph.operators if graph.operator(each) in MULTIPLIERS]
     left = _before(graph, multipliers[0]) if multipliers else []
     left += multipliers[:1] if not getattr(precision, "first_layer", True) else []
-    left += multipliers[-1:] if not getattr(precision, "last_layer", True) else []
+    left += _last(graph, multipliers[-1]) if multipliers and not getattr(precision, "last_layer", True) else []
     if not getattr(precision, "residual", True):
         left += [each for each in graph.operators if _adds_activations(graph, each)]
     types = {name for kind in getattr(precision, "exclude_types", ()) for name in TYPES.get(kind, ())}
@@ -52,6 +56,16 @@ def excluded(
         operators += those
         idle += [] if those else [pattern]
     return operators, idle
+
+
+def _last(graph: TfliteGraph, multiplier: Any) -> list[Any]:
+    """The last layer and the pooling in front of it: in 8 bits the means of a few channels would hardly differ."""
+    makers = {int(tensor): each for each in graph.operators for tensor in each.outputs}
+    last, before = [multiplier], makers.get(int(multiplier.inputs[0]))
+    while before is not None and graph.operator(before) in POOLING:
+        last.append(before)
+        before = makers.get(int(before.inputs[0]))
+    return last
 
 
 def _before(graph: TfliteGraph, first: Any) -> list[Any]:
