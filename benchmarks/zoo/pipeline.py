@@ -154,8 +154,8 @@ class Run:
 
     def _peer(self, name: str, recipe: str | None) -> None:
         python = self.peers_python if name in APART else sys.executable
-        if package := missing(name, python):
-            self.refused[f"given_{name}"] = f"{package} is not installed"
+        if why := self._lacks(name, python):
+            self.refused[f"given_{name}"] = why
             return
         arguments = ["-m", "benchmarks.zoo.peer", name, str(self.folder), "--images", str(IMAGES)]
         arguments += ["--recipe", recipe] if recipe and name == "onnxruntime" else []
@@ -166,6 +166,12 @@ class Run:
             return
         self.recipes[name] = json.loads(done.output.splitlines()[-1])["recipe"]
         self.given[f"given_{name}"] = given(self.folder, name)
+
+    def _lacks(self, name: str, python: str) -> str | None:
+        if name == "tflite" and self.network.form == "onnx_file":
+            return "TensorFlow's converter reads Keras models, and this one is an ONNX file"
+        package = missing(name, python)
+        return f"{package} is not installed" if package else None
 
     def ran(self, name: str, arguments: Sequence[str], alone: bool = False, python: str = sys.executable) -> Ran:
         """A program, in one of the slots or alone; raises StageError."""
