@@ -34,6 +34,12 @@ def test_a_good_result_passes_and_its_tables_are_written(call, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_costs_are_of_the_first_draw(call, result):
+    for row in result["rows"]:
+        row["costs"]["evaluate"]["seconds"] = 3.0 if row["draw"] == 0 else 9.0
+    assert "| evaluate | 3.0 | 3.0 | 300 | 300 | net0 |" in call()[2]
+
+
 def test_what_was_not_measured_is_listed_once_with_its_reason(call, result):
     rows = result["rows"]
     for row in rows[:3]:
