@@ -76,9 +76,11 @@ def test_a_build_that_fails_is_a_row_up_to_the_report(stage, tmp_path):
     assert cells["onnxruntime"]["batch_1"]["device_p50_ms"] > 0
     reported = stage("report")
     assert reported.returncode == 0, reported.stdout + reported.stderr
-    first_section = (tmp_path / "metrics/report.md").read_text().split("\n## ")[1]
-    assert "not recommended there: fp32/failing" in first_section
-    assert "no kernel for node 7" in first_section
+    report = (tmp_path / "metrics/report.md").read_text()
+    assert "not recommended there: fp32/failing. “Read before using these numbers” says why" in report.split("\n## ")[1]
+    why = report.partition("## Read before using these numbers")[2].partition("\n## ")[0]
+    assert "fp32/failing failed: the build failed" in why
+    assert "no kernel for node 7" in report  # in the words of what failed, below the table
 
 
 def test_a_strict_build_stops_with_an_error_and_no_traceback(stage, tmp_path):
