@@ -3,12 +3,13 @@
 # processes; the tests of one file stay in one.
 PYTHON ?= $(firstword $(foreach p,python3.12 python3.11 python3.13 python3,$(if $(shell $(p) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo ok),$(p))))
 VENV := .venv
+DOCS := build/docs
 READY := $(VENV)/ready
 JOBS ?= 2
 PYTEST := pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help repro test test-all coverage params lock lint contract results
+.PHONY: help repro test test-all coverage params lock lint contract results docs has-python
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
@@ -47,15 +48,30 @@ results: $(READY) ## keeps a finished run: make results NAME=MACHINE/RUN
 contract: $(READY) ## the TensorRT code against each TensorRT that installs
 	python tests/contract/environments.py
 
+# In an environment of its own, which takes seconds to set up. Nothing in the pages is loaded from a network.
+docs: $(DOCS)/ready ## the documentation as a site: build/site/index.html
+	rm -rf build/pages build/site && mkdir -p build/pages
+	find *.md LICENSE docs results -name '*.md' -o -name '*.png' -o -name '*.json' -o -name LICENSE | xargs cp --parents -t build/pages
+	$(DOCS)/bin/zensical build --clean
+	@! grep -rlE --include='*.html' '<(script|link|img|iframe)[^>]* (src|href)="?(https?:)?//' build/site || { echo 'error: these pages load something from a network' >&2; exit 1; }
+
 # Versions and hashes only; run after a change of pyproject.toml's dependencies.
 lock: $(READY) ## writes requirements.lock anew
 	uv pip compile --quiet pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --output-file requirements.lock
 
-$(READY): requirements.lock pyproject.toml
+has-python:
 	@test -n "$(PYTHON)" || { echo 'error: no Python from 3.11 to 3.13 found; install one or set PYTHON=/path/to/python' >&2; exit 1; }
+
+$(READY): requirements.lock pyproject.toml | has-python
 	$(PYTHON) -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.5,<1"
 	uv pip install --quiet --compile-bytecode --require-hashes --python $(VENV)/bin/python --requirement requirements.lock
 	uv pip install --quiet --no-deps --python $(VENV)/bin/python --editable .
+	touch $@
+
+$(DOCS)/ready: pyproject.toml | has-python
+	$(PYTHON) -m venv --clear $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.7,<1"
+	$(DOCS)/bin/uv pip install --quiet --python $(DOCS)/bin/python --group docs
 	touch $@

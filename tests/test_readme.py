@@ -14,9 +14,3 @@ def test_results_table_is_the_reports():
     report = (ROOT / RUN / "report.md").read_text()
     assert rows
     assert [row for row in rows if row not in report] == []
-
-
-def test_linked_files_exist():
-    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (ROOT / "README.md").read_text())
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []

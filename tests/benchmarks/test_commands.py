@@ -12,7 +12,7 @@ from tests.support.places import ROOT
 DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
-    *ROOT.glob("docs/*.md"),
+    *ROOT.glob("docs/**/*.md"),
     *ROOT.glob("results/**/*.md"),
     *ROOT.glob("benchmarks/**/*.*"),
 ]
