@@ -26,6 +26,7 @@ LAYERS = (
     ("report",),
     ("gate",),
     ("cli",),
+    ("reference",),
 )
 HEIGHT = {name: height for height, names in enumerate(LAYERS) for name in names}
 MODULES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
