@@ -9,7 +9,7 @@ JOBS ?= 2
 PYTEST := pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help repro test test-all coverage params lock lint contract results docs has-python
+.PHONY: help repro test test-all coverage params lock lint contract results docs
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
@@ -60,17 +60,20 @@ lock: $(READY) ## writes requirements.lock anew
 	uv pip compile --quiet pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --output-file requirements.lock
 
-has-python:
-	@test -n "$(PYTHON)" || { echo 'error: no Python from 3.11 to 3.13 found; install one or set PYTHON=/path/to/python' >&2; exit 1; }
+define require_python
+@test -n "$(PYTHON)" || { echo 'error: no Python from 3.11 to 3.13 found; install one or set PYTHON=/path/to/python' >&2; exit 1; }
+endef
 
-$(READY): requirements.lock pyproject.toml | has-python
+$(READY): requirements.lock pyproject.toml
+	$(require_python)
 	$(PYTHON) -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.5,<1"
 	uv pip install --quiet --compile-bytecode --require-hashes --python $(VENV)/bin/python --requirement requirements.lock
 	uv pip install --quiet --no-deps --python $(VENV)/bin/python --editable .
 	touch $@
 
-$(DOCS)/ready: pyproject.toml | has-python
+$(DOCS)/ready: pyproject.toml
+	$(require_python)
 	$(PYTHON) -m venv --clear $(DOCS)
 	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check "uv>=0.7,<1"
 	$(DOCS)/bin/uv pip install --quiet --python $(DOCS)/bin/python --group docs
