@@ -50,7 +50,7 @@ def read_option(path: Path, place: str) -> OptionFile:
     if lines[0].startswith(PACKAGE):
         place = lines[0].removeprefix(PACKAGE)
         lines[0] = ""
-    target = OmegaConf.load(path).get("_target_")
+    target = OmegaConf.select(OmegaConf.load(path), "_target_")
     purpose = _above(lines, node.value[0][0].start_mark.line) or _purpose(target)
     return OptionFile(path.stem, place, purpose, tuple(_keys(lines, node, "", target)))
 
