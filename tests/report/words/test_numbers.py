@@ -35,6 +35,10 @@ def test_points_are_signed():
     assert numbers.points_with_interval(found, "drop") == "+0.25 (−0.83 … +1.39)"
 
 
+def test_no_difference_has_no_sign():
+    assert [numbers.points(value) for value in (0.0, -0.0, -0.0001, 0.0001)] == ["0.00", "0.00", "−0.01", "+0.01"]
+
+
 def test_ratio_shows_its_interval():
     found = Speedup(speedup=1.4, speedup_low=1.38, speedup_high=1.42)
     assert numbers.times_with_interval(found, "speedup", Words("en")) == "1.40× (1.38–1.42)"

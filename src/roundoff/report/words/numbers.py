@@ -38,8 +38,10 @@ def percent(value: float | None, digits: int = 2) -> str:
 
 
 def points(value: float | None, digits: int = 2) -> str:
-    """A difference of fractions in percentage points, without its unit and always signed."""
-    return MISSING if value is None else f"{100 * value:+.{digits}f}".replace("-", "−")
+    """A difference of fractions in percentage points, without its unit; signed, where it is not exactly 0."""
+    if value is None:
+        return MISSING
+    return f"{100 * value:+.{digits}f}".replace("-", "−") if value else f"{0:.{digits}f}"
 
 
 def percent_with_interval(owner: object, name: str) -> str:
