@@ -46,7 +46,7 @@ results: $(READY) ## keeps a finished run: make results NAME=MACHINE/RUN
 	python -m roundoff.revisions.keep "$(NAME)" build/ja/metrics
 
 contract: $(READY) ## the TensorRT code against each TensorRT that installs
-	python tests/contract/environments.py
+	python -m tests.contract.environments
 
 # In an environment of its own, which takes seconds to set up. Nothing in the pages is loaded from a network.
 docs: $(DOCS)/ready ## the documentation as a site: build/site/index.html

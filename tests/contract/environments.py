@@ -43,7 +43,7 @@ ENVIRONMENTS = {
     "onnxruntime-gpu==1.31.1": (CUDA_13, ONNXRUNTIME),
 }
 # that the fake GPU of the tests has the names and parameters of either cuda-python
-OF_CUDA = ("tests/backend/trt/test_runner.py", "-k", "fake_cuda_has_the_real")
+OF_CUDA = ("tests/backend/trt/test_fakes.py", "-k", "fake_cuda_has_the_real")
 
 
 def python_of(requirement: str, cuda: str) -> Path:
