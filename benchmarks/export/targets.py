@@ -20,7 +20,7 @@ def targets(result: Result) -> dict[str, bool]:
     missing = [name for name in result["planned"] if tried.get(name, {}).get("outcome", "not built") == "not built"]
     crashed = [name for name, facts in tried.items() if facts["outcome"] == "traceback"]
     exported = sum(facts["outcome"] == "exported" for facts in tried.values())
-    large = [name for name, facts in tried.items() if facts.get("peak_mb", 0) > memory_limit_mb(facts)]
+    large = [name for name, facts in tried.items() if "peak_mb" in facts and facts["peak_mb"] > memory_limit_mb(facts)]
     enough = exported >= LEAST_EXPORTED * len(tried)
     return {
         f"every network was tried (not: {', '.join(missing) or 'none'})": not missing,
