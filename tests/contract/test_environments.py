@@ -1,5 +1,6 @@
 """`make contract` can begin: its program is found, and so are the tests that it names."""
 
+import os
 import subprocess
 import sys
 
@@ -8,7 +9,9 @@ from tests.support.places import ROOT
 
 
 def test_the_program_of_make_contract_is_found():
-    recipe = subprocess.run(["make", "-n", "contract"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    alone = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    command = ["make", "-n", "contract"]  # under `make test`, a make that knows it is the second says more
+    recipe = subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True, check=True).stdout
     words = recipe.splitlines()[-1].split()
     assert words[:2] == ["python", "-m"]
     code = f"import runpy; runpy.run_module({words[2]!r}, run_name='found')"
