@@ -22,7 +22,7 @@ from roundoff.system.slots import REFERENCE_PRECISION
 
 
 @stage
-def main(cfg: DictConfig, workspace: Workspace) -> None:
+def main(cfg: DictConfig, workspace: Workspace) -> float | None:
     engines, prepared = workspace.inputs / cfg.paths.engines, Prepared(workspace.input(cfg.paths.prepared))
     for graph in sorted(engines.glob(f"{REFERENCE_PRECISION}/*/{GRAPH}"))[:1]:
         require_fit(graph, prepared)
@@ -39,6 +39,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         timings=workspace.output(cfg.paths.timings),
     )
     say_last(measured.cells)
+    return measured.fastest_ms(cfg.verdict.batch_size)  # to Hydra's sweepers
 
 
 if __name__ == "__main__":

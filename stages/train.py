@@ -19,7 +19,7 @@ from roundoff.training.training import Training
 
 
 @stage
-def main(cfg: DictConfig, workspace: Workspace) -> None:
+def main(cfg: DictConfig, workspace: Workspace) -> float:
     metrics = component(cfg.train, Training).fit(
         component(cfg.model, AnyModel),
         Prepared(workspace.input(cfg.paths.prepared)),
@@ -27,6 +27,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         CurveFiles(workspace.output(cfg.paths.curves), workspace.output(cfg.paths.live)),
     )
     write_json(workspace.output(cfg.paths.metrics) / "train.json", as_json(metrics))
+    return metrics.val_accuracy  # to Hydra's sweepers
 
 
 if __name__ == "__main__":

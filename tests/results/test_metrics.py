@@ -27,6 +27,7 @@ from roundoff.results.platform import Platform
 from roundoff.results.run import AaControl, Conditions, Device, Method, Metrics
 from roundoff.results.summary import Answer, BestCell, Summary
 from roundoff.results.verdict import CellVerdict, Criterion, Recommendation, Requirements, SpeedVerdict, Verdict
+from tests.support.measured import UNAVAILABLE, cell, metrics
 from tests.support.places import ROOT
 from tests.support.present import present
 
@@ -211,3 +212,9 @@ def test_a_file_that_no_stage_wrote_is_refused_whatever_its_format(written, spoi
     for version in ({"format": 4}, {"format": 3}, {"format": None}):
         with pytest.raises(DataError, match=r"fp32\.json"):
             metrics_from({"fp32": written["fp32"] | version | spoilt})
+
+
+def test_the_fastest_cell_at_a_batch_size_is_by_its_median():
+    found = metrics(fp32__ort=cell(ms=2.0), int8__ort=cell(ms=0.5), int8__rtx=UNAVAILABLE)
+    assert found.fastest_ms(1) == 0.5
+    assert found.fastest_ms(32) is None

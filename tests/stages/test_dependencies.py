@@ -26,6 +26,7 @@ WRITES_SENTENCES = ("report",)  # other stages write codes, which the catalogue'
 LEFT_OUT = {SOURCE / "roundoff" / name for name in EXEMPT}
 # What a stage reads of the configuration that is none of its parameters, since no output depends on it.
 READ_ALONE = {
+    ("evaluate", "verdict.batch_size"),  # what it returns to a sweeper is of this one; nothing that it writes is
     ("prepare", "calibrate.images"),  # refused where there are too few images
     ("build-fp32", "calibrate.images"),  # nothing is calibrated: the images are handed on and not looked at
     ("build-fp16", "calibrate.images"),

@@ -104,3 +104,10 @@ class Metrics(Head):
     """The metrics of one run: its cells by name (PRECISION/BACKEND), and what all of them share."""
 
     cells: Annotated[dict[str, CellMetrics], about("by name")]
+
+    def fastest_ms(self, batch_size: int) -> float | None:
+        """The least median end to end of any cell at a batch size, ms; None where none was timed at it."""
+        timed = (
+            cell.batches[batch_size].end_to_end_p50_ms for cell in self.cells.values() if batch_size in cell.batches
+        )
+        return min((ms for ms in timed if ms is not None), default=None)
