@@ -24,7 +24,7 @@ LAYERS = (
     ("verdict",),
     ("revisions",),
     ("report",),
-    ("gate",),
+    ("gate", "sweep"),
     ("cli",),
     ("reference",),
 )

@@ -57,8 +57,8 @@ class Workspace:
 
     def tell(self) -> None:
         """Say where a stage that was run by hand wrote, since that is not where the next one reads."""
-        if self.outputs != self.inputs:
-            paths = [path for path in dict.fromkeys(self.written) if path.exists()]
+        paths = [path for path in dict.fromkeys(self.written) if path.exists()]
+        if paths and self.outputs != self.inputs:
             here = [path.relative_to(self.inputs) if path.is_relative_to(self.inputs) else path for path in paths]
             print(f"written: {', '.join(map(str, here))}", flush=True)
 

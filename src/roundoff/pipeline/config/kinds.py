@@ -20,6 +20,7 @@ KINDS = {
     "evaluate": "roundoff.measurement.evaluate.Evaluation",
     "verdict": "roundoff.verdict.requirements.Target",
     "report": "roundoff.report.report.Report",
+    "sweep": "roundoff.sweep.sweep.Sweep",
 }
 NAMED = ("precisions", "more", "given", "backends")  # sections of components by name
 SINGLE = tuple(key for key in KINDS if "." not in key)
