@@ -1,0 +1,1 @@
+"""Does anything break it? Hostile inputs, made by code and counted."""
