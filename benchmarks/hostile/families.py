@@ -18,7 +18,16 @@ from benchmarks.hostile.case import Case, tried
 
 SEED = 20
 FAMILIES = {
+    "prepared": "prepared images, labels and their manifest",
+    "trained": "trained models: Keras, ONNX, SavedModel, and model.json",
+    "graphs": "ONNX graphs and the float .tflite file, before they are built",
     "calibration": "the calibration table and TensorRT's cache of it",
+    "cells": "built cells and their sidecars, also in each other's place",
+    "evaluated": "predictions, labels and raw timings",
+    "metrics": "metrics, curves, noise and platform.json, as the report and the gate read them",
+    "revisions": "dvc.lock and metrics of other commits",
+    "settings": "settings, as overrides and in params.yaml",
+    "stages": "all of these, in whole stages",
 }
 """Modules of this folder by name, and what they tamper with.
 

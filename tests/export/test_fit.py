@@ -2,8 +2,9 @@
 
 import json
 
+import numpy as np
 import pytest
-from onnx import TensorProto, helper, save
+from onnx import TensorProto, helper, numpy_helper, save
 
 from roundoff.dataset.base import Prepared
 from roundoff.errors import DataError
@@ -22,7 +23,14 @@ def graph(folder, shape=(8, 8, 3), classes=10):
         helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["N", classes]),
     ]
     path = folder / "model.onnx"
-    save(helper.make_model(helper.make_graph([], "model", values[:1], values[1:])), path)
+    nodes = [
+        helper.make_node("Cast", ["image"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["float", "sides"], ["mean"], keepdims=0),
+        helper.make_node("MatMul", ["mean", "weight"], ["logits"]),
+    ]
+    constants = {"sides": np.array([1, 2]), "weight": np.zeros((shape[2], classes), np.float32)}
+    tensors = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    save(helper.make_model(helper.make_graph(nodes, "model", values[:1], values[1:], tensors)), path)
     return path
 
 

@@ -16,6 +16,7 @@ from roundoff.errors import ConfigError, DataError, GateError
 from roundoff.export import steps
 from roundoff.export.onnx_from_keras import Export
 from roundoff.export.parity import argmax_differences
+from roundoff.graph.queries import SEAL, model_hash
 from roundoff.model.keras_file import KerasFile
 from roundoff.model.mobilenet import MobileNetV2
 from roundoff.model.resnet import ResNet
@@ -110,7 +111,7 @@ def test_the_graph_is_lean_and_every_tensor_has_a_shape(exported):
     model = onnx.load(directory / "model.onnx")
     assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 18)]
     assert model.ir_version == metrics.ir_version <= 10
-    assert not model.metadata_props
+    assert [(entry.key, entry.value) for entry in model.metadata_props] == [(SEAL, model_hash(model))]
     shaped = {value.name for value in (*model.graph.value_info, *model.graph.output)}
     assert {name for node in model.graph.node for name in node.output} <= shaped
 

@@ -17,8 +17,9 @@ from roundoff.measurement import answered, bench
 from roundoff.precision.fp32 import Fp32
 from roundoff.results.build import Builds, LayerTypes
 from roundoff.results.checked import as_json
+from roundoff.results.preparation import Counts, Manifest
 from roundoff.system.device_lock import ELSEWHERE, lock_path
-from roundoff.system.files import read_json, write_json
+from roundoff.system.files import read_json, sha256_of, write_json
 from tests.support.cells import (
     BACKENDS,
     CLASSES,
@@ -93,12 +94,14 @@ def test_what_the_timed_outputs_were_off_by_is_kept(measured):
 
 
 def test_the_test_set_has_a_hash_where_its_files_have(fresh):
-    manifest = fresh / "data/manifest.json"
-    hashes = {"test_images.npy": "a", "test_labels.npy": "b", "train_images.npy": "c"}
-    seen = []
-    for images, train in (("a", "c"), ("a", "other"), ("other", "c")):
-        content = {"classes": list("0123"), "hashes": hashes | {"test_images.npy": images, "train_images.npy": train}}
-        write_json(manifest, content)
+    data, seen = fresh / "data", []
+    written = as_json(Manifest(classes=[*"0123"], counts=Counts(train=200, test=200)))
+    images = np.load(data / "test_images.npy")
+    for pixel, train in ((1, "c"), (1, "other"), (2, "c")):
+        images[0, 0, 0, 0] = pixel
+        np.save(data / "test_images.npy", images)
+        hashes = {name: sha256_of(data / name) for name in ("test_images.npy", "test_labels.npy")}
+        write_json(data / "manifest.json", written | {"hashes": hashes | {"train_images.npy": train}})
         run(fresh, replace(QUICK, accuracy_only=["onnxruntime"]))
         seen.append(json.loads((fresh / "metrics/fp32.json").read_text())["method"]["test_set"])
     assert seen[0] == seen[1] != seen[2]

@@ -76,7 +76,7 @@ def test_a_model_that_is_fed_as_trained_is_taken_with_its_accuracy(prepared, mod
     described = json.loads((tmp_path / "model.json").read_text())
     assert (described["form"], described["file"], described["trained"]) == ("onnx", "model.onnx", False)
     assert described["preprocessing"]["mean"] == IMAGENET["mean"]
-    keys = ["format", "form", "file", "opset", "head_removed", "layout", "trained", "preprocessing"]
+    keys = ["format", "form", "file", "opset", "head_removed", "layout", "trained", "sha256", "preprocessing"]
     assert list(described) == keys
     assert list(described["preprocessing"]) == ["scale", "offset", "mean", "std", "channel_order"]
 

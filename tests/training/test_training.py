@@ -89,7 +89,8 @@ def test_only_whole_files_are_left(trained):
     assert sorted(path.name for path in directory.iterdir()) == ["curves.csv", "live", "trained"]
     assert sorted(path.name for path in (directory / "trained").iterdir()) == ["model.json", "model.keras"]
     described = read_json(directory / "trained/model.json")
-    assert described == {"format": 1, "form": "keras", "file": "model.keras", "trained": True}
+    sha256 = sha256_of(directory / "trained/model.keras")
+    assert described == {"format": 1, "form": "keras", "file": "model.keras", "trained": True, "sha256": sha256}
 
 
 def test_the_saved_model_takes_the_validation_accuracy_that_was_reported(trained, prepared):

@@ -6,16 +6,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 from roundoff.calibration.observing.histogram import Histogram, Summary
+from roundoff.calibration.observing.sound import faults
 from roundoff.errors import CalibrationError, DataError
 from roundoff.pipeline.limits import MOST_BATCH, MOST_IMAGES, require
 from roundoff.results.checked import checked
 from roundoff.system.files import read_json, write_json
 
-T = TypeVar("T")
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+EARLIER = (2,)  # held-out images could widen a range beyond the extremes that it names
 MOST_CANDIDATES = 2**16  # a histogram has 4096 bins on a side
 
 Ends = tuple[float, float]
@@ -51,7 +52,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class TensorRange:
-    """The range [low, high] chosen for one tensor, beside the extremes that were seen; all in the tensor's own unit.
+    """The range [low, high] chosen for one tensor, within the extremes that were seen; all in the tensor's own unit.
 
     It is for symmetric grids, which spend their codes on the larger end both ways. `asymmetric` is the choice for grids
     that are fitted to both ends; None: the same. `channel_means` are the means of a Conv's input [N, C, …] by channel,
@@ -116,13 +117,13 @@ class CalibrationTable:
         try:
             raw = read_json(path)
             _require_format(path, raw["format"])
-            ranges = {name: _checked(TensorRange, each, path) for name, each in raw["ranges"].items()}
-            provenance = _checked(Provenance, raw["provenance"], path)
+            ranges = {name: _range(name, each, path, raw["format"]) for name, each in raw["ranges"].items()}
+            provenance = checked(Provenance, raw["provenance"], str(path), complete=False)
         except (DataError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise CalibrationError(
                 f"cannot read the calibration table {path}",
                 received=error.received if isinstance(error, DataError) else f"{type(error).__name__}: {error}",
-                expected=f"a JSON table of format {FORMAT_VERSION}",
+                expected=f"a JSON table of format {FORMAT_VERSION}, each range within the values that were seen",
                 fix="run the calibrate stage again",
             ) from error
         return cls(ranges=ranges, provenance=provenance)
@@ -186,17 +187,20 @@ class Calibrator(ABC):
         )
 
 
-def _checked(kind: type[T], content: object, path: Path) -> T:
+def _range(name: str, content: object, path: Path, version: int) -> TensorRange:
     """What `save` wrote; a table that knows of symmetric grids alone lacks the choice for others."""
-    return checked(kind, content, str(path), complete=False)
+    tensor = checked(TensorRange, content, f"{path}: {name}", complete=False)
+    if wrong := next(faults(tensor, bounded=version not in EARLIER), None):
+        raise ValueError(f"{name}: {wrong}")
+    return tensor
 
 
 def _require_format(path: Path, version: object) -> None:
-    if version != FORMAT_VERSION:
+    if version not in (FORMAT_VERSION, *EARLIER):
         raise CalibrationError(
             f"{path} is a calibration table of another format",
             received=version,
-            expected=FORMAT_VERSION,
+            expected=f"format {FORMAT_VERSION} or {', '.join(map(str, EARLIER))}",
             fix="run the calibrate stage again",
         )
 

@@ -13,6 +13,7 @@ from roundoff.calibration.base import CalibrationTable
 from roundoff.cells.inputs import Inputs
 from roundoff.cells.sidecar import Sidecar, StoredFile
 from roundoff.errors import BuildError, Unavailable
+from roundoff.graph.reading import read_graph
 from roundoff.precision.base import Precision
 from roundoff.precision.rewriting.in_range import convert_in_range
 from roundoff.precision.rewriting.kept import kept_notes
@@ -129,7 +130,7 @@ def _converted(backend: Backend, precision: Precision, inputs: Inputs, path: Pat
     import onnx
 
     table = CalibrationTable.load(inputs.table) if precision.needs_calibration and inputs.table else None
-    model = onnx.load(inputs.given or inputs.onnx)
+    model = onnx.load(inputs.given) if inputs.given else read_graph(inputs.onnx)
     if inputs.given:
         converted = precision.convert(model, backend.grid, table)
     else:

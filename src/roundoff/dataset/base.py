@@ -11,13 +11,16 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from roundoff.dataset.preparing.sound import WRITER, faults, images_and_labels, index_faults
 from roundoff.errors import DataError
 from roundoff.results.preparation import Manifest, manifest_from
+from roundoff.system.arrays import unreadable
 from roundoff.system.files import read_json
 
 SplitName = Literal["train", "test"]
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
+MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -73,23 +76,18 @@ class Prepared:
 
     @property
     def manifest(self) -> Manifest:
-        """Classes, counts, channel statistics, hashes, seed and calibration indices."""
-        path = self.directory / "manifest.json"
-        return manifest_from(read_json(path), str(path))
+        """Classes, counts, channel statistics, hashes, seed and calibration indices; DataError for what cannot be."""
+        path = self.directory / MANIFEST
+        if not path.is_file():
+            raise unreadable(path, "no such file", f"{MANIFEST} beside the arrays", WRITER)
+        manifest = manifest_from(read_json(path), str(path))
+        if wrong := next(faults(manifest), None):
+            raise unreadable(path, wrong, "what the prepare stage writes of its images", WRITER)
+        return manifest
 
     def split(self, name: SplitName) -> Split:
-        """One split, images memory-mapped read-only; DataError where its files are missing or broken."""
-        try:
-            images = np.load(self.directory / f"{name}_images.npy", mmap_mode="r", allow_pickle=False)
-            labels = np.load(self.directory / f"{name}_labels.npy", allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise DataError(
-                f"the {name} split in {self.directory} cannot be read",
-                received=f"{type(error).__name__}: {error}",
-                expected=f"{name}_images.npy and {name}_labels.npy, as the prepare stage writes them",
-                fix="run it again: `dvc repro -f prepare`",
-            ) from error
-        return Split(images, labels)
+        """One split, images memory-mapped read-only; DataError where its files are not those of the manifest."""
+        return Split(*images_and_labels(self.directory, name, self.manifest))
 
     @property
     def pool(self) -> int:
@@ -99,9 +97,12 @@ class Prepared:
     def calibration_indices(self, count: int) -> NDArray[np.int64]:
         """The first `count` of the manifest's stratified, seeded indices into the training split.
 
-        Raises DataError if the manifest's pool is smaller.
+        Raises DataError if the manifest's pool is smaller, or holds what are no such indices.
         """
-        pool = self.manifest.calibration_indices or []
+        manifest = self.manifest
+        if wrong := next(index_faults(manifest), None):
+            raise unreadable(self.directory / MANIFEST, wrong, "indices as the prepare stage draws them", WRITER)
+        pool = manifest.calibration_indices or []
         if count > len(pool):
             raise DataError(
                 f"{self.directory} holds too few calibration images",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import onnx
-from google.protobuf.message import DecodeError
 
 from roundoff.dataset.base import Prepared
 from roundoff.errors import DataError
+from roundoff.graph.reading import read_graph
 from roundoff.results.preparation import as_manifest
 
 
@@ -17,7 +17,7 @@ def require_fit(graph: Path, prepared: Prepared) -> None:
 
     A dimension that the graph leaves open fits any.
     """
-    opened = _opened(graph)
+    opened = read_graph(graph).graph
     manifest = as_manifest(prepared.manifest)
     images, classes = tuple(manifest.shape), (len(manifest.classes),)
     taken, answered = _shape(opened.input[0])[1:], _shape(opened.output[0])[1:]
@@ -28,23 +28,6 @@ def require_fit(graph: Path, prepared: Prepared) -> None:
         received=f"a graph from {_words(taken)} to {_words(answered)}",
         expected=f"one from {_words(images)} to {_words(classes)}, as prepared (height, width, channels; classes)",
         fix="run the stages from export on for these images (`dvc repro`), or prepare the images that the graph is for",
-    )
-
-
-def _opened(graph: Path) -> onnx.GraphProto:
-    try:
-        opened = onnx.load(graph, load_external_data=False).graph
-    except (DecodeError, ValueError, OSError) as error:
-        opened, why = onnx.GraphProto(), f"{type(error).__name__}: {error}"
-    else:
-        why = f"{len(opened.input)} inputs and {len(opened.output)} outputs"
-    if opened.input and opened.output:
-        return opened
-    raise DataError(
-        f"{graph} is no ONNX graph that can be run",
-        received=why,
-        expected="an ONNX model from images to one number per class",
-        fix="run the stage that writes it again: `dvc repro -f STAGE`",
     )
 
 

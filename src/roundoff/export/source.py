@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from roundoff.dataset.base import Prepared
 from roundoff.errors import ConfigError, DataError, ExportError
 from roundoff.export.layers import walked
+from roundoff.model.taking.keras_reading import Unloadable, loaded
 from roundoff.model.taking.quantized import as_given
 from roundoff.results.preparation import as_manifest
 from roundoff.system.keras_import import quiet_keras
@@ -40,7 +41,7 @@ def load(source: Path, prepared: Prepared) -> keras.Model:
         raise DataError(
             "There is no Keras model to export", received=source, expected="a .keras file", fix="run the train stage"
         )
-    network = in_float32(_opened(source))
+    network = in_float32(opened(source))
     _check_interface(network, prepared)
     _check_size(network)
     return network
@@ -53,16 +54,14 @@ def keras_on_tensorflow() -> Any:
     return quiet_keras()
 
 
-def _opened(source: Path) -> keras.Model:
-    import keras
-
+def opened(source: Path) -> keras.Model:
+    """The Keras model in `source`; ExportError where it does not load, or does not know its input."""
     try:
-        # never code from the file: a Lambda layer is refused
-        network: keras.Model = keras.models.load_model(source, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises whatever the layers do
+        network: keras.Model = loaded(source)
+    except Unloadable as error:
         raise ExportError(
             f"{source} does not load as a Keras model",
-            received=first_line(error),
+            received=str(error).strip().partition("\n")[0],
             expected="a .keras file, functional or sequential, whose custom layers are registered with Keras",
             fix="import the module that registers the layer, or save the model with Keras' own layers, without Lambda",
         ) from error

@@ -23,6 +23,7 @@ from roundoff.export.naming import name_by_layer
 from roundoff.export.parity import Logits, Parity, keras_logits, onnx_logits, parity
 from roundoff.export.source import first_line, load
 from roundoff.export.tracing import traced
+from roundoff.graph.reading import seal
 from roundoff.results.preparation import ExportMetrics, KerasExport
 from roundoff.system.files import sha256_of, whole_file
 from roundoff.system.held_output import held_back_output
@@ -111,10 +112,11 @@ def cleaned(path: Path, labels: Spoken, name: Callable[[onnx.ModelProto], None])
 
 
 def whole(model: onnx.ModelProto, directory: Path) -> bytes:
-    """The graph's file, with the weights that lie in `directory` inside."""
+    """The graph's file, with the weights that lie in `directory` and the hash of its content inside."""
     filled = onnx.ModelProto()
     filled.CopyFrom(model)
     onnx.load_external_data_for_model(filled, str(directory))
+    seal(filled)
     serialized: bytes = filled.SerializeToString(deterministic=True)
     return serialized
 

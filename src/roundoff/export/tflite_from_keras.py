@@ -12,8 +12,8 @@ from typing import Any
 
 from roundoff.errors import Unavailable
 from roundoff.export.layers import walked
-from roundoff.export.source import first_line, in_float32, keras_on_tensorflow
-from roundoff.export.tflite_folder import MODEL, WHY_NONE
+from roundoff.export.source import first_line, in_float32, keras_on_tensorflow, opened
+from roundoff.export.tflite_folder import MODEL, WHY_NONE, describe
 from roundoff.results.checked import as_json
 from roundoff.results.message import Message, as_message, message
 from roundoff.system import own
@@ -51,7 +51,7 @@ def saved_from_trained(directory: Path, scratch: Path) -> Path | Message:
     if keras.backend.backend() != "tensorflow":
         return message("keras_not_on_tensorflow", backend=keras.backend.backend())
     give_back_memory()  # of what was done before
-    network = in_float32(keras.models.load_model(trained.path, compile=False, safe_mode=True))
+    network = in_float32(opened(trained.path))
     try:
         with _convertible():
             _write(network, scratch)
@@ -92,6 +92,7 @@ def tflite_from_saved(saved: Path | Message, output: Path) -> None:
             write_json(partial / WHY_NONE, as_json(as_message(reason.args[0])))
         else:
             (partial / MODEL).write_bytes(content)
+            describe(partial)
 
 
 def _converted(saved: Path | Message) -> bytes:

@@ -17,9 +17,30 @@ WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 """Operators whose second input may be a weight; what feeds them is quantized."""
 
 
+SEAL = "roundoff_sha256"
+"""The key of a model's metadata under which the hash of its content stands."""
+
+
 def model_hash(model: onnx.ModelProto) -> str:
-    """SHA-256, in hexadecimal, of the model's deterministic serialization: equal for a file and its loaded proto."""
-    return hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
+    """SHA-256, in hexadecimal, of the model's deterministic serialization: equal for a file and its loaded proto.
+
+    The hash itself, where it stands in the model, is left out.
+    """
+    told = list(model.metadata_props)
+    kept = [entry for entry in told if entry.key != SEAL]
+    if len(kept) == len(told):
+        return hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
+    del model.metadata_props[:]
+    model.metadata_props.extend(kept)
+    found = hashlib.sha256(model.SerializeToString(deterministic=True)).hexdigest()
+    del model.metadata_props[:]
+    model.metadata_props.extend(told)
+    return found
+
+
+def sealed_with(model: onnx.ModelProto) -> str | None:
+    """The hash of its content that a model was written with; None where nobody wrote one."""
+    return next((str(entry.value) for entry in model.metadata_props if entry.key == SEAL), None)
 
 
 def constants(model: onnx.ModelProto) -> dict[str, NDArray[np.generic]]:

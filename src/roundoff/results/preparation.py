@@ -11,6 +11,11 @@ from roundoff.results.message import Message, as_message
 from roundoff.results.values import Count, NotNegative, Share, about
 
 T = TypeVar("T")
+FEW = {
+    *("classes", "shape", "counts", "channel_mean", "channel_std", "duplicates", "seed", "calibration_indices"),
+    *("source", "test"),
+}
+"""What the stages after prepare need of a manifest, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,8 +194,12 @@ def as_manifest(given: Manifest | Mapping[str, object]) -> Manifest:
 
 
 def manifest_from(content: object, where: str) -> Manifest:
-    """The content of manifest.json, in which keys may be missing; raises DataError."""
-    return checked(Manifest, content, where, complete=False, batches=False)
+    """The content of manifest.json; raises DataError.
+
+    A script may write one of a few keys; one that tells more, as prepare's does, has to tell all.
+    """
+    told = set(content) if isinstance(content, dict) else set()
+    return checked(Manifest, content, where, complete=not told <= FEW, batches=False)
 
 
 def stage_from(kind: type[T], name: str, content: object) -> T:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import secrets
 import shutil
@@ -146,11 +147,48 @@ def write_json(path: Path, value: object) -> None:
 def read_json(path: Path) -> Any:
     """The value in a JSON file; DataError, which names it, where it holds none."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(
-            f"{path} is broken",
-            received=str(error),
-            expected="JSON, as the stage that writes it leaves it",
-            fix="run that stage again: `dvc repro -f STAGE`",
-        ) from error
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise _no_json(str(path), error) from error
+    return parsed_json(text, str(path))
+
+
+def parsed_json(text: str, where: str) -> Any:
+    """The value that a JSON text stands for; DataError, which names `where` it stands, for any other text.
+
+    What Python reads beyond JSON is refused as well: NaN, infinities, numbers that no float can hold, an object's key
+    twice, half of a character.
+    """
+    try:
+        value = json.loads(text, parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_once)
+        if "\\ud" in text.lower():  # the only way to write half of a character
+            json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise _no_json(where, error) from error
+    return value
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is no number in JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    return number if math.isfinite(number) else _no_number(digits)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    held = dict(pairs)
+    if len(held) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice")
+    return held
+
+
+def _no_json(where: str, error: Exception) -> DataError:
+    return DataError(
+        f"{where} is broken",
+        received=str(error),
+        expected="JSON, as the stage that writes it leaves it",
+        fix="run that stage again (`dvc repro -f STAGE`), or restore it (`git checkout`, `dvc pull`)",
+    )

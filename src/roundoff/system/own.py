@@ -39,7 +39,7 @@ def trained(_: Path) -> Sequence[str]:
 
 def tflite(_: Path) -> Sequence[str]:
     """What `export` leaves for LiteRT: a float model, or why there is none."""
-    return ("model.tflite", "none.json")
+    return ("model.tflite", "model.json", "none.json")
 
 
 def predictions(folder: Path) -> Sequence[str]:

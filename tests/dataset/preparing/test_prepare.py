@@ -181,5 +181,5 @@ def test_a_broken_split_is_named(tmp_path, damage):
     path.unlink()
     if damage != "gone":
         path.write_bytes(content[: len(content) // 2] if damage == "cut" else b"junk")
-    with pytest.raises(DataError, match=r"the train split in .* cannot be read"):
+    with pytest.raises(DataError, match=r"prepared/train_images.npy cannot be read"):
         Prepared(tmp_path / "prepared").split("train")

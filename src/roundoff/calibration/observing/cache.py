@@ -7,6 +7,7 @@ is; TensorRT itself leaves out leading zeros, so that a scale of 0 is the single
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 
@@ -39,7 +40,12 @@ def scales_from_cache(text: str) -> dict[str, float]:
         name, separator, digits = line.rpartition(": ")
         if not separator or not re.fullmatch("[0-9a-fA-F]{1,8}", digits):
             raise _damaged(line, "NAME: and up to eight hexadecimal digits")
-        scales[name] = struct.unpack(">f", bytes.fromhex(digits.zfill(8)))[0]
+        scale = struct.unpack(">f", bytes.fromhex(digits.zfill(8)))[0]
+        if not (0 <= scale < math.inf) or name in scales:
+            raise _damaged(f"{line} ({scale})", "a finite scale of 0 or more, once for each tensor")
+        scales[name] = scale
+    if not scales:
+        raise _damaged("no tensor", "a line for each tensor")
     return scales
 
 

@@ -33,10 +33,12 @@ from roundoff.calibration.observing.guards import (
 from roundoff.calibration.observing.histogram import Histogram
 from roundoff.calibration.observing.noise import measure_noise
 from roundoff.calibration.observing.observe import histograms, in_batches
+from roundoff.calibration.observing.sound import faults
 from roundoff.dataset.base import Images, Prepared
 from roundoff.errors import CalibrationError
 from roundoff.graph.observed import observed_tensors, required_tensors
 from roundoff.graph.queries import model_hash, preprocessing
+from roundoff.graph.reading import read_graph
 from roundoff.results.message import Message, message
 from roundoff.results.preparation import CalibrationMetrics, Noise
 from roundoff.system.machine import library_versions
@@ -67,7 +69,7 @@ def calibrate(
     `quantized` gives the names of the tensors that a precision will hold in 8 bits on a symmetric grid,
     `asymmetric_quantized` those on a grid that is fitted to both ends; without them all count as such.
     """
-    model = onnx.load(onnx_path)
+    model = read_graph(onnx_path)
     images = prepared.split("train").images
     indices, held_out = _indices(calibrator, prepared, len(images))
     findings = check_images(images, indices, prepared)
@@ -105,11 +107,11 @@ def check_images(images: Images, indices: NDArray[np.int64], prepared: Prepared)
 def choose_range(calibrator: Calibrator, seen: Histogram, held_out: Histogram) -> TensorRange:
     """The calibrator's range for one tensor, for each kind of grid."""
     symmetric, asymmetric = calibrator.choices(seen, held_out)
-    return TensorRange(
+    chosen = TensorRange(
         low=symmetric.low,
         high=symmetric.high,
-        seen_low=seen.low,
-        seen_high=seen.high,
+        seen_low=min(seen.low, held_out.low),
+        seen_high=max(seen.high, held_out.high),
         method=symmetric.method,
         clipped_fraction=symmetric.clipped_fraction,
         histogram=seen.summary(),
@@ -117,6 +119,14 @@ def choose_range(calibrator: Calibrator, seen: Histogram, held_out: Histogram) -
         fallback=symmetric.fallback,
         asymmetric=asymmetric,
     )
+    if wrong := next(faults(chosen), None):
+        raise CalibrationError(
+            f"the calibration method {symmetric.method} chose a range that cannot be",
+            received=wrong,
+            expected="low at most high, both within the extremes of the values that it was shown",
+            fix="mend `choices`, `ends` or `threshold` of its class, or choose another method: calibrate=mse",
+        )
+    return chosen
 
 
 def _ranges(

@@ -12,6 +12,7 @@ from roundoff.errors import ConfigError, DataError
 from roundoff.model.taking.classes import class_names, columns
 from roundoff.model.taking.fitting import chosen_output, require_images
 from roundoff.model.taking.keras_batch import with_open_batch
+from roundoff.model.taking.keras_reading import Unloadable, loaded
 from roundoff.model.taking.keras_wrapping import without_softmax
 from roundoff.model.taking.quantized import as_given, quantized_already, refuse_tflite
 
@@ -52,11 +53,10 @@ def _loaded(path: Path) -> Any:
             fix="set model.path=PATH, absolute, since experiments run in a copy of the project",
         )
     refuse_tflite(path)
-    keras = quiet_keras()
+    quiet_keras()
     try:
-        # never code from the file: a Lambda layer is refused
-        network = keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises whatever the layers do
+        network = loaded(path)
+    except Unloadable as error:
         raise _unloadable(path, error) from error
     for layer in network._flatten_layers():
         if mode := getattr(layer, "quantization_mode", None):
@@ -71,11 +71,11 @@ def _loaded(path: Path) -> Any:
     )
 
 
-def _unloadable(path: Path, error: Exception) -> DataError:
+def _unloadable(path: Path, error: Unloadable) -> DataError:
     lines = str(error).strip().splitlines() or ["no message"]
     unknown = UNKNOWN_CLASS.search(str(error))
     telling = next((line for line in lines if UNKNOWN_CLASS.search(line)), lines[0])
-    received = f"{type(error).__name__}: {telling}"[:500]
+    received = telling[:500]
     if CODE.search(str(error)):
         expected, fix = (
             "layers that hold no code of their own: a Lambda is a program, and is never loaded",

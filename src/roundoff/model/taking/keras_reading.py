@@ -1,0 +1,56 @@
+"""Keras files read as a stranger's: a whole archive, no code of its own, or refused in words."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
+LARGEST_BYTES = 1 << 32  # twice what one ONNX file can hold
+
+
+class Unloadable(Exception):  # noqa: N818 - what a caller puts into an error of its own
+    """Why a file does not load as a Keras model: what Keras raised, or what is wrong with the archive."""
+
+
+def loaded(path: Path) -> Any:
+    """The model in a .keras file, or of what else Keras reads by its name (.h5); raises Unloadable.
+
+    Never code from the file: a Lambda layer is refused.
+    """
+    import keras
+
+    if path.suffix == ".keras":
+        wrong = next(_faults(path), None)
+        if wrong:
+            raise Unloadable(wrong)
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever the layers do
+        raise Unloadable(f"{type(error).__name__}: {error}") from error
+
+
+def _faults(path: Path) -> Iterator[str]:
+    """What is wrong with the archive, in words; every byte in it is read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            names = [member.filename for member in members]
+            yield from (f"no {name} in it" for name in MEMBERS if name not in names)
+            yield from (f"the member {name!r}, which leads out of it" for name in names if not _inside(name))
+            if len(set(names)) != len(names):
+                yield "a member twice"
+            if (size := sum(member.file_size for member in members)) > LARGEST_BYTES:
+                yield f"{size} bytes, unpacked"
+            elif broken := archive.testzip():
+                yield f"the member {broken!r}, whose content is not what was written"
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+        yield f"{type(error).__name__}: {error}"
+
+
+def _inside(name: str) -> bool:
+    path = PurePosixPath(name.replace("\\", "/"))
+    return not path.is_absolute() and ".." not in path.parts
