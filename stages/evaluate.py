@@ -8,7 +8,7 @@ if __name__ == "__main__":
 from omegaconf import DictConfig
 
 from roundoff.backend.base import Backend
-from roundoff.cells.engine import GRAPH
+from roundoff.cells.sidecar import GRAPH
 from roundoff.dataset.base import Prepared
 from roundoff.export.fit import require_fit
 from roundoff.measurement.evaluate import Evaluation

@@ -49,7 +49,7 @@ def logits(folder: Path) -> object:
     require_fit(graph, prepared)
     calibrate(MinMax(images=IMAGES, held_out=IMAGES), graph, prepared)
     inputs = Inputs(graph, None, None, prepared.calibration_images(IMAGES), Platform())
-    backend, cell = OnnxRuntime(threads=1), folder / "cell"
+    backend, cell = OnnxRuntime(threads=1), folder / "fp16" / "onnxruntime"
     build_cell("onnxruntime", backend, "fp16", Fp16(), inputs, cell)
     with open_cell(backend, cell, Platform()) as runner, progress_bar("", IMAGES) as bar:
         return _logits(runner, prepared.split("test").images[:IMAGES], bar, "fp16")
@@ -74,7 +74,7 @@ def litert(folder: Path) -> object:
         raise Unavailable(why_none)
     images = prepared.calibration_images(IMAGES)
     inputs = Inputs(found(folder, GRAPH), None, None, images, Platform(), tflite=tflite)
-    backend, cell = LiteRT(threads=1), folder / "cell"
+    backend, cell = LiteRT(threads=1), folder / "fp32" / "litert"
     build_cell("litert", backend, "fp32", Fp32(), inputs, cell)
     with open_cell(backend, cell, Platform()) as runner, progress_bar("", IMAGES) as bar:
         return np.asarray(_logits(runner, prepared.split("test").images[:IMAGES], bar, "fp32"))

@@ -157,7 +157,7 @@ def test_revision_without_metrics_is_refused(project, capsys):
 
 def test_broken_metrics_are_refused(project, capsys):
     (project / "metrics/int8.json").write_text("{")
-    assert "int8.json of workspace is not JSON" in refused(capsys, "HEAD")
+    assert "int8.json of workspace is broken" in refused(capsys, "HEAD")
 
 
 @pytest.mark.parametrize(("format", "what"), [(99, "format 99"), (FORMAT, "holds what cannot be")])
@@ -239,7 +239,7 @@ def test_other_prepared_data_are_another_test_set(project, capsys):
     lock(project, "one.dir")
     commit(project)
     lock(project, "two.dir")
-    write(project / "metrics", accuracy=replace(ACCURACY, top1=0.99, top1_low=0.98, top1_high=1.0))
+    write(project / "metrics", accuracy=replace(ACCURACY, top1=0.99, top1_low=0.98, top1_high=1.0, correct=990))
     assert "tested on different images: no verdict or accuracy is compared" in shown(capsys, "HEAD")
     found, judged = judgements(capsys, "HEAD")
     assert (judged["top1"], found["differing"]) == ("not comparable", ["test set"])

@@ -11,7 +11,7 @@ from pathlib import Path
 from roundoff.backend.base import Backend, Source
 from roundoff.calibration.base import CalibrationTable
 from roundoff.cells.inputs import Inputs
-from roundoff.cells.sidecar import Sidecar, StoredFile
+from roundoff.cells.sidecar import GRAPH, REBUILDS, Sidecar, StoredFile
 from roundoff.errors import BuildError, Unavailable
 from roundoff.graph.reading import read_graph
 from roundoff.precision.base import Precision
@@ -21,9 +21,6 @@ from roundoff.results.build import BuildInfo, Builds
 from roundoff.results.message import Message, message
 from roundoff.system.device_lock import device_lock
 from roundoff.system.files import sha256_of
-
-GRAPH = "graph.onnx"
-REBUILDS = "rebuilds"
 
 
 def built(

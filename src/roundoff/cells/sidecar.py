@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta
 
 from roundoff.errors import BuildError, DataError
 from roundoff.results.build import BuildInfo, Builds
 from roundoff.results.checked import as_json, checked
 from roundoff.results.message import Message
 from roundoff.results.platform import Platform
+from roundoff.results.values import Count, NotNegative
 from roundoff.system import own
 from roundoff.system.files import read_json, sha256_of, write_json
 
 FORMAT_VERSION = 3
 SIDECAR = own.SIDECAR
+GRAPH = "graph.onnx"
+REBUILDS = "rebuilds"
 REBUILD = "run the build stage again: dvc repro"
 
 
@@ -33,8 +39,8 @@ class Component:
 class StoredFile:
     """A file of a cell."""
 
-    sha256: str
-    bytes: int
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    bytes: Count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,22 +64,45 @@ class Sidecar:
     detail: str | None = None
     rerun: str | None = None
     files: dict[str, StoredFile] = field(default_factory=dict)
-    size_mb: float | None = None
+    size_mb: NotNegative | None = None
     builds: Builds | None = None
     build_info: BuildInfo | None = None
 
 
 def read_cell(directory: Path) -> Sidecar:
-    """A cell's sidecar; raises BuildError where there is none, or one of another format."""
+    """The sidecar of the cell in a folder PRECISION/BACKEND; BuildError where there is none, or another cell's."""
     path = directory / SIDECAR
     try:
         content = read_json(path)
         version = content["format"]
         if version == FORMAT_VERSION:
-            return checked(Sidecar, content, str(path))
+            sidecar = checked(Sidecar, content, str(path))
+            _require_sound(directory, sidecar)
+            return sidecar
     except (OSError, DataError, LookupError, TypeError) as error:
         raise unusable(directory, f"{path}: {error}", "the sidecar that the build stage wrote") from error
     raise unusable(directory, f"{path} of format {version}", f"format {FORMAT_VERSION}")
+
+
+def _require_sound(directory: Path, sidecar: Sidecar) -> None:
+    cell, place = f"{sidecar.precision.name}/{sidecar.backend.name}", f"{directory.parent.name}/{directory.name}"
+    if cell != place:
+        raise unusable(directory, f"the sidecar of {cell}", f"that of {place}, where it lies")
+    if wrong := next(_faults(sidecar), None):
+        raise unusable(directory, f"{SIDECAR} with {wrong}", "the sidecar that the build stage wrote")
+
+
+def _faults(sidecar: Sidecar) -> Iterator[str]:
+    """What cannot be about a sidecar, each in words."""
+    for name in sidecar.files:
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or path.name in ("", SIDECAR):
+            yield f"a file {name!r}, which lies elsewhere"
+    if sidecar.status != "built":
+        if sidecar.reason is None or sidecar.files:
+            yield f"the status {sidecar.status}, {'no reason' if sidecar.reason is None else 'and files'}"
+    elif sidecar.build_info is None or sidecar.size_mb is None or not sidecar.files:
+        yield "the status built, and no build_info, size_mb or files"
 
 
 def write_cell(sidecar: Sidecar, directory: Path) -> None:
@@ -81,8 +110,20 @@ def write_cell(sidecar: Sidecar, directory: Path) -> None:
     write_json(directory / SIDECAR, as_json(sidecar))
 
 
-def check_files(directory: Path, files: dict[str, StoredFile]) -> None:
-    """Raise BuildError for files that are missing, or are not those that were built."""
+def check_files(directory: Path, sidecar: Sidecar, artifact: str) -> None:
+    """Raise BuildError for files that are missing, or are not those that were built; `artifact` is the one to ship.
+
+    Every file that may be loaded has to be among those that the sidecar lists.
+    """
+    files = sidecar.files
+    again = [path for name in (artifact, GRAPH) for path in directory.glob(f"{REBUILDS}/*/{name}")]
+    for path in (directory / artifact, directory / GRAPH, *again):
+        name = path.relative_to(directory).as_posix()
+        if name not in files and (name == artifact or path.exists()):
+            raise unusable(directory, f"no hash of {name} in {SIDECAR}", "one of each file of the cell")
+    size_mb = files[artifact].bytes / 1e6
+    if sidecar.size_mb != size_mb:
+        raise unusable(directory, f"size_mb {sidecar.size_mb}", f"{size_mb}, the size of {artifact}")
     for name, known in files.items():
         path = directory / name
         if not path.is_file():

@@ -9,10 +9,11 @@ from typing import NamedTuple
 from roundoff.backend.base import Backend, Runner
 from roundoff.backend.fingerprint import part
 from roundoff.cells.describing import unbuilt
-from roundoff.cells.engine import REBUILDS, built
+from roundoff.cells.engine import built
 from roundoff.cells.inputs import Inputs
 from roundoff.cells.sidecar import (
     REBUILD,
+    REBUILDS,
     SIDECAR,
     Sidecar,
     check_files,
@@ -129,7 +130,7 @@ def open_cell(backend: Backend, directory: Path, fingerprint: Platform) -> Runne
         raise unusable(directory, f"{sidecar.reason}: {sidecar.detail}", "a cell that was built")
     if sidecar.status != "built":
         raise Unavailable(sidecar.reason)
-    check_files(directory, sidecar.files)
+    check_files(directory, sidecar, backend.artifact)
     _check_machine(backend, sidecar.fingerprint, fingerprint)
     return backend.load(directory)
 
@@ -141,8 +142,9 @@ def cells(root: Path) -> list[CellPath]:
 
 
 def build_directories(directory: Path) -> list[Path]:
-    """A cell's directory, then those of the further builds that came out otherwise."""
-    return [directory, *sorted((directory / REBUILDS).glob("*"), key=lambda path: int(path.name))]
+    """A cell's directory, then those of the further builds that came out otherwise, which are named by numbers."""
+    numbered = [path for path in (directory / REBUILDS).glob("*") if path.name.isdecimal()]
+    return [directory, *sorted(numbered, key=lambda path: int(path.name))]
 
 
 def _empty(directory: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from roundoff.backend.base import Logits
 from roundoff.cells.cell import Cell
-from roundoff.cells.engine import GRAPH
+from roundoff.cells.sidecar import GRAPH
 from roundoff.dataset.base import Images
 from roundoff.errors import GateError
 from roundoff.graph.difference import relative_error

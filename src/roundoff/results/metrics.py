@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,13 @@ from roundoff.errors import DataError
 from roundoff.results import legacy
 from roundoff.results.build import BuildMetrics
 from roundoff.results.cell import CellMetrics
-from roundoff.results.checked import as_json, checked
+from roundoff.results.checked import REMEDY, as_json, checked
 from roundoff.results.run import Head, Metrics
+from roundoff.results.sound import faults
 from roundoff.results.summary import Answer, BestCell, Summary
 from roundoff.results.verdict import Verdict
 from roundoff.system.files import read_json, write_json
+from roundoff.system.own import require_folder_name
 from roundoff.system.slots import ANSWER, MORE, STAGED
 
 FORMAT = 5
@@ -57,9 +59,31 @@ def metrics_from(files: Mapping[str, object]) -> Metrics:
             if not isinstance(backends, dict):
                 raise _foreign(name, f"{precision}: {backends!r}")
             for backend, cell in backends.items():
-                where = f"{name}.json ({precision}/{backend})"
-                cells[f"{precision}/{backend}"] = checked(CellMetrics, cell, where, complete)
-    return Metrics(platform=head.platform, reference=head.reference, method=head.method, cells=cells)
+                cells[f"{precision}/{backend}"] = _cell(f"{name}.json", precision, backend, cell, complete)
+    metrics = Metrics(platform=head.platform, reference=head.reference, method=head.method, cells=cells)
+    if complete and (wrong := next(_faults(metrics), None)):
+        raise _foreign(first, wrong)
+    return metrics
+
+
+def _cell(file: str, precision: str, backend: str, content: object, complete: bool) -> CellMetrics:
+    where = f"{file} ({precision}/{backend})"
+    for name in (precision, backend):
+        require_folder_name("precision or backend in the metrics", name)
+    cell = checked(CellMetrics, content, where, complete)
+    if wrong := next(faults(cell, complete), None):
+        raise DataError(f"{where} holds what cannot be", received=wrong, expected="figures that fit", fix=REMEDY)
+    return cell
+
+
+def _faults(metrics: Metrics) -> Iterator[str]:
+    """What cannot be about the cells of a run together, in words."""
+    measured = {name: cell.accuracy for name, cell in metrics.cells.items() if cell.accuracy}
+    if metrics.reference is not None and metrics.reference not in measured:
+        yield f"the reference {metrics.reference}, which is no measured cell"
+    samples = {accuracy.samples for accuracy in measured.values()}
+    if len(samples) > 1:
+        yield f"cells of {' and '.join(map(str, sorted(samples)))} test images"
 
 
 def write_metrics(metrics: Metrics, directory: Path) -> None:

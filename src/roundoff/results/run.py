@@ -70,6 +70,12 @@ class Method:
     devices: Annotated[dict[str, Device], about("by name or UUID")] = field(default_factory=dict)
     origin: Annotated[Origin, about("when, and from which sources")] = field(default_factory=Origin)
 
+    def __post_init__(self) -> None:
+        for name in ("chance_margin", "warmup_ms", "warmup_runs"):
+            value = self.evaluate.get(name, 0.0)
+            if isinstance(value, bool) or not isinstance(value, int | float | None) or (value or 0) < 0:
+                raise ValueError(f"evaluate.{name} is {value!r}, no number of 0 or more")
+
     @property
     def chance_margin(self) -> float | None:
         """How far above chance an accuracy must be, as a share of the way to 1; None where it was not recorded."""

@@ -2,30 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated
 
 import yaml
+from msgspec import Meta
 
+from roundoff.errors import DataError
+from roundoff.results.checked import checked
 from roundoff.system.git import git
 
 LOCK = "dvc.lock"
+HASH = r"^[0-9A-Za-z]+(\.dir)?$"
+"""What may be looked up in DVC's cache: nothing that leads elsewhere."""
 
 
-def read_lock(project: Path, commit: str | None) -> Mapping[str, Any]:
-    """What DVC recorded, at a commit or (None) in the workspace; empty where it did not, or no YAML."""
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A file or folder that a stage read or wrote, with its MD5 where DVC hashes it so."""
+
+    path: str
+    md5: Annotated[str, Meta(pattern=HASH)] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockedStage:
+    """What a stage read and wrote."""
+
+    deps: list[Entry] = field(default_factory=list)
+    outs: list[Entry] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lock:
+    """What DVC recorded of the stages by name; nothing where it did not."""
+
+    stages: dict[str, LockedStage | None] | None = None
+
+    def stage(self, name: str) -> LockedStage:
+        """What a stage read and wrote; nothing where it is not there."""
+        return (self.stages or {}).get(name) or LockedStage()
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The files that the stages wrote, each with its MD5."""
+        written = [out for stage in (self.stages or {}).values() if stage for out in stage.outs]
+        return {out.path: out.md5 for out in written if out.md5 is not None}
+
+
+def read_lock(project: Path, commit: str | None) -> Lock:
+    """What DVC recorded, at a commit or (None) in the workspace; DataError for what DVC did not write."""
+    where = LOCK if commit is None else f"{LOCK} of {commit[:12]}"
     try:
-        lock = yaml.safe_load(_text(project / LOCK) if commit is None else _committed(project, commit))
-    except yaml.YAMLError:
-        return {}
-    return lock if isinstance(lock, Mapping) else {}
+        text = _text(project / LOCK) if commit is None else _committed(project, commit)
+        if alias := next(_aliases(text), None):
+            raise ValueError(f"the alias *{alias}")
+        content = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise DataError(
+            f"{where} cannot be read",
+            received=str(error).strip().partition("\n")[0],
+            expected="YAML, as DVC writes it",
+            fix=f"restore it with `git checkout {LOCK}`, or run `dvc repro`",
+        ) from error
+    return checked(Lock, {} if content is None else content, where, complete=False, batches=False)
 
 
-def outputs(lock: Mapping[str, Any]) -> dict[str, str]:
-    """The files that the stages wrote, each with its MD5."""
-    stages = (lock.get("stages") or {}).values()
-    return {out["path"]: out["md5"] for stage in stages for out in (stage or {}).get("outs") or [] if "md5" in out}
+def _aliases(text: str) -> Iterator[str]:
+    """Names of aliases, which DVC writes none of: they may stand for more values than any memory holds."""
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            yield str(event.anchor)
 
 
 def cached_text(project: Path, md5: str) -> str | None:
@@ -37,10 +86,10 @@ def cached_text(project: Path, md5: str) -> str | None:
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
-def json_in(folder: str, lock: Mapping[str, Any]) -> dict[str, str]:
+def json_in(folder: str, lock: Lock) -> dict[str, str]:
     """The JSON files of a folder that the lock lists, each with its MD5."""
     at = PurePosixPath(folder)
-    listed = {path: md5 for path, md5 in outputs(lock).items() if PurePosixPath(path).parent == at}
+    listed = {path: md5 for path, md5 in lock.outputs.items() if PurePosixPath(path).parent == at}
     return {path: md5 for path, md5 in listed.items() if path.endswith(".json")}
 
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roundoff.dataset.base import Images, Prepared
-from roundoff.errors import DataError
-from roundoff.measurement.accuracy import chance_level, predictions
+from roundoff.measurement.accuracy import chance_level
 from roundoff.results.build import BuildMetrics
 from roundoff.results.cell import Accuracy, Batch, CellMetrics
 from roundoff.results.metrics import builds_from, read_metrics
@@ -26,13 +21,11 @@ from roundoff.results.precision import Types
 from roundoff.results.preparation import AnyTrained, CalibrationMetrics, ExportMetrics, Manifest, stage_from
 from roundoff.results.run import Device, Metrics
 from roundoff.results.verdict import Verdict
+from roundoff.revisions.series import curves_in, guesses_in, labels_in, noise_in, times_in
 from roundoff.system.files import read_json
 from roundoff.system.slots import REFERENCE_PRECISION
 
 Stage = TypeVar("Stage", AnyTrained, CalibrationMetrics, ExportMetrics)
-
-# what NumPy and zipfile raise on bytes that were cut or changed
-BROKEN = (OSError, ValueError, EOFError, RuntimeError, tokenize.TokenError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -181,11 +174,11 @@ class Evidence:
 
     @cached_property
     def curves(self) -> list[dict[str, str]]:
-        return _csv_rows(self.sources.curves)
+        return curves_in(self.sources.curves)
 
     @cached_property
     def noise(self) -> list[dict[str, str]]:
-        return _csv_rows(self.sources.noise)
+        return noise_in(self.sources.noise)
 
     @cached_property
     def calibration(self) -> CalibrationMetrics | None:
@@ -215,21 +208,17 @@ class Evidence:
     def guesses(self, cell: Cell) -> NDArray[np.int64] | None:
         """The class that the cell chose for each test image, int64 [N]; -1 where a logit is not finite."""
         path = self.sources.predictions / cell.precision / f"{cell.backend}.npy"
-        return predictions(_arrays(path)) if path.exists() else None
+        return guesses_in(path, self.labels, len(self.classes), cell.accuracy) if path.exists() else None
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
         """True classes of the test images, int64 [N]."""
-        loaded: NDArray[np.int64] = _arrays(self.sources.predictions / "labels.npy")
-        return loaded
+        return labels_in(self.sources.predictions / "labels.npy", len(self.classes))
 
     def samples(self, cell: Cell, batch: int) -> dict[str, NDArray[np.float64]]:
         """Raw timings in ms by name (`device_ms`, `end_to_end_ms`, `round_ms`); empty where there are none."""
         path = self.sources.timings / cell.precision / cell.backend / f"batch_{batch}.npz"
-        if not path.exists():
-            return {}
-        samples: dict[str, NDArray[np.float64]] = _arrays(path)
-        return samples
+        return times_in(path)
 
 
 def read_evidence(sources: Sources, verdict: Verdict | None) -> Evidence:
@@ -271,27 +260,3 @@ def _in_order(cells: list[Cell]) -> list[Cell]:
         return backends.index(cell.backend), cell.precision != REFERENCE_PRECISION, known
 
     return sorted(cells, key=place)
-
-
-def _arrays(path: Path) -> Any:
-    """The array of an .npy file, or of an .npz file a dict of arrays float64; DataError where it cannot be read."""
-    try:
-        content = np.load(path, allow_pickle=False)
-        if isinstance(content, np.ndarray):
-            return content
-        with content:
-            return {name: np.asarray(content[name], dtype=np.float64) for name in content.files}
-    except BROKEN as error:
-        raise DataError(
-            f"{path} cannot be read",
-            received=f"{type(error).__name__}: {error}",
-            expected="a file as `evaluate` writes it",
-            fix="run it again: `dvc repro -f evaluate`",
-        ) from error
-
-
-def _csv_rows(path: Path | None) -> list[dict[str, str]]:
-    if path is None or not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))

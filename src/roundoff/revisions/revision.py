@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from roundoff.results.metrics import FILES, holds_cells, metrics_from, verdict_f
 from roundoff.results.run import Metrics
 from roundoff.results.verdict import Verdict
 from roundoff.revisions.lock import cached_text, json_in, read_lock
+from roundoff.system.files import parsed_json
 from roundoff.system.git import git
 from roundoff.system.slots import STAGED
 
@@ -130,16 +130,8 @@ def _snapshot(revision: str, commit: str | None, files: Mapping[str, str], metri
 
 
 def _parsed(revision: str, name: str, text: str) -> object:
-    try:
-        parsed: object = json.loads(text)
-        return parsed
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"{name}.json of {revision} is not JSON",
-            received=str(error),
-            expected="a file that `evaluate` wrote",
-            fix="restore it with `git checkout` or `dvc repro`",
-        ) from None
+    parsed: object = parsed_json(text, f"{name}.json of {revision}")
+    return parsed
 
 
 def _git(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Literal
 
 from roundoff.results.verdict import CellVerdict, Requirements
-from roundoff.revisions.lock import read_lock
+from roundoff.revisions.lock import Lock, read_lock
 from roundoff.revisions.revision import Snapshot
 
 Part = Literal["target", "test set", "reference", "chance margin"]
@@ -73,11 +73,10 @@ def _failed(verdict: CellVerdict) -> frozenset[str]:
     return frozenset(criterion.name for criterion in verdict.criteria if criterion.verdict == "fail")
 
 
-def _prepared(lock: Mapping[str, Any], folder: str) -> str | None:
+def _prepared(lock: Lock, folder: str) -> str | None:
     """DVC's hash of what `prepare` wrote and `evaluate` read, if it is `folder` that `evaluate` wrote to."""
-    stages = lock.get("stages") or {}
-    prepare, evaluate = (stages.get(name) or {} for name in ("prepare", "evaluate"))
-    wrote = {str(PurePosixPath(out["path"]).parent) for out in evaluate.get("outs") or []}
-    prepared = {out["path"] for out in prepare.get("outs") or []}
-    hashes = [dep.get("md5") for dep in evaluate.get("deps") or [] if dep["path"] in prepared]
+    evaluate = lock.stage("evaluate")
+    wrote = {str(PurePosixPath(out.path).parent) for out in evaluate.outs}
+    prepared = {out.path for out in lock.stage("prepare").outs}
+    hashes = [dep.md5 for dep in evaluate.deps if dep.path in prepared]
     return hashes[0] if hashes and str(PurePosixPath(folder)) in wrote else None

@@ -111,7 +111,7 @@ def test_reference_is_not_compared_with_itself(run):
 
 
 def test_chance_level_is_said(run):
-    set_accuracy(run, "int8", "onnxruntime", top1=0.1, top1_low=0.07, top1_high=0.12)
+    set_accuracy(run, "int8", "onnxruntime", top1=0.1, top1_low=0.07, top1_high=0.12, correct=36)
     assert any("int8/onnxruntime is at chance level" in text for text in texts(run))
 
 
@@ -181,7 +181,7 @@ def test_method_reports_rules_that_held(run):
 def test_method_reports_rules_that_did_not_hold(run):
     def spoil(content):
         content["litert"]["batch_1"].update(stop_reason="budget", rounds=1)
-        content["litert"]["accuracy"]["samples"] = 100
+        content["litert"]["accuracy"].update(samples=100, correct=94)
         content["litert"]["effective_precision"] = "fp16"
 
     run.rewrite("int8", spoil)
@@ -225,10 +225,9 @@ def test_method_without_calibration_says_not_recorded(run):
 
 
 def test_guesses_that_are_not_finite_have_no_class(run):
-    path = run.sources.predictions / "int8/onnxruntime.npy"
-    logits = np.load(path)
+    logits = np.load(run.sources.predictions / "int8/onnxruntime.npy")
     logits[0] = np.nan
-    np.save(path, logits)
+    run.answer("int8/onnxruntime", logits)
     evidence = run.evidence()
     assert evidence.class_name(evidence.guesses(evidence.cell("int8/onnxruntime"))[0]) == "?"
 

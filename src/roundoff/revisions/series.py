@@ -1,0 +1,127 @@
+"""Answers, times, curves and noise of a run, read back: as many as the metrics say, and numbers where numbers stand."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from math import isfinite, isnan
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from roundoff.measurement.accuracy import predictions
+from roundoff.results.cell import Accuracy
+from roundoff.system.arrays import mapped_array, number_series, unreadable
+
+WRITER = "evaluate"
+TIMES = ("device_ms", "end_to_end_ms", "round_ms", "round_end_to_end_ms", "round_load")
+KINDS = ("activation", "weight")
+Rows = list[dict[str, str]]
+
+
+def labels_in(path: Path, classes: int) -> NDArray[np.int64]:
+    """True classes of the test images, int64 [N]; DataError unless they are some of so many classes."""
+    labels: NDArray[np.int64] = np.array(mapped_array(path, "int64", 1, WRITER))
+    if not labels.size or not 0 <= labels.min() <= labels.max() < classes:
+        raise unreadable(path, f"labels of {sorted(set(labels.tolist()))[:8]}", f"classes 0 to {classes - 1}", WRITER)
+    return labels
+
+
+def guesses_in(path: Path, labels: NDArray[np.int64], classes: int, told: Accuracy | None) -> NDArray[np.int64]:
+    """The class chosen for each test image, int64 [N], -1 where a logit is not finite.
+
+    DataError unless the logits are of those images and classes, and as many are right as the metrics tell.
+    """
+    logits = mapped_array(path, "float32", 2, WRITER)
+    if logits.shape != (len(labels), classes):
+        raise unreadable(path, f"logits {list(logits.shape)}", f"[{len(labels)}, {classes}], a row an image", WRITER)
+    chosen: NDArray[np.int64] = predictions(logits)
+    right = int((chosen == labels).sum())
+    if told is not None and (right, len(labels)) != (told.correct, told.samples):
+        received = f"{right} of {len(labels)} right answers"
+        raise unreadable(path, received, f"{told.correct} of {told.samples}, as in the metrics", WRITER)
+    return chosen
+
+
+def times_in(path: Path) -> dict[str, NDArray[np.float64]]:
+    """Raw timings by name, float64 [n]; empty where there are none. DataError for what is no time."""
+    if not path.exists():
+        return {}
+    series = number_series(path, WRITER)
+    for name, values in series.items():
+        least = 0 if name == "round_load" else np.nextafter(0, 1)
+        if not values.size or not np.isfinite(values).all() or values.min() < least:
+            raise unreadable(path, f"{name} with what is no time", "finite times above 0", WRITER)
+    missing = [name for name in TIMES if name not in series]
+    if missing and tuple(series) != TIMES[:1]:
+        raise unreadable(path, f"no {missing[0]}", f"{', '.join(TIMES)}, or {TIMES[0]} alone", WRITER)
+    return series
+
+
+def curves_in(path: Path | None) -> Rows:
+    """The rows of curves.csv; none where there is no file. Any number may be NaN or infinite, but for the epoch."""
+    rows = _rows(path, "train")
+    for row in rows:
+        numbers = {name: _number(value) for name, value in row.items()}
+        wrong = next((name for name, value in numbers.items() if value is None), None)
+        epoch = numbers.get("epoch")
+        if wrong or epoch is None or not isfinite(epoch) or epoch < 0:
+            raise unreadable(_there(path), f"the row {row}", "a number in each column, epoch among them", "train")
+    return rows
+
+
+def noise_in(path: Path | None) -> Rows:
+    """The rows of noise.csv, a tensor each; none where there is no file."""
+    rows = _rows(path, "calibrate")
+    for row in rows:
+        if wrong := next(_noise_faults(row), None):
+            raise unreadable(_there(path), f"{wrong} in the row {row}", "a tensor's noise", "calibrate")
+    return rows
+
+
+def _noise_faults(row: Mapping[str, str]) -> Iterator[str]:
+    if not row.get("tensor") or row.get("kind") not in KINDS:
+        yield f"no tensor, or another kind than {' or '.join(KINDS)}"
+    ratio, ends = _number(row.get("sqnr_db", "")), [_number(row.get(name, "")) for name in ("low", "high")]
+    if ratio is None or isnan(ratio):
+        yield "no sqnr_db"
+    low, high = ends
+    if low is None or high is None or not (isfinite(low) and isfinite(high) and low <= high):
+        yield "no range from low to high"
+    for name in row:
+        if name.endswith("quantized"):
+            yield from [] if row[name] in ("True", "False") else [f"no {name}"]
+        elif name.startswith(("clipped", "asymmetric_")) and row[name] and _number(row[name]) is None:
+            yield f"no {name}"
+
+
+def _rows(path: Path | None, stage: str) -> Rows:
+    """The rows of a CSV file with a heading, each complete; none where there is no file."""
+    if path is None or not path.exists():
+        return []
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file, strict=True)
+            rows, names = list(reader), list(reader.fieldnames or ())
+    except (csv.Error, ValueError, OSError) as error:
+        raise unreadable(path, f"{type(error).__name__}: {error}", "CSV in UTF-8", stage) from error
+    if not names or len(set(names)) != len(names) or not all(_complete(row, names) for row in rows):
+        raise unreadable(path, f"the columns {names}, or a row without them", "a heading, and rows of it", stage)
+    return rows
+
+
+def _complete(row: Mapping[object, object], names: Sequence[str]) -> bool:
+    return list(row) == list(names) and None not in row.values()
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _there(path: Path | None) -> Path:
+    assert path is not None
+    return path
