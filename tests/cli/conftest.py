@@ -5,14 +5,15 @@ import pytest
 from roundoff.results.metrics import write_metrics, write_verdict
 from roundoff.verdict.decide import decide
 from roundoff.verdict.requirements import Target
-from tests.support.measured import UNAVAILABLE, cell, metrics
+from tests.support.measured import SAMPLES, UNAVAILABLE, cell, metrics
 from tests.support.repository import commit, git
 
 
 def write_run(project, platform="one", target=None, **int8):
     """Metrics and verdict of fp32, int8 and a cell that cannot run; `int8` is as `support.measured.cell` takes it."""
     small = cell(**{"ms": 1.0, "speedup": 2.0, "size": 0.3} | int8)
-    found = metrics(platform=platform, fp32__rtx=UNAVAILABLE, fp32__ort=cell(ms=2.0), int8__ort=small)
+    wide = cell(ms=2.0, samples=int8.get("samples", SAMPLES))
+    found = metrics(platform=platform, fp32__rtx=UNAVAILABLE, fp32__ort=wide, int8__ort=small)
     write_metrics(found, project / "metrics")
     write_verdict(decide(found, Target(**(target or {}))), project / "metrics")
 
