@@ -6,7 +6,7 @@ import tempfile
 
 import pytest
 
-from roundoff.system.device_lock import ELSEWHERE
+from roundoff.system.lock_file import ELSEWHERE
 
 
 def pytest_configure(config):

@@ -48,17 +48,18 @@ class Bench:
 
         model, precision = name.rsplit("/", 1)
         print(f"{name} …", file=sys.stderr, flush=True)
-        started, waited = time.perf_counter(), 0.0
+        started, waited_s = time.perf_counter(), 0.0
         try:
             if missing := cuda.absence():
                 raise Unavailable(missing)
-            with device_lock(cuda.use_first_device()) as waited:
+            with device_lock(cuda.use_first_device()) as alone:
+                waited_s = alone.waited_s
                 row = self.peer(model) if precision == PEER else self.engine(model, precision)
         except (Unavailable, NotImplementedError) as reason:
             row = {"status": "unavailable", "reason": str(reason)}
         except Exception as error:  # the other cells stand
             row = {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
-        return row | {"wall_s": time.perf_counter() - started, "waited_s": waited}
+        return row | {"wall_s": time.perf_counter() - started, "waited_s": waited_s}
 
     def engine(self, model: str, precision: str) -> dict[str, Any]:
         """Build, load, check and time one precision, all under the device's lock."""

@@ -57,6 +57,10 @@ class UnsteadyError(GateError):
     repeat_spread: float | None = None
 
 
+class MachineError(RoundoffError):
+    """Something that the operating system refuses: a full disk, a permission, a limit."""
+
+
 class Unavailable(Exception):  # noqa: N818 - a state of the machine, not an error
     """A cell that cannot be built or run on this machine, and why: the reason shown in its row, a message or words."""
 

@@ -182,7 +182,7 @@ def test_a_file_that_vanishes_is_named(tmp_path):
     with _open(_directory(tmp_path, _files() | {"train/ant/9.png": b""})) as opened:
         (tmp_path / "train/ant/9.png").unlink()
         (tmp_path / "train/ant/9.png").symlink_to("nowhere")
-        with pytest.raises(DataError, match=r"train/ant/9.png is broken\n  received: FileNotFoundError"):
+        with pytest.raises(DataError, match=r"train/ant/9.png is neither(.|\n)*a link that ends nowhere"):
             list(opened.read("train"))
 
 

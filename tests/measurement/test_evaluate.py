@@ -18,8 +18,9 @@ from roundoff.precision.fp32 import Fp32
 from roundoff.results.build import Builds, LayerTypes
 from roundoff.results.checked import as_json
 from roundoff.results.preparation import Counts, Manifest
-from roundoff.system.device_lock import ELSEWHERE, lock_path
+from roundoff.system.device_lock import lock_path
 from roundoff.system.files import read_json, sha256_of, write_json
+from roundoff.system.lock_file import ELSEWHERE
 from tests.support.cells import (
     BACKENDS,
     CLASSES,
@@ -238,8 +239,8 @@ def test_the_test_set_runs_under_the_devices_lock_and_a_failure_names_the_cell(f
     held = []
 
     @contextmanager
-    def lock(device, directory):
-        assert directory == str(fresh)
+    def lock(device, locking):
+        assert locking.directory == str(fresh)
         held.append(device)
         yield 0.0
         held.pop()
@@ -248,7 +249,7 @@ def test_the_test_set_runs_under_the_devices_lock_and_a_failure_names_the_cell(f
         assert held == ["cpu"]
         raise GateError("no", received=1, expected=2, fix="mend it")
 
-    monkeypatch.setattr(answered, "device_lock", lock)
+    monkeypatch.setattr(answered, "shared_device", lock)
     monkeypatch.setattr(OnnxRuntimeRunner, "infer", broken)
     with pytest.raises(GateError) as error:
         run(fresh, replace(STRICT, lock_directory=str(fresh)))
@@ -259,7 +260,8 @@ def test_the_locks_lie_where_the_setting_says(fresh, tmp_path_factory, monkeypat
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     monkeypatch.setenv(ELSEWHERE, str(fresh / "nowhere"))  # where none can lie
     run(fresh, replace(QUICK, lock_directory=str(elsewhere)))
-    assert list(elsewhere.iterdir()) == [lock_path("cpu", str(elsewhere))]
+    lock = lock_path("cpu", str(elsewhere))
+    assert set(elsewhere.iterdir()) == {lock, lock.with_suffix(".turn"), lock.with_suffix(".timing")}
 
 
 def test_a_failure_to_load_names_the_cell(fresh, monkeypatch):

@@ -23,6 +23,7 @@ EXEMPT = {
     "system/held_output.py": "shows what a library said where a stage ends badly",
     "system/own.py": "refuses to replace a folder with files of others",
     "system/progress.py": "shows how far a stage is",
+    "system/refusal.py": "says what the system refuses where a stage ends badly",
     "system/stopping.py": "ends a stage at a signal",
 }
 CATALOGUE = SOURCE / "roundoff/catalogue"

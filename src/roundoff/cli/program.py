@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from roundoff.cli import check, diff, doctor, report, run
 from roundoff.cli.terminal.completion import add_completion
 from roundoff.errors import RoundoffError
+from roundoff.system.refusal import refusal_of
 
 COMMANDS = (run, report, check, diff, doctor)
 ERROR = 2  # as argparse has it
@@ -40,6 +41,12 @@ def _run(arguments: Sequence[str] | None) -> int:
         status: int = given.run(given)
     except RoundoffError as error:
         print(f"error: {error}", file=sys.stderr)
+        return ERROR
+    except (OSError, MemoryError) as error:
+        refusal = refusal_of(error)
+        if refusal is None:
+            raise
+        print(f"error: {refusal}", file=sys.stderr)
         return ERROR
     return status
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,8 @@ class ImageFolder(Dataset):
     """Images below `path`, in colour (`channels` 3) or gray (1), resized (bilinear, aspect ratio not kept) to `size`.
 
     `size` is one number of pixels, or a list of height and width. EXIF's orientation is applied, transparency laid over
-    white; images of more than 8 bits or 50 million pixels, and JPEGs that are cut off, are refused.
+    white, the first of several frames taken; images of more than 8 bits or 50 million pixels, and JPEGs that are cut
+    off, are refused.
 
     The classes are the names of train's folders, sorted; images come class by class, sorted by name.
     """
@@ -70,7 +72,7 @@ class _OpenImageFolder(OpenDataset):
             if not files:
                 raise DataError(
                     f"{self._tree.path}/{split}/{folder} is an empty class",
-                    received="no image",
+                    received="no image; hidden files and what desktops leave do not count",
                     expected="at least one image per class in train/ and in test/",
                     fix="add images, or remove the class from both splits",
                 )
@@ -112,6 +114,7 @@ def _classes(tree: Tree) -> tuple[str, ...]:
             expected="the same class folders in both",
             fix="rename, add or remove class folders",
         )
+    _require_shown(tree, train)
     if len(train) < 2:
         raise DataError(
             f"{tree.path} has a single class",
@@ -120,6 +123,18 @@ def _classes(tree: Tree) -> tuple[str, ...]:
             fix="add train/CLASS/ and test/CLASS/ of another class",
         )
     return tuple(train)
+
+
+def _require_shown(tree: Tree, classes: list[str]) -> None:
+    """Raise DataError where no report can hold a class's name: control characters, or what is not UTF-8."""
+    for name in classes:
+        if {unicodedata.category(letter) for letter in name} & {"Cc", "Cs", "Zl", "Zp"}:
+            raise DataError(
+                f"{tree.path}: the name of a class folder cannot be shown",
+                received=ascii(name),
+                expected="letters in UTF-8, and no control characters",
+                fix="rename that folder in train/ and in test/",
+            )
 
 
 def _names(here: list[str], there: list[str]) -> str:

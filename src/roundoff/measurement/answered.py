@@ -18,7 +18,7 @@ from roundoff.results.cell import Numerics
 from roundoff.results.message import Message, message
 from roundoff.results.platform import Platform
 from roundoff.results.shortfall import Shortfall, tolerated
-from roundoff.system.device_lock import device_lock
+from roundoff.system.device_lock import Locking, shared_device
 from roundoff.system.progress import Bar, progress_bar
 
 CHUNK = 256  # test images that a runner is given at once
@@ -64,11 +64,11 @@ class Missing(dict[str, Shortfall]):
 
 @dataclass(frozen=True)
 class AccuracyRun:
-    """How the test set is run: other jobs that use the same `lock_directory` wait for the device."""
+    """How the test set is run: jobs that time something on the device, and use the same `locking`, wait for it."""
 
     platform: Platform
     strict: bool
-    lock_directory: str | None
+    locking: Locking
 
 
 def infer(cells: Sequence[Cell], images: Images, run: AccuracyRun, missing: Missing) -> list[Answered]:
@@ -86,7 +86,7 @@ def infer(cells: Sequence[Cell], images: Images, run: AccuracyRun, missing: Miss
 
 def _answered(cell: Cell, runner: Runner, images: Images, run: AccuracyRun, bar: Bar) -> Answered:
     # not timed, but it would spoil what another job times on this device
-    locked = device_lock(runner.device, run.lock_directory)
+    locked = shared_device(runner.device, run.locking)
     with runner, noted(f"while {cell.name} ran the test set"), locked:
         layers = runner.layer_types()
         return Answered(cell, runner.device, _logits(runner, images, bar, cell.name), layers)

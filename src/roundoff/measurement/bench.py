@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from roundoff.backend.base import Binding, Runner
 from roundoff.dataset.base import Images
-from roundoff.errors import ConfigError
 from roundoff.measurement.answered import Answered
 from roundoff.measurement.energy import Meter, energy_per_image, meter_for
 from roundoff.measurement.heap_layout import scatter
@@ -26,7 +25,7 @@ from roundoff.measurement.timing import Interleaved
 from roundoff.results.cell import Batch, BindingInfo, Energy, Speedup
 from roundoff.results.message import Message, message
 from roundoff.results.run import AaControl
-from roundoff.results.shortfall import Shortfall, raise_strictly, shortfall, tolerated
+from roundoff.results.shortfall import Shortfall, ends_all, raise_strictly, shortfall, tolerated
 from roundoff.system.slots import REFERENCE_PRECISION
 
 CONTROL = "aa_control"
@@ -153,7 +152,7 @@ class Bench:
 
     def drop(self, entry: str, error: Exception) -> None:
         """Leave out an entry that raised while it was timed."""
-        if isinstance(error, ConfigError):
+        if ends_all(error):
             raise error
         why = shortfall(message("doing_timed_run"), error)
         if self.plan.strict and why.status == "failed":

@@ -27,6 +27,7 @@ from roundoff.results.platform import Platform
 from roundoff.results.precision import Types
 from roundoff.results.run import Method, Metrics
 from roundoff.system import own
+from roundoff.system.device_lock import Locking
 from roundoff.system.files import whole_directory
 
 if TYPE_CHECKING:
@@ -46,7 +47,9 @@ class Evaluation:
     of the way to 1. With `aa_control`, the fp32 engine is loaded and timed a second time, to show what this machine's
     noise is. With `multi_gpu`, the batch sizes are shared out among equal GPUs, a process each. Backends in
     `accuracy_only` are not timed. With `strict` the first cell or batch size that fails ends the stage; else it is a
-    row with its reason. Other jobs that use the same `lock_directory` wait while this one is at work on a device.
+    row with its reason. Jobs that use the same `lock_directory` wait for each other's devices: one that times is alone,
+    those that do not share it and are let in between loads. After `lock_timeout_s` seconds of waiting (None: without
+    limit) the stage ends.
     """
 
     batch_sizes: list[int] = field(default_factory=lambda: [1, 32])
@@ -65,6 +68,7 @@ class Evaluation:
     accuracy_only: list[str] = field(default_factory=list)
     strict: bool = False
     lock_directory: str | None = None
+    lock_timeout_s: float | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -86,6 +90,9 @@ class Evaluation:
         )
         check_seed("evaluate.seed", self.seed)
         _require(self.lock_directory != "", "lock_directory", "''", "a directory, or null")
+        patience = 0.0 if self.lock_timeout_s is None else self.lock_timeout_s
+        expected = f"0 or more seconds, up to {MOST_SECONDS:g}, or null"
+        _require(0 <= patience <= MOST_SECONDS, "lock_timeout_s", self.lock_timeout_s, expected)
         for name in ("interval_target", "chance_margin"):
             _require(0 < getattr(self, name) < 1, name, getattr(self, name), "a share between 0 and 1")
 
@@ -131,7 +138,7 @@ class Evaluation:
         self, cells: Sequence[Cell], test: Split, platform: Platform, missing: Missing
     ) -> tuple[list[Answered], str]:
         """The cells that answer and compute what they claim, and the name of the reference among them."""
-        run = AccuracyRun(platform, self.strict, self.lock_directory)
+        run = AccuracyRun(platform, self.strict, self._locking())
         answered = infer(cells, test.images, run, missing)
         chosen = choose_reference(answered, test.images, missing, self.strict)
         if chosen is None:
@@ -191,6 +198,9 @@ class Evaluation:
             interval_target=self.interval_target,
         )
 
+    def _locking(self) -> Locking:
+        return Locking(self.lock_directory, self.lock_timeout_s)
+
     def _plan(self) -> SpeedPlan:
         return SpeedPlan(
             schedule=self.schedule(),
@@ -200,7 +210,7 @@ class Evaluation:
             aa_control=self.aa_control,
             seed=self.seed,
             strict=self.strict,
-            lock_directory=self.lock_directory,
+            locking=self._locking(),
         )
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from roundoff.results.cell import Batch, Energy
+from roundoff.system.device_lock import ANYWHERE, Locking
 
 if TYPE_CHECKING:
     from roundoff.measurement.timing import Schedule
@@ -25,7 +26,7 @@ class SpeedPlan:
     aa_control: bool
     seed: int
     strict: bool = False
-    lock_directory: str | None = None
+    locking: Locking = ANYWHERE
 
 
 @dataclass(frozen=True)

@@ -32,14 +32,23 @@ def measure_device(device: str, cells: Sequence[Answered], plan: SpeedPlan, imag
     A batch size that fails, or whose timed mode computes something else than the accuracy run did, has no figures, and
     its row says why.
     """
-    with device_lock(device, plan.lock_directory) as waited:
+    with device_lock(device, plan.locking) as alone:
         bench = Bench(cells, plan, images)
         names = bench.first_load()
         monitor = monitor_for(device)
         builds = max(len(each.cell.builds) for each in cells)
         schedule = replace(plan.schedule, min_loads=max(plan.schedule.min_loads, builds))
         references = bench.references(names)
-        loop = Interleaved(names, bench.fresh, references, schedule, monitor, plan.seed, on_error=bench.drop)
+        loop = Interleaved(
+            names,
+            bench.fresh,
+            references,
+            schedule,
+            monitor,
+            plan.seed,
+            on_error=bench.drop,
+            between_loads=alone.let_others_in,
+        )
         with _timing_bar(device, loop) as show:
             loop.run(show)
         batches = {each.name: bench.batches(each, loop) for each in cells}
@@ -51,7 +60,7 @@ def measure_device(device: str, cells: Sequence[Answered], plan: SpeedPlan, imag
         loads=loop.loads,
         rounds=max((len(timing.blocks) for timing in loop.timings.values()), default=0),
         repeated_rounds=loop.repeated_rounds,
-        waited_s=waited,
+        waited_s=alone.waited_s,
         conditions=monitor.conditions(),
         conditions_reason=monitor.reason,
         aa_control=bench.aa_control(loop),

@@ -1,7 +1,7 @@
 """Interleaved timing over fresh loads: rounds over all engines and batch sizes, until every speed-up is known.
 
-Two loads of one engine differ, by where its memory happens to lie, by more than two rounds of one load do. So all
-engines are loaded anew again and again, and the load, not the round, is what intervals are taken over.
+Two loads of one engine differ, by where its memory lies, more than two rounds of one load do. So all engines are loaded
+anew again and again, and the load, not the round, is what intervals are taken over.
 """
 
 from __future__ import annotations
@@ -143,6 +143,7 @@ class Interleaved:
     `fresh(names)` loads the named engines anew and gives their bindings, less those that do not fit beside the others,
     which are left out from then on; `references` names for an entry the one that it is compared with. An entry that
     raises is handed to `on_error` with what it raised, and left out from then on, too, with all its figures.
+    `between_loads` returns seconds in which other jobs worked, which do not count.
     """
 
     names: Sequence[str]
@@ -153,6 +154,7 @@ class Interleaved:
     seed: int
     clock: Clock = time.perf_counter
     on_error: Callable[[str, Exception], None] = raise_it
+    between_loads: Callable[[], float] = lambda: 0.0
     repeated_rounds: int = 0
     loads: int = 0
     timings: dict[str, Timing] = field(default_factory=dict)
@@ -164,20 +166,20 @@ class Interleaved:
         """Load, warm up, time in rounds, again; `on_load` is told the share of the time budget that has passed."""
         self.timings = {name: Timing() for name in self.names}
         order = np.random.default_rng(self.seed)
-        started, next_check, active = self.clock(), self.schedule.min_loads, list(self.names)
+        started, next_check, active, away_s = self.clock(), self.schedule.min_loads, list(self.names), 0.0
         while active:
             active = self._time_load(active, order)
-            elapsed = self.clock() - started
+            elapsed = self.clock() - started - away_s
             on_load(elapsed / self.schedule.budget_seconds)
             over_budget = elapsed >= self.schedule.budget_seconds
             if self._minimum_reached() and (over_budget or self.loads >= next_check):
                 active = self._unsettled(over_budget)
                 next_check = math.ceil(self.loads * CHECK_EVERY)
+            away_s += self.between_loads() if active else 0.0
         return self.timings
 
     def _time_load(self, names: Sequence[str], order: np.random.Generator) -> list[str]:
-        """One load of the named entries; returns those that took part."""
-        # In changing order too: what is loaded first finds the better memory.
+        """One load of the named entries in changing order (the first finds the better memory): those that took part."""
         with self.fresh([names[i] for i in order.permutation(len(names))]) as given:
             bounds = {name: given[name] for name in names if name in given}
             for name in list(bounds):

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from roundoff.errors import RoundoffError
 from roundoff.pipeline.survival import die_with
+from roundoff.system.refusal import refusal_of
 from roundoff.system.stopping import SIGNALS, heed_silently
 
 Result = TypeVar("Result")
@@ -63,7 +64,7 @@ def _work(work: Callable[[], object], sender: Connection, parent: int) -> None:
     except RoundoffError as error:
         outcome = None, error
     except Exception as error:  # of a class that perhaps its library alone can make
-        outcome = None, RuntimeError("".join(traceback.format_exception(error)))
+        outcome = None, refusal_of(error) or RuntimeError("".join(traceback.format_exception(error)))
     sender.send(outcome)
 
 

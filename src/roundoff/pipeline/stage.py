@@ -22,6 +22,7 @@ from roundoff.pipeline.config import check
 from roundoff.pipeline.config.params_file import check_params_file
 from roundoff.pipeline.overrides import check_overrides
 from roundoff.system.held_output import held_back_libraries, last_words
+from roundoff.system.refusal import refusal_of
 from roundoff.system.stopping import stopping
 
 
@@ -109,6 +110,11 @@ def stage(body: Body) -> Callable[..., object]:
         except HydraException as error:
             settings = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
             sys.exit(_words(explained(error, conf, settings)))
+        except (OSError, MemoryError) as error:  # of Hydra's own files
+            refusal = refusal_of(error)
+            if refusal is None:
+                raise
+            sys.exit(_words(refusal))
 
     return main
 
@@ -118,12 +124,13 @@ def _ending(error: Exception) -> BaseException:
 
     A launcher that runs jobs in other processes gets an exception, as it expects.
     """
-    if not isinstance(error, RoundoffError):
+    words = error if isinstance(error, RoundoffError) else refusal_of(error)
+    if words is None:
         sys.stderr.write(last_words())
         traceback.print_exception(error)
         said = "error: not expected; report it with the lines above, unless they name something of this machine"
     else:
-        said = _words(error)
+        said = _words(words)
     if not HydraConfig.initialized():
         return StageError(said)
     job = HydraConfig.get()

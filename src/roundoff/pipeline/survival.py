@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from roundoff.errors import RoundoffError
 from roundoff.system import held_output
+from roundoff.system.refusal import refusal_of
 from roundoff.system.stopping import end_where_stopped
 
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -44,9 +45,12 @@ def surviving(main: Callable[[], object]) -> None:
     """
     end_where_stopped()
     heard = {signal.SIGCHLD, *PASSED_ON}
-    held_output.held = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - both processes use it to their end
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, heard)
-    parent, child = os.getpid(), os.fork()
+    try:
+        held_output.held = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - both processes use it to their end
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, heard)
+        parent, child = os.getpid(), os.fork()
+    except OSError as error:
+        sys.exit(f"error: {refusal_of(error) or error}")
     if child == 0:
         die_with(parent)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

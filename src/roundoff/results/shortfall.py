@@ -8,10 +8,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from roundoff.errors import ConfigError, GateError, RoundoffError, Unavailable
+from roundoff.errors import ConfigError, GateError, MachineError, RoundoffError, Unavailable
 from roundoff.results.build import BuildMetrics
 from roundoff.results.cell import CellMetrics
 from roundoff.results.message import Message, message, verbatim
+from roundoff.system.refusal import is_exhausted
 
 NO_MEMORY = re.compile(r"out.?of.?memory|bad_alloc|failed to allocate memory|cannot allocate memory", re.IGNORECASE)
 
@@ -59,9 +60,15 @@ def tolerated(
 ) -> AbstractContextManager[None, bool]:
     """Give what goes wrong inside to `record`, and go on behind it.
 
-    A wrong setting and what ends a process (Ctrl-C) pass through, with `strict` a failure too, as a RoundoffError.
+    A wrong setting, a machine that is used up (a full disk) and what ends a process (Ctrl-C) pass through, with
+    `strict` a failure too, as a RoundoffError.
     """
     return _Tolerated(doing, record, strict)
+
+
+def ends_all(error: Exception) -> bool:
+    """Whether what went wrong is no single cell's, and would meet the others, too."""
+    return isinstance(error, ConfigError | MachineError) or is_exhausted(error)
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ class _Tolerated:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if not isinstance(error, Exception) or isinstance(error, ConfigError):
+        if not isinstance(error, Exception) or ends_all(error):
             return False
         why = shortfall(self.doing, error)
         if self.strict and why.status == "failed":

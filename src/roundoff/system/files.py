@@ -17,6 +17,7 @@ from typing import Any
 
 from roundoff.errors import ConfigError, DataError
 from roundoff.system.own import UNFINISHED, Names, foreign, refuse_foreign
+from roundoff.system.refusal import is_exhausted, name_path
 
 STALE_S = 86400.0
 
@@ -27,6 +28,7 @@ def whole_file(path: Path) -> Iterator[Path]:
 
     Several processes may write one `path`: the last to finish stands. Raises ConfigError where a folder is in the way.
     """
+    partial = _partial(path)
     if path.is_dir():
         raise ConfigError(
             f"{path} is a folder, and a file is to be written there",
@@ -34,12 +36,14 @@ def whole_file(path: Path) -> Iterator[Path]:
             expected="a file, or nothing yet",
             fix="choose another path, or move the folder away",
         )
-    partial = _partial(path)
     try:
         yield partial
         with partial.open("rb") as written:
             os.fsync(written.fileno())
         partial.replace(path)
+    except OSError as error:
+        name_path(error, path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
 
@@ -61,6 +65,9 @@ def whole_directory(path: Path, names: Names) -> Iterator[Path]:
         assert undeclared is None, f"{undeclared} is missing from the names in `own`: it could never be replaced"
         refuse_foreign(path, names)
         _exchange(partial, path)
+    except OSError as error:
+        name_path(error, path)
+        raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -75,6 +82,8 @@ def _partial(path: Path) -> Path:
         _remove_stale(path)
         return _partial_name(path)
     except (OSError, ValueError) as error:
+        if is_exhausted(error):
+            raise
         raise ConfigError(
             f"{path} cannot be written",
             received=str(error),

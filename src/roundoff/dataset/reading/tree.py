@@ -14,10 +14,12 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from roundoff.dataset.base import SplitName
 from roundoff.errors import DataError
 from roundoff.system.files import sha256_of
+from roundoff.system.refusal import is_exhausted
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 LEFT_BY_DESKTOPS = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, UnicodeDecodeError)
+UTF8_NAME = 0x800  # the flag of a zip member whose name is UTF-8
 LARGEST_FILE = 256 << 20  # a zip member that claims more is no image, and would be unpacked into memory
 
 
@@ -72,26 +74,44 @@ class DirectoryTree(Tree):
             return []
         entries = self._entries(split)
         for entry in entries:
-            if not entry.is_dir():
+            if not self._is_folder(entry, f"{split}/{entry.name}"):
                 raise _misplaced(self.path, f"{split}/{entry.name}")
         return [entry.name for entry in entries]
 
     def files(self, split: SplitName, folder: str) -> list[str]:
         entries = self._entries(f"{split}/{folder}")
         for entry in entries:
-            if entry.is_dir() or not _is_image(entry.name):
-                raise _misplaced(self.path, f"{split}/{folder}/{entry.name}")
+            name = f"{split}/{folder}/{entry.name}"
+            if not _is_image(entry.name) or self._is_folder(entry, name):
+                raise _misplaced(self.path, name)
         return [entry.name for entry in entries]
 
     def read(self, split: SplitName, folder: str, file: str) -> bytes:
         name = f"{split}/{folder}/{file}"
         try:
-            return (self.path / name).read_bytes()
-        except OSError as error:
+            with open(self.path / name, "rb", opener=_never_waiting) as file:
+                if os.fstat(file.fileno()).st_size > LARGEST_FILE:
+                    raise ValueError(f"more than {LARGEST_FILE} bytes are no image")
+                return file.read()
+        except (OSError, ValueError) as error:
+            if is_exhausted(error):
+                raise
             raise broken_image(self.path, name, error) from error
 
     def top(self) -> list[str]:
         return sorted(entry.name for entry in self.path.iterdir())
+
+    def _is_folder(self, entry: os.DirEntry[str], name: str) -> bool:
+        """Whether it is a folder, or else a plain file; DataError where it is neither, or leads to neither."""
+        if entry.is_file(follow_symlinks=False):  # which costs no look at the disk
+            return False
+        try:
+            mode = entry.stat().st_mode
+        except OSError as error:
+            raise _no_file(self.path / name, f"a link that ends nowhere ({error.strerror})") from error
+        if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+            raise _no_file(self.path / name, "a pipe, a socket or a device")
+        return stat.S_ISDIR(mode)
 
     def _entries(self, name: str) -> list[os.DirEntry[str]]:
         try:
@@ -162,7 +182,7 @@ def _members_by_folder(path: Path, members: list[zipfile.ZipInfo]) -> dict[tuple
     by_folder: dict[tuple[str, str], dict[str, zipfile.ZipInfo]] = defaultdict(dict)
     for member in members:
         _require_safe(path, member)
-        parts = PurePosixPath(member.filename).parts
+        parts = PurePosixPath(_name_of(path, member)).parts
         if parts[0] not in ("train", "test") or len(parts) == 1 or any(map(_is_skipped, parts)):
             continue
         if member.is_dir() and len(parts) == 2:
@@ -174,6 +194,19 @@ def _members_by_folder(path: Path, members: list[zipfile.ZipInfo]) -> dict[tuple
         else:
             by_folder[parts[0], parts[1]][parts[2]] = member
     return dict(by_folder)
+
+
+def _name_of(path: Path, member: zipfile.ZipInfo) -> str:
+    """The member's name as UTF-8, also of a program that does not flag it; `zipfile` takes such names for cp437."""
+    name = member.filename
+    if member.flag_bits & UTF8_NAME or name.isascii():
+        return name
+    try:
+        return name.encode("cp437").decode()
+    except UnicodeEncodeError:  # from a field of its own, which is Unicode
+        return name
+    except UnicodeDecodeError:
+        raise _unsafe(path, member, "a name that is neither ASCII nor UTF-8 (Shift-JIS, perhaps)") from None
 
 
 def _require_safe(path: Path, member: zipfile.ZipInfo) -> None:
@@ -196,8 +229,21 @@ def _unsafe(path: Path, member: zipfile.ZipInfo, received: str) -> DataError:
         f"{path} holds {member.filename!r}, which is refused",
         received=received,
         expected="plain files train/CLASS/IMAGE and test/CLASS/IMAGE",
-        fix="make the zip anew, from inside the folder that holds train/ and test/",
+        fix="make the zip anew, with names in UTF-8, from inside the folder that holds train/ and test/",
     )
+
+
+def _no_file(path: Path, received: str) -> DataError:
+    return DataError(
+        f"{path} is neither a file nor a folder",
+        received=received,
+        expected="plain files and folders, or links to them",
+        fix="remove it",
+    )
+
+
+def _never_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe would wait for who writes
 
 
 def _misplaced(path: Path, name: str) -> DataError:
