@@ -53,6 +53,14 @@ def test_dvc_runs_what_it_can(project, started, capsys, words, command):
     assert capsys.readouterr().out == f"$ dvc {command}\n"
 
 
+def test_what_a_killed_dvc_left_half_written_is_mended_first(project, started, capsys):
+    (project / ".dvc" / "tmp").mkdir()
+    (project / ".dvc" / "tmp" / "rwlock").touch()
+    assert main(["run"]) == 0
+    assert "rwlock was half written" in capsys.readouterr().err
+    assert not (project / ".dvc" / "tmp" / "rwlock").exists()
+
+
 @pytest.mark.parametrize(("word", "near"), [("evalute", "evaluate"), ("train.epoch=3", "train.epochs")])
 def test_what_is_misspelt_starts_nothing(project, started, capsys, word, near):
     assert main(["run", word]) == 2

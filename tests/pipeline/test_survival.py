@@ -1,10 +1,13 @@
 """A stage that a signal ends says which and what to try; one that ends by itself is left alone."""
 
+import os
 import signal
 import subprocess
 import sys
 import textwrap
+import time
 
+import psutil
 import pytest
 
 PROGRAM = """
@@ -82,6 +85,89 @@ def test_a_stage_does_not_outlive_the_process_that_was_started():
     assert int(process.stdout.readline()) != process.pid
     process.kill()
     process.communicate(timeout=60)  # its end: nobody holds the pipes any more
+
+
+STARTER = """
+import os, subprocess, sys
+from pathlib import Path
+name = "dvc repro"  # what stands for DVC has not the variable that it sets
+process = subprocess.Popen({command}, env=os.environ | {{"DVC_STAGE": "train"}})
+process.wait()
+"""
+
+
+HEEDING = """from pathlib import Path
+from roundoff.system.stopping import heed_signals
+heed_signals()
+"""
+
+
+def orphaned(tmp_path, shell):
+    """Start a stage from another process, kill that once the stage is at work, and await the stage's end."""
+    stage = PROGRAM.format(
+        body="""try:
+        print(os.getpid(), os.getppid(), flush=True)
+        time.sleep(30)
+    finally:
+        Path("tidied").touch()"""
+    )
+    (tmp_path / "stage.py").write_text(HEEDING + stage)
+    command = [sys.executable, "stage.py"]
+    if shell:
+        command = ["/bin/sh", "-c", f"{sys.executable} stage.py; true"]
+    pipe = subprocess.PIPE
+    starter = subprocess.Popen(
+        [sys.executable, "-c", STARTER.format(command=command)],
+        stdout=pipe,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"TMPDIR": str(tmp_path / "temporary")},
+    )
+    child, outer = map(int, starter.stdout.readline().split())
+    starter.kill()
+    starter.wait()
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and any(psutil.pid_exists(pid) for pid in (child, outer)):
+        time.sleep(0.05)
+    return [pid for pid in (child, outer) if psutil.pid_exists(pid)]
+
+
+@pytest.mark.parametrize("shell", [False, True])
+def test_a_stage_whose_dvc_is_killed_ends_tidily_though_a_shell_stands_between(tmp_path, shell):
+    (tmp_path / "temporary").mkdir()
+    assert orphaned(tmp_path, shell) == []
+    assert (tmp_path / "tidied").exists()
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_a_stage_by_hand_outlives_the_shell_that_started_it(tmp_path):
+    body = "print(os.getpid(), flush=True); time.sleep(1.5); open('done', 'w').close()"
+    (tmp_path / "stage.py").write_text(PROGRAM.format(body=body))
+    command = ["/bin/sh", "-c", f"{sys.executable} stage.py & wait"]
+    shell = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+    shell.stdout.readline()
+    shell.kill()
+    shell.wait()
+    shell.stdout.read()  # to the stage's end
+    assert (tmp_path / "done").exists()
+
+
+def test_a_stage_of_a_dvc_that_no_terminal_has_works(tmp_path):
+    (tmp_path / "stage.py").write_text(PROGRAM.format(body="time.sleep(0.6); print('done')"))
+    command = ["setsid", "nohup", sys.executable, "-c", STARTER.format(command=[sys.executable, "stage.py"])]
+    run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd=tmp_path)
+    assert run.stdout == "done\n"
+
+
+def test_a_killed_stage_leaves_no_temporary_file(tmp_path):
+    body = (
+        "import tempfile; tempfile.mkdtemp(); print(len(os.listdir(sys.argv[1])), flush=True); os.kill(os.getpid(), 9)"
+    )
+    program = PROGRAM.format(body=body)
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    run = subprocess.run([sys.executable, "-c", program, tmp_path], env=environment, capture_output=True, text=True)
+    assert run.stdout == "1\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_signal_whose_exit_was_swallowed_before_it_ends_the_stage_all_the_same():

@@ -22,8 +22,10 @@ EXEMPT = {
     "system/arrays.py": "reads arrays as they stand in their files, or refuses them",
     "system/held_output.py": "shows what a library said where a stage ends badly",
     "system/own.py": "refuses to replace a folder with files of others",
+    "system/processes.py": "tells whether who left something half written still runs",
     "system/progress.py": "shows how far a stage is",
     "system/refusal.py": "says what the system refuses where a stage ends badly",
+    "system/scratch.py": "says where temporary files lie",
     "system/stopping.py": "ends a stage at a signal",
 }
 CATALOGUE = SOURCE / "roundoff/catalogue"

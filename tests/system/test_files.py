@@ -88,6 +88,24 @@ def test_what_a_killed_writer_left_goes_after_a_day_and_not_before(tmp_path):
     )
 
 
+def test_what_a_killed_writer_of_this_machine_left_goes_at_once(tmp_path):
+    code = """
+import os, sys
+from pathlib import Path
+from roundoff.system.files import whole_directory, whole_file
+
+with whole_directory(Path("out"), lambda _: "a"), whole_file(Path("other")) as partial:
+    partial.touch()
+    os.kill(os.getpid(), 9)
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path)
+    assert len(list(tmp_path.glob(".partial.*"))) == 2
+    with whole_directory(tmp_path / "out", NAMES) as mine, whole_file(tmp_path / "third") as partial:
+        partial.touch()
+        assert mine.exists()
+    assert sorted(child.name for child in tmp_path.iterdir()) == ["out", "third"]
+
+
 def test_json_that_was_cut_off_is_named(tmp_path):
     (tmp_path / "manifest.json").write_text('{"classes": ["a"')
     with pytest.raises(DataError, match=r"manifest\.json is broken"):

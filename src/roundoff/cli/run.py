@@ -9,12 +9,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 from roundoff.cli.terminal.console import Commands
 from roundoff.pipeline.composing import composed
+from roundoff.pipeline.mending import mend
 from roundoff.pipeline.running import IN_PLACE, dvc_stages, has_dvc, home, stages_in_order
+from roundoff.pipeline.survival import die_with
 
 PASSED_ON = (signal.SIGINT, signal.SIGTERM)
 
@@ -50,6 +53,8 @@ def _by_dvc(stages: Sequence[str], settings: Sequence[str]) -> int:
         command = ["exp", "run", *(word for setting in settings for word in ("-S", setting)), *named]
     else:
         command = ["repro", *named]
+    for mended in mend(Path()):
+        print(f"warning: {mended}", file=sys.stderr)
     _say(["dvc", *command])
     return _ran([sys.executable, "-m", "dvc", *command])
 
@@ -71,11 +76,15 @@ def _say(command: Sequence[str]) -> None:
 
 
 def _ran(command: Sequence[str], source: Path | None = None) -> int:
-    """The exit code of a command, as a shell has it. What asks this process to stop is passed on to it."""
+    """The exit code of a command, as a shell has it. What asks this process to stop is passed on.
+
+    Killed, this process takes the command along.
+    """
     paths = [str(source)] if source else []
     path = os.pathsep.join([*paths, *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = os.environ | ({"PYTHONPATH": path} if path else {})
-    with subprocess.Popen(command, env=environment) as process:
+    ending = partial(die_with, os.getpid())
+    with subprocess.Popen(command, env=environment, preexec_fn=ending) as process:
 
         def pass_on(number: int, _: FrameType | None) -> None:
             process.send_signal(number)

@@ -19,6 +19,7 @@ from roundoff.measurement.answered import Answered
 from roundoff.measurement.latency import batch_without_figures
 from roundoff.measurement.plan import CellSpeed, SpeedPlan
 from roundoff.measurement.speed import DeviceSpeed, measure_device
+from roundoff.pipeline.survival import die_with
 from roundoff.results.cell import Energy
 from roundoff.results.message import message
 from roundoff.results.platform import Platform
@@ -76,8 +77,7 @@ def measure_on_several(
     plans = [replace(plan, batch_sizes=sizes) for sizes in hands]
     shares = [Share(gpu, cells, part, prepared, platform) for gpu, part in zip(gpus, plans, strict=False)]
     context = multiprocessing.get_context("spawn")
-    # Ctrl-C comes to all processes; this one ends its workers
-    worker = partial(ProcessPoolExecutor, 1, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    worker = partial(ProcessPoolExecutor, 1, context, _begin, (os.getpid(),))
     with ExitStack() as stack:
         # a pool each: a process that dies takes its whole pool along
         pools = [stack.enter_context(worker()) for _ in shares]
@@ -88,6 +88,12 @@ def measure_on_several(
             for process in multiprocessing.active_children():
                 process.terminate()
             raise
+
+
+def _begin(parent: int) -> None:
+    """Of a worker: Ctrl-C comes to all processes, and the parent ends its workers; they end when it is killed."""
+    die_with(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _outcome(share: Share, measured: Future[tuple[str, DeviceSpeed]]) -> tuple[str, DeviceSpeed]:

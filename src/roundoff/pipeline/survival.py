@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from roundoff.errors import RoundoffError
+from roundoff.pipeline.starter import are_there, starters
 from roundoff.system import held_output
 from roundoff.system.refusal import refusal_of
+from roundoff.system.scratch import scratch_folder
 from roundoff.system.stopping import end_where_stopped
 
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # si_code of a signal that a terminal sent: to all its processes, so that the stage has it already
 FROM_KERNEL = 0x80
 PR_SET_PDEATHSIG = 1
+LOOK_S = 0.25  # how often whether DVC still runs
+TIDY_S = 1.0  # for what is half written to go; the next DVC has not come to a stage by then
 
 CRASHED = "a library's machine code failed; report it with the lines above"
 CAUSES = {
@@ -41,14 +46,16 @@ def surviving(main: Callable[[], object]) -> None:
     """Run `main` in a child process that takes over this one's work, and exit with its code.
 
     Where a signal ends it, say which and what to try, after what TensorFlow wrote last; the exit code is then 128 plus
-    the signal's number. SIGINT, SIGTERM and SIGHUP are passed on; the child ends when this process is killed.
+    the signal's number. SIGINT, SIGTERM and SIGHUP are passed on; the child ends when this process is killed, and
+    both when DVC has started them and ends, or a shell between.
     """
     end_where_stopped()
+    above = starters()
     heard = {signal.SIGCHLD, *PASSED_ON}
     try:
         held_output.held = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - both processes use it to their end
         before = signal.pthread_sigmask(signal.SIG_BLOCK, heard)
-        parent, child = os.getpid(), os.fork()
+        scratch, parent, child = scratch_folder(), os.getpid(), os.fork()
     except OSError as error:
         sys.exit(f"error: {refusal_of(error) or error}")
     if child == 0:
@@ -56,7 +63,8 @@ def surviving(main: Callable[[], object]) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         main()
         return
-    status = _waited_for(child, heard)
+    status = _waited_for(child, heard, above)
+    shutil.rmtree(scratch, ignore_errors=True)
     code = os.waitstatus_to_exitcode(status)
     if code < 0 and -code not in PASSED_ON:
         _tell(signal.Signals(-code))
@@ -70,9 +78,11 @@ def die_with(parent: int) -> None:
         os._exit(1)
 
 
-def _waited_for(child: int, heard: set[signal.Signals]) -> int:
-    while True:
-        came = signal.sigwaitinfo(heard)
+def _waited_for(child: int, heard: set[signal.Signals], above: Sequence[int]) -> int:
+    while not above or are_there(above):
+        came = signal.sigtimedwait(heard, LOOK_S) if above else signal.sigwaitinfo(heard)
+        if came is None:
+            continue
         if came.si_signo != signal.SIGCHLD:
             if came.si_code != FROM_KERNEL:
                 os.kill(child, came.si_signo)
@@ -80,6 +90,15 @@ def _waited_for(child: int, heard: set[signal.Signals]) -> int:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             return status
+    return _ended_alone(child)
+
+
+def _ended_alone(child: int) -> int:
+    """End a stage without DVC: who reads what it prints may be gone, too, so nothing is said."""
+    os.kill(child, signal.SIGTERM)
+    signal.sigtimedwait({signal.SIGCHLD}, TIDY_S)
+    os.kill(child, signal.SIGKILL)  # not yet waited for, so that its number is its own
+    return os.waitpid(child, 0)[1]
 
 
 def _tell(fatal: signal.Signals) -> None:

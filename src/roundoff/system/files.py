@@ -18,6 +18,7 @@ from typing import Any
 from roundoff.errors import ConfigError, DataError
 from roundoff.system.own import UNFINISHED, Names, foreign, refuse_foreign
 from roundoff.system.refusal import is_exhausted, name_path
+from roundoff.system.processes import has_ended, here
 
 STALE_S = 86400.0
 
@@ -75,7 +76,7 @@ def whole_directory(path: Path, names: Names) -> Iterator[Path]:
 def _partial(path: Path) -> Path:
     """A name that no other writer has, in a folder that is there.
 
-    Also removes what writers that were killed left a day ago or earlier. Raises ConfigError where no folder can be.
+    Also removes what writers left that were killed. Raises ConfigError where no folder can be.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,15 +94,23 @@ def _partial(path: Path) -> Path:
 
 
 def _partial_name(path: Path) -> Path:
-    return path.with_name(f".partial.{os.getpid()}-{secrets.token_hex(4)}.{path.name}")
+    return path.with_name(f".partial.{os.getpid()}-{here()}-{secrets.token_hex(4)}.{path.name}")
 
 
 def _remove_stale(path: Path) -> None:
+    """Remove what killed writers left beside `path`: this machine's at once, `path`'s of another one after a day."""
     for left in path.parent.iterdir():
-        if UNFINISHED.match(left.name) and UNFINISHED.sub("", left.name, count=1) == path.name:
-            with suppress(FileNotFoundError):
-                if time.time() - left.lstat().st_mtime > STALE_S:
-                    _remove(left)
+        named = UNFINISHED.match(left.name)
+        if named is None:
+            continue
+        with suppress(FileNotFoundError):
+            seen = left.lstat()
+            if named[2] == here():
+                stale = has_ended(int(named[1]), seen.st_ctime)
+            else:
+                stale = left.name[named.end() :] == path.name and time.time() - seen.st_mtime > STALE_S
+            if stale:
+                _remove(left)
 
 
 def _exchange(partial: Path, path: Path) -> None:

@@ -14,8 +14,8 @@ from pathlib import Path
 from roundoff.errors import ConfigError
 from roundoff.system.slots import MORE, STAGED
 
-# What `artifact` puts before a name until all is written: .partial.PID-EIGHT_HEX_DIGITS.
-UNFINISHED = re.compile(r"\.partial\.\d+-[0-9a-f]{8}\.")
+# What `files` puts before a name until all is written: .partial.PID-HERE-EIGHT_HEX_DIGITS. (before: without HERE-).
+UNFINISHED = re.compile(r"\.partial\.(\d+)-(?:([0-9a-f]{8})-)?[0-9a-f]{8}\.")
 # From a folder to the patterns of what its writer puts there, as paths relative to it; * does not cross a slash.
 Names = Callable[[Path], Sequence[str]]
 

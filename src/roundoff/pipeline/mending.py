@@ -1,0 +1,95 @@
+"""What a kill can leave of DVC's own files half written, mended: DVC writes them in place.
+
+python -m roundoff.pipeline.mending
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import yaml
+
+from roundoff.system.files import write_text
+
+TEMPORARY = Path(".dvc/tmp")
+# DVC holds the first while it works, the second while it writes `rwlock`
+LOCKS = ("lock", "rwlock.lock")
+LOCK_FILE = "dvc.lock"
+
+
+def mend(project: Path) -> list[str]:
+    """Mend what is broken, unless a DVC command is at work there; what was mended, a line each."""
+    with _alone(project / TEMPORARY) as alone:
+        return [*_rwlock(project / TEMPORARY / "rwlock"), *_lock_file(project / LOCK_FILE)] if alone else []
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[bool]:
+    """Hold DVC's locks, as far as there are any; whether none of them is another's."""
+    with ExitStack() as stack:
+        try:
+            for name in LOCKS:
+                with suppress(FileNotFoundError):
+                    file = stack.enter_context((folder / name).open("r+b"))
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # held, or not ours to open
+            yield False
+        else:
+            yield True
+
+
+def _rwlock(path: Path) -> Iterator[str]:
+    """Who reads and writes which output: of a command that was killed, so that nothing in it holds."""
+    with suppress(FileNotFoundError):
+        try:
+            whole = isinstance(json.loads(path.read_bytes()), dict)
+        except ValueError:
+            whole = False
+        if not whole:
+            path.unlink()
+            yield f"{TEMPORARY / path.name} was half written by a DVC that was killed; it is removed"
+
+
+def _lock_file(path: Path) -> Iterator[str]:
+    """Which stage ran with what: the stages before the cut are whole; those after it run again."""
+    with suppress(FileNotFoundError):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if _is_whole(text):
+            return
+        kept = _whole_stages(text)
+        write_text(path, kept) if kept else path.unlink()
+        yield f"{path.name} was half written by a DVC that was killed; the stages that it lost run again"
+
+
+def _is_whole(text: str) -> bool:
+    """Whether DVC takes a text as its lock file, to its last line."""
+    try:
+        lock = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        stages = lock["stages"].values()
+        parts = [stage[key] for stage in stages for key in ("deps", "params", "outs") if key in stage]
+        files = [settings for stage in stages for settings in stage.get("params", {}).values()]
+        return text.endswith("\n") and all(stage["cmd"] for stage in stages) and all(parts) and all(files)
+    except (yaml.YAMLError, TypeError, KeyError, AttributeError):
+        return False
+
+
+def _whole_stages(text: str) -> str:
+    """The beginning of DVC's lock file up to the last stage of which the next one's name is there; may be empty."""
+    lines = text.splitlines(keepends=True)
+    names = [number for number, line in enumerate(lines) if line.startswith("  ") and line[2:3].strip("- #")]
+    return "".join(lines[: names[-1]]) if len(names) > 1 else ""
+
+
+def main() -> None:
+    """Mend the project in the current folder, and say what was mended."""
+    for line in mend(Path()):
+        print(f"warning: {line}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
