@@ -7,7 +7,8 @@ import onnx
 from roundoff.graph.links import Links
 from roundoff.graph.queries import WEIGHTED, activations, element_types, weighted_nodes
 
-COMPUTING = (*WEIGHTED, "Add", "Mul", "Concat", "AveragePool", "GlobalAveragePool", "MaxPool", "ReduceMean")
+POOLS = ("AveragePool", "GlobalAveragePool", "MaxPool")
+COMPUTING = (*WEIGHTED, "Add", "Mul", "BatchNormalization", "Concat", *POOLS, "ReduceMean")
 """Operators that a precision may hand quantized inputs; only their float inputs are observed."""
 
 
@@ -44,8 +45,18 @@ def _given(model: onnx.ModelProto) -> dict[str, str]:
     """What 8-bit kernels give, its ReLU folded, by the first output of their nodes."""
     links = Links.of(model)
     weighted = {model.graph.node[place].output[0] for place in weighted_nodes(model)}
-    given = {node.output[0] for node in links.nodes if node.output[0] in weighted or links.chains(node)}
+    given = {
+        node.output[0]
+        for node in links.nodes
+        if node.output[0] in weighted or links.chains(node) or _may_be_a_conv(links, node)
+    }
     return {name: settled for name in given if (settled := links.settled(name)) not in links.outputs}
+
+
+def _may_be_a_conv(links: Links, node: onnx.NodeProto) -> bool:
+    """Whether a Conv of one number a channel may stand there (`precision.rewriting.by_channel`)."""
+    sizes = [links.known[name].size for name in node.input if name in links.known]
+    return node.op_type == "BatchNormalization" or (node.op_type in ("Add", "Mul") and max(sizes, default=1) > 1)
 
 
 def _preprocessed(model: onnx.ModelProto) -> set[str]:

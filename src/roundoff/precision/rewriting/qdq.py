@@ -55,7 +55,8 @@ def quantize(
     for site in places.weights:
         editor.quantize_weight(site)
         node = model.graph.node[site.node]
-        means = table.ranges[node.input[0]].channel_means if node.op_type == "Conv" else None
+        seen = table.ranges.get(node.input[0])  # None behind an operator that moves what was seen
+        means = seen.channel_means if seen and node.op_type == "Conv" else None
         if bias_correction and means is not None and not editor.mostly_padding(site):
             editor.correct_bias(site, means)
     return editor.finish()
