@@ -9,12 +9,13 @@ JOBS ?= 2
 PYTEST := pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help repro test test-all coverage params lock lint contract results docs
+.PHONY: help repro test test-all coverage params lock audit lint contract results docs
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
 
 repro: $(READY) ## runs the whole pipeline, from images to metrics/report.html
+	@python -m roundoff.pipeline.mending
 	dvc repro
 
 test: $(READY) lint ## lint, types and the fast tests
@@ -59,6 +60,9 @@ docs: $(DOCS)/ready ## the documentation as a site: build/site/index.html
 lock: $(READY) ## writes requirements.lock anew
 	uv pip compile --quiet pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-annotate --no-header --output-file requirements.lock
+
+audit: $(READY) ## requirements.lock against versions with known faults
+	python -m tests.supply_chain.audit
 
 define require_python
 @test -n "$(PYTHON)" || { echo 'error: no Python from 3.11 to 3.13 found; install one or set PYTHON=/path/to/python' >&2; exit 1; }
