@@ -1,0 +1,1 @@
+"""The pipeline killed at random moments: does the next run put everything right?"""
