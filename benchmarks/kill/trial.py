@@ -66,7 +66,7 @@ def tried(case: Case, workspace: Workspace, untouched: Untouched) -> Row:
         "hit": hit,
         "moment_s": round(moment_s, 3),
         "outlived_s": orphan_s,
-        "mended": [line.strip() for line in said if "half written by a DVC" in line],
+        "mended": [line.strip() for line in said if "by a DVC that was killed" in line],
         "left_by_dvc": workspace.left_by_dvc(),
         "wrong": wrong,
         "seconds": round(time.monotonic() - began, 1),

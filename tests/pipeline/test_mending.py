@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import subprocess
 
 import pytest
 import yaml
@@ -9,6 +10,7 @@ from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 
 from roundoff.pipeline.mending import mend
 from tests.support.places import ROOT
+from tests.support.repository import git as repository
 
 LOCK = (ROOT / "dvc.lock").read_text()
 STAGES = yaml.safe_load(LOCK)["stages"]
@@ -70,6 +72,29 @@ def test_a_lock_file_cut_at_the_end_of_a_line_is_one_that_dvc_takes(project):
         if count % 10 == 0 or lines[count - 1].rstrip().endswith(":"):
             left = project / "dvc.lock"
             assert not left.exists() or COMPILED_LOCKFILE_SCHEMA(yaml.safe_load(left.read_text()))
+
+
+@pytest.fixture
+def index_lock(project):
+    repository(project, "init", "-q")
+    (project / ".git" / "index.lock").touch()
+    return project / ".git" / "index.lock"
+
+
+def test_a_lock_on_gits_index_that_nobody_holds_is_removed(project, index_lock):
+    (said,) = mend(project)
+    assert "index.lock was left by a DVC that was killed" in said
+    assert not index_lock.exists()
+    repository(project, "add", "dvc.lock")
+
+
+def test_a_lock_on_gits_index_stays_while_a_git_waits_for_somebody(project, index_lock):
+    waiting = subprocess.Popen(["git", "hash-object", "--stdin"], cwd=project, stdin=subprocess.PIPE)
+    try:
+        assert mend(project) == []
+        assert index_lock.exists()
+    finally:
+        waiting.communicate()
 
 
 def test_without_dvc_there_is_nothing_to_mend(tmp_path):

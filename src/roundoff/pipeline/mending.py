@@ -1,4 +1,4 @@
-"""What a kill can leave of DVC's own files half written, mended: DVC writes them in place.
+"""What a kill can leave of DVC's own files half written, mended: DVC writes them in place, and locks git's index.
 
 python -m roundoff.pipeline.mending
 """
@@ -8,24 +8,30 @@ from __future__ import annotations
 import fcntl
 import json
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import yaml
 
 from roundoff.system.files import write_text
+from roundoff.system.git import git
 
 TEMPORARY = Path(".dvc/tmp")
 # DVC holds the first while it works, the second while it writes `rwlock`
 LOCKS = ("lock", "rwlock.lock")
 LOCK_FILE = "dvc.lock"
+SETTLED_S = 1.0  # no git command that is not waiting for somebody takes the lock for so long
 
 
 def mend(project: Path) -> list[str]:
     """Mend what is broken, unless a DVC command is at work there; what was mended, a line each."""
     with _alone(project / TEMPORARY) as alone:
-        return [*_rwlock(project / TEMPORARY / "rwlock"), *_lock_file(project / LOCK_FILE)] if alone else []
+        if not alone:
+            return []
+        return [*_rwlock(project / TEMPORARY / "rwlock"), *_lock_file(project / LOCK_FILE), *_index_lock(project)]
 
 
 @contextmanager
@@ -64,6 +70,28 @@ def _lock_file(path: Path) -> Iterator[str]:
         kept = _whole_stages(text)
         write_text(path, kept) if kept else path.unlink()
         yield f"{path.name} was half written by a DVC that was killed; the stages that it lost run again"
+
+
+def _index_lock(project: Path) -> Iterator[str]:
+    """Git's, which DVC takes to stage what it has written; a git that is at work keeps its own."""
+    with suppress(FileNotFoundError):
+        path = project / git(project, "rev-parse", "--git-path", "index.lock").stdout.strip()
+        if path.name != "index.lock" or not path.exists():
+            return
+        before = path.stat()
+        time.sleep(max(0.0, SETTLED_S - abs(time.time() - before.st_ctime)))
+        if path.stat() == before and not _git_is_at_work(project):
+            path.unlink()
+            yield f"{path} was left by a DVC that was killed; it is removed"
+
+
+def _git_is_at_work(project: Path) -> bool:
+    """Whether a git runs in the project, such as a commit whose message is being written."""
+    for process in psutil.process_iter(["name", "cwd"]):
+        name, folder = process.info["name"] or "", process.info["cwd"]
+        if name.startswith("git") and folder and Path(folder).is_relative_to(project.resolve()):
+            return True
+    return False
 
 
 def _is_whole(text: str) -> bool:
