@@ -107,9 +107,14 @@ def speed(runs: int) -> dict[str, Any]:
             "runs": runs,
             "met_target": float(np.mean([timing.stop_reason == "target" for timing in timings])),
             "median_loads": float(np.median([loop.loads for loop in loops])),
-            "median_seconds": float(np.median([sum(t.seconds for t in loop.timings.values()) for loop in loops])),
+            "median_seconds": float(np.median([_spent(loop) for loop in loops])),
         }
     return found
+
+
+def _spent(loop: Interleaved) -> float:
+    """Seconds that its rounds took."""
+    return sum(block.seconds for timing in loop.timings.values() for block in timing.blocks)
 
 
 def coverage(runs: int) -> dict[str, Any]:

@@ -115,10 +115,31 @@ def test_a_sound_measurement_has_no_warnings():
     assert warnings(timing(noise=0.01), BindingInfo(enqueue_ms=1.5, copy_ms=1.9, enqueued_device_ms=2.05), 0) == []
 
 
-def test_a_stall_widens_the_interval_of_the_throughput_to_hold_it():
-    stalled = timing()
-    stalled.blocks[3] = replace(stalled.blocks[3], stream_s=10.0)
-    found = batch_metrics(stalled, None, 1, NOTHING)
-    assert found.throughput_per_s == pytest.approx(200 / (9 * 0.04 + 10))
-    assert found.throughput_low_per_s == found.throughput_per_s
-    assert found.throughput_high_per_s == pytest.approx(500)
+def streaming(seconds_by_load):
+    """A timing whose blocks streamed 20 images in each of the seconds given, by load."""
+    block = timing().blocks[0]
+    return Timing(
+        [replace(block, load=load, stream_s=s) for load, rounds in enumerate(seconds_by_load) for s in rounds]
+    )
+
+
+def test_the_throughput_of_a_load_is_over_all_its_seconds_stalls_included():
+    """Not the middle of its rounds' rates: half of a load's time may go by in one stall."""
+    found = batch_metrics(streaming([[0.04, 0.04, 0.04, 0.36]] * 6), None, 1, NOTHING)
+    assert found.throughput_per_s == pytest.approx(80 / 0.48)
+
+
+def test_one_load_that_stalled_decides_neither_the_throughput_nor_its_interval():
+    found = batch_metrics(streaming([[0.04]] * 9 + [[10.0]]), None, 1, NOTHING)
+    figures = found.throughput_low_per_s, found.throughput_per_s, found.throughput_high_per_s
+    assert figures == pytest.approx((500, 500, 500))
+
+
+def test_the_throughput_lies_inside_its_interval_however_skewed_its_times_are():
+    """Before, the mean rate stood at the lower end of the interval of the middle one."""
+    random = np.random.default_rng(0)
+    times = 0.04 * (1 + random.lognormal(-2, 1, (20, 14)))
+    found = batch_metrics(streaming(times), None, 1, NOTHING)
+    low, rate, high = (present(getattr(found, f"throughput{end}_per_s")) for end in ("_low", "", "_high"))
+    assert rate == pytest.approx(np.median(20 * 14 / times.sum(axis=1)))
+    assert low < 0.995 * rate < rate < 0.995 * high

@@ -47,8 +47,8 @@ class Engine(Binding):
     def __post_init__(self):
         self.random = np.random.default_rng(self.seed)
 
-    def times(self, kind, runs):
-        times = self.ms * np.exp(self.random.normal(0, self.noise) + np.zeros(runs))
+    def times(self, kind, runs, factor=1):
+        times = factor * self.ms * np.exp(self.random.normal(0, self.noise) + np.zeros(runs))
         times[times.cumsum() - times <= self.cold_ms] *= self.cold
         self.clock.now += times.sum() / 1e3
         self.clock.log.append((self.name, kind, runs))
@@ -58,7 +58,7 @@ class Engine(Binding):
         return self.times("device", runs)
 
     def end_to_end(self, runs):
-        return 2 * self.times("end_to_end", runs)
+        return self.times("end_to_end", runs, factor=2)
 
     def stream(self, runs):
         return float(self.times("stream", runs).sum() / 1e3)
@@ -214,6 +214,28 @@ def test_minimum_duration_and_loads_hold_even_over_budget():
     assert all(timing.seconds >= SCHEDULE.min_seconds for timing in timings.values())
 
 
+@pytest.mark.parametrize("slow_ms", [1.3, 6.0, 30.0])
+def test_the_minimum_is_of_counted_runs_alone_and_takes_no_further_loads(slow_ms):
+    """A slow engine's slice has one counted run of each mode beside two that are not."""
+    schedule = replace(SCHEDULE, rounds_per_load=20, min_seconds=3, min_loads=20)
+    loop, timings, _ = timed({"a": 0.2, "slow": slow_ms}, schedule=schedule)
+    slow = timings["slow"]
+    streamed_s = sum(block.stream_s for block in slow.blocks)
+    assert slow.seconds == pytest.approx((slow.device_ms.sum() + slow.end_to_end_ms.sum()) / 1e3 + streamed_s)
+    assert schedule.min_seconds <= slow.seconds < 2 * schedule.min_seconds
+    assert loop.loads == schedule.min_loads
+
+
+def test_the_two_latencies_take_turns_at_going_first():
+    """Which runs first in a slice finds another engine's caches."""
+    _, timings, bench = timed({"a": 1.0, "b": 1.0})
+    counted = timings["a"].blocks[0].stream_runs
+    kinds = [kind for name, kind, runs in bench.clock.log if name == "a" and kind != "stream" and runs > counted]
+    slices = [tuple(kinds[i : i + 2]) for i in range(kinds.index("end_to_end") - 1, len(kinds), 2)]
+    assert set(slices[::2]) == {("device", "end_to_end")}
+    assert set(slices[1::2]) == {("end_to_end", "device")}
+
+
 def test_noise_takes_more_loads_until_the_interval_is_narrow():
     quiet, _, _ = timed({"a": 1.0, "b": 1.0}, load_noise=0.001)
     schedule = replace(SCHEDULE, budget_seconds=60)
@@ -296,9 +318,9 @@ def test_no_garbage_is_collected_in_a_round(monkeypatch):
     collecting: dict[str, list[bool]] = {}
     times = Engine.times
 
-    def look(self, kind, runs):
+    def look(self, kind, runs, factor=1):
         collecting.setdefault(kind, []).append(gc.isenabled())
-        return times(self, kind, runs)
+        return times(self, kind, runs, factor)
 
     monkeypatch.setattr(Engine, "times", look)
     loop, timings, _ = timed({"a": 1.0})

@@ -88,11 +88,13 @@ def speedup(timing: Timing, reference: Timing | None) -> Speedup:
 
 
 def throughput_interval(timing: Timing, batch_size: int) -> Interval:
-    """All images over all seconds streamed, with the interval of the loads' rates, widened to hold that mean rate."""
-    images = np.array([batch_size * block.stream_runs for block in timing.blocks], dtype=np.float64)
-    seconds = np.array([block.stream_s for block in timing.blocks])
-    rate, middle = float(images.sum() / seconds.sum()), median_interval(timing.by_load(images / seconds))
-    return Interval(rate, min(rate, middle.low), max(rate, middle.high))
+    """The median load's rate with its interval; a load's is all images over all seconds that it streamed.
+
+    So a stall counts in full, in its load. Of the mean rate of all loads no interval is known: rare stalls decide it.
+    """
+    images, seconds = np.array([(batch_size * block.stream_runs, block.stream_s) for block in timing.blocks]).T
+    loads = [timing.round_load == load for load in np.unique(timing.round_load)]
+    return median_interval(np.array([images[load].sum() / seconds[load].sum() for load in loads]))
 
 
 def round_spread(round_ms: Milliseconds) -> float:

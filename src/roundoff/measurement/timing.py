@@ -39,8 +39,8 @@ class Schedule:
 
     Each load is timed for `rounds_per_load` rounds, or, where an engine is so slow that these would take too long, for
     fewer, down to two, in which the fast ones get as much time all the same. Loads go on until there are `min_loads`,
-    every entry was timed for `min_seconds`, and each speed-up's 95 % interval is within ±`interval_target` (a share) or
-    `budget_seconds` have passed.
+    every entry's counted runs took `min_seconds`, and each speed-up's 95 % interval is within ±`interval_target` (a
+    share) or `budget_seconds` have passed.
     """
 
     warmup_ms: float
@@ -61,7 +61,10 @@ class Monitor(Protocol):
 
 @dataclass(frozen=True)
 class Block:
-    """One entry in one round: milliseconds of each run by mode, and seconds of wall time of `stream_runs` streamed."""
+    """One entry in one round: milliseconds of each run by mode, and seconds of wall time of `stream_runs` streamed.
+
+    `seconds` is the wall time of all of it, runs that are not counted included.
+    """
 
     load: int
     device_ms: Milliseconds
@@ -69,6 +72,11 @@ class Block:
     stream_s: float
     stream_runs: int
     seconds: float
+
+    @property
+    def counted_s(self) -> float:
+        """Seconds of the runs that count, all modes together."""
+        return float(self.device_ms.sum() + self.end_to_end_ms.sum()) / 1e3 + self.stream_s
 
 
 @dataclass
@@ -80,8 +88,8 @@ class Timing:
 
     @property
     def seconds(self) -> float:
-        """Seconds spent on its blocks, runs that are not counted included."""
-        return sum(block.seconds for block in self.blocks)
+        """Seconds of its runs that count, all modes together."""
+        return sum(block.counted_s for block in self.blocks)
 
     @property
     def device_ms(self) -> Milliseconds:
@@ -158,7 +166,8 @@ class Interleaved:
     repeated_rounds: int = 0
     loads: int = 0
     timings: dict[str, Timing] = field(default_factory=dict)
-    _pace_s: dict[str, float] = field(default_factory=dict)
+    _pace_s: dict[str, float] = field(default_factory=dict)  # wall time of a run
+    _counted_s: dict[str, float] = field(default_factory=dict)  # of it what a counted run adds to `Timing.seconds`
     _runs: dict[str, int] = field(default_factory=dict)
     _settling: dict[str, int] = field(default_factory=dict)
 
@@ -226,19 +235,19 @@ class Interleaved:
             before = self.clock()
             run_ms.append(float(np.median(bound.device_only(block))))
             block_s.append(self.clock() - before)
-        self._pace_s[name] = max(float(np.median(block_s)) / block, 1e-9)
+        self._pace_s[name] = self._counted_s[name] = max(float(np.median(block_s)) / block, 1e-9)
         self._settling[name] = max(1, math.ceil(SETTLE_MS / max(float(np.median(run_ms)), 1e-6)))
 
     def _plan(self, names: Sequence[str]) -> int:
         """How many rounds this load has; fills `_runs`, how many counted runs each mode has in a slice of a round.
 
-        As many rounds as together take at most half as long again as the entries have, since each entry has at least
-        one run in each; but two where even those take longer.
+        Counted runs alone fill each entry's share of the minimum. As many rounds as together take at most half as long
+        again as the entries have, since each entry has at least one run in each; but two where even those take longer.
         """
         share_s = self.schedule.min_seconds / self.schedule.min_loads
         for rounds in range(self.schedule.rounds_per_load, 0, -1):
             slice_s = share_s / rounds / MODES
-            self._runs = {name: max(1, round(slice_s / self._pace_s[name])) for name in names}
+            self._runs = {name: max(1, math.ceil(slice_s / self._counted_s[name])) for name in names}
             load_s = rounds * sum(self._runs_in_slice(name) * self._pace_s[name] for name in names)
             if rounds <= FEWEST_ROUNDS or load_s <= OVERTIME * share_s * len(names):
                 break
@@ -247,8 +256,10 @@ class Interleaved:
     def _learn(self, names: Sequence[str], rounds: int) -> None:
         """How long a run of all modes took in this load's rounds: the warm-up knows the device-only mode alone."""
         for name in names:
-            slice_s = np.median([block.seconds for block in self.timings[name].blocks[-rounds:]])
-            self._pace_s[name] = max(float(slice_s) / self._runs_in_slice(name), 1e-9)
+            blocks = self.timings[name].blocks[-rounds:]
+            slice_s = np.median([(block.seconds, block.counted_s) for block in blocks], axis=0)
+            self._pace_s[name] = max(float(slice_s[0]) / self._runs_in_slice(name), 1e-9)
+            self._counted_s[name] = max(float(slice_s[1]) / (MODES * self._runs[name]), 1e-9)
 
     def _runs_in_slice(self, name: str) -> int:
         """Of all modes, those included that are not counted."""
@@ -269,8 +280,13 @@ class Interleaved:
         # Runs that meet cold caches, counted, would weigh more the fewer runs an engine has in a slice.
         runs, first = self._runs[name], self._settling[name]
         started = self.clock()
-        device_ms = bound.device_only(first + runs)[first:]
-        end_to_end_ms = bound.end_to_end(first + runs)[first:]
+        # Of the two latencies each goes first in every other round: what does finds the caches of another engine.
+        if len(self.timings[name].blocks) % 2:
+            end_to_end_ms = bound.end_to_end(first + runs)[first:]
+            device_ms = bound.device_only(first + runs)[first:]
+        else:
+            device_ms = bound.device_only(first + runs)[first:]
+            end_to_end_ms = bound.end_to_end(first + runs)[first:]
         stream_s = bound.stream(runs)
         return Block(self.loads, device_ms, end_to_end_ms, stream_s, runs, self.clock() - started)
 

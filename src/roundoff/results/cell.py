@@ -126,7 +126,7 @@ class Batch(Speedup):
     end_to_end_p999_ms: Annotated[Positive | None, about("99.9th percentile, end to end")] = None
     end_to_end_p999_low_ms: Annotated[Positive | None, about("its interval")] = None
     end_to_end_p999_high_ms: Annotated[Positive | None, about("its interval")] = None
-    throughput_per_s: Annotated[Positive | None, about("images per second of wall time, transfers overlapped")] = None
+    throughput_per_s: Annotated[Positive | None, about("images per second of wall time in the median load")] = None
     throughput_low_per_s: Annotated[Positive | None, about("its interval over loads")] = None
     throughput_high_per_s: Annotated[Positive | None, about("its interval over loads")] = None
     output_error: Annotated[NotNegative | None, about("of the timed outputs against the accuracy run's")] = None
@@ -141,7 +141,7 @@ class Batch(Speedup):
     runs: Annotated[Count, about("device-only runs that were timed")] = 0
     rounds: Annotated[Count, about("interleaved rounds")] = 0
     loads: Annotated[Count, about("times that the engine was loaded anew")] = 0
-    measured_s: Annotated[NotNegative | None, about("seconds that were timed")] = None
+    measured_s: Annotated[NotNegative | None, about("seconds of the runs that count, all timed modes together")] = None
     stop_reason: Annotated[
         StopReason | None, about("target width reached, time budget spent, or nothing to compare with")
     ] = None
