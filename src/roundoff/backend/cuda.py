@@ -17,6 +17,7 @@ from roundoff.results.message import Message, as_message, message
 from roundoff.system.nvml import NoNvmlError, nvml
 
 T = TypeVar("T", bound=np.generic)
+NO_DRIVER = "cudaErrorInsufficientDriver"  # which CUDA says as well where there is no driver at all
 FIRST_CAPABILITY = {"bfloat16": (8, 0), "tf32": (8, 0), "float8_e4m3fn": (8, 9)}
 
 
@@ -64,7 +65,8 @@ def absence() -> Message | None:
     except Unavailable as error:
         return as_message(error.args[0])
     except CudaError as error:
-        return message("no_cuda_device", words=str(error))
+        key = "no_cuda_driver" if error.code == NO_DRIVER else "no_cuda_device"
+        return message(key, words=str(error))
     return None if count else message("no_visible_cuda_device")
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from roundoff.report.render.document import Contents, Heading, Link, Page
-from roundoff.report.sections.answer import answer_section, notes_section, uses_section
+from roundoff.report.sections.answer import answer_section, next_section, notes_section, uses_section
 from roundoff.report.sections.batches import batches_section, cost_section
 from roundoff.report.sections.changes import changes_section
 from roundoff.report.sections.classes import classes_section
 from roundoff.report.sections.energy import energy_section
 from roundoff.report.sections.files import files_section
 from roundoff.report.sections.frameworks import framework_section, load_section, size_section
+from roundoff.report.sections.glossary import glossary_section
 from roundoff.report.sections.head_to_head import head_to_head_table
 from roundoff.report.sections.latency import latency_section
 from roundoff.report.sections.machine import machine_section
@@ -22,7 +23,7 @@ from roundoff.report.sections.verdicts import verdict_section
 from roundoff.results.message import Words
 from roundoff.revisions.read import Evidence
 
-FIRST = ("uses", "notes", "precision", "verdict", "classes")
+FIRST = ("uses", "next", "notes", "precision", "verdict", "classes")
 """What to read first, by the anchors of the headings."""
 
 
@@ -48,14 +49,22 @@ def page_of(evidence: Evidence, words: Words, shown: Shown) -> Page:
 
 def _body(evidence: Evidence, words: Words, shown: Shown) -> Page:
     page = Page()
-    for section in (uses_section, notes_section, precision_section, head_to_head_table, batches_section):
+    for section in (uses_section, next_section, notes_section, precision_section, head_to_head_table, batches_section):
         section(page, evidence, words)
     cost_section(page, evidence, shown.price_per_hour, words)
     verdict_section(page, evidence, words)
     classes_section(page, evidence, words)
     changes_section(page, evidence, words, shown.examples)
     tables = (framework_section, size_section, load_section, energy_section, latency_section)
-    for section in (*tables, noise_section, curves_section, method_section, machine_section, files_section):
+    for section in (
+        *tables,
+        noise_section,
+        curves_section,
+        method_section,
+        machine_section,
+        files_section,
+        glossary_section,
+    ):
         section(page, evidence, words)
     return page
 

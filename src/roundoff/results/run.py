@@ -91,6 +91,11 @@ class Method:
         """The runs of warm-up that were asked for."""
         return self._setting("warmup_runs")
 
+    @property
+    def interval_target(self) -> float | None:
+        """Half the width of a speed-up's interval that was asked for, as a share of it."""
+        return self._setting("interval_target")
+
     def _setting(self, name: str) -> float | None:
         value = self.evaluate.get(name)
         return None if value is None else float(value)

@@ -54,7 +54,7 @@ def timings(_: Path) -> Sequence[str]:
 
 def plots(_: Path) -> Sequence[str]:
     """What `report` draws."""
-    drawn = ("confusion_*", "curves", "drop", "flips*", "latency_batch_*", "noise", "pareto_batch_*", "*_over_batches")
+    drawn = ("confusion_*", "curves", "drop*", "flips*", "latency_batch_*", "noise", "pareto_batch_*", "*_over_batches")
     return ("confusion*.csv", "speed.csv", *(f"{name}.png" for name in drawn))
 
 

@@ -2,13 +2,14 @@
 
 import pytest
 
-from roundoff.report.render.document import Page, Table
+from roundoff.report.render.document import Details, Page, Table
 from roundoff.report.sections.method import RULES, method_section
 from roundoff.results.cell import BindingInfo, Energy
 from roundoff.results.checked import as_json
 from roundoff.results.message import Words, message, verbatim
 from roundoff.results.run import Conditions
 from roundoff.system.files import read_json, write_json
+from tests.support.present import blocks_in
 
 EN = Words("en")
 STEADY = as_json(Conditions(sm_clock_mhz=(1980, 1980), throttle_reasons=[]))
@@ -70,7 +71,7 @@ FAILURES = {
     "runs": lambda run: every_batch(run, device_p999_ms=0.2),
     "quiet": lambda run: device(run, conditions=CAPPED),
     "cuda_graphs": lambda run: bound(run, cuda_graph=False, no_cuda_graph_reason=said("not supported")),
-    "energy": lambda run: None,
+    "energy_read": lambda run: None,
     "whole": lambda run: manifest(run, counts={"train": 1437, "test": 1000}),
     "chance": lambda run: run.rewrite("int8", lambda content: content["litert"]["accuracy"].update(top1_low=0.16)),
     "calibration": lambda run: calibrated(run, warnings=[said("clipping: conv clips 2.00 % of its nonzero values")]),
@@ -84,7 +85,7 @@ UNKNOWN = {
     "quiet": lambda run: every_batch(run, runs=0),
     "cuda_graphs": lambda run: None,
     "conditions": lambda run: None,
-    "energy": lambda run: [
+    "energy_read": lambda run: [
         run.rewrite(name, lambda content: [content[b].update(energy=None) for b in ("onnxruntime", "litert")])
         for name in ("fp32", "fp16", "int8")
     ],
@@ -115,12 +116,12 @@ def test_rule_is_held(run, name):
 def test_quiet_device_is_called_quiet(run):
     every_batch(run, warnings=[])
     device(run, conditions=QUIET)
-    assert seen(run, "quiet") == (True, "0 of 12 timed batches carry a warning")
+    assert seen(run, "quiet") == (True, "timed batches with a warning: none of 12")
 
 
 def test_a_device_whose_throttling_was_not_read_is_not_called_quiet(run):
     every_batch(run, warnings=[])
-    text = "0 of 12 timed batches carry a warning; throttling was not read: CPU"
+    text = "timed batches with a warning: none of 12; throttling was not read: CPU"
     assert seen(run, "quiet") == (None, text)
     every_batch(run, warnings=[as_json(message("noisy", cv=0.1))])
     assert seen(run, "quiet")[0] is False
@@ -148,7 +149,7 @@ def test_unfounded_percentiles_are_counted(run):
     run.rewrite("int8", lambda content: content["litert"]["batch_1"].update(runs=100))
     held, text = seen(run, "runs")
     assert held is False
-    assert "4 stated from too few" in text
+    assert "stated from too few: 4" in text
 
 
 @pytest.mark.parametrize(
@@ -184,8 +185,13 @@ def test_conditions_show_spans_rounds_and_wait(run):
     device(run, **GPU)
     assert seen(run, "conditions") == (
         True,
-        "CPU: SM clock 1,980 MHz, not held back, rounds repeated: 2, waited for other jobs: 3.5 s",
+        "CPU: SM clock 1,980 MHz, not held back, rounds repeated: 2, waiting for other jobs: 3.5 s",
     )
+
+
+def test_a_wait_of_microseconds_is_none(run):
+    device(run, waited_s=4.8e-6)
+    assert seen(run, "conditions")[1].endswith("waiting for other jobs: none")
 
 
 def test_conditions_that_were_not_read_have_their_reason(run):
@@ -215,9 +221,21 @@ def test_graphs_energy_and_outputs_hold_where_recorded(run):
     energy = as_json(Energy(mj_per_image=1.2, batch_size=32, power_w=300.0, source=verbatim("the counter")))
     for name in ("fp32", "fp16", "int8"):
         run.rewrite(name, lambda content: [content[b].update(energy=energy) for b in ("onnxruntime", "litert")])
-    assert seen(run, "cuda_graphs") == (True, "12 of 12 timed batches run from a CUDA graph")
-    assert seen(run, "energy") == (True, "6 of 6 measured cells: the counter")
-    assert seen(run, "outputs")[0] is True
+    assert seen(run, "cuda_graphs") == (True, "timed batches that run from a CUDA graph: all 12")
+    assert seen(run, "energy_read") == (True, "cells with a figure: all 6: the counter")
+    agreed = "timed batches that agree: all 12; largest difference: 10\u00a0% of what is allowed"
+    assert seen(run, "outputs") == (True, agreed)
+
+
+@pytest.mark.parametrize(("error", "shown"), [(0.0, "none"), (1e-9, "< 1\u00a0% of what is allowed")])
+def test_no_difference_is_not_said_as_a_share(run, error, shown):
+    every_batch(run, output_error=error, output_tolerance=1e-5)
+    assert seen(run, "outputs")[1].endswith(f"largest difference: {shown}")
+
+
+def test_the_width_that_was_asked_for_is_said(run):
+    asked(run, interval_target=0.01)
+    assert seen(run, "settled")[1].startswith("interval of the speed-up within ±1\u00a0%: all 12 timed batches;")
 
 
 def test_numerics_hold_where_layers_say_so(run):
@@ -227,12 +245,31 @@ def test_numerics_hold_where_layers_say_so(run):
     layers(run, "int8", "litert", {"int8": 20, "float32": 1})
     held, text = seen(run, "numerics")
     assert held is True
-    assert text == "0 of 6 measured cells do not, 0 do not tell; int8/litert: of 21 layers 1 in float32"
+    assert (
+        text
+        == "measured cells that do not: none of 6; that do not tell: none of 6; int8/litert: 1 in float32, of 21 layers"
+    )
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_every_rule_has_a_row(run, language):
     page, words = Page(), Words(language)
     method_section(page, run.evidence(), words)
-    table = next(block for block in page.blocks if isinstance(block, Table))
-    assert [line[0].text for line in table.rows] == [words(f"rule_{name}") for name in RULES]
+    tables = [block for block in blocks_in(page.blocks) if isinstance(block, Table)]
+    named = [line[0].text for table in tables for line in table.rows]
+    assert sorted(named) == sorted(words(f"rule_{name}") for name in RULES)
+
+
+def test_rules_that_held_fold_away_and_the_mark_of_the_others_says_what_the_words_say(run):
+    """A question mark beside "not held" is neither."""
+    page = Page()
+    method_section(page, run.evidence(), EN)
+    (table,) = (block for block in page.blocks if isinstance(block, Table))
+    assert {(line[2].text, line[2].tone) for line in table.rows} <= {
+        ("not held", "bad"),
+        ("not judged", "muted"),
+        ("not recorded", "muted"),
+    }
+    (held,) = (block for block in page.blocks if isinstance(block, Details))
+    assert isinstance(held.blocks[0], Table)
+    assert {line[2].text for line in held.blocks[0].rows} == {"held"}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from roundoff.report.render.document import Page, Table
+from roundoff.report.render.document import Details, Page, Table
 from roundoff.report.sections.classes import class_accuracies, classes_section
 from roundoff.results.message import Words
 from tests.support.present import present
@@ -45,7 +45,23 @@ def test_reference_and_8_bit_cells_stand_side_by_side(run):
     table = next(block for block in page.blocks if isinstance(block, Table))
     assert table.columns[2] == "FP32 reference"
     assert set(table.columns[3:5]) == {"int8 / onnxruntime", "int8 / litert"}
-    assert len(table.rows) == 10
+
+
+def test_classes_without_a_change_fold_away(run):
+    """Ten cards on a phone, nine of which say nothing, hide the one that does."""
+    for backend in ("onnxruntime", "litert"):
+        logits = np.load(run.sources.predictions / "fp32/onnxruntime.npy")
+        np.save(run.sources.predictions / f"int8/{backend}.npy", logits)
+    spoil(run, "litert", 7, 1)
+    page = Page()
+    classes_section(page, run.evidence(), EN)
+    (table,) = (block for block in page.blocks if isinstance(block, Table))
+    assert [line[0].text for line in table.rows] == ["7"]
+    (rest,) = (block for block in page.blocks if isinstance(block, Details))
+    assert rest.summary == "Classes without a change: 9"
+    inner = rest.blocks[0]
+    assert isinstance(inner, Table)
+    assert len(inner.rows) == 9
 
 
 def test_without_answers_there_is_no_section(run):

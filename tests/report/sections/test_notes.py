@@ -2,7 +2,7 @@
 
 import pytest
 
-from roundoff.report.render.document import Page
+from roundoff.report.render.document import Page, Paragraph
 from roundoff.report.sections.answer import answer_section
 from roundoff.report.sections.notes import COUNTING, notes
 from roundoff.results.cell import BindingInfo
@@ -56,7 +56,7 @@ def test_note_of_a_cell_is_listed(run):
 def test_note_that_only_counts_layers_is_not_said_twice(run):
     counted = message(COUNTING[0], total=22, counts=[message("layers_in", count=22, kind="float32")], named="float16")
     set_layers(run, "fp16", "onnxruntime", WIDE, counted)
-    sentence = EN("note_multiplies", cell="fp16/onnxruntime", total=22, kinds="22 in float32", named="float16")
+    sentence = EN("note_multiplies", cell="fp16/onnxruntime", total=22, kinds="all in float32", named="float16")
     assert [text for text in said(run) if "fp16/onnxruntime" in text] == [sentence]
     set_layers(run, "fp16", "onnxruntime", WIDE, counted, verbatim("it was optimized less"), verbatim("and slowly"))
     found = [text for text in said(run) if "fp16/onnxruntime" in text]
@@ -168,8 +168,30 @@ def test_busy_machine_makes_intervals_too_narrow(run, words):
     run.rewrite("int8", lambda content: content["litert"]["batch_1"].update(busy))
     page = Page()
     answer_section(page, run.evidence(), words)
-    named = words("answer_narrow", cut=1, count=12, cells=words("cell_batch", cell="int8/litert", batch=1))
-    assert named in texts_in(page.blocks)
+    width = words("width_unknown")
+    named = words("answer_narrow", cells=words("cell_batch", cell="int8/litert", batch=1), width=width)
+    told = next(block for block in page.blocks if isinstance(block, Paragraph) and named in block.text)
+    assert told.weight == "warning"
+    assert words("count_some", part=1, count=12) in told.text
+
+
+def test_noise_is_told_in_one_way_with_that_of_what_ships(run):
+    """A reader takes batches that a warning does not count for clean, and looks for the winner's own spread."""
+    noisy = {"warnings": [NOISY], "cv": 0.85}
+    for name in ("fp32", "fp16", "int8"):
+        run.rewrite(
+            name,
+            lambda content: [
+                content[backend][f"batch_{size}"].update(noisy)
+                for backend in ("onnxruntime", "litert")
+                for size in (1, 32)
+            ],
+        )
+    evidence, page = run.evidence(), Page()
+    answer_section(page, evidence, EN)
+    (told,) = (text for text in texts_in(page.blocks) if "Single runs varied" in text)
+    assert "by more than 2.5\u00a0% in all 12 timed batches (for what ships by 85\u00a0% at batch size 1, 85" in told
+    assert any(text.startswith("Timed batches with a warning: all 12 (single runs vary: 12)") for text in said(run))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from roundoff.report.plots.style import BELOW, colour_of, marker_of, scale_name
+from roundoff.report.words.compute_types import computes
 from roundoff.results.message import Words
 from roundoff.revisions.read import Cell
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LOG_FROM_RATIO = 12.0
-MOST_ACROSS = 5
+MOST_ACROSS = 3
 
 
 def time_axis(axes: Any, values: Sequence[float], label: str, words: Words) -> None:
@@ -40,17 +41,31 @@ def batch_axis(axes: Any, sizes: Sequence[int], words: Words) -> None:
 
 def legend(figure: Figure, cells: Iterable[Cell], backends: tuple[str, ...]) -> None:
     """Below a figure: the colour of each precision and the shape of each backend that the cells have."""
-    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
 
     shown = list(cells)
-    precisions = dict.fromkeys(cell.precision for cell in shown)
-    handles = [Line2D([], [], marker="o", linestyle="", color=colour_of(name), label=name) for name in precisions]
-    handles += [
-        Line2D([], [], marker=marker_of(name, backends), linestyle="", color="#888888", label=name)
-        for name in backends_of(shown)
-    ]
-    rows = -(-len(handles) // MOST_ACROSS)
-    figure.legend(handles=handles, **(BELOW | {"ncols": -(-len(handles) // rows)}))
+    colours = [Patch(color=colour_of(name), label=name) for name in dict.fromkeys(cell.precision for cell in shown)]
+    shapes = [_shape(name, backends) for name in backends_of(shown)]
+    columns = min(MOST_ACROSS, max(len(colours), len(shapes)))
+    # matplotlib fills column by column: each kind is made to fill whole rows, so that it begins on a row of its own
+    rows = [*_in_rows(colours, columns), *_in_rows(shapes, columns)]
+    handles = [row[column] for column in range(columns) for row in rows]
+    figure.legend(handles=handles, handlelength=1.0, **(BELOW | {"ncols": columns}))
+
+
+def _shape(name: str, backends: tuple[str, ...]) -> Any:
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], marker=marker_of(name, backends), linestyle="", color="#666666", label=name)
+
+
+def _in_rows(handles: Sequence[Any], columns: int) -> list[list[Any]]:
+    """The handles in rows of so many columns, the last one filled up with what shows nothing."""
+    from matplotlib.lines import Line2D
+
+    empty = Line2D([], [], linestyle="", label=" ")
+    rows = [list(handles[start : start + columns]) for start in range(0, len(handles), columns)]
+    return [[*row, *[empty] * (columns - len(row))] for row in rows]
 
 
 def backends_of(cells: Iterable[Cell]) -> tuple[str, ...]:
@@ -58,9 +73,12 @@ def backends_of(cells: Iterable[Cell]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(cell.backend for cell in cells))
 
 
-def plot_name(cell: Cell, words: Words) -> str:
-    """A cell in a plot: short, but with what it computes in where that is not its name."""
-    if cell.effective_precision == cell.precision:
-        return f"{cell.precision} / {cell.backend}"
-    computed = words("computes_as", precision=cell.precision, effective=cell.effective_precision)
-    return f"{computed} / {cell.backend}"
+def plot_name(cell: Cell, words: Words, between: str = " / ") -> str:
+    """A cell in a plot: short, but with what it multiplies in where that is not its name."""
+    computed = computes(cell)
+    effective = cell.effective_precision
+    if effective == cell.precision and computed.others and not computed.share_named:
+        effective = words.listed(computed.others)
+    if effective == cell.precision:
+        return f"{cell.precision}{between}{cell.backend}"
+    return words("computes_in", precision=cell.precision, effective=effective) + between + cell.backend

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from roundoff.report.plots.axes import backends_of, plot_name, time_axis
-from roundoff.report.plots.labels import place_labels
-from roundoff.report.plots.style import INK, WIDTH, colour_of, draw, marker_of, title
+from roundoff.report.plots.axes import backends_of, legend, plot_name, time_axis
+from roundoff.report.plots.labels import Point, place_labels
+from roundoff.report.plots.style import INK, SMALL, WIDTH, colour_of, draw, marker_of, title
 from roundoff.report.render.document import Drawing
 from roundoff.results.message import Words
 from roundoff.results.values import bounds_of
@@ -19,7 +20,7 @@ from roundoff.revisions.read import Cell, Evidence
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-HEIGHT = 4.4
+HEIGHT = 4.3
 LIMIT = "#B00020"
 
 
@@ -72,20 +73,26 @@ def drop_figure(evidence: Evidence, batch: int, shipped: str | None, words: Word
 
     def plot(figure: Figure) -> None:
         axes = figure.add_subplot()
-        for mark in marks:
+        for mark in in_drawing_order(marks, evidence, shipped):
             _draw_mark(axes, mark, marker_of(mark.cell.backend, backends))
         time_axis(axes, [end for mark in marks for end in mark.ms_ends], words("axis_time"), words)
         axes.set_ylabel(words("axis_lost"))
         axes.margins(x=0.14, y=0.12)
         _room_on_the_right(axes)
-        if allowed is not None:
-            _draw_target(axes, allowed, words)
+        target = () if allowed is None else _draw_target(axes, allowed, words)
         _ring(axes, next((mark for mark in marks if mark.cell.key == shipped), None))
         title(figure, words("drop_title", batch=f"{batch:,}"))
-        points = [(mark.ms, mark.points, _label(mark, shipped, words)) for mark in marks]
-        place_labels(figure, axes, points, [mark.ends for mark in marks])
+        legend(figure, [cell for cell in evidence.measured if cell in [mark.cell for mark in marks]], backends)
+        points = [Point(mark.ms, mark.points, _label(mark, shipped, words), mark.ms_ends, mark.ends) for mark in marks]
+        place_labels(figure, axes, points, target)
 
     return draw(plot, WIDTH, HEIGHT)
+
+
+def in_drawing_order(marks: Sequence[DropMark], evidence: Evidence, shipped: str | None) -> list[DropMark]:
+    """In the order of the cells on every plot, what ships last, and so on top of what lies at the same place."""
+    order = [cell.key for cell in evidence.measured]
+    return sorted(marks, key=lambda mark: (mark.cell.key == shipped, order.index(mark.cell.key)))
 
 
 def _draw_mark(axes: Any, mark: DropMark, marker: str) -> None:
@@ -105,11 +112,13 @@ def _error(value: float, ends: tuple[float, float]) -> NDArray[np.float64]:
     return np.array([[max(value - ends[0], 0.0)], [max(ends[1] - value, 0.0)]])
 
 
-def _draw_target(axes: Any, allowed: float, words: Words) -> None:
-    axes.axhline(allowed, color=LIMIT, linestyle="--", linewidth=1.2, zorder=0)
+def _draw_target(axes: Any, allowed: float, words: Words) -> tuple[Any, Any]:
+    """The target's line and its text."""
+    line = axes.axhline(allowed, color=LIMIT, linestyle="--", linewidth=1.2, zorder=0)
     text = words("drop_target", points=f"{allowed:.2f}")
-    style = {"ha": "right", "va": "bottom", "fontsize": 9, "color": LIMIT}
-    axes.annotate(text, (0.99, allowed), xycoords=("axes fraction", "data"), **style)
+    style = {"ha": "right", "va": "bottom", "fontsize": SMALL, "color": LIMIT}
+    place = {"xycoords": ("axes fraction", "data"), "xytext": (0, 3), "textcoords": "offset points"}
+    return line, axes.annotate(text, (0.99, allowed), **place, **style)
 
 
 def _ring(axes: Any, mark: DropMark | None) -> None:

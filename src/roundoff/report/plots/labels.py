@@ -1,19 +1,27 @@
-"""Labels beside the points of a plot, each where it lies on nothing else if there is such a place."""
+"""Labels beside the points of a plot, each where it lies on nothing else and next to no other point, if it can."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from math import hypot
 from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
 
+from roundoff.report.plots.style import SMALL
+
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.figure import Figure
 
-SIZE = 8.5  # points, as are all lengths here
-STEP, ASIDE, MARK = 12.0, 11.0, 6.0
-STEPS = 9  # that a label may lie above or below its point
-LEFT_COST, BAR_WEIGHT = 4.0, 0.5
+SIZE = SMALL  # points, as are all lengths here
+LINE = 1.25 * SIZE
+STEP, ASIDE, FARTHER, MARK = 6.0, 11.0, 32.0, 6.0
+STEPS = 20  # that a label may lie above or below its point
+NEAR = 8.0  # points of a plot that are closer than this have one label
+LEFT_COST, BAR_WEIGHT = 4.0, 0.7
+OUTSIDE_WEIGHT, CROSSING_COST, NEARER_COST = 100.0, 60.0, 40.0
+ROUNDS = 6  # in which each label is placed anew
 
 
 @dataclass(frozen=True)
@@ -36,69 +44,177 @@ class Box:
         across = max(frame.left - self.left, 0.0) + max(self.right - frame.right, 0.0)
         return across + max(frame.bottom - self.bottom, 0.0) + max(self.top - frame.top, 0.0)
 
+    def distance(self, x: float, y: float) -> float:
+        """From a point to its nearest edge; 0 inside."""
+        return hypot(max(self.left - x, 0.0, x - self.right), max(self.bottom - y, 0.0, y - self.top))
 
-def place_labels(
-    figure: Figure, axes: Any, points: Sequence[tuple[float, float, str]], bars: Sequence[tuple[float, float]]
-) -> None:
-    """Write the text of each (x, y, text) beside its point, whose bar reaches from `bars`' one end to the other."""
+
+@dataclass(frozen=True)
+class Point:
+    """What a label belongs to, in the axes' units: its place, the ends of its bars, and the text, a line or more."""
+
+    x: float
+    y: float
+    text: str
+    x_ends: tuple[float, float]
+    y_ends: tuple[float, float]
+
+
+def place_labels(figure: Figure, axes: Any, points: Sequence[Point], taken: Sequence[Artist] = ()) -> None:
+    """Write the text of each point beside it, off bars and off the texts in `taken`; one for points at one place."""
     figure.draw_without_rendering()
     scale = 72 / figure.dpi
-    shown = [axes.transData.transform((x, y)) * scale for x, y, _ in points]
-    ends = [
-        axes.transData.transform([(x, low), (x, high)])[:, 1] * scale
-        for (x, _, _), (low, high) in zip(points, bars, strict=True)
+    groups = _grouped(points, [tuple(axes.transData.transform((one.x, one.y)) * scale) for one in points])
+    places = [tuple(map(float, axes.transData.transform((one.x, one.y)) * scale)) for one in groups]
+    frame = Box(*(float(at) * scale for at in axes.transAxes.transform([(0, 0), (1, 1)]).ravel()))
+    marks = [Box(x - MARK, y - MARK, x + MARK, y + MARK) for x, y in places]
+    lines = [line for one in points for line in _bars(axes, one, scale)]
+    lines += [_extent(one, scale) for one in taken]
+    offsets = chosen_offsets([(x, y) for x, y in places], [one.text for one in groups], marks, lines, frame)
+    for one, (aside, up) in zip(groups, offsets, strict=True):
+        _write(axes, one, aside, up)
+
+
+def _grouped(points: Sequence[Point], places: Sequence[tuple[float, float]]) -> list[Point]:
+    """Points that lie on each other as one, its text a line for each."""
+    groups: dict[tuple[float, float], list[Point]] = {}
+    for point, (x, y) in zip(points, places, strict=True):
+        near = next((at for at in groups if hypot(at[0] - x, at[1] - y) < NEAR), (x, y))
+        groups.setdefault(near, []).append(point)
+    return [
+        Point(first.x, first.y, "\n".join(one.text for one in group), first.x_ends, first.y_ends)
+        for group in groups.values()
+        for first in group[:1]
     ]
-    corners = axes.transAxes.transform([(0, 0), (1, 1)]) * scale
-    frame = Box(*map(float, corners.ravel()))
-    marks = [Box(x - MARK, y - MARK, x + MARK, y + MARK) for x, y in shown]
-    lines = [Box(x - 1, low, x + 1, high) for (x, _), (low, high) in zip(shown, ends, strict=True)]
-    offsets = chosen_offsets(
-        [(float(x), float(y)) for x, y in shown], [text for _, _, text in points], marks, lines, frame
-    )
-    for (x, y, text), (aside, up) in zip(points, offsets, strict=True):
-        _write(axes, (x, y), text, aside, up)
 
 
-def _write(axes: Any, at: tuple[float, float], text: str, aside: float, up: float) -> None:
-    from matplotlib.patheffects import withStroke
+def _bars(axes: Any, point: Point, scale: float) -> list[Box]:
+    """The interval's bars, each as thick as a line with room around it."""
+    ends = axes.transData.transform([(point.x_ends[0], point.y_ends[0]), (point.x_ends[1], point.y_ends[1])]) * scale
+    (left, bottom), (right, top) = ends.tolist()
+    x, y = (axes.transData.transform((point.x, point.y)) * scale).tolist()
+    return [Box(x - 2, bottom, x + 2, top), Box(left, y - 2, right, y + 2)]
 
-    line = (
-        {"arrowstyle": "-", "color": "#777777", "linewidth": 0.6, "shrinkB": 5, "shrinkA": 1}
-        if abs(up) > STEP
-        else None
-    )
-    style = {"ha": "left" if aside > 0 else "right", "va": "center", "fontsize": SIZE, "arrowprops": line}
-    halo = [withStroke(linewidth=2.5, foreground="white")]
-    axes.annotate(text, at, xytext=(aside, up), textcoords="offset points", path_effects=halo, **style)
+
+def _extent(artist: Artist, scale: float) -> Box:
+    """Where a text or a line lies, with room around it."""
+    left, bottom, right, top = (float(at) * scale for at in artist.get_window_extent().extents)
+    return Box(left, bottom - 2, right, top + 2)
+
+
+def _write(axes: Any, point: Point, aside: float, up: float) -> None:
+    line = {"arrowstyle": "-", "color": "#777777", "linewidth": 0.7, "shrinkB": 5, "shrinkA": 1}
+    side = "left" if aside > 0 else "right"
+    line["relpos"] = (0.0 if side == "left" else 1.0, 0.5)
+    style = {"ha": side, "va": "center", "fontsize": SIZE, "linespacing": 1.2}
+    back = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.75}
+    place = {"xytext": (aside, up), "textcoords": "offset points", "arrowprops": line if _led(aside, up) else None}
+    axes.annotate(point.text, (point.x, point.y), bbox=back, **place, **style)
+
+
+def _led(aside: float, up: float) -> bool:
+    """Whether a line leads from a point to its label: one that is right beside it needs none."""
+    return abs(up) > STEP or abs(aside) > ASIDE
 
 
 def chosen_offsets(
     places: Sequence[tuple[float, float]], texts: Sequence[str], marks: Sequence[Box], lines: Sequence[Box], frame: Box
 ) -> list[tuple[float, float]]:
-    """Where each label lies from its point: of the places around it the nearest one that covers the least."""
-    written: list[Box] = []
-    offsets = []
-    for place, text in zip(places, texts, strict=True):
-        costs = []
-        for offset in _around():
-            box = _box(place, offset, text)
-            covered = sum(box.overlap(other) for other in (*marks, *written))
-            covered += BAR_WEIGHT * sum(box.overlap(line) for line in lines) + 100 * box.outside(frame)
-            costs.append((covered, abs(offset[1]) + LEFT_COST * (offset[0] < 0), offset, box))
-        _, _, offset, box = min(costs, key=lambda cost: cost[0] + cost[1] / 4)
-        written.append(box)
-        offsets.append(offset)
-    return offsets
+    """Where each label lies from its point: of the places around it the nearest one that covers the least.
+
+    Each is chosen anew, beside all others, until none moves.
+    """
+    chosen = {number: _around()[0] for number in range(len(places))}
+    alone = [
+        {offset: _cost_alone(number, offset, places, text, marks, lines, frame) for offset in _around()}
+        for number, text in enumerate(texts)
+    ]
+    for _ in range(ROUNDS):
+        before = dict(chosen)
+        for number, text in enumerate(texts):
+            others = [Label(places[k], chosen[k], texts[k]) for k in chosen if k != number]
+            costs = {
+                offset: cost + sum(_cost_beside(Label(places[number], offset, text), other) for other in others)
+                for offset, cost in alone[number].items()
+            }
+            chosen[number] = min(costs, key=lambda offset: costs[offset])
+        if chosen == before:
+            break
+    return list(chosen.values())
 
 
-def _around() -> Iterator[tuple[float, float]]:
-    for step in range(STEPS):
-        for up in {step * STEP, -step * STEP}:
-            yield from ((ASIDE, up), (-ASIDE, up))
+@dataclass(frozen=True)
+class Label:
+    """A text at an offset from its point."""
+
+    place: tuple[float, float]
+    offset: tuple[float, float]
+    text: str
+
+    @property
+    def box(self) -> Box:
+        return _box(self.place, self.offset, self.text)
+
+    @property
+    def path(self) -> list[tuple[float, float]]:
+        """Points on the line that leads to it; none where there is no line."""
+        (x, y), (aside, up) = self.place, self.offset
+        steps = (step / 12 for step in range(1, 12)) if _led(aside, up) else ()
+        return [(x + step * aside, y + step * up) for step in steps]
+
+
+def _cost_alone(
+    number: int,
+    offset: tuple[float, float],
+    places: Sequence[tuple[float, float]],
+    text: str,
+    marks: Sequence[Box],
+    lines: Sequence[Box],
+    frame: Box,
+) -> float:
+    label = Label(places[number], offset, text)
+    box = label.box
+    others = [at for k, at in enumerate(places) if k != number]
+    cost = sum(box.overlap(mark) for mark in marks) + OUTSIDE_WEIGHT * box.outside(frame)
+    cost += BAR_WEIGHT * sum(box.overlap(line) for line in lines)
+    cost += NEARER_COST * any(box.distance(*other) <= box.distance(*label.place) for other in others)
+    cost += CROSSING_COST * sum(
+        mark.distance(x, y) == 0 for k, mark in enumerate(marks) if k != number for x, y in label.path
+    )
+    return cost + hypot(*offset) / 4 + LEFT_COST * (offset[0] < 0)
+
+
+def _cost_beside(one: Label, other: Label) -> float:
+    """What two labels are in each other's way: their texts, and the lines that lead to them."""
+    box, there = one.box, other.box
+    cost = 2 * box.overlap(there)
+    cost += CROSSING_COST * any(there.distance(x, y) == 0 for x, y in one.path)
+    cost += CROSSING_COST * any(box.distance(x, y) == 0 for x, y in other.path)
+    return cost + CROSSING_COST * _meet(one, other)
+
+
+def _meet(one: Label, other: Label) -> bool:
+    """Whether the lines that lead to two labels cross."""
+    if not (one.path and other.path):
+        return False
+    a, b, c, d = one.path[0], one.path[-1], other.path[0], other.path[-1]
+    return _turn(a, b, c) != _turn(a, b, d) and _turn(c, d, a) != _turn(c, d, b)
+
+
+def _turn(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> bool:
+    return (b[0] - a[0]) * (c[1] - a[1]) > (b[1] - a[1]) * (c[0] - a[0])
+
+
+def _around() -> list[tuple[float, float]]:
+    ups = [step * STEP for step in range(-STEPS, STEPS + 1)]
+    offsets = [(aside, up) for up in ups for aside in (ASIDE, -ASIDE, FARTHER, -FARTHER)]
+    return sorted(offsets, key=lambda offset: hypot(*offset) + LEFT_COST * (offset[0] < 0))
 
 
 def _box(place: tuple[float, float], offset: tuple[float, float], text: str) -> Box:
-    width = SIZE * sum(1.0 if east_asian_width(letter) in "WF" else 0.56 for letter in text)
+    rows = text.splitlines()
+    width = SIZE * max(sum(1.0 if east_asian_width(letter) in "WF" else 0.62 for letter in one) for one in rows)
+    height = LINE * len(rows)
     x, y = place[0] + offset[0], place[1] + offset[1]
     left = x if offset[0] > 0 else x - width
-    return Box(left, y - SIZE / 2 - 1, left + width, y + SIZE / 2 + 1)
+    return Box(left, y - height / 2, left + width, y + height / 2)

@@ -9,7 +9,7 @@ from unicodedata import east_asian_width
 import numpy as np
 from numpy.typing import NDArray
 
-from roundoff.report.plots.style import BELOW, PALETTE, WIDTH, draw, kind_colour, title
+from roundoff.report.plots.style import BELOW, PALETTE, SMALL, WIDTH, draw, kind_colour, title
 from roundoff.report.render.document import Drawing
 from roundoff.results.message import Words
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 WORST_TENSORS = 20
 MOST_CLASSES = 20
+UPRIGHT = 2  # letters of a class's name that fit under its column as they are
 
 
 def curves_figure(rows: Sequence[dict[str, str]], words: Words) -> Drawing | None:
@@ -61,18 +62,25 @@ def noise_figure(rows: Sequence[dict[str, str]], words: Words) -> Drawing | None
             range(len(worst)),
             [ratio for ratio, _ in worst],
             color=[kind_colour(row["kind"], kinds) for _, row in worst],
-            height=0.7,
+            height=0.3,
         )
-        axes.set_yticks(range(len(worst)), [_short(row["tensor"]) for _, row in worst], fontsize=8)
-        axes.invert_yaxis()
+        for place, (_, row) in enumerate(worst):  # above its bar, where even a telephone has room for a long name
+            style = {"xytext": (0, 2.5), "textcoords": "offset points", "ha": "left", "va": "bottom"}
+            axes.annotate(_short(row["tensor"], 44), (0, place - 0.15), fontsize=SMALL, **style)
+        axes.set_yticks([])
+        axes.set_ylim(len(worst) - 0.6, -0.85)
         axes.grid(axis="y", visible=False)
         axes.set_xlabel(words("axis_sqnr"))
-        title(figure, words("noise_title", shown=len(worst), count=len(ranked)))
+        title(figure, _noise_title(len(worst), len(ranked), words))
         figure.legend(
             handles=[Patch(color=kind_colour(kind, kinds), label=kind_words(kind, words)) for kind in kinds], **BELOW
         )
 
-    return draw(plot, WIDTH, 1.3 + 0.22 * len(worst))
+    return draw(plot, WIDTH, 1.3 + 0.33 * len(worst))
+
+
+def _noise_title(shown: int, count: int, words: Words) -> str:
+    return words("noise_title_all", count=count) if shown == count else words("noise_title", shown=shown, count=count)
 
 
 def confusion_figure(name: str, matrix: NDArray[np.int64], classes: Sequence[str], words: Words) -> Drawing | None:
@@ -87,7 +95,7 @@ def confusion_figure(name: str, matrix: NDArray[np.int64], classes: Sequence[str
         axes.set_xlabel(words("col_guessed"))
         axes.set_ylabel(words("col_true"))
 
-    side = max(4.2, 0.4 * len(classes))
+    side = max(WIDTH, 0.4 * len(classes))
     return draw(plot, side, side + 0.2)
 
 
@@ -98,9 +106,11 @@ def _matrix(axes: Any, matrix: NDArray[np.int64], classes: Sequence[str]) -> Non
     for (true, guessed), count in np.ndenumerate(matrix):
         if count:
             ink = "white" if shares[true, guessed] > 0.3 else "#222222"
-            axes.text(guessed, true, str(count), ha="center", va="center", fontsize=8, color=ink)
-    axes.set_xticks(range(len(classes)), [_short(name, 12) for name in classes], rotation=90, fontsize=9)
-    axes.set_yticks(range(len(classes)), [_short(name, 12) for name in classes], fontsize=9)
+            axes.text(guessed, true, str(count), ha="center", va="center", fontsize=SMALL, color=ink)
+    names = [_short(name, 12) for name in classes]
+    turned = 90 if max(map(len, names)) > UPRIGHT else 0
+    axes.set_xticks(range(len(classes)), names, rotation=turned, fontsize=SMALL)
+    axes.set_yticks(range(len(classes)), names, fontsize=SMALL)
 
 
 def flips_figure(images: Sequence[NDArray[np.uint8]], captions: Sequence[str]) -> Drawing | None:

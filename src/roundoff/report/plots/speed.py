@@ -52,7 +52,7 @@ def latency_figure(evidence: Evidence, batch: int, words: Words) -> Drawing | No
             medianprops={"linewidth": 2.4},
         )
         _colour_boxes(boxes, [colour_of(cell.precision) for cell, _ in timed])
-        axes.set_yticks(range(1, len(timed) + 1), [plot_name(cell, words) for cell, _ in timed])
+        axes.set_yticks(range(1, len(timed) + 1), [plot_name(cell, words, "\n") for cell, _ in timed])
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
         shown = [float(end) for _, samples in timed for end in np.percentile(samples, ends)]
@@ -60,7 +60,7 @@ def latency_figure(evidence: Evidence, batch: int, words: Words) -> Drawing | No
         whiskers = "" if ends == QUARTILES else words("latency_whiskers", low=ends[0], high=ends[1])
         title(figure, words("latency_title", batch=f"{batch:,}") + whiskers)
 
-    return draw(plot, WIDTH, 1.3 + 0.34 * len(timed))
+    return draw(plot, WIDTH, 1.3 + 0.45 * len(timed))
 
 
 def whisker_ends(evidence: Evidence, batch: int) -> tuple[int, int]:
@@ -89,9 +89,15 @@ def _colour_boxes(boxes: dict[str, Any], colours: Sequence[str]) -> None:
             line.set_color(colour)
 
 
-def pareto_figure(evidence: Evidence, batch: int, front: Sequence[str], words: Words) -> Drawing | None:
-    """Accuracy with its 95 % interval over median latency with its 95 % interval; the front is a line."""
+def pareto_figure(
+    evidence: Evidence, batch: int, front: Sequence[str], shipped: str | None, words: Words
+) -> Drawing | None:
+    """Accuracy with its 95 % interval over median latency with its 95 % interval; the front is a line.
+
+    What ships is drawn last, and so on top.
+    """
     cells, line = _placed(evidence, batch), front_line(evidence, batch, front)
+    cells.sort(key=lambda mark: mark.cell.key == shipped)
     if not cells:
         return None
     backends = backends_of(evidence.measured)
@@ -115,9 +121,14 @@ def pareto_figure(evidence: Evidence, batch: int, front: Sequence[str], words: W
         time_axis(axes, [mark.ms for mark in cells], words("axis_time"), words)
         axes.set_ylabel(words("axis_top1"))
         title(figure, words("pareto_title", batch=f"{batch:,}"))
-        legend(figure, [mark.cell for mark in cells], backends)
+        legend(figure, _legend_order(evidence, cells), backends)
 
-    return draw(plot, WIDTH, 4.2)
+    return draw(plot, WIDTH, 4.1)
+
+
+def _legend_order(evidence: Evidence, marks: Sequence[_Mark]) -> list[Cell]:
+    shown = [mark.cell for mark in marks]
+    return [cell for cell in evidence.measured if cell in shown]
 
 
 def _time_error(mark: _Mark) -> NDArray[np.float64] | None:

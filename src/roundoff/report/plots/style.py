@@ -34,15 +34,16 @@ COLOURS = {
 OTHERS = ("#8C564B", "#B22222", "#4D7C0F", "#0E7490", "#A21CAF")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 CJK = "notojp_matplotlib", "fonts/NotoSansCJKjp-Regular.otf"  # a package, and its font of all three scripts
-WIDTH = 6.2
-BELOW: Any = {"loc": "outside lower center", "ncols": 4}
+WIDTH = 4.6  # inches: about as wide as a telephone shows it, so that letters there are as large as they are here
+SMALL = 9.5  # points, the smallest letters: 10 pixels and more on a telephone
+BELOW: Any = {"loc": "outside lower center", "ncols": 3, "columnspacing": 1.2, "handletextpad": 0.3}
 INK = "#222222"
 
 _STYLE: Any = {
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
     "grid.color": "#9a9a9a",
     "font.family": ["DejaVu Sans"],
-    "font.size": 10.5,
+    "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -88,7 +89,7 @@ def _fonts() -> list[str]:
 def _saved(figure: Figure, kind: str) -> bytes:
     buffer = io.BytesIO()
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
-    figure.savefig(buffer, format=kind, dpi=130, metadata=metadata, transparent=kind == "svg")
+    figure.savefig(buffer, format=kind, dpi=190, metadata=metadata, transparent=kind == "svg")
     return buffer.getvalue()
 
 
@@ -114,4 +115,4 @@ def scale_name(axis: Any, words: Words) -> str:
 
 def title(figure: Figure, text: str) -> None:
     """Above the whole figure, since long labels leave the axes too narrow for it."""
-    figure.suptitle(text, x=0.01, ha="left", fontsize="large")
+    figure.suptitle(text, x=0.01, ha="left", fontsize=11)

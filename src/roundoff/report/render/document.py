@@ -94,6 +94,23 @@ class Contents:
 
 
 @dataclass(frozen=True)
+class Term:
+    """A word and its meaning; `forms` are what running text has of it, which leads to `anchor`."""
+
+    name: str
+    anchor: str
+    meaning: str
+    forms: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Glossary:
+    """Words and their meanings."""
+
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True)
 class Download:
     """A file that is inside the page: its name, its media type, its text."""
 
@@ -153,7 +170,20 @@ class Beside:
     right: tuple[Block, ...]
 
 
-Block = Heading | Paragraph | Bullets | Table | Facts | Contents | Downloads | Figure | Gallery | Details | Beside
+Block = (
+    Heading
+    | Paragraph
+    | Bullets
+    | Table
+    | Facts
+    | Contents
+    | Glossary
+    | Downloads
+    | Figure
+    | Gallery
+    | Details
+    | Beside
+)
 
 
 def row(*values: str | Field) -> tuple[Field, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import assert_never
 from xml.etree import ElementTree
@@ -20,6 +21,7 @@ from roundoff.report.render.document import (
     Facts,
     Figure,
     Gallery,
+    Glossary,
     Heading,
     Link,
     Paragraph,
@@ -27,8 +29,18 @@ from roundoff.report.render.document import (
     Table,
 )
 from roundoff.report.render.tables import table_element, text_element
+from roundoff.report.render.term_links import TermLinks
 
 Drawings = Mapping[str, Drawing]
+PARTS = ", "  # what a citation's parts are joined by
+
+
+@dataclass(frozen=True)
+class Means:
+    """What blocks are written with: the figures by their names, and the links of their words."""
+
+    drawings: Drawings
+    links: TermLinks
 
 
 def html_from_blocks(blocks: Sequence[Block], language: str, drawings: Drawings) -> str:
@@ -36,7 +48,8 @@ def html_from_blocks(blocks: Sequence[Block], language: str, drawings: Drawings)
     html = Element("html", lang=language)
     html.append(_head(next(block.text for block in blocks if isinstance(block, Heading))))
     body = SubElement(html, "body")
-    _append(SubElement(body, "main"), blocks, drawings)
+    terms = [term for block in blocks if isinstance(block, Glossary) for term in block.terms]
+    _append(SubElement(body, "main"), blocks, Means(drawings, TermLinks(terms)))
     text = ElementTree.tostring(html, encoding="unicode", method="html")
     return f"<!DOCTYPE html>\n{text}\n"
 
@@ -51,21 +64,23 @@ def _head(title: str) -> Element:
     return head
 
 
-def _append(parent: Element, blocks: Iterable[Block], drawings: Drawings) -> None:
+def _append(parent: Element, blocks: Iterable[Block], means: Means) -> None:
     for block in blocks:
-        parent.append(_block(block, drawings))
+        parent.append(_block(block, means))
 
 
-def _block(block: Block, drawings: Drawings) -> Element:
+def _block(block: Block, means: Means) -> Element:
     match block:
         case Heading():
-            return text_element(f"h{block.level}", block.text, id=block.anchor)
+            return _heading(block, means)
         case Paragraph():
-            return text_element("p", block.text, **({"class": block.weight} if block.weight else {}))
+            return _paragraph(block, means)
         case Bullets():
-            return _bullets(block)
+            return _bullets(block, means)
         case Facts():
-            return _facts(block)
+            return _facts(block, means)
+        case Glossary():
+            return _glossary(block)
         case Contents():
             return _contents(block)
         case Downloads():
@@ -73,25 +88,59 @@ def _block(block: Block, drawings: Drawings) -> Element:
         case Table():
             return table_element(block)
         case Figure():
-            return _figure(block, drawings)
+            return _figure(block, means)
         case Gallery():
             return _gallery(block)
         case Details():
-            return _details(block, drawings)
+            return _details(block, means)
         case Beside():
-            return _beside(block, drawings)
+            return _beside(block, means)
         case _:
             assert_never(block)
 
 
-def _bullets(block: Bullets) -> Element:
+def _heading(block: Heading, means: Means) -> Element:
+    if block.level <= 2:
+        means.links.new_section()
+    return text_element(f"h{block.level}", block.text, id=block.anchor)
+
+
+def _paragraph(block: Paragraph, means: Means) -> Element:
+    paragraph = Element("p", {"class": block.weight} if block.weight else {})
+    if block.weight == "cite":
+        return _cited(paragraph, block.text)
+    if block.weight == "lead":
+        paragraph.text = block.text
+        return paragraph
+    return means.links.fill(paragraph, block.text)
+
+
+def _cited(paragraph: Element, text: str) -> Element:
+    """A citation in parts that a narrow screen does not break, such as a date."""
+    parts = text.split(PARTS)
+    for number, part in enumerate(parts):
+        piece = SubElement(paragraph, "span")
+        piece.text = part if number == len(parts) - 1 else part + PARTS.rstrip()
+        piece.tail = " "
+    return paragraph
+
+
+def _glossary(block: Glossary) -> Element:
+    words = Element("dl", {"class": "glossary"})
+    for term in block.terms:
+        words.append(text_element("dt", term.name, id=term.anchor))
+        words.append(text_element("dd", term.meaning))
+    return words
+
+
+def _bullets(block: Bullets, means: Means) -> Element:
     bullets = Element("ul")
     for item in block.items:
-        SubElement(bullets, "li").text = item
+        means.links.fill(SubElement(bullets, "li"), item)
     return bullets
 
 
-def _facts(block: Facts) -> Element:
+def _facts(block: Facts, means: Means) -> Element:
     """A description list, each pair in a box."""
     facts = Element("dl", {"class": "facts"})
     for fact in block.items:
@@ -100,7 +149,7 @@ def _facts(block: Facts) -> Element:
         value = SubElement(box, "dd")
         SubElement(value, "strong").text = fact.value
         if fact.note:
-            SubElement(value, "span").text = fact.note
+            means.links.fill(SubElement(value, "span"), fact.note)
     return facts
 
 
@@ -127,28 +176,30 @@ def _downloads(block: Downloads) -> Element:
     line.text = f"{block.text} "
     for file in block.files:
         source = _data_uri(file.kind, file.text.encode())
-        SubElement(line, "a", href=source, download=file.name).text = file.name
+        link = SubElement(line, "a", href=source, download=file.name)
+        link.text = file.name
+        link.tail = "" if file is block.files[-1] else ", "
     return line
 
 
-def _beside(block: Beside, drawings: Drawings) -> Element:
+def _beside(block: Beside, means: Means) -> Element:
     both = Element("div", {"class": "beside"})
     for blocks in (block.left, block.right):
-        _append(SubElement(both, "div"), blocks, drawings)
+        _append(SubElement(both, "div"), blocks, means)
     return both
 
 
-def _details(block: Details, drawings: Drawings) -> Element:
+def _details(block: Details, means: Means) -> Element:
     details = Element("details")
     SubElement(details, "summary").text = block.summary
-    _append(details, block.blocks, drawings)
+    _append(details, block.blocks, means)
     return details
 
 
-def _figure(block: Figure, drawings: Drawings) -> Element:
+def _figure(block: Figure, means: Means) -> Element:
     figure = Element("figure", {"class": "plot"})
-    SubElement(figure, "img", src=_data_uri("image/svg+xml", drawings[block.name].svg), alt=block.alt)
-    SubElement(figure, "figcaption").text = block.caption
+    SubElement(figure, "img", src=_data_uri("image/svg+xml", means.drawings[block.name].svg), alt=block.alt)
+    means.links.fill(SubElement(figure, "figcaption"), block.caption)
     return figure
 
 

@@ -19,6 +19,7 @@ from roundoff.report.render.document import (
     Field,
     Figure,
     Gallery,
+    Glossary,
     Heading,
     Link,
     Paragraph,
@@ -50,6 +51,8 @@ def _block(block: Block, plots: str) -> str:
             return "\n".join(map(_fact, block.items))
         case Contents():
             return _contents(block)
+        case Glossary():
+            return "\n".join(f"- **{as_it_is(term.name)}**: {as_it_is(term.meaning)}" for term in block.terms)
         case Table():
             return _table(block)
         case Figure():

@@ -9,6 +9,8 @@ from roundoff.report.render.document import Field, Table
 from roundoff.report.words.numbers import MISSING
 
 WORD, SENTENCE = 14, 28
+NARROW, GAP = 46, 2  # letters across a telephone, and of them between two columns
+BARE = 6  # letters of a row's name that tell nothing without their column, on a card, which has no head
 ROLES = {"table": "table", "thead": "rowgroup", "tbody": "rowgroup", "tr": "row", "td": "cell"}
 """Said outright, since a table that is laid out as cards is none to a browser."""
 
@@ -22,7 +24,8 @@ def text_element(tag: str, text: str, **attributes: str) -> Element:
 
 def table_element(block: Table) -> Element:
     """A table in a box of its own, so that a wide one scrolls inside it and never the page."""
-    box = Element("div", {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": block.caption})
+    shape = "scroll" if _is_narrow(block) else "scroll cards"
+    box = Element("div", {"class": shape, "tabindex": "0", "role": "region", "aria-label": block.caption})
     table = SubElement(box, "table", role=ROLES["table"])
     SubElement(table, "caption").text = block.caption
     heads = SubElement(SubElement(table, "thead", role=ROLES["thead"]), "tr", role=ROLES["tr"])
@@ -35,6 +38,18 @@ def table_element(block: Table) -> Element:
     return box
 
 
+def _is_narrow(table: Table) -> bool:
+    """Whether it fits on a telephone as it is, names in several lines."""
+    texts = [(index, field) for fields in table.rows for index, field in enumerate(fields)]
+    if any(field.span > 1 or (len(field.text) > SENTENCE and index) for index, field in texts):
+        return False
+    widths = [max(map(len, head.split()), default=0) for head in table.columns]
+    for index, field in texts:
+        length = min(len(field.text), WORD) if index < table.labels else len(field.text)
+        widths[index] = max(widths[index], length)
+    return sum(widths) + GAP * len(widths) <= NARROW
+
+
 def _row(line: Element, fields: Sequence[Field], table: Table) -> None:
     index = 0
     for field in fields:
@@ -44,7 +59,8 @@ def _row(line: Element, fields: Sequence[Field], table: Table) -> None:
         if field.span > 1:
             attributes["colspan"] = str(field.span)
         if index == 0:
-            line.append(text_element("th", field.text, scope="row", role="rowheader", **attributes))
+            named = {"data-name": table.columns[0]} if len(field.text) <= BARE else {}
+            line.append(text_element("th", field.text, scope="row", role="rowheader", **named, **attributes))
         else:
             name = table.columns[index] if field.span == 1 else ""
             cell = Element("td", {"role": ROLES["td"], "data-name": name, **attributes})

@@ -16,11 +16,11 @@ from roundoff.report.sections.notes import grave_notes
 from roundoff.report.sections.rows import absent_groups
 from roundoff.report.words.answer import drop_words, flips_words, lead, other_sizes, rivals, why_none
 from roundoff.report.words.decision import Decision
+from roundoff.report.words.next_steps import next_steps
 from roundoff.report.words.noise import cut_short
-from roundoff.report.words.numbers import MISSING, percent, rounded_up, times
+from roundoff.report.words.numbers import MISSING, out_of, percent, times
 from roundoff.report.words.reasons import plain_reason
 from roundoff.results.message import Words
-from roundoff.results.shortfall import failures
 from roundoff.revisions.read import Cell, Evidence
 from roundoff.system.slots import REFERENCE_PRECISION
 
@@ -46,7 +46,7 @@ def tell(evidence: Evidence, words: Words, page: Path) -> None:
         console.print(Text.assemble((words("tell_warning"), "yellow"), warning))
     command = "roundoff report" + (f" --metrics {page.parent}" if page.parent != USUAL else "")
     console.print(Text(words("tell_page", page=str(page), command=command)))
-    for step in _next(evidence, decision, words):
+    for step in next_steps(evidence, words):
         console.print(Text(words("tell_next", step=step)))
 
 
@@ -107,21 +107,7 @@ def _warnings(evidence: Evidence, words: Words) -> Iterator[str]:
     """Those that make figures wrong, the first few, then those that make them less sure."""
     warnings = list(grave_notes(evidence, words))
     if cut := cut_short(evidence, words):
-        warnings.append(words("tell_narrow", cut=len(cut), count=len(evidence.timings)))
+        warnings.append(words("tell_narrow", cut=out_of(len(cut), len(evidence.timings), words)))
     yield from warnings[:MOST_WARNINGS]
     if len(warnings) > MOST_WARNINGS:
         yield words("tell_more_warnings", count=len(warnings) - MOST_WARNINGS)
-
-
-def _next(evidence: Evidence, decision: Decision, words: Words) -> Iterator[str]:
-    again = (each.rerun for each in failures({cell.key: cell.metrics for cell in evidence.cells}).values())
-    yield from dict.fromkeys(command for command in again if command)
-    cells = evidence.verdict.cells.values() if evidence.verdict else ()
-    needed = [cell.samples_needed for cell in cells if cell.samples_needed]
-    if needed:
-        samples = max((cell.accuracy.samples for cell in evidence.measured if cell.accuracy), default=0)
-        yield words("tell_images", count=rounded_up(max(needed)), samples=f"{samples:,}")
-    if decision.shipped:
-        cell = decision.shipped.cell
-        command = "roundoff check" + (f" --require {cell}" if cell != evidence.reference else "")
-        yield words("tell_gate", command=command)

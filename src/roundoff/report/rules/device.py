@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roundoff.report.rules.rule import NOTHING, Seen
 from roundoff.report.words.conditions import device_words, reasons_words, throttled, throttling_unread
+from roundoff.report.words.numbers import out_of
 from roundoff.results.message import Words, message
 from roundoff.revisions.read import Evidence
 
@@ -17,7 +18,7 @@ def quiet(evidence: Evidence, words: Words) -> Seen:
     if not timings:
         return NOTHING
     warned = sum(1 for timing in timings if timing.warnings)
-    text = words("seen_quiet", warned=warned, count=len(timings))
+    text = words("seen_quiet", warned=out_of(warned, len(timings), words))
     if held_back:
         reasons = dict.fromkeys(reason for each in held_back.values() for reason in each)
         text += words("group_separator") + words("seen_throttled", reasons=reasons_words(reasons, words))
@@ -46,7 +47,7 @@ def energy(evidence: Evidence, words: Words) -> Seen:
     unknown = [one for one in told if one.mj_per_image is None]
     sources = dict.fromkeys(one.source for one in known if one.source)
     reasons = dict.fromkeys(one.reason or message("unknown") for one in unknown)
-    text = words("seen_energy", known=len(known), count=len(told))
+    text = words("seen_energy", known=out_of(len(known), len(told), words))
     details = words.sentences([*sources, *reasons])
     return len(known) == len(told), words("labelled", name=text, text=details) if details else text
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from roundoff.measurement.accuracy import beats_chance
 from roundoff.report.rules.rule import NOTHING, Seen
 from roundoff.report.words.compute_types import computes, holds_name, kinds_words
-from roundoff.report.words.numbers import percent, scientific
+from roundoff.report.words.numbers import out_of, percent, scientific
 from roundoff.results.message import Words
 from roundoff.results.preparation import Manifest
 from roundoff.revisions.read import Cell, Evidence
+
+SMALLEST_SHARE = 0.01  # of what is allowed: a difference below that is only said to be so
 
 
 def whole(evidence: Evidence, words: Words) -> Seen:
@@ -66,7 +68,8 @@ def numerics(evidence: Evidence, words: Words) -> Seen:
     held = [holds_name(cell) for cell in evidence.measured]
     if not held:
         return NOTHING
-    parts = [words("seen_numerics", wrong=held.count(False), unknown=held.count(None), count=len(held))]
+    wrong, unknown = (out_of(held.count(one), len(held), words) for one in (False, None))
+    parts = [words("seen_numerics", wrong=wrong, unknown=unknown)]
     parts += filter(None, (_otherwise(cell, words) for cell in evidence.measured))
     text = words("group_separator").join(parts)
     if False in held:
@@ -96,7 +99,7 @@ def outputs(evidence: Evidence, words: Words) -> Seen:
         return None, words("seen_outputs_unrecorded")
     most = max(error / allowed if allowed else 0.0 for error, allowed in told)
     same = sum(1 for error, allowed in told if error <= allowed)
-    return same == len(told), words("seen_outputs", same=same, count=len(told), most=percent(most, 0))
+    return same == len(told), _agreement("seen_outputs", same, len(told), most, words)
 
 
 def repeats(evidence: Evidence, words: Words) -> Seen:
@@ -107,5 +110,11 @@ def repeats(evidence: Evidence, words: Words) -> Seen:
         return NOTHING
     held = [spread / allowed for spread, allowed in told if spread is not None and allowed]
     most = max(held, default=0.0)
-    text = words("seen_repeats", same=len(held), count=len(told), most=percent(most, 0))
-    return len(held) == len(told), text
+    return len(held) == len(told), _agreement("seen_repeats", len(held), len(told), most, words)
+
+
+def _agreement(key: str, same: int, count: int, most: float, words: Words) -> str:
+    """How many agree, and the largest difference as a share of what is allowed."""
+    share = percent(most, 0) if most >= SMALLEST_SHARE else f"< {percent(SMALLEST_SHARE, 0)}"
+    difference = words("difference_share", most=share) if most else words("difference_none")
+    return words(key, same=out_of(same, count, words), most=difference)

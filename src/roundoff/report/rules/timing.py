@@ -7,7 +7,8 @@ from typing import get_args
 
 from roundoff.measurement.latency import PERCENTILES, supported
 from roundoff.report.rules.rule import NOTHING, Seen
-from roundoff.report.words.numbers import percent, plain, times_with_interval
+from roundoff.report.words.noise import width_words
+from roundoff.report.words.numbers import out_of, percent, plain, times_with_interval
 from roundoff.results.message import Words, message
 from roundoff.results.values import StopReason, bounds_of
 from roundoff.revisions.read import Evidence
@@ -27,8 +28,8 @@ def interleaved(evidence: Evidence, words: Words) -> Seen:
         return NOTHING
     few = sum(1 for count in rounds if count < 2)
     alone = _alone(evidence, together)
-    counts = {"few": few, "count": len(rounds), "rounds": words.span(min(rounds), max(rounds))}
-    text = words("seen_interleaved", **counts)
+    few_words = out_of(few, len(rounds), words)
+    text = words("seen_interleaved", few=few_words, rounds=words.span(min(rounds), max(rounds)))
     if alone:
         text += words("group_separator") + words("seen_alone", cells=words.listed(alone))
     return not few and not alone, text
@@ -51,8 +52,8 @@ def settled(evidence: Evidence, words: Words) -> Seen:
     reasons = [timing.stop_reason for timing in evidence.timings]
     if not any(reasons):
         return NOTHING
-    ended = {name: reasons.count(name) for name in REASONS}
-    return not ended["budget"], words("seen_settled", **ended)
+    ended = {name: out_of(reasons.count(name), len(reasons), words) for name in REASONS}
+    return "budget" not in reasons, words("seen_settled", width=width_words(evidence, words), **ended)
 
 
 def warmed_up(evidence: Evidence, words: Words) -> Seen:
@@ -73,11 +74,12 @@ def rebuilt(evidence: Evidence, words: Words) -> Seen:
         return NOTHING
     repeated = [one for one in builds if one.count > 1]
     if not repeated:
-        return None, words("seen_built_once", count=len(builds))
+        return None, words("seen_built_once", count=out_of(len(builds), len(builds), words))
     medians = [timing.build_p50_ms for timing in evidence.timings if timing.build_p50_ms]
     spread = max((max(one) / min(one) - 1 for one in medians), default=0.0)
     differing = sum(1 for one in repeated if one.different > 1)
-    counts = {"count": len(builds), "repeated": len(repeated), "differing": differing}
+    pairs = {"repeated": (len(repeated), len(builds)), "differing": (differing, len(repeated))}
+    counts = {name: out_of(*pair, words) for name, pair in pairs.items()}
     return True, words("seen_rebuilt", **counts, spread=percent(spread))
 
 
@@ -110,7 +112,7 @@ def enough_runs(evidence: Evidence, words: Words) -> Seen:
     ]
     withheld = sum(1 for given, _ in stated if not given)
     unfounded = sum(1 for given, enough in stated if given and not enough)
-    counts = {"withheld": withheld, "unfounded": unfounded}
+    counts = {"withheld": withheld or words("none"), "unfounded": unfounded or words("none")}
     return not unfounded, words("seen_runs", runs=words.span(f"{min(runs):,}", f"{max(runs):,}"), **counts)
 
 
@@ -120,7 +122,7 @@ def cuda_graphs(evidence: Evidence, words: Words) -> Seen:
     if not told:
         return NOTHING
     missing = [info for info in told if not info.cuda_graph]
-    text = words("seen_cuda_graphs", captured=len(told) - len(missing), count=len(told))
+    text = words("seen_cuda_graphs", captured=out_of(len(told) - len(missing), len(told), words))
     reasons = dict.fromkeys(info.no_cuda_graph_reason or message("unknown") for info in missing)
     if reasons:
         text = words("labelled", name=text, text=words.listed(reasons))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from roundoff.report.render.document import Bullets, Heading, Page, Paragraph
+from roundoff.report.render.document import Bullets, Heading, Page, Paragraph, Weight
 from roundoff.report.sections.failures import failed_names
 from roundoff.report.sections.notes import notes
 from roundoff.report.sections.opening import opening
-from roundoff.report.sections.rows import absent_groups
+from roundoff.report.sections.rows import absent_words
 from roundoff.report.sections.uses import sizes_table, uses_table
-from roundoff.report.words.noise import cut_short
+from roundoff.report.words.next_steps import next_steps
+from roundoff.report.words.noise import cut_short, noise_words
 from roundoff.results.message import Words
 from roundoff.revisions.read import Evidence
-
-MOST_NAMED = 3
 
 
 def answer_section(page: Page, evidence: Evidence, words: Words, price_per_hour: float | None = None) -> None:
@@ -21,16 +20,9 @@ def answer_section(page: Page, evidence: Evidence, words: Words, price_per_hour:
     opening(page, evidence, price_per_hour, words)
     if failed := failed_names(evidence, words):
         page.add(Paragraph(words("answer_failed", cells=words.listed(failed)), "warning"))
-    if cut := cut_short(evidence, words):
-        values = {"cut": len(cut), "count": len(evidence.timings), "cells": words.listed(first_few(cut, words))}
-        page.add(Paragraph(words("answer_narrow", **values), "warning"))
-
-
-def first_few(names: list[str], words: Words) -> list[str]:
-    """The first names, and how many more there are."""
-    if len(names) <= MOST_NAMED:
-        return names
-    return [*names[:MOST_NAMED], words("and_more", count=len(names) - MOST_NAMED)]
+    if noise := list(noise_words(evidence, words)):
+        weight: Weight = "warning" if cut_short(evidence, words) else "note"
+        page.add(Paragraph(words("sentence_separator").join(noise), weight))
 
 
 def uses_section(page: Page, evidence: Evidence, words: Words) -> None:
@@ -39,12 +31,15 @@ def uses_section(page: Page, evidence: Evidence, words: Words) -> None:
         return
     page.add(Heading(2, words("uses_heading"), "uses"))
     page.add(*sizes_table(evidence, words), uses_table(evidence, words))
-    if absent := absent_groups(evidence):
-        names = (
-            words("absent_group", backend=backend, precisions=words.listed(precisions))
-            for (backend, _), precisions in absent.items()
-        )
-        page.add(Paragraph(words("answer_unavailable", cells=words("group_separator").join(names)), "note"))
+    if absent := list(absent_words(evidence, words)):
+        page.add(Paragraph(words("sentence_separator").join(absent), "note"))
+
+
+def next_section(page: Page, evidence: Evidence, words: Words) -> None:
+    """What to do with the answer; nothing where there is nothing to do."""
+    steps = tuple(next_steps(evidence, words))
+    if steps:
+        page.add(Heading(2, words("next_heading"), "next"), Bullets(steps))
 
 
 def notes_section(page: Page, evidence: Evidence, words: Words) -> None:

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roundoff.report.plots.model import confusion_figure, flips_figure
-from roundoff.report.render.document import Details, Figure, Gallery, Heading, Page, Paragraph, Picture, Table, row
+from roundoff.report.render.document import (
+    Details,
+    Drawing,
+    Figure,
+    Gallery,
+    Heading,
+    Page,
+    Paragraph,
+    Picture,
+    Table,
+    row,
+)
 from roundoff.report.words.compute_types import is_8_bit
+from roundoff.report.words.decision import Decision
 from roundoff.results.message import Words
 from roundoff.revisions.read import Cell, Evidence
 
@@ -31,6 +44,7 @@ def changes_section(page: Page, evidence: Evidence, words: Words, examples: int)
     if before is None:
         page.add(Paragraph(words("changed_no_answers", cell=reference.key)))
         return
+    shipped = Decision(evidence.verdict).shipped_name
     for place, cell in enumerate(cells):
         after = evidence.guesses(cell)
         if after is None:
@@ -38,7 +52,9 @@ def changes_section(page: Page, evidence: Evidence, words: Words, examples: int)
             continue
         _flips(page, evidence, words, cell, before, after, examples if place == 0 else 0)
         if place == 0:
-            _confusion_plots(page, evidence, words, cell, before, after)
+            page.plots(_matrices({"reference": (reference, before), "quantized": (cell, after)}, evidence, words))
+        elif cell.key == shipped and not np.array_equal(before, after):
+            page.plots(_matrices({"shipped": (cell, after)}, evidence, words))
         _confused_pairs(page, evidence, words, cell, after)
 
 
@@ -68,7 +84,7 @@ def _flips(
     )
     shown = changed[np.argsort(~regressed, kind="stable")][:examples]
     if shown.size:
-        page.add(Paragraph(words("flips_shown", shown=shown.size)))
+        page.add(Paragraph(words("flips_shown", shown=shown.size, changed=changed.size)))
         _gallery(page, evidence, words, cell, shown, before, after)
 
 
@@ -99,12 +115,15 @@ def _png(image: NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def _confusion_plots(page: Page, evidence: Evidence, words: Words, cell: Cell, before: Classes, after: Classes) -> None:
-    for name, kind, guesses in ((str(evidence.reference), "reference", before), (cell.key, "quantized", after)):
+def _matrices(
+    answered: Mapping[str, tuple[Cell, Classes]], evidence: Evidence, words: Words
+) -> Iterator[tuple[Drawing | None, Figure]]:
+    """A confusion matrix for each cell with its answers, by the plot's name."""
+    for kind, (cell, guesses) in answered.items():
         matrix = confusion(evidence, guesses)
-        alt = _confusion_alt(name, matrix, evidence, words)
-        figure = Figure(f"confusion_{kind}", alt, words("confusion_caption", cell=name))
-        page.plot(confusion_figure(name, matrix, evidence.classes, words), figure)
+        alt = _confusion_alt(cell.key, matrix, evidence, words)
+        figure = Figure(f"confusion_{kind}", alt, words("confusion_caption", cell=cell.key))
+        yield confusion_figure(cell.key, matrix, evidence.classes, words), figure
 
 
 def _confusion_alt(name: str, matrix: NDArray[np.int64], evidence: Evidence, words: Words) -> str:

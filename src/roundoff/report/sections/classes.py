@@ -32,6 +32,11 @@ class ClassAccuracy:
         """What the cell that loses most loses to the reference, as a share."""
         return self.reference - min(self.cells)
 
+    @property
+    def is_changed(self) -> bool:
+        """Whether any cell is right on another share of it than the reference."""
+        return any(share != self.reference for share in self.cells)
+
 
 def class_accuracies(evidence: Evidence) -> tuple[list[Cell], list[ClassAccuracy]]:
     """The 8-bit cells whose answers are there, and every class with test images, the largest loss first."""
@@ -64,16 +69,23 @@ def _of_class(shares: Sequence[NDArray[np.float64]], index: int) -> tuple[float,
 
 
 def classes_section(page: Page, evidence: Evidence, words: Words) -> None:
-    """A row for each class; what lies beyond the worst few folds away."""
+    """A row for each class; what lies beyond the worst few, and what did not change, folds away."""
     cells, found = class_accuracies(evidence)
     if not found:
         return
     page.add(Heading(2, words("classes_heading"), "classes"), Paragraph(words("classes_intro")))
     caption = words("classes_caption", reference=evidence.reference)
-    page.add(_table(caption, found[:MOST_SHOWN], cells, words))
-    if len(found) > MOST_SHOWN:
-        rest = words("classes_rest", count=len(found) - MOST_SHOWN)
-        page.add(Details(rest, (_table(rest, found[MOST_SHOWN:], cells, words),)))
+    changed = [each for each in found if each.is_changed]
+    if changed:
+        page.add(_table(caption, changed[:MOST_SHOWN], cells, words))
+    _fold(page, "classes_rest", changed[MOST_SHOWN:], cells, words)
+    _fold(page, "classes_same", [each for each in found if not each.is_changed], cells, words)
+
+
+def _fold(page: Page, key: str, found: Sequence[ClassAccuracy], cells: Sequence[Cell], words: Words) -> None:
+    if found:
+        summary = words(key, count=len(found))
+        page.add(Details(summary, (_table(summary, found, cells, words),)))
 
 
 def _table(caption: str, found: Sequence[ClassAccuracy], cells: Sequence[Cell], words: Words) -> Table:

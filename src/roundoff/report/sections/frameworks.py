@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from roundoff.report.render.document import Field, Heading, Page, Paragraph, Table, row
 from roundoff.report.sections.precision import timed
-from roundoff.report.sections.rows import folded, marked_rows, row_name
+from roundoff.report.sections.rows import absent_words, folded, marked_rows, row_name
 from roundoff.report.words.decision import Decision
 from roundoff.report.words.numbers import MISSING, percent, plain
 from roundoff.results.message import Words
 from roundoff.revisions.read import Cell, Evidence
 from roundoff.system.slots import REFERENCE_PRECISION
+
+LARGER = 1.05  # a share of FP32's size that wants to be explained
 
 
 def framework_section(page: Page, evidence: Evidence, words: Words) -> None:
@@ -24,7 +26,14 @@ def framework_section(page: Page, evidence: Evidence, words: Words) -> None:
             for name in precisions
         )
         caption = words("framework_caption", batch=batch)
-        page.add(*folded(Table(caption, (words("col_precision"), *backends), rows), words))
+        page.add(*folded(Table(caption, (words("col_precision"), *backends), rows), words, said=False))
+    _absent(page, evidence, words)
+
+
+def _absent(page: Page, evidence: Evidence, words: Words) -> None:
+    """What the tables leave out, since it was not run here, and why."""
+    if absent := list(absent_words(evidence, words)):
+        page.add(Paragraph(words("sentence_separator").join(absent), "note"))
 
 
 def _framework_text(cell: Cell | None, batch: int, words: Words) -> Field:
@@ -48,15 +57,36 @@ def size_section(page: Page, evidence: Evidence, words: Words) -> None:
     )
     page.add(Heading(2, words("size_heading"), "size"))
     page.add(*folded(Table(words("size_caption"), (words("col_precision"), *backends), rows), words))
+    remarks = [*_built_only(evidence, words), *_larger(evidence, words)]
+    if remarks:
+        page.add(Paragraph(words("sentence_separator").join(remarks), "note"))
+
+
+def _built_only(evidence: Evidence, words: Words) -> Iterator[str]:
+    """What has a size, and maybe a build time, but nothing else."""
+    cells = [cell.key for cell in evidence.cells if not cell.measured and cell.metrics.size_mb is not None]
+    if cells:
+        yield words("built_only", cells=words.listed(cells))
+
+
+def _larger(evidence: Evidence, words: Words) -> Iterator[str]:
+    """Which artifacts are clearly larger than the same backend's FP32, and how that comes."""
+    shares = ((cell.key, _share(cell, evidence)) for cell in evidence.cells)
+    if larger := [name for name, share in shares if share and share > LARGER]:
+        yield words("size_larger", cells=words.listed(larger))
 
 
 def size_words(cell: Cell | None, evidence: Evidence, words: Words) -> str:
     """The artifact's size in MB, with its share of the same backend's FP32 where that is another."""
-    wide = evidence.cell(f"{REFERENCE_PRECISION}/{cell.backend}") if cell else None
+    size, share = (cell.metrics.size_mb, _share(cell, evidence)) if cell else (None, None)
+    return plain(size) if share is None else words("size_cell", size=plain(size), share=percent(share, 0))
+
+
+def _share(cell: Cell, evidence: Evidence) -> float | None:
+    """Its size over that of the same backend's FP32; None where one of them is not known."""
+    wide = evidence.cell(f"{REFERENCE_PRECISION}/{cell.backend}")
     size, whole = (each.metrics.size_mb if each else None for each in (cell, wide))
-    if size is None or not whole:
-        return plain(size)
-    return words("size_cell", size=plain(size), share=percent(size / whole, 0))
+    return size / whole if size is not None and whole else None
 
 
 def load_section(page: Page, evidence: Evidence, words: Words) -> None:

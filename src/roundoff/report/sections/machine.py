@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from roundoff.report.render.document import Heading, Page, Table, row
+from roundoff.report.render.document import Heading, Page, Paragraph, Table, row
+from roundoff.report.words.numbers import MISSING
 from roundoff.results.checked import as_json
 from roundoff.results.message import Words
 from roundoff.results.platform import Platform
@@ -13,10 +14,13 @@ from roundoff.revisions.read import Evidence
 
 
 def machine_section(page: Page, evidence: Evidence, words: Words) -> None:
-    """Every part of the fingerprint."""
-    rows = tuple(row(name, value) for name, value in _flat(as_json(evidence.platform)))
+    """Every part of the fingerprint that this machine has."""
+    parts = _flat(as_json(evidence.platform))
+    rows = tuple(row(name, value) for name, value in parts if value != MISSING)
     columns = (words("col_item"), words("col_value"))
     page.add(Heading(2, words("machine_heading"), "machine"), Table(words("machine_caption"), columns, rows, labels=2))
+    if absent := [name for name, value in parts if value == MISSING]:
+        page.add(Paragraph(words("machine_without", names=words.listed(absent)), "note"))
 
 
 def machine_name(platform: Platform, words: Words) -> str:
@@ -30,6 +34,6 @@ def _flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
     """Nested parts as `gpus.0.name`; lists and objects that are empty say so."""
     children = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else None
     if children is None:
-        return [(prefix, "–" if value is None else str(value))]
+        return [(prefix, MISSING if value is None else str(value))]
     pairs = [pair for key, child in children for pair in _flat(child, f"{prefix}.{key}" if prefix else str(key))]
-    return pairs or [(prefix, "–")]
+    return pairs or [(prefix, MISSING)]

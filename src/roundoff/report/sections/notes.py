@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from roundoff.measurement.accuracy import beats_chance, least_accuracy
@@ -9,7 +10,7 @@ from roundoff.report.sections.failures import failure_notes
 from roundoff.report.sections.ranges import range_notes
 from roundoff.report.words.compute_types import computes, is_8_bit, kinds_words
 from roundoff.report.words.conditions import throttled_words
-from roundoff.report.words.numbers import percent, percent_with_interval, scientific
+from roundoff.report.words.numbers import out_of, percent, percent_with_interval, scientific
 from roundoff.results.message import Message, Words
 from roundoff.revisions.read import Cell, Evidence
 from roundoff.system.slots import REFERENCE_PRECISION
@@ -86,7 +87,7 @@ def _layers(cell: Cell, words: Words) -> Iterator[str]:
             "total": computed.total,
             "count": computed.total - sum(computed.others.values()),
         }
-        yield words(key, cell=cell.key, kinds=kinds_words(computed.others, words), **values)
+        yield words(key, cell=cell.key, kinds=kinds_words(computed.others, words, computed.total), **values)
     numerics = cell.metrics.numerics
     if is_8_bit(cell) and numerics and numerics.conversions is not None:
         instructions = words.listed(numerics.cpu_instructions or [words("unknown")])
@@ -104,10 +105,16 @@ def _without_graph(evidence: Evidence, words: Words) -> Iterator[str]:
 
 
 def _warned(evidence: Evidence, words: Words) -> Iterator[str]:
-    timings = evidence.timings
-    warned = sum(1 for timing in timings if timing.warnings)
+    warned = [timing for timing in evidence.timings if timing.warnings]
     if warned:
-        yield words("note_warned", warned=warned, count=len(timings))
+        counts = Counter(warning.code for timing in warned for warning in timing.warnings)
+        kinds = [words("warned_kind", kind=_warned_kind(code, words), count=count) for code, count in counts.items()]
+        count = out_of(len(warned), len(evidence.timings), words)
+        yield words("note_warned", warned=count, kinds=words.listed(kinds))
+
+
+def _warned_kind(code: str, words: Words) -> str:
+    return words(f"warned_{code}") if words.known(f"warned_{code}") else code
 
 
 def _no_fp32(evidence: Evidence, words: Words) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from roundoff.report.plots.drop import allowed_points, drop_figure, drop_marks
-from roundoff.report.render.document import Beside, Block, Fact, Facts, Figure, Page, Paragraph
+from roundoff.report.render.document import Beside, Block, Drawing, Fact, Facts, Figure, Page, Paragraph
 from roundoff.report.sections.batches import costs
 from roundoff.report.sections.frameworks import size_words
 from roundoff.report.sections.machine import machine_name
@@ -72,10 +72,19 @@ def _speed(cell: Cell, batch: int, evidence: Evidence, words: Words) -> list[str
     found = []
     if cell.precision != REFERENCE_PRECISION and timing.end_to_end_speedup is not None:
         found.append(words("fact_faster", ratio=f"{timing.end_to_end_speedup:.2f}", backend=cell.backend))
+        found += _at_other_sizes(cell, batch, evidence, words)
     if reference and reference is not cell and reference.backend != cell.backend:
         ratio = ratio_of(evidence, cell, reference, batch)
         found += [words("fact_faster", ratio=f"{ratio:.2f}", backend=reference.backend)] if ratio else []
     return found
+
+
+def _at_other_sizes(cell: Cell, batch: int, evidence: Evidence, words: Words) -> Iterator[str]:
+    """The same at the other batch sizes that the cell ships at."""
+    decision = Decision(evidence.verdict)
+    for size, timing in cell.batches.items():
+        if size != batch and decision.shipped_at(size) == cell.key and timing.end_to_end_speedup is not None:
+            yield words("fact_speed_other", ratio=f"{timing.end_to_end_speedup:.2f}", batch=f"{size:,}")
 
 
 def _loss(cell: Cell, evidence: Evidence, words: Words) -> str:
@@ -83,7 +92,7 @@ def _loss(cell: Cell, evidence: Evidence, words: Words) -> str:
     drop = cell.accuracy.drop if cell.accuracy else None
     if cell.key == evidence.reference or drop is None:
         return percent(cell.accuracy.top1 if cell.accuracy else None)
-    return words("fact_points", points=points(-drop))
+    return words("fact_points", points=points(-drop), reference=evidence.reference)
 
 
 def _of_run(evidence: Evidence, words: Words) -> Iterator[Fact]:
@@ -107,8 +116,11 @@ def _of_run(evidence: Evidence, words: Words) -> Iterator[Fact]:
 
 def _plot(page: Page, evidence: Evidence, words: Words) -> tuple[Figure, ...]:
     batch = evidence.main_batch
-    if batch is None:
-        return ()
+    return () if batch is None else page.drawn(*drop_plot(evidence, batch, "drop", words))
+
+
+def drop_plot(evidence: Evidence, batch: int, name: str, words: Words) -> tuple[Drawing | None, Figure]:
+    """Accuracy lost against time at a batch size, with the result in words."""
     shipped = Decision(evidence.verdict).shipped_at(batch)
     marks = [
         words("drop_mark", cell=cell_name(mark.cell, words), time=plain(mark.ms), lost=f"{mark.points:.2f}")
@@ -121,5 +133,5 @@ def _plot(page: Page, evidence: Evidence, words: Words) -> tuple[Figure, ...]:
         "target": words("drop_target", points=f"{allowed:.2f}") if allowed is not None else words("none"),
         "marks": words("group_separator").join(marks),
     }
-    figure = Figure("drop", words("drop_alt", **told), words("drop_caption", batch=f"{batch:,}"))
-    return page.drawn(drop_figure(evidence, batch, shipped, words), figure)
+    figure = Figure(name, words("drop_alt", **told), words("drop_caption", batch=f"{batch:,}"))
+    return drop_figure(evidence, batch, shipped, words), figure

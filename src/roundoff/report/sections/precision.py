@@ -20,17 +20,35 @@ from roundoff.results.message import Words
 from roundoff.revisions.read import Cell, Evidence
 from roundoff.system.slots import REFERENCE_PRECISION
 
-COLUMNS = ("cell", "verdict", "speedup", "end_to_end", "device", "throughput", "accuracy", "size", "load")
+COLUMNS = (
+    "cell",
+    "verdict",
+    "end_speedup",
+    "end_to_end",
+    "speedup",
+    "device",
+    "throughput",
+    "accuracy",
+    "size",
+    "load",
+)
 
 
 def precision_section(page: Page, evidence: Evidence, words: Words) -> None:
     """Every cell with its ratio to FP32, time, throughput, accuracy, size and load time; what ships there is marked."""
-    page.add(Heading(2, words("precision_heading"), "precision"), Paragraph(words("precision_intro")))
+    intro = words("precision_intro", loads=_loads(evidence, words))
+    page.add(Heading(2, words("precision_heading"), "precision"), Paragraph(intro))
     for batch in evidence.batch_sizes:
         page.add(*folded(_precision_table(evidence, batch, words), words))
     if not evidence.platform.gpus:
         page.add(Paragraph(words("cpu_note"), "note"))
     page.add(*runtime_details(evidence, words))
+
+
+def _loads(evidence: Evidence, words: Words) -> str:
+    """How many fresh loads intervals are taken over."""
+    loads = [timing.loads for timing in evidence.timings if timing.loads]
+    return words.span(min(loads), max(loads)) if loads else words("several")
 
 
 def _precision_table(evidence: Evidence, batch: int, words: Words) -> Table:
@@ -55,8 +73,9 @@ def _precision_row(cell: Cell, batch: int, decision: Decision, words: Words) -> 
     return row(
         name,
         verdict,
-        _ratio_field(cell, batch, decision, words),
+        _ratio_field(cell, batch, "end_to_end_speedup", decision, words),
         plain(timing.end_to_end_p50_ms if timing else None),
+        _ratio_field(cell, batch, "speedup", decision, words),
         plain(timing.device_p50_ms if timing else None),
         plain(timing.throughput_per_s if timing else None),
         percent_with_interval(cell.accuracy, "top1"),
@@ -65,11 +84,12 @@ def _precision_row(cell: Cell, batch: int, decision: Decision, words: Words) -> 
     )
 
 
-def _ratio_field(cell: Cell, batch: int, decision: Decision, words: Words) -> Field:
+def _ratio_field(cell: Cell, batch: int, name: str, decision: Decision, words: Words) -> Field:
+    """A speed-up over FP32; only the device's is judged against the machine's noise."""
     if cell.precision == REFERENCE_PRECISION:
         return Field(words("base") if timed(cell, batch) else MISSING)
-    ratio = times_with_interval(cell.batches.get(batch), "speedup", words)
-    if decision.same_speed(cell.key, batch):
+    ratio = times_with_interval(cell.batches.get(batch), name, words)
+    if name == "speedup" and decision.same_speed(cell.key, batch):
         return Field(words("same_speed", ratio=ratio), "muted")
     return Field(ratio)
 

@@ -71,6 +71,13 @@ def absent_groups(evidence: Evidence) -> dict[tuple[str, Message | None], list[s
     return groups
 
 
+def absent_words(evidence: Evidence, words: Words) -> Iterator[str]:
+    """A sentence for each backend and reason: what was not run here, and why."""
+    for (backend, why), names in absent_groups(evidence).items():
+        group = words("absent_group", backend=backend, precisions=words.listed(names))
+        yield words("answer_unavailable", cells=group, why=plain_reason(why, words))
+
+
 def absent_rows(evidence: Evidence, words: Words, span: int) -> tuple[tuple[Field, ...], ...]:
     """A row for each backend and reason: the precisions that were not run, and why, over `span` columns."""
     return tuple(

@@ -20,6 +20,7 @@ def noise_section(page: Page, evidence: Evidence, words: Words) -> None:
         page.add(Paragraph(words("noise_none")))
         return
     held = [line for line in evidence.noise if is_quantized(line)]
+    page.add(Paragraph(_counts(evidence.noise, held, words)))
     page.plot(noise_figure(held, words), Figure("noise", _noise_alt(held, words), words("noise_caption")))
     columns = tuple(words(f"col_{name}") for name in ("tensor", "kind", "quantized", "sqnr", "range"))
     rows = tuple(
@@ -34,6 +35,14 @@ def noise_section(page: Page, evidence: Evidence, words: Words) -> None:
     )
     caption = words("noise_table", count=len(rows))
     page.add(Details(caption, (Table(caption, columns, rows, labels=3),)))
+
+
+def _counts(rows: Sequence[Mapping[str, str]], held: Sequence[Mapping[str, str]], words: Words) -> str:
+    """How many tensors were watched, of which kinds, and how many are held in 8 bits."""
+    kinds = {kind: sum(1 for line in rows if line["kind"] == kind) for kind in ("activation", "weight")}
+    return words(
+        "noise_counts", total=len(rows), **{f"{kind}s": count for kind, count in kinds.items()}, held=len(held)
+    )
 
 
 def _noise_alt(held: Sequence[Mapping[str, str]], words: Words) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from roundoff.report.plots.speed import front_line, pareto_figure
 from roundoff.report.render.document import (
     Bullets,
@@ -15,6 +17,7 @@ from roundoff.report.render.document import (
     Table,
     row,
 )
+from roundoff.report.sections.opening import drop_plot
 from roundoff.report.sections.rows import absent_rows, failed_rows, folded, marked_rows, row_name, verdict_field
 from roundoff.report.words.decision import Decision
 from roundoff.report.words.naming import cell_name
@@ -57,21 +60,32 @@ def _warning(warning: Message, cell: Cell, batches: str, words: Words) -> str:
 def verdict_section(page: Page, evidence: Evidence, words: Words) -> None:
     """The verdict of every cell with its reasons, and the front of accuracy and speed."""
     decision = Decision(evidence.verdict)
-    page.add(Heading(2, words("verdict_heading"), "verdict"), Paragraph(words("verdict_intro")))
+    intro = words("verdict_intro", reference=evidence.reference or words("none"))
+    if decision.has_budgets:
+        intro += words("sentence_separator") + words("verdict_budgets")
+    page.add(Heading(2, words("verdict_heading"), "verdict"), Paragraph(intro))
     if evidence.verdict is None:
         page.add(Paragraph(words("verdict_missing"), "warning"))
     else:
         page.add(*folded(_verdicts(decision, evidence, words), words))
-    page.plots(_pareto(evidence, decision, batch, words) for batch in evidence.batch_sizes)
+    page.plots(_plots(evidence, decision, words))
     told = warnings(evidence, words)
     if told:
         page.add(Details(words("warnings_summary", count=len(told)), (Bullets(told),)))
 
 
+def _plots(evidence: Evidence, decision: Decision, words: Words) -> Iterator[tuple[Drawing | None, Figure]]:
+    """Accuracy against speed where cells are ranked; elsewhere what is lost, as on the first screen."""
+    for batch in evidence.batch_sizes:
+        if batch == evidence.main_batch:
+            yield _pareto(evidence, decision, batch, words)
+        else:
+            yield drop_plot(evidence, batch, f"drop_batch_{batch}", words)
+
+
 def _pareto(evidence: Evidence, decision: Decision, batch: int, words: Words) -> tuple[Drawing | None, Figure]:
-    """The front holds for the batch size that cells are ranked at, so it is drawn there alone."""
-    ranked = batch == evidence.main_batch
-    front = decision.front if ranked else []
+    """With the front, which holds for the batch size that cells are ranked at."""
+    front = decision.front
     caption = words("pareto_caption", batch=batch)
     if front_line(evidence, batch, front):
         caption += words("pareto_front")
@@ -87,7 +101,7 @@ def _pareto(evidence: Evidence, decision: Decision, batch: int, words: Words) ->
     ]
     alt = words("pareto_alt", batch=batch, marks=words("group_separator").join(marks))
     figure = Figure(f"pareto_batch_{batch}", alt, caption)
-    return pareto_figure(evidence, batch, front, words), figure
+    return pareto_figure(evidence, batch, front, decision.shipped_name, words), figure
 
 
 def _verdicts(decision: Decision, evidence: Evidence, words: Words) -> Table:

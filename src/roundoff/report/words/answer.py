@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from roundoff.report.sections.machine import machine_name
 from roundoff.report.words.decision import Decision
@@ -20,16 +20,17 @@ MANY_CHANGED = 0.01
 
 
 def lead(evidence: Evidence, words: Words) -> str:
-    """What ships and at which batch size; first, where a faster cell is undecided, that it is."""
+    """What ships and at which batch sizes; first, where a faster cell is undecided, that it is."""
     choice, batch = Decision(evidence.verdict).shipped, evidence.main_batch
     cell = evidence.cell(choice.cell) if choice else None
-    values = {"machine": machine_name(evidence.platform, words), "batch": batch}
+    machine = machine_name(evidence.platform, words)
     if choice is None or cell is None or batch is None:
-        return words("answer_none", **values)
-    name, waiting = cell_name(cell, words), _waiting(choice, cell, batch, evidence, words)
-    if waiting:
-        return words("answer_until", waiting=waiting, cell=name, **values)
-    return words("answer_ship", cell=name, **values)
+        return words("answer_none", machine=machine)
+    values = {"cell": cell_name(cell, words), "machine": machine}
+    values["sizes"] = sizes_words([batch, *_sizes_of_winners(evidence).get(cell.key, [])], words)
+    if waiting := _waiting(choice, cell, batch, evidence, words):
+        return words("answer_until", waiting=waiting, **values)
+    return words("answer_ship", **values)
 
 
 def _waiting(choice: Recommendation, shipped: Cell, batch: int, evidence: Evidence, words: Words) -> str:
@@ -51,23 +52,30 @@ def _not_by_images(cell: Cell, evidence: Evidence, words: Words) -> str:
 
 
 def other_sizes(evidence: Evidence, words: Words) -> Iterator[str]:
-    """What ships at the batch sizes that cells are not ranked at, a sentence for each cell."""
-    verdict, main = evidence.verdict, evidence.main_batch
-    sizes: dict[str, list[int]] = {}
-    for size, choice in (verdict.batches if verdict else {}).items():
-        if choice.cell and size != main:
-            sizes.setdefault(choice.cell, []).append(size)
-    shipped = Decision(verdict).shipped
-    for name, batches in sizes.items():
+    """What else ships at batch sizes that cells are not ranked at, a sentence for each cell."""
+    shipped = Decision(evidence.verdict).shipped_name
+    for name, batches in _sizes_of_winners(evidence).items():
         cell = evidence.cell(name)
-        if cell is None:
-            continue
-        values = {"cell": cell_name(cell, words), "batches": words.listed(map(str, batches))}
-        same = shipped is not None and name == shipped.cell
-        if same:
-            yield words("answer_same_at", **values)
-        else:
+        if cell is not None and name != shipped:
+            values = {"cell": cell_name(cell, words), "sizes": sizes_words(batches, words)}
             yield words("answer_other_at", **values, speeds=_speeds(cell, batches, words))
+
+
+def _sizes_of_winners(evidence: Evidence) -> dict[str, list[int]]:
+    """By cell the batch sizes that it ships at, less the one that cells are ranked at."""
+    sizes: dict[str, list[int]] = {}
+    for size, choice in (evidence.verdict.batches if evidence.verdict else {}).items():
+        if choice.cell and size != evidence.main_batch:
+            sizes.setdefault(choice.cell, []).append(size)
+    return sizes
+
+
+def sizes_words(sizes: Sequence[int], words: Words) -> str:
+    """One batch size or several, the last of them behind "and"."""
+    *others, last = (f"{size:,}" for size in sorted(sizes))
+    if not others:
+        return words("size_one", batch=last)
+    return words("size_several", batches=words("and_last", first=words.listed(others), last=last))
 
 
 def _speeds(cell: Cell, batches: list[int], words: Words) -> str:

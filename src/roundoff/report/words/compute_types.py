@@ -95,6 +95,8 @@ def is_quantized_integer(cell: Cell) -> bool:
     return cell.types is not None and is_8_bit(cell) and "int" in cell.types.weights
 
 
-def kinds_words(counts: Mapping[str, int], words: Words) -> str:
-    """For example "21 in int8, 1 in float32"."""
+def kinds_words(counts: Mapping[str, int], words: Words, total: int | None = None) -> str:
+    """For example "21 in int8, 1 in float32", or "all in float32" where there are `total` of one kind."""
+    if list(counts.values()) == [total]:
+        return words("layers_all", kind=next(iter(counts)))
     return words.listed(message("layers_in", count=count, kind=kind) for kind, count in counts.items())

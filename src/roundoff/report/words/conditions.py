@@ -9,6 +9,7 @@ from roundoff.results.message import Words
 from roundoff.results.run import Conditions, Device
 from roundoff.revisions.read import Evidence
 
+SHORTEST_WAIT_S = 0.05
 SENSORS = ("sm_clock_mhz", "memory_clock_mhz", "power_w", "temperature_c")
 
 
@@ -53,8 +54,12 @@ def device_words(device: str, evidence: Evidence, words: Words) -> str:
     if report.repeated_rounds is not None:
         parts.append(words("seen_repeated", count=report.repeated_rounds))
     if report.waited_s is not None:
-        parts.append(words("seen_waited", seconds=plain(report.waited_s, 2)))
+        parts.append(words("seen_waited", seconds=_waited(report.waited_s, words)))
     return words("labelled", name=device_name(device, evidence), text=words.listed(parts))
+
+
+def _waited(seconds: float, words: Words) -> str:
+    return words("seconds", value=plain(seconds, 2)) if seconds >= SHORTEST_WAIT_S else words("none")
 
 
 def reasons_words(reasons: Iterable[str], words: Words) -> str:

@@ -52,6 +52,12 @@ class Decision:
         return self.given.front if self.given else []
 
     @property
+    def has_budgets(self) -> bool:
+        """Whether anything but accuracy was asked for."""
+        target = self.given.target if self.given else None
+        return any(getattr(target, name, None) is not None for name in LIMITS[len(ACCURACY) :])
+
+    @property
     def batch_size(self) -> int | None:
         """The batch size that cells are ranked at."""
         return self.given.target.batch_size if self.given and self.given.target else None

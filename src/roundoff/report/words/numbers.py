@@ -78,6 +78,12 @@ def amount_with_interval(owner: object, name: str, unit: str) -> str:
     return text if bounds is None else f"{text} ({plain(bounds[0])}–{plain(bounds[1])})"
 
 
+def out_of(part: int, whole: int, words: Words) -> str:
+    """How many of a number: "all 12", "none of 12", "1 of 12"."""
+    key = "count_none" if not part else "count_all" if part == whole else "count_some"
+    return words(key, count=f"{whole:,}", **({"part": f"{part:,}"} if key == "count_some" else {}))
+
+
 def rounded_up(count: int) -> str:
     """An estimated number: two significant digits, upwards, since it is an estimate and should look like one."""
     unit: int = 10 ** max(0, len(str(count)) - 2)
