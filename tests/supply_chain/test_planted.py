@@ -22,7 +22,7 @@ from roundoff.pipeline.config.params_file import check_params_file
 from roundoff.pipeline.mending import mend
 from roundoff.results.metrics import read_metrics
 from roundoff.results.platform import read_platform
-from roundoff.revisions.read import _arrays
+from roundoff.system.arrays import mapped_array, number_series
 from roundoff.system.files import read_json, sha256_of
 from roundoff.training.trained import read_trained
 
@@ -72,8 +72,8 @@ DOORS = {
     "manifest": ("manifest.json", lambda path: Prepared(path.parent).manifest),
     "ONNX file": ("model.onnx", lambda path: OnnxFile(str(path)).open(SHAPE, CLASSES)),
     "images": ("train_images.npy", lambda path: Prepared(path.parent).split("train")),
-    "predictions": ("onnxruntime.npy", _arrays),
-    "timings": ("batch_1.npz", _arrays),
+    "predictions": ("onnxruntime.npy", lambda path: mapped_array(path, "float32", 2, "evaluate")),
+    "timings": ("batch_1.npz", lambda path: number_series(path, "evaluate")),
 }
 
 
@@ -99,7 +99,7 @@ def test_arrays_of_objects_are_refused(tmp_path, seen, name):
 def test_arrays_of_objects_in_an_archive_are_refused(tmp_path, seen):
     np.savez(tmp_path / "batch_1.npz", device_ms=np.array([Program(seen)], object))
     with pytest.raises(RoundoffError, match="cannot be read"):
-        _arrays(tmp_path / "batch_1.npz")
+        number_series(tmp_path / "batch_1.npz", "evaluate")
     assert not seen.exists()
 
 

@@ -13,7 +13,6 @@ from roundoff.calibration.base import CalibrationTable
 from roundoff.cells.inputs import Inputs
 from roundoff.cells.sidecar import GRAPH, REBUILDS, Sidecar, StoredFile
 from roundoff.errors import BuildError, Unavailable
-from roundoff.graph.reading import read_graph
 from roundoff.precision.base import Precision
 from roundoff.precision.rewriting.in_range import convert_in_range
 from roundoff.precision.rewriting.kept import kept_notes
@@ -125,6 +124,8 @@ def _build_again(backend: Backend, source: Source, directory: Path) -> int:
 
 def _converted(backend: Backend, precision: Precision, inputs: Inputs, path: Path) -> Path:
     import onnx
+
+    from roundoff.graph.reading import read_graph
 
     table = CalibrationTable.load(inputs.table) if precision.needs_calibration and inputs.table else None
     model = onnx.load(inputs.given) if inputs.given else read_graph(inputs.onnx)

@@ -17,8 +17,8 @@ from typing import Any
 
 from roundoff.errors import ConfigError, DataError
 from roundoff.system.own import UNFINISHED, Names, foreign, refuse_foreign
-from roundoff.system.refusal import is_exhausted, name_path
 from roundoff.system.processes import has_ended, here
+from roundoff.system.refusal import is_exhausted, name_path
 
 STALE_S = 86400.0
 
