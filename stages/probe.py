@@ -9,7 +9,8 @@ from omegaconf import DictConfig
 
 from roundoff.backend.base import Backend
 from roundoff.backend.fingerprint import fingerprint
-from roundoff.pipeline.config import components
+from roundoff.dataset.base import Dataset
+from roundoff.pipeline.config import component, components
 from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving
 from roundoff.precision.given import Given
@@ -22,6 +23,7 @@ from roundoff.system.slots import config_key
 def main(cfg: DictConfig, workspace: Workspace) -> None:
     for name, given in components(cfg.given, Given).items():
         given.require_file(config_key(name))
+    component(cfg.dataset, Dataset).require_source()
     write_platform(fingerprint(components(cfg.backends, Backend)), workspace.output(cfg.paths.platform))
     write_text(workspace.output(cfg.paths.checked), "checked\n")
 

@@ -269,8 +269,24 @@ def test_a_member_whose_checksum_is_wrong_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     ("values", "message"),
-    [({"path": ""}, "dataset.path is empty"), ({"path": "x", "size": 0}, "dataset.size is not a size")],
+    [
+        ({"path": ""}, "dataset.path is empty"),
+        ({"path": "x", "size": 0}, "dataset.size is not a size"),
+        ({"path": "data/b", "watch": "data/a"}, r"dataset.watch does not cover(.|\n)*set dataset.watch=data/b"),
+        ({"path": "data/ab", "watch": "data/a"}, "dataset.watch does not cover"),
+    ],
 )
 def test_bad_values_are_refused(values, message):
     with pytest.raises(ConfigError, match=message):
         ImageFolder(**values)
+
+
+@pytest.mark.parametrize("watch", ["data/a", "data", "."])
+def test_the_folder_itself_or_one_above_it_is_watched(watch):
+    assert ImageFolder("data/a", watch=watch).watch == watch
+
+
+def test_a_source_that_is_not_there_is_told_before_anything_is_read(tmp_path):
+    with pytest.raises(DataError, match=r"dataset.path .*nowhere does not exist"):
+        ImageFolder(str(tmp_path / "nowhere")).require_source()
+    ImageFolder(str(tmp_path)).require_source()

@@ -1,5 +1,7 @@
 """Every YAML of conf/ composes and passes the check; params.yaml is what conf/ composes to."""
 
+import shutil
+
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf, open_dict
@@ -8,7 +10,7 @@ from roundoff.backend.onnxrt_cuda.backend import OnnxRuntimeCuda
 from roundoff.backend.torch_compile.backend import TorchCompile
 from roundoff.backend.trt.backend import Tensorrt
 from roundoff.calibration.base import Calibrator
-from roundoff.dataset.base import Dataset
+from roundoff.dataset.base import WATCHED_BY_DEFAULT, Dataset
 from roundoff.dataset.cifar10 import Cifar10
 from roundoff.errors import ConfigError
 from roundoff.measurement.evaluate import Evaluation
@@ -103,6 +105,20 @@ def test_params_yaml_is_what_conf_composes_to(tmp_path):
     (tmp_path / "conf").symlink_to(ROOT / "conf")
     write_params(tmp_path / "params.yaml", [])
     assert (ROOT / "params.yaml").read_text() == (tmp_path / "params.yaml").read_text(), "run `make params`"
+
+
+@pytest.mark.parametrize("name", options("dataset"))
+def test_what_a_dataset_watches_is_there_or_follows_its_path(name):
+    cfg = composed(f"dataset={name}")
+    assert cfg.dataset.watch == cfg.dataset.path if "path" in cfg.dataset else (ROOT / cfg.dataset.watch).is_file()
+
+
+def test_a_dataset_from_outside_watches_a_file_that_is_always_there(tmp_path):
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    (tmp_path / "conf/dataset/mine.yaml").write_text("_target_: mine.Mine\n")
+    write_params(tmp_path / "params.yaml", ["dataset=mine"])
+    assert OmegaConf.load(tmp_path / "params.yaml").dataset.watch == WATCHED_BY_DEFAULT
+    assert (ROOT / WATCHED_BY_DEFAULT).is_file()
 
 
 def test_the_evaluation_that_benchmarks_judge_is_the_one_that_ships():

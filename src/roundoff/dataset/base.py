@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self
 
@@ -21,6 +21,7 @@ SplitName = Literal["train", "test"]
 Images = NDArray[np.uint8]
 Labels = NDArray[np.int64]
 MANIFEST = "manifest.json"
+WATCHED_BY_DEFAULT = "src/roundoff/dataset/base.py"
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,19 @@ class Split:
     labels: Labels
 
 
+@dataclass(frozen=True)
 class Dataset(ABC):
-    """A source of images. A subclass is a frozen dataclass whose fields are its YAML's keys."""
+    """A source of images. A subclass is a frozen dataclass whose fields are its YAML's keys.
+
+    `watch` is the file or folder that the images come from: stage prepare depends on it in dvc.yaml, so that other
+    images are prepared anew. It is one path, since DVC takes no list there; of sources in several places, a folder
+    above them. A YAML that does not name it has conf/config.yaml's.
+    """
+
+    watch: str = field(default=WATCHED_BY_DEFAULT, kw_only=True)
+
+    def require_source(self) -> None:  # noqa: B027 - most have nothing to look for
+        """Raise DataError where the images are not there, before DVC calls `watch` a missing dependency."""
 
     @abstractmethod
     def open(self) -> OpenDataset:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from roundoff.dataset.base import Dataset, Images, OpenDataset, SplitName
+from roundoff.dataset.base import WATCHED_BY_DEFAULT, Dataset, Images, OpenDataset, SplitName
 from roundoff.dataset.preparing.frame import check_channels, height_width
 from roundoff.dataset.reading.decode import UNDECODABLE, decoded
-from roundoff.dataset.reading.tree import Tree, broken_image, open_tree
+from roundoff.dataset.reading.tree import Tree, broken_image, open_tree, require_there
 from roundoff.errors import ConfigError, DataError
 from roundoff.pipeline.limits import MOST_PIXELS
 
@@ -44,6 +45,21 @@ class ImageFolder(Dataset):
             )
         height_width(self.size, 1, MOST_PIXELS)
         check_channels(self.channels)
+        self._check_watched()
+
+    def _check_watched(self) -> None:
+        """DVC would not see a change of images that it does not watch."""
+        watched = self.watch != WATCHED_BY_DEFAULT  # else made by hand, without DVC
+        if watched and not Path(os.path.abspath(self.path)).is_relative_to(os.path.abspath(self.watch)):  # noqa: PTH100
+            raise ConfigError(
+                "dataset.watch does not cover dataset.path",
+                received=f"dataset.watch={self.watch}, dataset.path={self.path}",
+                expected="the same path, or a folder above it",
+                fix=f"set dataset.watch={self.path}, or leave it out",
+            )
+
+    def require_source(self) -> None:
+        require_there(Path(self.path))
 
     def open(self) -> OpenDataset:
         """List all images and check the classes of both splits; no image is decoded yet."""

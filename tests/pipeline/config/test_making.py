@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 from roundoff.dataset.base import Dataset
 from roundoff.errors import ConfigError
 from roundoff.pipeline.config import check, component
+from tests.support.places import ROOT
 
 CALLED: list[object] = []
 
@@ -51,6 +52,11 @@ def test_good_configuration_passes(widget):
     check(widget(sides=[4, 5], name="w", share=1, corners=[[1], []]))
 
 
+def test_a_dataset_that_names_nothing_to_watch_has_what_is_always_there(widget):
+    assert (ROOT / component(widget().dataset, Widget).watch).is_file()
+    assert component(widget(watch="images").dataset, Widget).watch == "images"
+
+
 def test_fields_become_the_component(widget):
     assert component(widget().dataset, Widget).size == 3
 
@@ -78,6 +84,9 @@ def test_fields_become_the_component(widget):
         ({"size": 0}, "dataset: bad size"),
         ({"size": 13}, "dataset cannot be made(.|\n)*ZeroDivisionError: unlucky"),
         ({"size": "???"}, "dataset.size has no value"),
+        ({"watch": "${dataset.size}", "size": "???"}, "dataset.size has no value"),
+        ({"watch": "???", "size": "???"}, "dataset.size has no value"),
+        ({"watch": ["a", "b"]}, "wrong type of dataset.watch"),
         ({"_target_": "roundoff.nothing.Here"}, "dataset._target_ names no class"),
         ({"_target_": "nowhere"}, "dataset._target_ names no class"),
         ({"_target_": None}, "dataset._target_ names no class"),

@@ -53,14 +53,19 @@ def open_tree(path: Path) -> Tree:
     """The directory or zip at `path`; raises DataError if it is neither, or a zip that must not be trusted."""
     if path.is_dir():
         return DirectoryTree(path)
-    if path.is_file():
-        return ZipTree(path)
-    raise DataError(
-        f"dataset.path {path} does not exist",
-        received=f"{path.absolute()}",
-        expected="a directory or a zip with train/CLASS/ and test/CLASS/",
-        fix="set dataset.path=PATH",
-    )
+    require_there(path)
+    return ZipTree(path)
+
+
+def require_there(path: Path) -> None:
+    """Raise DataError unless `path` is a directory or a file."""
+    if not path.is_dir() and not path.is_file():
+        raise DataError(
+            f"dataset.path {path} does not exist",
+            received=f"{path.absolute()}",
+            expected="a directory or a zip with train/CLASS/ and test/CLASS/",
+            fix="set dataset.path=PATH",
+        )
 
 
 class DirectoryTree(Tree):

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import InterpolationToMissingValueError
 
 from roundoff.errors import ConfigError
 from roundoff.pipeline.groups import remedy
@@ -43,6 +44,8 @@ class _Reader:
     def _item(self, node: DictConfig | ListConfig, name: Any, key: str, depth: int) -> Any:
         try:
             value = MISSING if OmegaConf.is_missing(node, name) else node[name]
+        except InterpolationToMissingValueError:
+            value = MISSING
         except Exception as error:  # a resolver raises what it likes; a cycle ends as RecursionError
             raise _unresolved(node, name, key, error) from None
         return self.read(value, key, depth + 1)
