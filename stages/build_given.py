@@ -41,6 +41,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
             backends=tuple(map(str, cfg.backends)),
             logs=workspace.output(cfg.paths.logs),
             given=written,
+            data=prepared.sha256,
         )
         engines, metrics = workspace.output(cfg.paths.engines), workspace.output(cfg.paths.metrics)
         build_cells(name, given, components(cfg.backends, Backend), inputs, engines, metrics, cfg.build.strict)

@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+import onnx
 import pytest
 
 from roundoff.cells import engine
@@ -10,9 +11,10 @@ from roundoff.cells.store import (
     build_directories,
 )
 from roundoff.errors import ConfigError
+from roundoff.graph.provenance import read_provenance, write_provenance
 from roundoff.results.build import Builds
 from roundoff.system.files import sha256_of
-from tests.cells.copying import Copying, Varying, build
+from tests.cells.copying import Calibrated, Copying, Varying, build
 
 
 @dataclass(frozen=True)
@@ -80,3 +82,19 @@ def test_what_is_not_the_cells_own_is_not_replaced(inputs, directory):
     with pytest.raises(ConfigError, match=r"is not replaced[^$]*thesis\.tex"):
         build(inputs, directory)
     assert (directory / "thesis.tex").read_text() == "kept"
+
+
+def test_the_graph_says_what_it_was_made_of(inputs, directory):
+    original = onnx.load(inputs.onnx)
+    write_provenance(original, {"data": "d1", "model": "m1"})
+    onnx.save(original, inputs.onnx)
+    build(inputs, directory, precision=Calibrated())
+    hashes = {"onnx": sha256_of(inputs.onnx), "calibration": sha256_of(inputs.table)}
+    assert read_provenance(onnx.load(directory / "graph.onnx")) == {"data": "d1", "model": "m1", **hashes}
+
+
+def test_a_given_graph_says_what_it_is_and_which_images_it_is_for(inputs, directory):
+    given = replace(inputs, given=inputs.onnx, data="d2")
+    build(given, directory)
+    expected = {"given": sha256_of(inputs.onnx), "data": "d2"}
+    assert read_provenance(onnx.load(directory / "graph.onnx")) == expected

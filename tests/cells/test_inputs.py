@@ -93,6 +93,6 @@ def test_a_given_graph_is_built_by_what_reads_it(inputs, directory, name, backen
     if reason:
         assert (built.status, built.reason) == ("unavailable", message(reason))
         return
-    assert onnx.load(directory / "model.bin") == onnx.load(given)
+    assert onnx.load(directory / "model.bin").graph == onnx.load(given).graph
     assert built.size_mb == (directory / "model.bin").stat().st_size / 1e6
     assert present(sidecar.build_info).notes[0] == message("given_file", file=name)

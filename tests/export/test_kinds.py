@@ -168,8 +168,8 @@ def test_a_failed_parity_names_the_layer(exported, monkeypatch):
 
     whole = steps.whole
 
-    def spoiled(model, directory):
-        model = onnx.load_from_string(whole(model, directory))
+    def spoiled(model, directory, sources):
+        model = onnx.load_from_string(whole(model, directory, sources))
         weights = next(tensor for tensor in model.graph.initializer if tensor.name == "second/Conv/W")
         weights.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weights) * 1.01, weights.name))
         return model.SerializeToString()

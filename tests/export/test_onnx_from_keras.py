@@ -16,7 +16,8 @@ from roundoff.errors import ConfigError, DataError, GateError
 from roundoff.export import steps
 from roundoff.export.onnx_from_keras import Export
 from roundoff.export.parity import argmax_differences
-from roundoff.graph.queries import SEAL, model_hash
+from roundoff.graph.provenance import read_provenance
+from roundoff.graph.queries import SEAL, model_hash, sealed_with
 from roundoff.model.keras_file import KerasFile
 from roundoff.model.mobilenet import MobileNetV2
 from roundoff.model.resnet import ResNet
@@ -111,9 +112,18 @@ def test_the_graph_is_lean_and_every_tensor_has_a_shape(exported):
     model = onnx.load(directory / "model.onnx")
     assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 18)]
     assert model.ir_version == metrics.ir_version <= 10
-    assert [(entry.key, entry.value) for entry in model.metadata_props] == [(SEAL, model_hash(model))]
+    assert sealed_with(model) == model_hash(model)
     shaped = {value.name for value in (*model.graph.value_info, *model.graph.output)}
     assert {name for node in model.graph.node for name in node.output} <= shaped
+
+
+def test_the_graph_says_which_images_and_which_model_it_is_of(exported, prepared):
+    metrics, directory = exported
+    model = onnx.load(directory / "model.onnx")
+    hashes = {"data": prepared.sha256, "model": metrics.keras_sha256}
+    assert read_provenance(model) == hashes
+    assert hashes["model"] == sha256_of(directory / "model.keras")
+    assert {entry.key for entry in model.metadata_props} == {"roundoff.data_sha256", "roundoff.model_sha256", SEAL}
 
 
 def test_nodes_and_weights_are_named_after_keras_layers(exported):
@@ -143,8 +153,8 @@ def test_facts_of_the_graph_are_reported(exported):
 def test_a_graph_that_computes_something_else_is_not_written(keras_file, prepared, tmp_path, monkeypatch):
     whole = steps.whole
 
-    def spoiled(model, directory):
-        model = onnx.load_from_string(whole(model, directory))
+    def spoiled(model, directory, sources):
+        model = onnx.load_from_string(whole(model, directory, sources))
         weights = next(tensor for tensor in model.graph.initializer if len(tensor.dims) == 4)
         weights.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(weights) * 1.01, weights.name))
         return model.SerializeToString()

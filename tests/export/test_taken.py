@@ -130,8 +130,8 @@ def test_a_graph_that_computes_something_else_is_not_written(folder, prepared, m
     directory = folder(network())
     whole: Any = vars(taken)["whole"]
 
-    def spoiled(model, where):
-        found = onnx.load_from_string(whole(model, where))
+    def spoiled(model, where, sources):
+        found = onnx.load_from_string(whole(model, where, sources))
         weights = next(tensor for tensor in found.graph.initializer if len(tensor.dims) == 4)
         weights.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(weights) * 1.01, weights.name))
         return found.SerializeToString()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +36,8 @@ def built(
     refusal = _refusal(backend, precision, inputs)
     if refusal is not None:
         raise Unavailable(refusal)
-    graph = _converted(backend, precision, inputs, directory / GRAPH) if backend.takes_onnx else inputs.onnx
+    sources = described.sources | ({"data": inputs.data} if inputs.data else {})
+    graph = _converted(backend, precision, inputs, sources, directory / GRAPH) if backend.takes_onnx else inputs.onnx
     source = Source(
         name,
         precision,
@@ -122,9 +124,11 @@ def _build_again(backend: Backend, source: Source, directory: Path) -> int:
     return len(seen)
 
 
-def _converted(backend: Backend, precision: Precision, inputs: Inputs, path: Path) -> Path:
+def _converted(backend: Backend, precision: Precision, inputs: Inputs, sources: Mapping[str, str], path: Path) -> Path:
+    """The precision's graph, at `path`, with the hashes of its `sources` beside those that the FP32 graph has."""
     import onnx
 
+    from roundoff.graph.provenance import write_provenance
     from roundoff.graph.reading import read_graph
 
     table = CalibrationTable.load(inputs.table) if precision.needs_calibration and inputs.table else None
@@ -133,6 +137,7 @@ def _converted(backend: Backend, precision: Precision, inputs: Inputs, path: Pat
         converted = precision.convert(model, backend.grid, table)
     else:
         converted = convert_in_range(precision, model, backend.grid, table, inputs.calibration)
+    write_provenance(converted, sources)
     onnx.save(converted, path)
     return path
 

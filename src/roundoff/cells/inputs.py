@@ -18,7 +18,8 @@ class Inputs:
     is not here, and `why_no_…` says why), `table` the calibration table's file, `calibration` images uint8
     [N, H, W, C], `fingerprint` the machine's (platform.json). `backends` are those that are configured; what they say
     while they build goes to `logs`, as PRECISION/BACKEND.log. In place of the FP32 graph there may be one that is
-    `given`: .onnx or .tflite, uint8 images in, float32 logits out.
+    `given`: .onnx or .tflite, uint8 images in, float32 logits out. `data` is the SHA-256 of the prepared images'
+    manifest, where the graph itself does not tell it.
     """
 
     onnx: Path
@@ -32,3 +33,4 @@ class Inputs:
     why_no_keras: Message = field(default_factory=lambda: message("no_keras"))
     tflite: Path | None = None
     why_no_tflite: Message = field(default_factory=lambda: message("no_tflite"))
+    data: str | None = None

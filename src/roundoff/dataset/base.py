@@ -15,7 +15,7 @@ from roundoff.dataset.preparing.sound import WRITER, faults, images_and_labels, 
 from roundoff.errors import DataError
 from roundoff.results.preparation import Manifest, manifest_from
 from roundoff.system.arrays import unreadable
-from roundoff.system.files import read_json
+from roundoff.system.files import read_json, sha256_of
 
 SplitName = Literal["train", "test"]
 Images = NDArray[np.uint8]
@@ -96,6 +96,11 @@ class Prepared:
         if wrong := next(faults(manifest), None):
             raise unreadable(path, wrong, "what the prepare stage writes of its images", WRITER)
         return manifest
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of manifest.json, which has those of the arrays and of what they were read from."""
+        return sha256_of(self.directory / "manifest.json")
 
     def split(self, name: SplitName) -> Split:
         """One split, images memory-mapped read-only; DataError where its files are not those of the manifest."""

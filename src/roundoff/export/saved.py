@@ -48,11 +48,12 @@ def exported_saved(
         del trace
         gc.collect()
         model = cleaned(path, names, name_plainly)
-        partial.write_bytes(whole(model, path.parent))
+        source_sha256 = sha256_of(source)
+        partial.write_bytes(whole(model, path.parent, {"data": prepared.sha256, "model": source_sha256}))
         with refused_in_words(names, "ONNX Runtime"):
             received = onnx_logits(partial, images)
         figures = parity(received, expected, tolerance, lambda _: None, "the SavedModel")
-    return SourceExport(**vars(facts(figures, model, output)), source_sha256=sha256_of(source))
+    return SourceExport(**vars(facts(figures, model, output)), source_sha256=source_sha256)
 
 
 def _require_fit(source: Path, prepared: Prepared) -> None:

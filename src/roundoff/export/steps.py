@@ -6,7 +6,7 @@ import functools
 import gc
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
@@ -23,6 +23,7 @@ from roundoff.export.naming import name_by_layer
 from roundoff.export.parity import Logits, Parity, keras_logits, onnx_logits, parity
 from roundoff.export.source import first_line, load
 from roundoff.export.tracing import traced
+from roundoff.graph.provenance import write_provenance
 from roundoff.graph.reading import seal
 from roundoff.results.preparation import ExportMetrics, KerasExport
 from roundoff.system.files import sha256_of, whole_file
@@ -45,7 +46,8 @@ def exported(
         images, expected, labels, path = _traced(source, prepared, Path(directory), opset, parity_images)
         gc.collect()  # Keras' copy of the weights, before there is another
         model = cleaned(path, labels, functools.partial(name_by_layer, labels=labels))
-        partial.write_bytes(whole(model, path.parent))
+        source_sha256 = sha256_of(source)
+        partial.write_bytes(whole(model, path.parent, {"data": prepared.sha256, "model": source_sha256}))
 
         def parting(error: float) -> str | None:
             with suppress(Exception):  # it only adds to the error, and must not take its place
@@ -55,7 +57,7 @@ def exported(
         with refused_in_words(labels, "ONNX Runtime"):
             received = onnx_logits(partial, images)
         figures = parity(received, expected, tolerance, parting)
-    return KerasExport(**vars(facts(figures, model, output)), keras_sha256=sha256_of(source))
+    return KerasExport(**vars(facts(figures, model, output)), keras_sha256=source_sha256)
 
 
 def facts(figures: Parity, model: onnx.ModelProto, output: Path) -> ExportMetrics:
@@ -111,11 +113,12 @@ def cleaned(path: Path, labels: Spoken, name: Callable[[onnx.ModelProto], None])
     return model
 
 
-def whole(model: onnx.ModelProto, directory: Path) -> bytes:
-    """The graph's file, with the weights that lie in `directory` and the hash of its content inside."""
+def whole(model: onnx.ModelProto, directory: Path, sources: Mapping[str, str]) -> bytes:
+    """The graph's file, with the weights that lie in `directory` inside, the hashes of its `sources` and of its content."""
     filled = onnx.ModelProto()
     filled.CopyFrom(model)
     onnx.load_external_data_for_model(filled, str(directory))
+    write_provenance(filled, sources)
     seal(filled)
     serialized: bytes = filled.SerializeToString(deterministic=True)
     return serialized

@@ -45,11 +45,12 @@ def exported_onnx(
         with refused_in_words(OwnNames(), "ONNX Runtime"):
             expected = onnx_logits(source, images)
         model = cleaned(path, OwnNames(), name_nodes)
-        partial.write_bytes(whole(model, path.parent))
+        source_sha256 = sha256_of(source)
+        partial.write_bytes(whole(model, path.parent, {"data": prepared.sha256, "model": source_sha256}))
         with refused_in_words(OwnNames(), "ONNX Runtime"):
             received = onnx_logits(partial, images)
         figures = parity(received, expected, tolerance, lambda _: None, "the model that was taken")
-    return SourceExport(**vars(facts(figures, model, output)), source_sha256=sha256_of(source))
+    return SourceExport(**vars(facts(figures, model, output)), source_sha256=source_sha256)
 
 
 def raised(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
