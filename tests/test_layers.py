@@ -25,6 +25,7 @@ LAYERS = (
     ("revisions",),
     ("report",),
     ("gate", "sweep"),
+    ("shipping",),
     ("cli",),
     ("reference",),
 )

@@ -114,7 +114,7 @@ def cleaned(path: Path, labels: Spoken, name: Callable[[onnx.ModelProto], None])
 
 
 def whole(model: onnx.ModelProto, directory: Path, sources: Mapping[str, str]) -> bytes:
-    """The graph's file, with the weights that lie in `directory` inside, the hashes of its `sources` and of its content."""
+    """The graph's file, with all weights and the hashes of its `sources` and of its content."""
     filled = onnx.ModelProto()
     filled.CopyFrom(model)
     onnx.load_external_data_for_model(filled, str(directory))

@@ -25,15 +25,15 @@ def recommendation(required: str | None, snapshot: Snapshot) -> Recommendation:
     return next((one for use, one in given.items() if use == required), Recommendation(cell=required))
 
 
-def require_known(required: str | None, snapshot: Snapshot) -> None:
-    """Raise RoundoffError unless `required` is a use or a cell of the run."""
+def require_known(required: str | None, snapshot: Snapshot, option: str = "--require") -> None:
+    """Raise RoundoffError unless `required`, which `option` asks for, is a use or a cell of the run."""
     known = [*USES, *snapshot.cells]
     if required is None or required in known:
         return
     near = get_close_matches(required, known, 1)
     raise RoundoffError(
         f"no cell {required} in {snapshot.revision}",
-        received=f"--require {required}",
+        received=f"{option} {required}",
         expected=f"one of {', '.join(known)}",
         fix=f"did you mean {near[0]}?" if near else "name one of these",
     )

@@ -1,0 +1,100 @@
+"""The chain images → model → graph → table → engine → verdict, by what the files say of their own sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from roundoff.calibration.base import CalibrationTable
+from roundoff.cells.sidecar import SIDECAR, Sidecar, read_cell
+from roundoff.results.metrics import verdict_from
+from roundoff.shipping.manifest import Link, broken, chained
+from roundoff.system.files import read_json, sha256_of
+
+DATA, TABLE, VERDICT = "data.json", "calibration.json", "verdict.json"
+GRAPH, SOURCE = "graph.onnx", "source.onnx"
+"""The cell's own graph; and, where it has none, the FP32 graph."""
+
+
+def chain_of(directory: Path, cell: str, artifact: str, engine: str) -> list[Link]:
+    """The chain of the files in a folder that is or will be shipped.
+
+    Raises DataError where a file names another source than the one beside it, so that they are not of one run.
+    """
+    sidecar, told = read_cell(directory), _told(directory)
+    hashes = {name: sha256_of(directory / name) for name in (DATA, VERDICT, engine)}
+    table = sha256_of(directory / TABLE) if (directory / TABLE).is_file() else None
+    _require_cell(directory, sidecar, cell)
+    _require_engine(directory, sidecar, artifact, engine)
+    _require_same(directory, "the images", told.get("data"), hashes[DATA], DATA)
+    graph = told.get("onnx") or sidecar.sources.get("onnx")
+    if (directory / SOURCE).is_file():
+        _require_same(directory, "the FP32 graph", sidecar.sources.get("onnx"), sha256_of(directory / SOURCE), SOURCE)
+        graph = sha256_of(directory / SOURCE)
+    if table:
+        of_table = CalibrationTable.load(directory / TABLE).provenance.model_sha256
+        _require_same(directory, "the calibration table's graph", of_table, graph, TABLE)
+    for said in (told.get("calibration"), sidecar.sources.get("calibration")):
+        _require_same(directory, "the calibration table", said, table, TABLE)
+    _require_verdict(directory, sidecar, cell)
+    model = told.get("model") or told.get("given") or sidecar.sources.get("given") or sidecar.sources.get("keras")
+    links = (
+        ("images", hashes[DATA], DATA),
+        ("model", model, None),
+        ("graph", graph, SOURCE if (directory / SOURCE).is_file() else None),
+        ("table", table, TABLE),
+        ("engine", hashes[engine], engine),
+        ("verdict", hashes[VERDICT], VERDICT),
+    )
+    return chained((name, sha256, file) for name, sha256, file in links if sha256)
+
+
+def _told(directory: Path) -> Mapping[str, str]:
+    """What the graph's metadata says of its sources."""
+    import onnx
+
+    from roundoff.graph.provenance import read_provenance
+
+    path = next((directory / name for name in (GRAPH, SOURCE) if (directory / name).is_file()), None)
+    return read_provenance(onnx.load(path, load_external_data=False)) if path else {}
+
+
+def _require_same(directory: Path, what: str, told: str | None, is_there: str | None, file: str) -> None:
+    """DataError where a file tells another hash of its source than that source has; one that tells none is believed."""
+    if told is not None and told != is_there:
+        raise broken(directory, f"{file} of {is_there}", f"{what} that the engine was made from: {told}")
+
+
+def _require_cell(directory: Path, sidecar: Sidecar, cell: str) -> None:
+    named = f"{sidecar.precision.name}/{sidecar.backend.name}"
+    if (named, sidecar.status) != (cell, "built"):
+        raise broken(directory, f"{SIDECAR} of {named}, {sidecar.status}", f"{cell}, built")
+
+
+def _require_engine(directory: Path, sidecar: Sidecar, artifact: str, engine: str) -> None:
+    """The files of the cell that are here are those of its sidecar, the engine among them."""
+    for name, path in _cell_files(directory, sidecar, artifact, engine):
+        known = sidecar.files[name].sha256
+        if sha256_of(path) != known:
+            raise broken(directory, f"{path.relative_to(directory)} of {sha256_of(path)}", f"{known}, as in {SIDECAR}")
+    if artifact not in sidecar.files:
+        raise broken(directory, f"{SIDECAR} without {artifact}", "the engine among the cell's files")
+
+
+def _cell_files(directory: Path, sidecar: Sidecar, artifact: str, engine: str) -> Iterator[tuple[str, Path]]:
+    for name in sidecar.files:
+        path = directory / (engine if name == artifact else name)
+        if path.is_file():
+            yield name, path
+
+
+def _require_verdict(directory: Path, sidecar: Sidecar, cell: str) -> None:
+    verdict = verdict_from(read_json(directory / VERDICT))
+    if cell not in verdict.cells:
+        raise broken(directory, f"{VERDICT} on {', '.join(verdict.cells)}", f"a verdict on {cell}")
+    if verdict.platform not in (None, sidecar.fingerprint.id):
+        raise broken(
+            directory,
+            f"{VERDICT} of the machine {verdict.platform}",
+            f"of {sidecar.fingerprint.id}, on which the engine was built",
+        )
