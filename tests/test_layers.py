@@ -20,6 +20,7 @@ LAYERS = (
     ("export",),
     ("backend",),
     ("cells",),
+    ("profiling",),
     ("measurement",),
     ("verdict",),
     ("revisions",),

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roundoff.dataset.base import Images
+from roundoff.errors import Unavailable
 from roundoff.precision.base import Grid, Precision
 from roundoff.results.build import BuildInfo, LayerTypes
 from roundoff.results.cell import BindingInfo
-from roundoff.results.message import Message
+from roundoff.results.message import Message, message
 from roundoff.system.machine import library_versions
 
 Logits = NDArray[np.float32]
@@ -109,6 +110,13 @@ class Backend(ABC):
     def load(self, directory: Path) -> Runner:
         """Load what `build` wrote; raises Unavailable where this machine cannot run it."""
 
+    def layer_times(self, directory: Path, batches: Sequence[Images]) -> LayerTimer:
+        """Load what `build` wrote such that each layer is timed as it runs; `batches` as in `Runner.bind`.
+
+        Optional: a backend without it raises Unavailable, and its rows say so.
+        """
+        raise Unavailable(message("no_layer_times", backend=type(self).__name__))
+
 
 class Runner(ABC):
     """A loaded engine. A context manager; `close` frees everything it holds."""
@@ -188,6 +196,45 @@ class Binding(ABC):
         """Free what `bind` took."""
 
     def __enter__(self) -> Binding:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class LayerTime:
+    """One layer as the runtime ran it, with its milliseconds in each run [runs].
+
+    `kind` is the operator by the runtime's own name. `nodes` are the nodes of the graph that the cell was built from:
+    several where they were fused, which share the time; none for what the runtime has added. `computes_in` is the type
+    that it reads, the weights' where it multiplies, by NumPy's name; `moved_bytes` what it reads and writes in one run.
+    None is what the runtime does not tell.
+    """
+
+    name: str
+    kind: str
+    times_ms: Milliseconds
+    nodes: tuple[str, ...] = ()
+    computes_in: str | None = None
+    moved_bytes: int | None = None
+
+
+class LayerTimer(ABC):
+    """A loaded engine whose layers are timed as it runs. A context manager."""
+
+    @abstractmethod
+    def run(self, runs: int) -> None:
+        """Run that often; inputs take turns."""
+
+    @abstractmethod
+    def layers(self) -> list[LayerTime]:
+        """The layers in the order in which they run, of all runs so far; nothing is run afterwards."""
+
+    def close(self) -> None:  # noqa: B027 - nothing to free by default
+        """Free what it holds."""
+
+    def __enter__(self) -> LayerTimer:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -33,6 +33,7 @@ class Paths:
     curves: str = "metrics/curves.csv"
     live: str = "metrics/live"
     noise: str = "metrics/noise.csv"
+    layers: str = "metrics/layers.csv"
     metrics: str = "metrics"
     plots: str = "metrics/plots"
     checked: str = "build/checked.txt"
@@ -60,6 +61,7 @@ HEADS = {
     "calibration_cache": b"TRT-",
     "curves": b"epoch,",
     "noise": b"tensor,",
+    "layers": b"backend,",
 }
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where there is one: six times as fast
 DEFAULTS = {field.name: str(field.default) for field in fields(Paths)}

@@ -16,8 +16,9 @@ from roundoff.system.git import git
 from roundoff.system.slots import GIVEN, section_of
 
 BUILD = "build"
-BEFORE_BUILD, AFTER_BUILD = ("probe", "prepare", "train", "export", "calibrate"), ("evaluate", "report")
+BEFORE_BUILD, AFTER_BUILD = ("probe", "prepare", "train", "export", "calibrate"), ("profile", "evaluate", "report")
 EVERY = (*BEFORE_BUILD, BUILD, *AFTER_BUILD)
+SCRIPTS = {"profile": "layers"}  # a script of that name would stand in for a module of Python's own
 # Written in place, whatever Hydra's own settings are; a stage by hand has a folder of its own.
 IN_PLACE = ("hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=stdout")
 
@@ -61,7 +62,7 @@ def stages_in_order(asked: Sequence[str], precisions: Sequence[str]) -> list[tup
     scripts: list[tuple[str, str | None]] = []
     for name in asked or EVERY:
         refuse_unknown(name, [*EVERY, *builds])
-        scripts += builds.values() if name == BUILD else [builds.get(name, (name, None))]
+        scripts += builds.values() if name == BUILD else [builds.get(name, (SCRIPTS.get(name, name), None))]
     return scripts
 
 

@@ -20,7 +20,7 @@ UNFINISHED = re.compile(r"\.partial\.(\d+)-(?:([0-9a-f]{8})-)?[0-9a-f]{8}\.")
 Names = Callable[[Path], Sequence[str]]
 
 SIDECAR = "cell.json"
-_STAGES = ("train", "export", "calibrate", "build-*", *STAGED, MORE, "verdict", "summary")
+_STAGES = ("train", "export", "calibrate", "build-*", "profile", *STAGED, MORE, "verdict", "summary")
 METRICS = (*(f"{name}.json" for name in _STAGES), "report.md", "report.html")
 _BUILT = ("graph.onnx", "model.onnx", "model.tflite", "model.engine", "engine.json", "timing.cache", "build.log")
 _CELL = (SIDECAR, *_BUILT, *(f"rebuilds/*/{name}" for name in _BUILT))
@@ -54,7 +54,17 @@ def timings(_: Path) -> Sequence[str]:
 
 def plots(_: Path) -> Sequence[str]:
     """What `report` draws."""
-    drawn = ("confusion_*", "curves", "drop*", "flips*", "latency_batch_*", "noise", "pareto_batch_*", "*_over_batches")
+    drawn = (
+        "confusion_*",
+        "curves",
+        "drop*",
+        "flips*",
+        "latency_batch_*",
+        "layers",
+        "noise",
+        "pareto_batch_*",
+        "*_over_batches",
+    )
     return ("confusion*.csv", "speed.csv", *(f"{name}.png" for name in drawn))
 
 
@@ -67,7 +77,7 @@ def metrics(_: Path) -> Sequence[str]:
     """What all stages write into the folder of metrics, by default."""
     inside = {"plots": plots(Path()), "live": live(Path())}
     nested = (f"{folder}/{name}" for folder, names in inside.items() for name in names)
-    return (*METRICS, "curves.csv", "noise.csv", *nested)
+    return (*METRICS, "curves.csv", "noise.csv", "layers.csv", *nested)
 
 
 def logs(_: Path) -> Sequence[str]:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from roundoff.backend.base import Backend, Binding, Lack, Logits, Runner, Source
+from roundoff.backend.base import Backend, Binding, Lack, LayerTimer, Logits, Runner, Source
 from roundoff.backend.cpu import HostBinding, check_threads, infer_in_chunks
 from roundoff.backend.onnxrt.layers import conversions, layer_types, note
 from roundoff.backend.onnxrt.probes import (
@@ -28,6 +28,7 @@ from roundoff.results.cell import BindingInfo
 from roundoff.results.message import Message, message, verbatim
 from roundoff.system.machine import usable_cores, vector_instructions
 
+SOURCE = "graph.onnx"  # in a cell's folder, what it was built from
 MOVES_PAIRS = "QDQPropagationTransformer"
 # Beyond the first a file holds the layouts of the CPU it was made on; loading applies those in milliseconds. The others
 # are for graphs that the optimizer breaks.
@@ -107,6 +108,17 @@ class OnnxRuntime(Backend):
     def load(self, directory: Path) -> Runner:
         session = self._loaded(directory / self.artifact)
         return OnnxRuntimeRunner(session, self.threads or usable_cores())
+
+    def layer_times(self, directory: Path, batches: Sequence[Images]) -> LayerTimer:
+        """By the profile that ONNX Runtime writes of a session with the same options."""
+        from roundoff.backend.onnxrt.profiling import SessionTimer
+
+        def opened(path: Path, profile: Path, running: Path) -> Any:
+            options = self._options()
+            options.enable_profiling, options.profile_file_prefix = True, str(profile)
+            return _session(path, options, "ORT_ENABLE_ALL", [MOVES_PAIRS], running)
+
+        return SessionTimer(opened, directory / self.artifact, directory / SOURCE, batches)
 
     def _options(self) -> Any:
         import onnxruntime as ort

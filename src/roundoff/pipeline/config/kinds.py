@@ -17,6 +17,7 @@ KINDS = {
     "more.*": "roundoff.precision.base.Precision",
     "given.*": "roundoff.precision.given.Given",
     "backends.*": "roundoff.backend.base.Backend",
+    "profile": "roundoff.profiling.layer_profile.LayerProfile",
     "evaluate": "roundoff.measurement.evaluate.Evaluation",
     "verdict": "roundoff.verdict.requirements.Target",
     "report": "roundoff.report.report.Report",

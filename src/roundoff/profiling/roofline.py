@@ -1,0 +1,124 @@
+"""What a device reaches at best: multiply-adds per second by type, and bytes per second, measured by small networks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from roundoff.backend.base import Backend
+from roundoff.cells.cell import Cell, find_cells
+from roundoff.cells.inputs import Inputs
+from roundoff.cells.store import build_or_tell
+from roundoff.dataset.base import Images
+from roundoff.precision.base import Precision
+from roundoff.precision.given import Given
+from roundoff.profiling import micro
+from roundoff.profiling.measuring import Effort, measured
+from roundoff.profiling.rows import rows_of
+from roundoff.results.layers import LayerRow, Profile, Roofline
+from roundoff.results.message import message
+from roundoff.results.platform import Platform
+from roundoff.results.shortfall import Shortfall, tolerated
+from roundoff.system.progress import track
+from roundoff.system.slots import REFERENCE_PRECISION
+
+ON_CPU = "cpu"
+
+
+@dataclass(frozen=True)
+class Rooflines:
+    """Of the machine with that fingerprint; those of `before` hold where it is of the same machine."""
+
+    platform: Platform
+    effort: Effort
+    before: Profile
+
+    def of(
+        self, devices: Collection[str], precisions: Mapping[str, Precision], backends: Mapping[str, Backend]
+    ) -> dict[str, Roofline]:
+        """By device, through every backend that takes ONNX graphs; of a device that none of them runs on, none."""
+        made = {name: each for name, each in precisions.items() if not isinstance(each, Given)}
+        taking = {name: each for name, each in backends.items() if each.takes_onnx}
+        wanted = {f"{precision}/{backend}" for precision in made for backend in taking}
+        if self.before.platform == self.platform.id and all(
+            device in self.before.rooflines and wanted <= set(self.before.rooflines[device].measured_by)
+            for device in devices
+        ):
+            return {device: self.before.rooflines[device] for device in devices}
+        rows: dict[str, list[LayerRow]] = {}
+        with TemporaryDirectory(prefix="roundoff-roofline-") as folder:
+            for cell, batch in track(list(self._built(Path(folder), made, taking, devices)), "roofline"):
+                for device, found in self._looked_at(cell, batch):
+                    rows.setdefault(device, []).extend(found)
+        return {device: _roofline(found, wanted) for device, found in rows.items()}
+
+    def _built(
+        self,
+        folder: Path,
+        precisions: Mapping[str, Precision],
+        backends: Mapping[str, Backend],
+        devices: Collection[str],
+    ) -> Iterator[tuple[Cell, Images]]:
+        """The small networks' cells, each with a batch."""
+        size = micro.ON_CPU if set(devices) <= {ON_CPU} else micro.ON_GPU
+        reference = {REFERENCE_PRECISION: precisions[REFERENCE_PRECISION]}
+        yield from self._cells(folder / "products", micro.products(size), size.batch, precisions, backends)
+        yield from self._cells(folder / "copies", micro.copies(size), size.copied_batch, reference, backends)
+
+    def _cells(
+        self,
+        folder: Path,
+        model: object,
+        batch: int,
+        precisions: Mapping[str, Precision],
+        backends: Mapping[str, Backend],
+    ) -> Iterator[tuple[Cell, Images]]:
+        import onnx
+
+        assert isinstance(model, onnx.ModelProto)
+        folder.mkdir()
+        onnx.save(model, folder / "model.onnx")
+        micro.table_of(model).save(folder / "table.json")
+        shape = [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim[1:]]
+        images = np.random.default_rng(0).integers(0, 256, (batch, *shape), dtype=np.uint8)
+        inputs = Inputs(
+            onnx=folder / "model.onnx",
+            keras=None,
+            table=folder / "table.json",
+            calibration=images[:1],
+            fingerprint=self.platform,
+            backends=tuple(backends),
+            logs=folder / "logs",
+        )
+        engines = folder / "engines"
+        for name, precision in precisions.items():
+            for backend_name, backend in backends.items():
+                build_or_tell(backend_name, backend, name, precision, inputs, engines / name / backend_name)
+        for cell in find_cells(engines, precisions, backends):
+            if cell.built.measured:
+                yield cell, images
+
+    def _looked_at(self, cell: Cell, images: Images) -> Iterator[tuple[str, Sequence[LayerRow]]]:
+        """Its device and layers; nothing where it does not run, which the cells of the real network say, too."""
+        missing: list[Shortfall] = []
+        with tolerated(message("doing_layers"), missing.append):
+            told, layers = measured(cell, self.platform, [images], self.effort)
+            yield str(told.device), list(rows_of(cell, layers, len(images)))
+
+
+def _roofline(rows: Sequence[LayerRow], measured_by: Collection[str]) -> Roofline:
+    """The best layer of each type, and the best of those that only go through a tensor."""
+    macs: dict[str, float] = {}
+    copied = [0.0]
+    for row in rows:
+        if not row.median_ms:
+            continue
+        if row.macs and row.computes_in:
+            macs[row.computes_in] = max(macs.get(row.computes_in, 0.0), row.macs / row.median_ms * 1e3)
+        elif row.moved_bytes and row.kind not in ("Transpose",):
+            copied.append(row.moved_bytes / row.median_ms * 1e3)
+    return Roofline(macs_per_s=macs, bytes_per_s=max(copied) or None, measured_by=sorted(measured_by))

@@ -1,0 +1,49 @@
+"""A cell's layers as rows of layers.csv."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from roundoff.backend.base import LayerTime
+from roundoff.cells.cell import Cell
+from roundoff.cells.engine import GRAPH
+from roundoff.graph.costs import Costs
+from roundoff.profiling.roles import Nodes
+from roundoff.results.layers import CellLayers, LayerRow
+
+
+def rows_of(cell: Cell, layers: Sequence[LayerTime], batch: int) -> Iterator[LayerRow]:
+    """A row for each layer, in the order in which they run; costs by the cell's graph at that batch size."""
+    import onnx
+
+    path = cell.directory / GRAPH
+    model = onnx.load(path) if path.exists() else None
+    nodes, costs = Nodes(model), Costs.of(model, batch) if model is not None else None
+    total = sum(float(layer.times_ms.sum()) for layer in layers)
+    for layer in layers:
+        yield LayerRow(
+            backend=cell.backend,
+            precision=cell.precision,
+            layer=nodes.layer(layer.name, layer.nodes),
+            nodes=layer.nodes,
+            kind=layer.kind,
+            time_ms=float(layer.times_ms.sum()),
+            average_ms=float(layer.times_ms.mean()),
+            median_ms=float(np.median(layer.times_ms)),
+            percentage=100 * float(layer.times_ms.sum()) / total if total else 0.0,
+            macs=costs.macs_of(layer.nodes) if costs else None,
+            moved_bytes=_moved(layer, costs),
+            computes_in=layer.computes_in,
+            role=nodes.role(layer.kind, layer.nodes),
+        )
+
+
+def _moved(layer: LayerTime, costs: Costs | None) -> int | None:
+    return layer.moved_bytes if layer.moved_bytes is not None or costs is None else costs.moved_bytes(layer.nodes)
+
+
+def row_without(cell: Cell, told: CellLayers) -> LayerRow:
+    """The row of a cell that has no times per layer."""
+    return LayerRow(backend=cell.backend, precision=cell.precision, reason=str(told.reason))

@@ -1,0 +1,146 @@
+"""The profile of built cells: what is timed, what cannot be, and what a device reaches."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from roundoff.backend.base import LayerTime, LayerTimer
+from roundoff.backend.onnxrt.backend import OnnxRuntime
+from roundoff.dataset.base import Prepared
+from roundoff.errors import ConfigError
+from roundoff.precision.fp32 import Fp32
+from roundoff.precision.int8 import Int8
+from roundoff.profiling import micro
+from roundoff.profiling.layer_profile import LayerProfile
+from roundoff.profiling.measuring import WARM_UP
+from roundoff.results.layers import Profile, Roofline
+from tests.support.cells import PLATFORM, Nowhere, build, images_and_labels
+from tests.support.cells import prepare as prepare_test_split
+
+QUICK = LayerProfile(enabled=True, batch_size=4, seconds=0.01, least_runs=3, roofline=False)
+ONE = {"fp32": Fp32()}
+
+
+@dataclass(frozen=True)
+class Mute(OnnxRuntime):
+    """A backend from outside, which tells no times per layer."""
+
+    def layer_times(self, directory, batches):
+        return super(OnnxRuntime, self).layer_times(directory, batches)
+
+
+class Slow(LayerTimer):
+    """Two layers of 3 and 1 milliseconds, whose first runs take a hundred times as long."""
+
+    def __init__(self):
+        self.runs = 0
+
+    def run(self, runs):
+        self.runs += runs
+
+    def layers(self):
+        factor = np.where(np.arange(self.runs) < WARM_UP, 100.0, 1.0)
+        return [LayerTime("first", "Conv", 3 * factor), LayerTime("second", "Relu", factor)]
+
+
+@dataclass(frozen=True)
+class Known(OnnxRuntime):
+    """A backend whose layers take known times."""
+
+    def layer_times(self, directory, batches):
+        return Slow()
+
+
+def profiled(root, backends, profile=QUICK, precisions=ONE, before=None):
+    """The profile and its rows of the small network's cells."""
+    prepare_test_split(root / "data")
+    np.save(root / "data/train_images.npy", images_and_labels(3)[0])
+    np.save(root / "data/train_labels.npy", images_and_labels(3)[1])
+    build(root, precisions=precisions, backends=backends)
+    return profile.run(
+        engines=root / "engines",
+        precisions=precisions,
+        backends=backends,
+        prepared=Prepared(root / "data"),
+        platform=PLATFORM,
+        before=before or Profile(),
+    )
+
+
+def test_off_it_looks_at_nothing(tmp_path):
+    found = LayerProfile().run(
+        engines=tmp_path, precisions={}, backends={}, prepared=None, platform=PLATFORM, before=Profile()
+    )
+    assert found == (Profile(), [])
+
+
+def test_a_cell_has_a_row_for_each_layer_and_their_sum_beside_the_whole_run(tmp_path):
+    profile, rows = profiled(tmp_path, {"onnxruntime": OnnxRuntime(threads=1)})
+    told = profile.cells["fp32/onnxruntime"]
+    assert (told.status, told.device, profile.batch_size, profile.platform) == ("measured", "cpu", 4, "test")
+    assert told.runs >= 3
+    assert told.layers_ms > 0
+    assert told.whole_ms > 0
+    assert told.replay_ms is None
+    assert {"product", "conversion", "other"} == {row.role for row in rows}
+    convolution = next(row for row in rows if "conv" in row.nodes)
+    assert convolution.macs == 4 * 6 * 8 * 8 * 3 * 9
+    assert convolution.computes_in == "float32"
+
+
+def test_times_mean_what_trtexec_means_and_warming_up_is_left_out(tmp_path):
+    profile, rows = profiled(tmp_path, {"onnxruntime": Known(threads=1)})
+    told = profile.cells["fp32/onnxruntime"]
+    assert told.layers_ms == pytest.approx(4.0)
+    first, second = rows
+    assert (first.average_ms, first.median_ms, first.percentage) == pytest.approx((3.0, 3.0, 75.0))
+    assert first.time_ms == pytest.approx(3.0 * told.runs)
+    assert second.percentage == pytest.approx(25.0)
+
+
+def test_a_backend_without_times_per_layer_has_a_row_that_says_so(tmp_path):
+    profile, rows = profiled(tmp_path, {"mine": Mute(threads=1), "nowhere": Nowhere()})
+    assert profile.cells["fp32/mine"].status == "unavailable"
+    assert [(row.backend, row.timed) for row in rows] == [("mine", False), ("nowhere", False)]
+    assert rows[0].reason == "the backend Mute has no times per layer"
+    assert rows[1].reason == "no such device here"
+
+
+def test_rooflines_are_measured_by_small_networks_and_kept_for_the_machine(tmp_path, monkeypatch):
+    tiny = micro.Size(batch=1, side=4, channels=8, copied_batch=1, copied_side=8)
+    monkeypatch.setattr(micro, "ON_CPU", tiny)
+    backends, both = {"onnxruntime": OnnxRuntime(threads=1)}, {"fp32": Fp32(), "int8": Int8()}
+    with_roofline = replace(QUICK, roofline=True)
+    before = Profile(platform="other", rooflines={"cpu": Roofline(bytes_per_s=1.0, measured_by=["fp32/onnxruntime"])})
+    profile, _ = profiled(tmp_path, backends, with_roofline, ONE, before)
+    found = profile.rooflines["cpu"]
+    assert found.macs_per_s["float32"] > 0
+    assert found.bytes_per_s > 1
+    again, _ = with_roofline.run(
+        engines=tmp_path / "engines",
+        precisions=ONE,
+        backends=backends,
+        prepared=Prepared(tmp_path / "data"),
+        platform=PLATFORM,
+        before=profile,
+    )
+    assert again.rooflines == profile.rooflines
+    more, _ = with_roofline.run(
+        engines=tmp_path / "engines",
+        precisions=both,
+        backends=backends,
+        prepared=Prepared(tmp_path / "data"),
+        platform=PLATFORM,
+        before=profile,
+    )
+    assert {"float32", "int8"} <= more.rooflines["cpu"].macs_per_s.keys()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("batch_size", 0), ("least_runs", 1), ("seconds", 0.0), ("seconds", float("inf")), ("lock_directory", "")],
+)
+def test_settings_beyond_sense_are_refused(key, value):
+    with pytest.raises(ConfigError, match=f"profile.{key}"):
+        LayerProfile(**{key: value})
