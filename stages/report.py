@@ -27,6 +27,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         prepared=workspace.input(cfg.paths.prepared),
         curves=workspace.optional_input(cfg.paths.curves),
         noise=workspace.input(cfg.paths.noise),
+        layers=workspace.optional_input(cfg.paths.layers),
     )
     measured, target = read_metrics(sources.metrics), component(cfg.verdict, Target)
     verdict = decide(measured, target)

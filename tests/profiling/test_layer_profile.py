@@ -108,7 +108,7 @@ def test_a_backend_without_times_per_layer_has_a_row_that_says_so(tmp_path):
 
 
 def test_rooflines_are_measured_by_small_networks_and_kept_for_the_machine(tmp_path, monkeypatch):
-    tiny = micro.Size(batch=1, side=4, channels=8, copied_batch=1, copied_side=8)
+    tiny = micro.Size(batch=4, side=16, channels=64, copied_batch=2, copied_side=256)
     monkeypatch.setattr(micro, "ON_CPU", tiny)
     backends, both = {"onnxruntime": OnnxRuntime(threads=1)}, {"fp32": Fp32(), "int8": Int8()}
     with_roofline = replace(QUICK, roofline=True)

@@ -64,7 +64,7 @@ class LayerProfile:
             return Profile(), []
         from roundoff.profiling.looking import Looking
         from roundoff.profiling.measuring import Effort
-        from roundoff.profiling.roofline import Rooflines
+        from roundoff.profiling.roofline import Rooflines, raised
 
         effort = Effort(self.seconds, self.least_runs, self.lock_directory)
         cells = find_cells(engines, precisions, backends)
@@ -73,6 +73,9 @@ class LayerProfile:
             run.look_at(cell)
         devices = {told.device for told in run.told.values() if told.device}
         rooflines = Rooflines(platform, effort, before).of(devices, precisions, backends) if self.roofline else {}
+        for device, found in rooflines.items():
+            there = {name for name, told in run.told.items() if told.device == device}
+            rooflines[device] = raised(found, [row for row in run.rows if row.cell in there])
         profile = Profile(platform=platform.id, batch_size=self.batch_size, cells=run.told, rooflines=rooflines)
         return profile, run.rows
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,6 +27,7 @@ from roundoff.system.progress import track
 from roundoff.system.slots import REFERENCE_PRECISION
 
 ON_CPU = "cpu"
+LEAST_MS = 0.05  # of a layer that may be a peak: below, clocks tell too little
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,10 @@ class Rooflines:
     def of(
         self, devices: Collection[str], precisions: Mapping[str, Precision], backends: Mapping[str, Backend]
     ) -> dict[str, Roofline]:
-        """By device, through every backend that takes ONNX graphs; of a device that none of them runs on, none."""
+        """By device, through every backend that takes ONNX graphs; of a device that none of them runs on, none.
+
+        A layer of a real network that is faster than the small networks' raises the peak: see `raised`.
+        """
         made = {name: each for name, each in precisions.items() if not isinstance(each, Given)}
         taking = {name: each for name, each in backends.items() if each.takes_onnx}
         wanted = {f"{precision}/{backend}" for precision in made for backend in taking}
@@ -110,15 +114,19 @@ class Rooflines:
             yield str(told.device), list(rows_of(cell, layers, len(images)))
 
 
-def _roofline(rows: Sequence[LayerRow], measured_by: Collection[str]) -> Roofline:
-    """The best layer of each type, and the best of those that only go through a tensor."""
-    macs: dict[str, float] = {}
-    copied = [0.0]
+def raised(roofline: Roofline, rows: Sequence[LayerRow]) -> Roofline:
+    """With the peaks of products that layers of these rows have passed."""
+    found = dict(roofline.macs_per_s)
     for row in rows:
-        if not row.median_ms:
-            continue
-        if row.macs and row.computes_in:
-            macs[row.computes_in] = max(macs.get(row.computes_in, 0.0), row.macs / row.median_ms * 1e3)
-        elif row.moved_bytes and row.kind not in ("Transpose",):
-            copied.append(row.moved_bytes / row.median_ms * 1e3)
-    return Roofline(macs_per_s=macs, bytes_per_s=max(copied) or None, measured_by=sorted(measured_by))
+        if row.macs and row.computes_in and row.median_ms and row.median_ms >= LEAST_MS:
+            found[row.computes_in] = max(found.get(row.computes_in, 0.0), row.macs / row.median_ms * 1e3)
+    return replace(roofline, macs_per_s=found)
+
+
+def _roofline(rows: Sequence[LayerRow], measured_by: Collection[str]) -> Roofline:
+    """The best product of each type, and the best of the layers that only go through a large tensor."""
+    timed = [row for row in rows if not row.macs and row.moved_bytes and row.median_ms]
+    moving = [(row.moved_bytes or 0, row.median_ms or 1.0) for row in timed]
+    large = max((size for size, _ in moving), default=0) / 2
+    speeds = [1e3 * size / ms for size, ms in moving if size >= large]
+    return raised(Roofline(bytes_per_s=max(speeds, default=None), measured_by=sorted(measured_by)), rows)

@@ -15,6 +15,7 @@ from roundoff.report.sections.frameworks import framework_section, load_section,
 from roundoff.report.sections.glossary import glossary_section
 from roundoff.report.sections.head_to_head import head_to_head_table
 from roundoff.report.sections.latency import latency_section
+from roundoff.report.sections.layers import layers_section
 from roundoff.report.sections.machine import machine_section
 from roundoff.report.sections.method import method_section
 from roundoff.report.sections.precision import precision_section
@@ -55,7 +56,7 @@ def _body(evidence: Evidence, words: Words, shown: Shown) -> Page:
     verdict_section(page, evidence, words)
     classes_section(page, evidence, words)
     changes_section(page, evidence, words, shown.examples)
-    tables = (framework_section, size_section, load_section, energy_section, latency_section)
+    tables = (framework_section, size_section, load_section, energy_section, latency_section, layers_section)
     for section in (
         *tables,
         noise_section,

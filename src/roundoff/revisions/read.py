@@ -15,6 +15,7 @@ from roundoff.dataset.base import Images, Prepared
 from roundoff.measurement.accuracy import chance_level
 from roundoff.results.build import BuildMetrics
 from roundoff.results.cell import Accuracy, Batch, CellMetrics
+from roundoff.results.layers import LayerRow, Profile, read_profile, read_rows
 from roundoff.results.metrics import builds_from, read_metrics
 from roundoff.results.platform import Platform
 from roundoff.results.precision import Types
@@ -38,6 +39,7 @@ class Sources:
     prepared: Path
     curves: Path | None
     noise: Path
+    layers: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -179,6 +181,16 @@ class Evidence:
     @cached_property
     def noise(self) -> list[dict[str, str]]:
         return noise_in(self.sources.noise)
+
+    @cached_property
+    def layers(self) -> list[LayerRow]:
+        """The layers of each cell as they ran; none where they were not timed."""
+        return read_rows(self.sources.layers)
+
+    @cached_property
+    def profile(self) -> Profile:
+        """What holds of those cells as a whole."""
+        return read_profile(self.sources.metrics / "profile.json")
 
     @cached_property
     def calibration(self) -> CalibrationMetrics | None:

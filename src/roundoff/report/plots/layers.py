@@ -1,0 +1,51 @@
+"""What a run of each cell consists of, as bars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from roundoff.profiling.parts import PARTS, Breakdown
+from roundoff.report.plots.style import BELOW, INK, PALETTE, WIDTH, draw, title
+from roundoff.report.render.document import Drawing
+from roundoff.results.message import Words
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLOURS = dict(zip(PARTS, (*PALETTE[:4], "#9a9a9a"), strict=True))
+
+
+def layers_figure(cells: Sequence[Breakdown], words: Words) -> Drawing | None:
+    """A bar for each cell, its parts one behind the other; a mark where its device's peaks would have it end."""
+    if not cells:
+        return None
+
+    def plot(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        for place, cell in enumerate(cells):
+            start = 0.0
+            for name in PARTS:
+                axes.barh(place, cell.parts[name].ms, left=start, color=COLOURS[name], height=0.66)
+                start += cell.parts[name].ms
+            if cell.roof_ms is not None:
+                axes.plot([cell.roof_ms] * 2, [place - 0.42, place + 0.42], color=INK, linewidth=1.8)
+        axes.set_yticks(range(len(cells)), [cell.cell.replace("/", " / ") for cell in cells], fontsize=9)
+        axes.invert_yaxis()
+        axes.grid(axis="y", visible=False)
+        axes.set_xlabel(words("axis_layers"))
+        title(figure, words("layers_title"))
+        figure.legend(handles=_handles(cells, words), **(BELOW | {"ncols": 3, "fontsize": 9}))
+
+    return draw(plot, WIDTH, 1.9 + 0.36 * len(cells))
+
+
+def _handles(cells: Sequence[Breakdown], words: Words) -> list[object]:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    used = [name for name in PARTS if any(cell.parts[name].ms for cell in cells)]
+    handles: list[object] = [Patch(color=COLOURS[name], label=words(f"part_{name}")) for name in used]
+    if any(cell.roof_ms is not None for cell in cells):
+        handles.append(Line2D([], [], color=INK, linewidth=1.8, label=words("layers_roof")))
+    return handles
