@@ -5,17 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 from roundoff.backend import cuda
-from roundoff.backend.base import Backend, Lack, Runner, Source
+from roundoff.backend.base import Backend, Lack, LayerTimer, Source
 from roundoff.backend.trt.build import Built, Settings, build_engine, builds_ahead_of_time
 from roundoff.backend.trt.compatibility import made_for, refuse_foreign
 from roundoff.backend.trt.inspect import multiplications, note, refuse_false_claim, summarize
 from roundoff.backend.trt.library import INSTALL, import_tensorrt, make_log, published_here, read_cache, write_cache
 from roundoff.backend.trt.runner import KERNELS, TensorrtRunner
+from roundoff.dataset.base import Images
 from roundoff.errors import BuildError, ConfigError, GateError, RoundoffError, Unavailable
 from roundoff.pipeline.limits import MOST_BATCH, MOST_BATCH_SIZES
 from roundoff.precision.base import Grid, Precision
@@ -26,6 +28,7 @@ from roundoff.system.files import read_json, write_json
 from roundoff.system.gc_pause import collector_paused
 
 INFO, TIMING_CACHE = "engine.json", "timing.cache"
+GRAPH = "graph.onnx"  # in a cell's folder, what it was built from
 LEVELS = range(6)
 MOST_MEGABYTES, MOST_REPEATS, MOST_STREAMS = 10**6, 100, 64
 
@@ -171,7 +174,11 @@ class Tensorrt(Backend):
         write_json(directory / INFO, as_json(info))
         return info
 
-    def load(self, directory: Path) -> Runner:
+    def layer_times(self, directory: Path, batches: Sequence[Images]) -> LayerTimer:
+        """By TensorRT's own profiler, enqueued: a CUDA graph is not looked into."""
+        return self.load(directory).layer_timer(batches, directory / GRAPH)
+
+    def load(self, directory: Path) -> TensorrtRunner:
         """The engine on the first visible GPU; Unavailable where there is none or it was made for another."""
         missing = cuda.absence()
         if missing:

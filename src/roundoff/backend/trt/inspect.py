@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,12 +41,16 @@ LOG_LAYER = re.compile(
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of an engine: the type that it reads (NumPy's name), the ONNX nodes that it comes from, its profile."""
+    """One layer of an engine: the type that it reads (NumPy's name), the ONNX nodes that it comes from, its profile.
+
+    `name` is TensorRT's, by which its profiler calls it, and is among the nodes.
+    """
 
     kind: str
     reads: str | None
     nodes: frozenset[str]
     profile: int = 0
+    name: str = field(default="", compare=False)
 
     @property
     def multiplies(self) -> bool:
@@ -102,7 +106,7 @@ def _type(words: str) -> str | None:
 
 def _layer(kind: str, formats: str, name: str, metadata: str | None, profile: int) -> Layer:
     nodes = re.findall(r"\[ONNX Layer: ([^\]]*)\]", metadata or "")
-    return Layer(kind, _type(formats), frozenset([*nodes, name]), profile)
+    return Layer(kind, _type(formats), frozenset([*nodes, name]), profile, name)
 
 
 def summarize(layers: Sequence[Layer], macs: Mapping[str, int]) -> LayerTypes:

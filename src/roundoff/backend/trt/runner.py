@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from roundoff.backend import cuda
+from roundoff.backend.cpu import check_batches
 from roundoff.backend.cuda import Owner, Stream, freed_on_failure
 from roundoff.backend.gpu import RUNNING, GpuBinding
 from roundoff.backend.gpu_runner import GpuRunner, chunk_of
@@ -18,6 +19,7 @@ from roundoff.backend.trt.binding import TensorrtBinding
 from roundoff.backend.trt.context import SCRATCH, Context, Engine
 from roundoff.backend.trt.inspect import decides, layers_from_inspector, refuse_false_claim, summarize
 from roundoff.backend.trt.library import prune, read_cache, write_cache
+from roundoff.backend.trt.profiling import EngineTimer, named_layers
 from roundoff.dataset.base import Images
 from roundoff.results.build import BuildInfo, LayerTypes
 from roundoff.results.message import message
@@ -90,6 +92,22 @@ class TensorrtRunner(GpuRunner):
         claimed = (self._build.weights or "", self._build.activations or "")
         refuse_false_claim(claimed, layers, unknown_counts=decides(self._build.layer_types))
         return summarize(layers, self._build.multiplications or {}) if layers else None
+
+    def layer_timer(self, batches: Sequence[Images], graph: Path) -> EngineTimer:
+        """Runs of the batches in which TensorRT times each layer; `graph` is what the engine was built from.
+
+        The runner is closed with it.
+        """
+        self._refuse_closed()
+        size = check_batches(batches)
+        with RUNNING, freed_on_failure(message("doing_batch_size", batch=size)) as owner:
+            (block,) = SCRATCH.take(self._engine.scratch_bytes(size), 1)
+            owner.callback(SCRATCH.give_back, [block])
+            context = owner.own(Context(self._engine, size, owner.own(Stream()), block))
+            lanes = [IoBuffers(owner, context, images, self._engine.classes) for images in batches]
+            information = self.inspection()
+            layers = layers_from_inspector(information) if information else []
+            return EngineTimer(self, owner, context, lanes, named_layers(layers, graph))
 
     def inspection(self) -> str:
         """The engine inspector's JSON text, as TensorRT gives it; empty where the library has no inspector."""
