@@ -13,7 +13,7 @@ from roundoff.precision.fp32 import Fp32
 from roundoff.precision.int8 import Int8
 from roundoff.profiling import micro
 from roundoff.profiling.layer_profile import LayerProfile
-from roundoff.profiling.measuring import WARM_UP
+from roundoff.profiling.measuring import WARM_UP, Whole
 from roundoff.results.layers import Profile, Roofline
 from tests.support.cells import PLATFORM, Nowhere, build, images_and_labels
 from tests.support.cells import prepare as prepare_test_split
@@ -82,6 +82,7 @@ def test_a_cell_has_a_row_for_each_layer_and_their_sum_beside_the_whole_run(tmp_
     assert told.runs >= 3
     assert told.layers_ms > 0
     assert told.whole_ms > 0
+    assert told.covered > 0
     assert told.replay_ms is None
     assert {"product", "conversion", "other"} == {row.role for row in rows}
     convolution = next(row for row in rows if "conv" in row.nodes)
@@ -144,3 +145,9 @@ def test_rooflines_are_measured_by_small_networks_and_kept_for_the_machine(tmp_p
 def test_settings_beyond_sense_are_refused(key, value):
     with pytest.raises(ConfigError, match=f"profile.{key}"):
         LayerProfile(**{key: value})
+
+
+def test_layers_are_held_against_the_whole_runs_beside_them():
+    """A machine that is three times as slow for a while changes no share."""
+    whole = Whole(2, enqueued=[1.0, 3.0, 1.0])
+    assert whole.share_of(np.array([0.8, 1.0, 2.7, 2.7, 0.9, 0.9])) == pytest.approx(0.9)

@@ -208,8 +208,8 @@ class LayerTime:
 
     `kind` is the operator by the runtime's own name. `nodes` are the nodes of the graph that the cell was built from:
     several where they were fused, which share the time; none for what the runtime has added. `computes_in` is the type
-    that it reads, the weights' where it multiplies, by NumPy's name; `moved_bytes` what it reads and writes in one run.
-    None is what the runtime does not tell.
+    that it reads, the weights' where it multiplies, by NumPy's name; `moved_bytes` what it reads and writes in one run,
+    and `macs` its multiply-adds. None is what the runtime does not tell; costs are then taken from the nodes.
     """
 
     name: str
@@ -218,6 +218,7 @@ class LayerTime:
     nodes: tuple[str, ...] = ()
     computes_in: str | None = None
     moved_bytes: int | None = None
+    macs: int | None = None
 
 
 class LayerTimer(ABC):

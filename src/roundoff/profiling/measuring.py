@@ -32,20 +32,24 @@ class Effort:
 
 @dataclass
 class Whole:
-    """Milliseconds of whole runs, enqueued, and as a replayed CUDA graph where the binding has one."""
+    """Milliseconds of whole runs, a median per turn of `runs`: enqueued, and replayed where there is a CUDA graph."""
 
+    runs: int
     enqueued: list[float] = field(default_factory=list)
     replayed: list[float] = field(default_factory=list)
 
-    def run(self, binding: Binding, runs: int) -> None:
-        """Some runs."""
-        times = binding.device_only(runs).tolist()
-        info = binding.info()
-        if info.enqueued_device_ms is not None:
-            self.enqueued.append(info.enqueued_device_ms)
-            self.replayed += times
-        else:
-            self.enqueued += times
+    def turn(self, binding: Binding) -> None:
+        """One turn."""
+        middle = float(np.median(binding.device_only(self.runs)))
+        enqueued = binding.info().enqueued_device_ms
+        if enqueued is not None:
+            self.replayed.append(middle)
+        self.enqueued.append(middle if enqueued is None else enqueued)
+
+    def share_of(self, sums: Milliseconds) -> float:
+        """What the layers add up to over the whole run: by turns, since both then met the same machine."""
+        turns = np.median(sums.reshape(-1, self.runs), axis=1)
+        return float(np.median(turns / np.array(self.enqueued)))
 
 
 def measured(
@@ -65,6 +69,7 @@ def measured(
             layers_ms=float(np.median(sums)),
             whole_ms=float(np.median(whole.enqueued)),
             replay_ms=float(np.median(whole.replayed)) if whole.replayed else None,
+            covered=whole.share_of(sums),
         )
         return told, counted
 
@@ -73,11 +78,10 @@ def _in_turn(binding: Binding, timer: LayerTimer, effort: Effort) -> Whole:
     """Runs with and without looking at layers, so that both meet the same machine."""
     turn = int(np.clip(TURN_MS / np.median(binding.device_only(WARM_UP)), 1, 50))
     timer.run(WARM_UP)
-    whole, runs, end = Whole(), 0, time.perf_counter() + effort.seconds
-    while runs < effort.least_runs or (time.perf_counter() < end and runs < MOST_RUNS):
-        whole.run(binding, turn)
+    whole, end = Whole(turn), time.perf_counter() + effort.seconds
+    while (done := turn * len(whole.enqueued)) < effort.least_runs or (time.perf_counter() < end and done < MOST_RUNS):
+        whole.turn(binding)
         timer.run(turn)
-        runs += turn
     return whole
 
 

@@ -58,23 +58,24 @@ def breakdown(
 ) -> Breakdown | None:
     """Of the rows of a cell that is named after a type of so many bits (None: not known); None where it has no times.
 
-    Layers' medians are scaled to their sum's median, since noise lengthens that more than each of them.
+    Layers' medians are scaled to their share of the whole run: noise lengthens a sum's median more than each of them.
     """
     timed = [row for row in rows if row.timed]
-    if not timed or told.layers_ms is None or told.whole_ms is None or told.covered is None:
+    if not timed or told.whole_ms is None or told.covered is None:
         return None
-    factor = told.layers_ms / (sum(map(_time, timed)) or 1.0)
+    layers_ms = told.covered * told.whole_ms
+    factor = layers_ms / (sum(map(_time, timed)) or 1.0)
     scaled = [replace(row, median_ms=_time(row) * factor) for row in timed]
     held: dict[PartName, list[LayerRow]] = {name: [] for name in PARTS}
     for row in sorted(scaled, key=_time, reverse=True):
         held[_part_of(row, bits)].append(row)
     parts = {name: Part(sum(map(_time, members)), tuple(members)) for name, members in held.items()}
-    parts["host"] = Part(max(0.0, told.whole_ms - told.layers_ms))
+    parts["host"] = Part(max(0.0, told.whole_ms - layers_ms))
     roofs = [roof_ms(row, roofline) for row in scaled]
     known = [roof for roof in roofs if roof is not None]
     return Breakdown(
         cell=timed[0].cell,
-        whole_ms=max(told.whole_ms, told.layers_ms),
+        whole_ms=max(told.whole_ms, layers_ms),
         covered=told.covered,
         parts=parts,
         roof_ms=sum(known) if known else None,

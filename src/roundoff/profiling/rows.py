@@ -33,7 +33,7 @@ def rows_of(cell: Cell, layers: Sequence[LayerTime], batch: int) -> Iterator[Lay
             average_ms=float(layer.times_ms.mean()),
             median_ms=float(np.median(layer.times_ms)),
             percentage=100 * float(layer.times_ms.sum()) / total if total else 0.0,
-            macs=costs.macs_of(layer.nodes) if costs else None,
+            macs=layer.macs if layer.macs is not None or costs is None else costs.macs_of(layer.nodes),
             moved_bytes=_moved(layer, costs),
             computes_in=layer.computes_in,
             role=nodes.role(layer.kind, layer.nodes),

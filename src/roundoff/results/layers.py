@@ -91,11 +91,9 @@ class CellLayers:
         Positive | None, about("the same run, enqueued, without looking at layers, in turn with those; median")
     ] = None
     replay_ms: Annotated[Positive | None, about("the same run as a replayed CUDA graph; null: there is none")] = None
-
-    @property
-    def covered(self) -> float | None:
-        """The sum over the layers as a share of the whole run."""
-        return None if self.layers_ms is None or self.whole_ms is None else self.layers_ms / self.whole_ms
+    covered: Annotated[
+        NotNegative | None, about("the layers' sum over the whole run beside it, median over such pairs")
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

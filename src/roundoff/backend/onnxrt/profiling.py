@@ -21,8 +21,8 @@ from roundoff.graph.covering import Covering, covering
 
 TIMED = "_kernel_time"  # behind a node's name in the profile
 RUN = "model_run"
-RENAMED = re.compile(r"^InsertedPrecisionFreeCast_|_nchwc$|_token_\d+$")
-"""What the optimizer adds to the name of a node that it moves to another layout or type."""
+RENAMED = re.compile(r"^InsertedPrecisionFreeCast_|_nchwc$|_token_\d+$|/\w+Fusion/.*$")
+"""What the optimizer adds to the name of a node that it moves to another layout or type, or fuses others into."""
 EIGHT_BITS = ("int8", "uint8")
 TYPES = {"float": "float32", "double": "float64"}  # those that NumPy calls otherwise
 SIZES = {"bool": 1, "bfloat16": 2, "float8e4m3fn": 1}

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from roundoff.backend.base import Backend, Binding, Logits, Runner, Source
+from roundoff.backend.base import Backend, Binding, LayerTimer, Logits, Runner, Source
 from roundoff.backend.cpu import HostBinding, check_threads, infer_in_chunks
 from roundoff.backend.tflite.observing import MULTIPLIERS
 from roundoff.backend.tflite.quantizer import require_quantizer
@@ -76,6 +76,12 @@ class LiteRT(Backend):
 
     def load(self, directory: Path) -> Runner:
         return LiteRTRunner(directory / self.artifact, self.threads or usable_cores())
+
+    def layer_times(self, directory: Path, batches: Sequence[Images]) -> LayerTimer:
+        """By cut-off copies of the model: its interpreter tells no times."""
+        from roundoff.backend.tflite.prefixes import PrefixTimer
+
+        return PrefixTimer(directory / self.artifact, self.threads or usable_cores(), batches)
 
 
 def ignored(precision: Precision) -> Message | None:
