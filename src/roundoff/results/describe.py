@@ -13,6 +13,7 @@ from msgspec import inspect
 
 from roundoff.results.build import BuildInfo, BuildMetrics, Builds
 from roundoff.results.cell import Accuracy, Batch, BindingInfo, CellMetrics, Energy, Numerics, Speedup
+from roundoff.results.layers import CellLayers, Profile, Roofline
 from roundoff.results.message import Message
 from roundoff.results.platform import Cpu, Gpu, Platform
 from roundoff.results.precision import Types
@@ -31,6 +32,7 @@ FILES: dict[str, tuple[type[Any], ...]] = {
     ),
     "verdict.json": (Verdict, Requirements, CellVerdict, Criterion, SpeedVerdict, Recommendation),
     "build-PRECISION.json (by backend)": (BuildMetrics, BuildInfo),
+    "profile.json": (Profile, CellLayers, Roofline),
     "in all of them": (Message,),
 }
 PLAIN = {

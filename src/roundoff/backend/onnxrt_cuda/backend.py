@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import ClassVar
 
 from roundoff.backend import cuda
-from roundoff.backend.base import Backend, Lack, Runner, Source
+from roundoff.backend.base import Backend, Lack, LayerTimer, Runner, Source
 from roundoff.backend.onnxrt.layers import layer_types, note
 from roundoff.backend.onnxrt.probes import in_its_own_words, not_implemented
 from roundoff.backend.onnxrt_cuda.sessions import PROVIDER, SEARCHES, Sessions, on_the_cpu
+from roundoff.dataset.base import Images
 from roundoff.errors import BuildError, ConfigError, Unavailable
 from roundoff.pipeline.limits import MOST_BATCH, MOST_BATCH_SIZES
 from roundoff.precision.base import Precision
@@ -113,6 +115,10 @@ class OnnxRuntimeCuda(Backend):
         )
         write_json(directory / INFO, as_json(info))
         return info
+
+    def layer_times(self, directory: Path, batches: Sequence[Images]) -> LayerTimer:
+        """None: what ONNX Runtime's profile has of a GPU is how long the host took to launch each node."""
+        raise Unavailable(message("only_launch_times"))
 
     def load(self, directory: Path) -> Runner:
         """A session on the first visible GPU; each further stream's is made with the first binding."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from roundoff.backend import cuda
-from roundoff.backend.base import Backend, Lack, Runner, Source
+from roundoff.backend.base import Backend, Lack, LayerTimer, Runner, Source
+from roundoff.dataset.base import Images
 from roundoff.errors import ConfigError, Unavailable
 from roundoff.pipeline.limits import MOST_BATCH, MOST_BATCH_SIZES
 from roundoff.precision.base import Precision
@@ -102,6 +104,10 @@ class TorchCompile(Backend):
         )
         write_json(directory / INFO, as_json(info))
         return info
+
+    def layer_times(self, directory: Path, batches: Sequence[Images]) -> LayerTimer:
+        """None: the compiler's kernels have no names of layers."""
+        raise Unavailable(message("kernels_without_layers"))
 
     def load(self, directory: Path) -> Runner:
         """The graph on the first visible GPU, compiled for the size that the test set runs at."""
