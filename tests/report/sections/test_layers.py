@@ -114,6 +114,17 @@ def test_the_slowest_layers_are_a_table_of_limited_length(run):
     assert slowest.rows[2][1].text == "layer49"
 
 
+def test_what_a_layer_costs_the_answers_stands_beside_its_time_in_8_bits(run):
+    path = run.sources.metrics / "sensitivity.csv"
+    path.write_text("source,node,error\nx,stem,0.03\nw,stem;logits,0.04\n")
+    slowest = [block for block in section(run, slow(), FP32 + SLOW).blocks if isinstance(block, Table)][1]
+    assert slowest.columns[-1] == "error of its inputs"
+    told = {(row[0].text, row[1].text): row[-1].text for row in slowest.rows}
+    assert told["int8/onnxruntime", "stem"] == "5.00\u00a0%"
+    assert told["int8/onnxruntime", "logits"] == "4.00\u00a0%"
+    assert told["fp32/onnxruntime", "stem"] == told["int8/onnxruntime", "act"] == "–"
+
+
 def test_cells_without_times_say_why(run):
     reason = message("no_layer_times", backend="Mine")
     page = section(run, slow(**{"int8/litert": CellLayers(status="unavailable", reason=reason)}), FP32 + SLOW)

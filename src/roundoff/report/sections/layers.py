@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from roundoff.profiling.parts import PARTS, Breakdown, breakdown, roof_ms
 from roundoff.report.plots.layers import layers_figure
 from roundoff.report.render.document import Bullets, Details, Field, Figure, Heading, Page, Paragraph, Table, row
 from roundoff.report.sections.rows import folded
+from roundoff.report.words.compute_types import is_8_bit
 from roundoff.report.words.numbers import percent, plain
 from roundoff.report.words.slowness import short_layer, why_words
 from roundoff.results.layers import LayerRow, Roofline
@@ -28,6 +30,7 @@ class Profiled:
     rows: Sequence[LayerRow]
     parts: Breakdown
     roofline: Roofline | None
+    eight_bits: bool
 
 
 def layers_section(page: Page, evidence: Evidence, words: Words) -> None:
@@ -58,7 +61,7 @@ def profiled(evidence: Evidence) -> list[Profiled]:
         bits = type_bits(cell.types.multiplied) if cell.types else None
         parts = breakdown(rows, told, bits, roofline)
         if parts is not None:
-            found.append(Profiled(rows, parts, roofline))
+            found.append(Profiled(rows, parts, roofline, is_8_bit(cell)))
     return found
 
 
@@ -123,8 +126,8 @@ def _share(share: float) -> str:
 def _slowest_table(cells: Sequence[Profiled], words: Words, evidence: Evidence) -> Table:
     """The slowest layers of each cell."""
     shown = [(each, layer) for each in cells for layer in _slowest(each.rows)][:MOST_ROWS]
-    names = ("cell", "layer", "operator", "computes_in", "median_ms", "share", "gmacs", "of_roof")
-    rows = tuple(_layer_fields(each, layer) for each, layer in shown)
+    names = ("cell", "layer", "operator", "computes_in", "median_ms", "share", "gmacs", "of_roof", "layer_error")
+    rows = tuple(_layer_fields(each, layer, evidence.errors_by_node) for each, layer in shown)
     caption = words("layers_slowest_table", count=SLOWEST, rows=len(rows))
     return Table(caption, tuple(words(f"col_{name}") for name in names), rows, labels=4)
 
@@ -133,7 +136,7 @@ def _slowest(rows: Sequence[LayerRow]) -> list[LayerRow]:
     return sorted((each for each in rows if each.timed), key=lambda each: each.median_ms or 0.0, reverse=True)[:SLOWEST]
 
 
-def _layer_fields(cell: Profiled, layer: LayerRow) -> tuple[Field, ...]:
+def _layer_fields(cell: Profiled, layer: LayerRow, errors: Mapping[str, float]) -> tuple[Field, ...]:
     ms, roof = layer.median_ms, roof_ms(layer, cell.roofline)
     rate = layer.macs / ms / 1e6 if layer.macs and ms else None
     return row(
@@ -145,7 +148,14 @@ def _layer_fields(cell: Profiled, layer: LayerRow) -> tuple[Field, ...]:
         percent((layer.percentage or 0.0) / 100, 1),
         plain(rate),
         percent(roof / ms if roof and ms else None, 0),
+        percent(_error(cell, layer, errors)),
     )
+
+
+def _error(cell: Profiled, layer: LayerRow, errors: Mapping[str, float]) -> float | None:
+    """What the layer's inputs in 8 bits cost the logits: single errors add as variances."""
+    known = [errors[node] for node in layer.nodes if node in errors]
+    return math.hypot(*known) if known and cell.eight_bits else None
 
 
 def _without(page: Page, evidence: Evidence, words: Words) -> None:
