@@ -14,7 +14,7 @@ from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving
 from roundoff.precision.base import Precision
 from roundoff.profiling.layer_profile import LayerProfile
-from roundoff.results.layers import read_profile, write_profile, write_rows
+from roundoff.results.layers import last_profile, write_profile, write_rows
 from roundoff.results.platform import read_platform
 
 
@@ -28,7 +28,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         backends=components(cfg.backends, Backend),
         prepared=Prepared(workspace.input(cfg.paths.prepared)),
         platform=read_platform(workspace.input(cfg.paths.platform)),
-        before=read_profile(workspace.inputs / cfg.paths.metrics / "profile.json"),
+        before=last_profile(workspace.inputs / cfg.paths.metrics / "profile.json"),
     )
     write_rows(rows, workspace.output(cfg.paths.layers))
     write_profile(profile, workspace.output(cfg.paths.metrics) / "profile.json")

@@ -8,6 +8,7 @@ from roundoff.results.layers import (
     LayerRow,
     Profile,
     Roofline,
+    last_profile,
     read_profile,
     read_rows,
     write_profile,
@@ -72,3 +73,4 @@ def test_a_foreign_profile_is_refused(tmp_path):
     (tmp_path / "profile.json").write_text('{"format": 1, "cells": 3}')
     with pytest.raises(DataError, match="holds what cannot be"):
         read_profile(tmp_path / "profile.json")
+    assert last_profile(tmp_path / "profile.json") == Profile()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+from roundoff.errors import DataError
 from roundoff.results.checked import as_json, checked
 from roundoff.results.message import Message
 from roundoff.results.values import Count, NotNegative, Positive, Size, Status, about
@@ -131,6 +132,14 @@ def read_profile(path: Path) -> Profile:
     content = read_json(path)
     held = {key: value for key, value in content.items() if key != "format"} if isinstance(content, dict) else content
     return checked(Profile, held, str(path))
+
+
+def last_profile(path: Path) -> Profile:
+    """The same, empty for what cannot be read, or another version wrote: its rooflines are then measured anew."""
+    try:
+        return read_profile(path)
+    except (DataError, OSError):
+        return Profile()
 
 
 def write_rows(rows: Iterable[LayerRow], path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from roundoff.backend.tflite import prefixes
 from roundoff.backend.tflite.backend import LiteRT
-from roundoff.backend.tflite.prefixes import PrefixTimer, cut_off, layers_in, shares_of
+from roundoff.backend.tflite.prefixes import PrefixTimer, cut_off, layers_in, moving, shares_of
 from roundoff.errors import Unavailable
 from roundoff.export.tflite_graph import TfliteGraph
 
@@ -60,6 +60,21 @@ def test_shares_are_differences_and_never_below_zero():
 def test_a_copy_ends_behind_its_last_operator(model):
     graph = TfliteGraph.read(cut_off(model.read_bytes(), 2))
     assert [graph.operator(each) for each in graph.operators] == ["CAST", "MUL"]
+
+
+def test_what_only_widens_weights_is_no_layer(model):
+    """XNNPACK refuses a model whose output is a constant."""
+    graph = TfliteGraph.read(model.read_bytes())
+    weights = graph.add_tensor("half", "FLOAT16", (), np.array([1.0], np.float16))
+    wide = graph.prepend("DEQUANTIZE", weights, "FLOAT32", [])
+    graph.operators[1].inputs = [int(graph.operators[1].inputs[0]), wide]
+    content = graph.packed()
+    assert "DEQUANTIZE" in map(graph.operator, TfliteGraph.read(content).operators)
+    assert [graph.operator(each) for each in moving(TfliteGraph.read(content))] == ["CAST", "MUL", "ADD"]
+    model.write_bytes(content)
+    with PrefixTimer(model, 1, [images()]) as timer:
+        timer.run(1)
+        assert len(timer.layers()) == 3
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ class PrefixTimer(LayerTimer):
     def __init__(self, path: Path, threads: int, batches: Sequence[Images]) -> None:
         content = path.read_bytes()
         self._graph = TfliteGraph.read(content)
-        count = len(self._graph.operators)
+        count = len(moving(self._graph))
         if len(content) * count / 2 > MOST_BYTES:
             raise Unavailable(message("cut_too_large", count=count, size_mb=f"{len(content) / 1e6:.0f}"))
         self._batches = batches
@@ -69,7 +69,7 @@ class PrefixTimer(LayerTimer):
         ends = np.array(self._seconds).T * 1e3
         shares = shares_of(ends.min(axis=1))
         batch = len(self._batches[0])
-        described = [_described(self._graph, each, batch) for each in self._graph.operators]
+        described = [_described(self._graph, each, batch) for each in moving(self._graph)]
         return [replace(layer, times_ms=share * ends[-1]) for layer, share in zip(described, shares, strict=True)]
 
     def close(self) -> None:
@@ -84,10 +84,21 @@ def shares_of(ends: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np
     return np.diff(rising, prepend=0.0) / rising[-1]
 
 
+def moving(graph: TfliteGraph) -> list[Any]:
+    """The operators that depend on the image; others, such as those that widen weights, run once at most."""
+    known, found = set(graph.inputs), []
+    for operator in graph.operators:
+        if known.intersection(map(int, operator.inputs)):
+            known.update(map(int, operator.outputs))
+            found.append(operator)
+    return found
+
+
 def cut_off(content: bytes, length: int) -> bytes:
-    """The model with its first `length` operators alone; what later ones read of these is its output."""
+    """The model with the first `length` of these operators alone; what later ones read of them is its output."""
     graph = TfliteGraph.read(content)
-    kept, later = graph.operators[:length], graph.operators[length:]
+    operators = moving(graph)
+    kept, later = operators[:length], operators[length:]
     read = {int(tensor) for each in later for tensor in each.inputs} | set(graph.outputs)
     graph.outputs = [int(tensor) for each in kept for tensor in each.outputs if int(tensor) in read]
     return graph.packed()
