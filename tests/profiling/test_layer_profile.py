@@ -109,7 +109,7 @@ def test_a_backend_without_times_per_layer_has_a_row_that_says_so(tmp_path):
 
 
 def test_rooflines_are_measured_by_small_networks_and_kept_for_the_machine(tmp_path, monkeypatch):
-    tiny = micro.Size(batch=4, side=16, channels=64, copied_batch=2, copied_side=256)
+    tiny = micro.Size(side=16, channels=64, copied_side=256)
     monkeypatch.setattr(micro, "ON_CPU", tiny)
     backends, both = {"onnxruntime": OnnxRuntime(threads=1)}, {"fp32": Fp32(), "int8": Int8()}
     with_roofline = replace(QUICK, roofline=True)
@@ -151,3 +151,8 @@ def test_layers_are_held_against_the_whole_runs_beside_them():
     """A machine that is three times as slow for a while changes no share."""
     whole = Whole(2, enqueued=[1.0, 3.0, 1.0])
     assert whole.share_of(np.array([0.8, 1.0, 2.7, 2.7, 0.9, 0.9])) == pytest.approx(0.9)
+
+
+def test_where_no_backend_takes_onnx_there_is_no_roofline(tmp_path):
+    profile, _ = profiled(tmp_path, {"mine": Nowhere()}, replace(QUICK, roofline=True))
+    assert profile.rooflines == {}

@@ -64,18 +64,18 @@ class LayerProfile:
             return Profile(), []
         from roundoff.profiling.looking import Looking
         from roundoff.profiling.measuring import Effort
-        from roundoff.profiling.roofline import Rooflines, raised
+        from roundoff.profiling.roofline import Rooflines
 
         effort = Effort(self.seconds, self.least_runs, self.lock_directory)
         cells = find_cells(engines, precisions, backends)
         run = Looking(self._batches(prepared), platform, effort)
         for cell in track(cells, "layers"):
             run.look_at(cell)
-        devices = {told.device for told in run.told.values() if told.device}
-        rooflines = Rooflines(platform, effort, before).of(devices, precisions, backends) if self.roofline else {}
-        for device, found in rooflines.items():
-            there = {name for name, told in run.told.items() if told.device == device}
-            rooflines[device] = raised(found, [row for row in run.rows if row.cell in there])
+        rooflines = {}
+        if self.roofline:
+            running = {cell.backend for cell in cells if run.told[cell.name].device}
+            here = {name: backend for name, backend in backends.items() if name in running}
+            rooflines = Rooflines(platform, effort, before, self.batch_size).of(run, precisions, here)
         profile = Profile(platform=platform.id, batch_size=self.batch_size, cells=run.told, rooflines=rooflines)
         return profile, run.rows
 

@@ -39,6 +39,11 @@ class Looking:
         for why in missing:
             self._leave_out(cell, why)
 
+    def rows_on(self, device: str) -> list[LayerRow]:
+        """The rows of the cells that ran there."""
+        there = {name for name, told in self.told.items() if told.device == device}
+        return [row for row in self.rows if row.cell in there]
+
     def _leave_out(self, cell: Cell, why: Shortfall) -> None:
         self.told[cell.name] = CellLayers(status=why.status, reason=why.reason, detail=why.detail)
         self.rows.append(row_without(cell, self.told[cell.name]))

@@ -19,17 +19,15 @@ RANGE = 4.0  # of activations that are about standard normal
 
 @dataclass(frozen=True)
 class Size:
-    """Of the products' network images, pixels of a side and channels; of the copy's images and pixels of a side."""
+    """Pixels of a side and channels of the products' network; pixels of a side of the copy's."""
 
-    batch: int
     side: int
     channels: int
-    copied_batch: int
     copied_side: int
 
 
-ON_CPU = Size(batch=8, side=28, channels=128, copied_batch=8, copied_side=1024)
-ON_GPU = Size(batch=64, side=28, channels=256, copied_batch=64, copied_side=1024)
+ON_CPU = Size(side=14, channels=128, copied_side=512)
+ON_GPU = Size(side=56, channels=256, copied_side=1024)
 
 
 def products(size: Size) -> onnx.ModelProto:

@@ -17,6 +17,7 @@ from roundoff.dataset.base import Images
 from roundoff.precision.base import Precision
 from roundoff.precision.given import Given
 from roundoff.profiling import micro
+from roundoff.profiling.looking import Looking
 from roundoff.profiling.measuring import Effort, measured
 from roundoff.profiling.rows import rows_of
 from roundoff.results.layers import LayerRow, Profile, Roofline
@@ -32,30 +33,46 @@ LEAST_MS = 0.05  # of a layer that may be a peak: below, clocks tell too little
 
 @dataclass(frozen=True)
 class Rooflines:
-    """Of the machine with that fingerprint; those of `before` hold where it is of the same machine."""
+    """Of the machine with that fingerprint, at a batch size; those of `before` hold where it is of the same machine."""
 
     platform: Platform
     effort: Effort
     before: Profile
+    batch: int
 
     def of(
-        self, devices: Collection[str], precisions: Mapping[str, Precision], backends: Mapping[str, Backend]
+        self, run: Looking, precisions: Mapping[str, Precision], backends: Mapping[str, Backend]
     ) -> dict[str, Roofline]:
-        """By device, through every backend that takes ONNX graphs; of a device that none of them runs on, none.
+        """By device, through each of the backends that takes ONNX graphs; of a device that none of them runs on, none.
 
-        A layer of a real network that is faster than the small networks' raises the peak: see `raised`.
+        A layer of the networks that were looked at in `run` raises a peak that it has passed.
         """
         made = {name: each for name, each in precisions.items() if not isinstance(each, Given)}
         taking = {name: each for name, each in backends.items() if each.takes_onnx}
         wanted = {f"{precision}/{backend}" for precision in made for backend in taking}
-        if self.before.platform == self.platform.id and all(
-            device in self.before.rooflines and wanted <= set(self.before.rooflines[device].measured_by)
-            for device in devices
-        ):
-            return {device: self.before.rooflines[device] for device in devices}
+        devices = {told.device for told in run.told.values() if told.device}
+        found = self._kept(devices, wanted) or self._measured(made, taking, devices, wanted)
+        return {device: raised(each, run.rows_on(device)) for device, each in found.items()}
+
+    def _kept(self, devices: Collection[str], wanted: Collection[str]) -> dict[str, Roofline]:
+        """Those of before, if they are of this machine and were measured by all that is wanted."""
+        kept = {device: each for device, each in self.before.rooflines.items() if device in devices}
+        whole = all(set(wanted) <= set(each.measured_by) for each in kept.values())
+        return kept if whole and self.before.platform == self.platform.id else {}
+
+    def _measured(
+        self,
+        precisions: Mapping[str, Precision],
+        backends: Mapping[str, Backend],
+        devices: Collection[str],
+        wanted: Collection[str],
+    ) -> dict[str, Roofline]:
+        if not backends:
+            return {}
         rows: dict[str, list[LayerRow]] = {}
         with TemporaryDirectory(prefix="roundoff-roofline-") as folder:
-            for cell, batch in track(list(self._built(Path(folder), made, taking, devices)), "roofline"):
+            built = list(self._built(Path(folder), precisions, backends, devices))
+            for cell, batch in track(built, "roofline"):
                 for device, found in self._looked_at(cell, batch):
                     rows.setdefault(device, []).extend(found)
         return {device: _roofline(found, wanted) for device, found in rows.items()}
@@ -70,14 +87,13 @@ class Rooflines:
         """The small networks' cells, each with a batch."""
         size = micro.ON_CPU if set(devices) <= {ON_CPU} else micro.ON_GPU
         reference = {REFERENCE_PRECISION: precisions[REFERENCE_PRECISION]}
-        yield from self._cells(folder / "products", micro.products(size), size.batch, precisions, backends)
-        yield from self._cells(folder / "copies", micro.copies(size), size.copied_batch, reference, backends)
+        yield from self._cells(folder / "products", micro.products(size), precisions, backends)
+        yield from self._cells(folder / "copies", micro.copies(size), reference, backends)
 
     def _cells(
         self,
         folder: Path,
         model: object,
-        batch: int,
         precisions: Mapping[str, Precision],
         backends: Mapping[str, Backend],
     ) -> Iterator[tuple[Cell, Images]]:
@@ -88,7 +104,7 @@ class Rooflines:
         onnx.save(model, folder / "model.onnx")
         micro.table_of(model).save(folder / "table.json")
         shape = [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim[1:]]
-        images = np.random.default_rng(0).integers(0, 256, (batch, *shape), dtype=np.uint8)
+        images = np.random.default_rng(0).integers(0, 256, (self.batch, *shape), dtype=np.uint8)
         inputs = Inputs(
             onnx=folder / "model.onnx",
             keras=None,

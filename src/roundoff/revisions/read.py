@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,14 +15,14 @@ from roundoff.dataset.base import Images, Prepared
 from roundoff.measurement.accuracy import chance_level
 from roundoff.results.build import BuildMetrics
 from roundoff.results.cell import Accuracy, Batch, CellMetrics
-from roundoff.results.layers import JOINED, LayerRow, Profile, read_profile, read_rows
+from roundoff.results.layers import LayerRow, Profile, read_profile, read_rows
 from roundoff.results.metrics import builds_from, read_metrics
 from roundoff.results.platform import Platform
 from roundoff.results.precision import Types
 from roundoff.results.preparation import AnyTrained, CalibrationMetrics, ExportMetrics, Manifest, stage_from
 from roundoff.results.run import Device, Metrics
 from roundoff.results.verdict import Verdict
-from roundoff.revisions.series import curves_in, guesses_in, labels_in, noise_in, rows_in, times_in
+from roundoff.revisions.series import curves_in, guesses_in, labels_in, noise_in, times_in
 from roundoff.system.files import read_json
 from roundoff.system.slots import REFERENCE_PRECISION
 
@@ -187,15 +186,6 @@ class Evidence:
     def layers(self) -> list[LayerRow]:
         """The layers of each cell as they ran; none where they were not timed."""
         return read_rows(self.sources.layers)
-
-    @cached_property
-    def errors_by_node(self) -> dict[str, float]:
-        """The error of the logits by what each node reads in 8 bits, alone; none where sensitivity was not measured."""
-        squares: dict[str, float] = {}
-        for line in rows_in(self.sources.metrics / "sensitivity.csv", "sensitivity"):
-            for node in line["node"].split(JOINED):
-                squares[node] = squares.get(node, 0.0) + float(line["error"]) ** 2
-        return {node: math.sqrt(square) for node, square in squares.items()}
 
     @cached_property
     def profile(self) -> Profile:

@@ -13,10 +13,11 @@ from roundoff.report.sections.rows import folded
 from roundoff.report.words.compute_types import is_8_bit
 from roundoff.report.words.numbers import percent, plain
 from roundoff.report.words.slowness import short_layer, why_words
-from roundoff.results.layers import LayerRow, Roofline
+from roundoff.results.layers import JOINED, LayerRow, Roofline
 from roundoff.results.message import Words
 from roundoff.results.precision import type_bits
 from roundoff.revisions.read import Evidence
+from roundoff.revisions.series import rows_in
 from roundoff.system.slots import REFERENCE_PRECISION
 
 SLOWEST, MOST_ROWS, MOST_BULLETS = 5, 30, 12
@@ -127,7 +128,8 @@ def _slowest_table(cells: Sequence[Profiled], words: Words, evidence: Evidence) 
     """The slowest layers of each cell."""
     shown = [(each, layer) for each in cells for layer in _slowest(each.rows)][:MOST_ROWS]
     names = ("cell", "layer", "operator", "computes_in", "median_ms", "share", "gmacs", "of_roof", "layer_error")
-    rows = tuple(_layer_fields(each, layer, evidence.errors_by_node) for each, layer in shown)
+    errors = errors_by_node(evidence)
+    rows = tuple(_layer_fields(each, layer, errors) for each, layer in shown)
     caption = words("layers_slowest_table", count=SLOWEST, rows=len(rows))
     return Table(caption, tuple(words(f"col_{name}") for name in names), rows, labels=4)
 
@@ -150,6 +152,15 @@ def _layer_fields(cell: Profiled, layer: LayerRow, errors: Mapping[str, float]) 
         percent(roof / ms if roof and ms else None, 0),
         percent(_error(cell, layer, errors)),
     )
+
+
+def errors_by_node(evidence: Evidence) -> dict[str, float]:
+    """The error of the logits by what each node reads in 8 bits, alone; none where sensitivity was not measured."""
+    errors: dict[str, float] = {}
+    for line in rows_in(evidence.sources.metrics / "sensitivity.csv", "sensitivity"):
+        for node in line["node"].split(JOINED):
+            errors[node] = math.hypot(errors.get(node, 0.0), float(line["error"]))
+    return errors
 
 
 def _error(cell: Profiled, layer: LayerRow, errors: Mapping[str, float]) -> float | None:
