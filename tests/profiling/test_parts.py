@@ -1,5 +1,7 @@
 """What a run consists of, by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from roundoff.profiling.parts import breakdown, roof_ms, twin_ms
@@ -51,11 +53,12 @@ def test_nothing_is_left_wide_by_a_precision_of_that_width():
 
 
 def test_a_sum_above_the_whole_run_leaves_nothing_for_the_host():
-    told = CellLayers(status="measured", runs=10, layers_ms=11.0, whole_ms=10.0, covered=1.1)
+    told = CellLayers(status="measured", runs=10, layers_ms=16.0, whole_ms=10.0, covered=1.6)
     found = breakdown(ROWS, told, 8, None)
     assert found.parts["host"].ms == 0
-    assert found.whole_ms == pytest.approx(11.0)
-    assert sum(part.ms for part in found.parts.values()) == pytest.approx(11.0)
+    assert found.whole_ms == 10.0
+    assert sum(part.ms for part in found.parts.values()) == pytest.approx(10.0)
+    assert found.covered == 1.6
     assert found.roof_ms is None
 
 
@@ -72,6 +75,8 @@ def test_a_twin_is_what_stands_for_the_same_nodes():
     wide = [layer("Conv", 1.5, nodes=("conv", "relu")), layer("Gemm", 0.5, nodes=("dense",))]
     assert twin_ms(ROWS[1], wide) == 1.5
     assert twin_ms(ROWS[0], wide) is None
+    named = layer("CONV_2D", 4.0, "product")
+    assert twin_ms(named, [replace(named, median_ms=2.5, computes_in="int8"), layer("Conv", 1.0)]) == 2.5
 
 
 def test_a_cell_without_times_has_no_breakdown():

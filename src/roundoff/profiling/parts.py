@@ -58,12 +58,13 @@ def breakdown(
 ) -> Breakdown | None:
     """Of the rows of a cell that is named after a type of so many bits (None: not known); None where it has no times.
 
-    Layers' medians are scaled to their share of the whole run: noise lengthens a sum's median more than each of them.
+    Layers' medians are scaled to their share of the whole run, and to all of it where looking made them longer: noise
+    lengthens a sum's median more than each of them.
     """
     timed = [row for row in rows if row.timed]
     if not timed or told.whole_ms is None or told.covered is None:
         return None
-    layers_ms = told.covered * told.whole_ms
+    layers_ms = min(told.covered, 1.0) * told.whole_ms
     factor = layers_ms / (sum(map(_time, timed)) or 1.0)
     scaled = [replace(row, median_ms=_time(row) * factor) for row in timed]
     held: dict[PartName, list[LayerRow]] = {name: [] for name in PARTS}
@@ -75,7 +76,7 @@ def breakdown(
     known = [roof for roof in roofs if roof is not None]
     return Breakdown(
         cell=timed[0].cell,
-        whole_ms=max(told.whole_ms, layers_ms),
+        whole_ms=told.whole_ms,
         covered=told.covered,
         parts=parts,
         roof_ms=sum(known) if known else None,
@@ -112,6 +113,15 @@ def _time(row: LayerRow) -> float:
 
 
 def twin_ms(row: LayerRow, others: Sequence[LayerRow]) -> float | None:
-    """What the layers of another cell take that stand for the same nodes; None where there are none."""
-    shared = [other for other in others if set(row.nodes) & set(other.nodes)]
+    """What the layers of another cell take that stand for the same nodes; None where there are none.
+
+    Where the backend tells no nodes, those that are called the same and do the same.
+    """
+    shared = [other for other in others if _same(row, other)]
     return sum(map(_time, shared)) if shared else None
+
+
+def _same(row: LayerRow, other: LayerRow) -> bool:
+    if row.nodes or other.nodes:
+        return bool(set(row.nodes) & set(other.nodes))
+    return (row.layer, row.role) == (other.layer, other.role)

@@ -78,7 +78,8 @@ def layers_words(layers: Sequence[LayerRow], words: Words) -> str:
 
 def _named(row: LayerRow, words: Words) -> str:
     """What it does and where; what the runtime has added is called after what it does."""
-    return words("why_layer", layer=short_layer(row), kind=row.kind) if row.nodes else row.layer
+    layer = short_layer(row)
+    return layer if layer.startswith(row.kind) else words("why_layer", layer=layer, kind=row.kind)
 
 
 def short_layer(row: LayerRow) -> str:
