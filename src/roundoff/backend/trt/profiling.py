@@ -16,7 +16,6 @@ from roundoff.backend.gpu import RUNNING
 from roundoff.backend.io_buffers import IoBuffers
 from roundoff.backend.trt.context import Context
 from roundoff.backend.trt.inspect import PROFILE, Layer
-from roundoff.graph.costs import node_name
 
 FUSED = re.compile(r" \+ | \|\| ")
 """How TensorRT joins the names of nodes in that of a layer, where it gives no metadata."""
@@ -33,6 +32,8 @@ class Named:
 def named_layers(layers: Sequence[Layer], graph: Path) -> dict[str, Named]:
     """The layers by the names that the profiler calls them by; nodes that `graph` does not have are left out."""
     import onnx
+
+    from roundoff.graph.costs import node_name
 
     nodes = onnx.load(graph, load_external_data=False).graph.node if graph.exists() else []
     order = {node_name(node): place for place, node in enumerate(nodes)}
