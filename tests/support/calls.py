@@ -45,7 +45,11 @@ AHEAD_OF_TIME = {
     "IRuntimeCache": {"serialize": 0, "deserialize": 1},
     "Runtime": {"get_engine_validity": 1},
 }
-INSPECT = {"EngineInspector": {"get_engine_information": 1}}
+INSPECT = {
+    "EngineInspector": {"get_engine_information": 1},
+    "IProfiler": {"report_layer_time": 2},
+    "IExecutionContext": {"report_to_profiler": 0},
+}
 RUN = {
     "Runtime": {"deserialize_cuda_engine": 1},
     "ICudaEngine": {
@@ -78,7 +82,10 @@ AHEAD_OF_TIME_MEMBERS = {
     "EngineValidity": ["INVALID"],
     "EngineInvalidityDiagnostics": ["MALFORMED_ENGINE", "UNSUPPORTED_CC"],
 }
-INSPECT_PROPERTIES = {"EngineInspector": ["execution_context"]}
+INSPECT_PROPERTIES = {
+    "EngineInspector": ["execution_context"],
+    "IExecutionContext": ["profiler", "enqueue_emits_profile"],
+}
 BUILD_PROPERTIES = {
     "IBuilderConfig": [
         "builder_optimization_level",
