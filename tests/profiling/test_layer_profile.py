@@ -70,7 +70,12 @@ def profiled(root, backends, profile=QUICK, precisions=ONE, before=None):
 
 def test_off_it_looks_at_nothing(tmp_path):
     found = LayerProfile().run(
-        engines=tmp_path, precisions={}, backends={}, prepared=None, platform=PLATFORM, before=Profile()
+        engines=tmp_path,
+        precisions={},
+        backends={},
+        prepared=Prepared(tmp_path),
+        platform=PLATFORM,
+        before=Profile(),
     )
     assert found == (Profile(), [])
 

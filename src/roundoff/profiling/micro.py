@@ -36,7 +36,7 @@ def products(size: Size) -> onnx.ModelProto:
 
     def weights(*shape: int) -> NDArray[np.float32]:
         fan = int(np.prod(shape[1:])) if len(shape) > 2 else shape[0]
-        return (random.normal(size=shape) * np.sqrt(2 / fan)).astype(np.float32)
+        return np.asarray(random.normal(size=shape) * np.sqrt(2 / fan), np.float32)
 
     held: dict[str, NDArray[np.generic]] = {"factor": np.array(1 / 128, np.float32), "axes": np.array([1, 2], np.int64)}
     nodes = [

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from roundoff.backend.base import LayerTime, LayerTimer
+from roundoff.backend.base import LayerTime, LayerTimer, Milliseconds
 from roundoff.backend.tflite.observing import MULTIPLIERS
 from roundoff.dataset.base import Images
 from roundoff.errors import Unavailable
@@ -76,12 +76,12 @@ class PrefixTimer(LayerTimer):
         self._cut = []
 
 
-def shares_of(ends: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def shares_of(ends: Milliseconds) -> Milliseconds:
     """Each operator's share of the last of `ends`, the times of the copies; a longer copy takes no less time."""
     from scipy.optimize import isotonic_regression
 
     rising = np.asarray(isotonic_regression(ends).x)
-    return np.diff(rising, prepend=0.0) / rising[-1]
+    return np.asarray(np.diff(rising, prepend=0.0) / rising[-1], np.float64)
 
 
 def moving(graph: TfliteGraph) -> list[Any]:
