@@ -54,3 +54,15 @@ class Precision(ABC):
     def quantized_tensors(self, model: onnx.ModelProto, grid: Grid) -> set[str]:
         """Names of the activations and weights of the FP32 graph that `convert` puts into 8 bits on that grid."""
         return set()
+
+
+class Quantizing(Precision):
+    """A precision that puts 8-bit values into the graph by pairs; what its remainder becomes is another step."""
+
+    @abstractmethod
+    def float_graph(self, model: onnx.ModelProto, grid: Grid) -> onnx.ModelProto:
+        """The FP32 graph that `with_pairs` changes nothing of but what nodes read: the model, or one equal to it."""
+
+    @abstractmethod
+    def with_pairs(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
+        """The graph with pairs alone, its remainder in float32; raises BuildError or CalibrationError."""

@@ -10,8 +10,8 @@ import numpy as np
 
 from roundoff.errors import CalibrationError
 from roundoff.graph.grid import along, rounded_up, weight_scales
-from roundoff.precision.base import Grid, Precision
-from roundoff.precision.int8_fp16 import lower_quantized
+from roundoff.precision.base import Grid, Quantizing
+from roundoff.precision.int8_fp16 import FIRST_OPSET, lower_quantized
 from roundoff.precision.rewriting.codec import FLOAT8E4M3FN, Codec, Codes, Floats
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ LARGEST = 448.0  # of E4M3 without infinities (Micikevicius et al., "FP8 Formats
 
 
 @dataclass(frozen=True)
-class Fp8(Precision):
+class Fp8(Quantizing):
     """E4M3 (4 exponent and 3 fraction bits, largest value 448) with a float16 remainder.
 
     Each tensor is scaled so that its range's end lies at 448; weights have a scale per output channel. The fields are
@@ -48,6 +48,19 @@ class Fp8(Precision):
 
     def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """Insert the pairs and lower the remainder; raises CalibrationError without a table of this model."""
+        quantized = self.with_pairs(model, grid, table)
+        assert table is not None
+        return lower_quantized(quantized, table, self.keep_float32)
+
+    def float_graph(self, model: onnx.ModelProto, grid: Grid) -> onnx.ModelProto:
+        """The model itself, of an operator set that knows 8-bit floats."""
+        from roundoff.precision.rewriting.cast import at_least_opset
+
+        return at_least_opset(model, FIRST_OPSET)
+
+    def with_pairs(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
+        """Insert the pairs; raises CalibrationError without a table of this model."""
+        from roundoff.precision.rewriting.cast import at_least_opset
         from roundoff.precision.rewriting.placement import Placement
         from roundoff.precision.rewriting.qdq import quantize
 
@@ -64,7 +77,7 @@ class Fp8(Precision):
             depthwise=self.depthwise,
         )
         quantized = quantize(model, table, E4m3Codec(), placement, self.bias_correction)
-        return lower_quantized(quantized, table, self.keep_float32)
+        return at_least_opset(quantized, FIRST_OPSET)
 
 
 class E4m3Codec(Codec):

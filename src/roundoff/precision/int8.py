@@ -9,7 +9,7 @@ import numpy as np
 
 from roundoff.errors import CalibrationError
 from roundoff.graph.grid import along, grid_for, weight_scales
-from roundoff.precision.base import Grid, Precision
+from roundoff.precision.base import Grid, Quantizing
 from roundoff.precision.rewriting.codec import INT8, UINT8, Codec, Codes, Floats
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ TENSORRT = Grid()
 
 
 @dataclass(frozen=True)
-class Int8(Precision):
+class Int8(Quantizing):
     """Weights int8 symmetric per output channel, activations on the backend's grid; the placement rules' switches.
 
     `exclude_nodes` are names of nodes to leave in FP32, or of tensors as the noise report lists them (* and ? stand for
@@ -43,6 +43,10 @@ class Int8(Precision):
 
     def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """Insert the pairs; raises CalibrationError without a table of this very model."""
+        return self.with_pairs(model, grid, table)
+
+    def with_pairs(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
+        """The same, scales being values of the type of the remainder."""
         from roundoff.precision.rewriting.qdq import quantize
 
         if table is None:
@@ -51,6 +55,12 @@ class Int8(Precision):
             )
         codec = IntegerCodec(grid, self.remainder)
         return quantize(model, table, codec, self._placement(grid), self.bias_correction)
+
+    def float_graph(self, model: onnx.ModelProto, grid: Grid) -> onnx.ModelProto:
+        """Scales and offsets by channel are Convs where the kernels do not fuse an Add."""
+        from roundoff.precision.rewriting.by_channel import as_convolutions
+
+        return model if self._placement(grid).fuses_add else as_convolutions(model)
 
     def quantized_tensors(self, model: onnx.ModelProto, grid: Grid = TENSORRT) -> set[str]:
         """Names of the activations and weights that `convert` puts into 8 bits on that grid; raises BuildError."""

@@ -37,7 +37,7 @@ class Int8Fp16(Int8):
 
         Raises CalibrationError without a table of this model, or for a tensor of which float16 has no scale.
         """
-        quantized = super().convert(model, grid, table)
+        quantized = self.with_pairs(model, grid, table)
         assert table is not None
         return lower_quantized(quantized, table, self.keep_float32)
 
