@@ -28,6 +28,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         curves=workspace.optional_input(cfg.paths.curves),
         noise=workspace.input(cfg.paths.noise),
         layers=workspace.optional_input(cfg.paths.layers),
+        sensitivity=workspace.optional_input(cfg.paths.sensitivity),
     )
     measured, target = read_metrics(sources.metrics), component(cfg.verdict, Target)
     verdict = decide(measured, target)

@@ -23,6 +23,7 @@ LAYERS = (
     ("profiling",),
     ("measurement",),
     ("verdict",),
+    ("sensitivity",),
     ("revisions",),
     ("report",),
     ("gate", "sweep"),

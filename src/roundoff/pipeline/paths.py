@@ -34,6 +34,7 @@ class Paths:
     live: str = "metrics/live"
     noise: str = "metrics/noise.csv"
     layers: str = "metrics/layers.csv"
+    sensitivity: str = "metrics/sensitivity.csv"
     metrics: str = "metrics"
     plots: str = "metrics/plots"
     checked: str = "build/checked.txt"
@@ -62,6 +63,7 @@ HEADS = {
     "curves": b"epoch,",
     "noise": b"tensor,",
     "layers": b"backend,",
+    "sensitivity": b"source,",
 }
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where there is one: six times as fast
 DEFAULTS = {field.name: str(field.default) for field in fields(Paths)}

@@ -16,7 +16,8 @@ from roundoff.system.git import git
 from roundoff.system.slots import GIVEN, section_of
 
 BUILD = "build"
-BEFORE_BUILD, AFTER_BUILD = ("probe", "prepare", "train", "export", "calibrate"), ("profile", "evaluate", "report")
+BEFORE_BUILD = ("probe", "prepare", "train", "export", "calibrate", "sensitivity")
+AFTER_BUILD = ("profile", "evaluate", "report")
 EVERY = (*BEFORE_BUILD, BUILD, *AFTER_BUILD)
 SCRIPTS = {"profile": "layers"}  # a script of that name would stand in for a module of Python's own
 # Written in place, whatever Hydra's own settings are; a stage by hand has a folder of its own.

@@ -40,6 +40,7 @@ class Sources:
     curves: Path | None
     noise: Path
     layers: Path | None = None
+    sensitivity: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ UNFINISHED = re.compile(r"\.partial\.(\d+)-(?:([0-9a-f]{8})-)?[0-9a-f]{8}\.")
 Names = Callable[[Path], Sequence[str]]
 
 SIDECAR = "cell.json"
-_STAGES = ("train", "export", "calibrate", "build-*", "profile", *STAGED, MORE, "verdict", "summary")
+_STAGES = ("train", "export", "calibrate", "sensitivity", "build-*", "profile", *STAGED, MORE, "verdict", "summary")
 METRICS = (*(f"{name}.json" for name in _STAGES), "report.md", "report.html")
 _BUILT = ("graph.onnx", "model.onnx", "model.tflite", "model.engine", "engine.json", "timing.cache", "build.log")
 _CELL = (SIDECAR, *_BUILT, *(f"rebuilds/*/{name}" for name in _BUILT))
@@ -62,6 +62,7 @@ def plots(_: Path) -> Sequence[str]:
         "latency_batch_*",
         "layers",
         "noise",
+        "sensitivity",
         "pareto_batch_*",
         "*_over_batches",
     )
@@ -77,7 +78,7 @@ def metrics(_: Path) -> Sequence[str]:
     """What all stages write into the folder of metrics, by default."""
     inside = {"plots": plots(Path()), "live": live(Path())}
     nested = (f"{folder}/{name}" for folder, names in inside.items() for name in names)
-    return (*METRICS, "curves.csv", "noise.csv", "layers.csv", *nested)
+    return (*METRICS, "curves.csv", "noise.csv", "sensitivity.csv", "layers.csv", *nested)
 
 
 def logs(_: Path) -> Sequence[str]:

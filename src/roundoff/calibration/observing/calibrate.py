@@ -71,7 +71,7 @@ def calibrate(
     """
     model = read_graph(onnx_path)
     images = prepared.split("train").images
-    indices, held_out = _indices(calibrator, prepared, len(images))
+    indices, held_out = image_indices(calibrator, prepared, len(images))
     findings = check_images(images, indices, prepared)
     enforce(findings)
     names, required = observed_tensors(model), required_tensors(model)
@@ -92,6 +92,27 @@ def calibrate(
     provenance = _provenance(calibrator, model, images, indices, held_out, prepared)
     metrics = _metrics(calibrator, ranges, noise, _warned(findings), len(indices), len(held_out))
     return Calibration(CalibrationTable(ranges, provenance), metrics, noise)
+
+
+def image_indices(
+    calibrator: Calibrator, prepared: Prepared, total: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Indices of the calibration images, and of held-out ones spread evenly over the rest of the training split.
+
+    Training images whose pixels are in the test split are in neither.
+    """
+    chosen = prepared.calibration_indices(calibrator.images)
+    in_test = prepared.manifest.duplicates.train_indices
+    rest = np.setdiff1d(np.arange(total), [*chosen, *in_test])
+    if not len(rest):
+        raise CalibrationError(
+            "no training image is left to be held out",
+            received=f"{len(chosen)} calibration images of {total} training images, {len(in_test)} in the test split",
+            expected="fewer, since noise is measured on other images than the ranges",
+            fix="lower calibrate.images",
+        )
+    spread = np.linspace(0, len(rest), min(calibrator.held_out, len(rest)), endpoint=False).astype(np.int64)
+    return chosen, rest[spread]
 
 
 def check_images(images: Images, indices: NDArray[np.int64], prepared: Prepared) -> list[Finding]:
@@ -177,25 +198,6 @@ def _metrics(
 
 def _most_clipped(seen: TensorRange) -> float:
     return max(seen.choice(symmetric).clipped_fraction for symmetric in (True, False))
-
-
-def _indices(calibrator: Calibrator, prepared: Prepared, total: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices of the calibration images, and of held-out ones spread evenly over the rest of the training split.
-
-    Training images whose pixels are in the test split are in neither.
-    """
-    chosen = prepared.calibration_indices(calibrator.images)
-    in_test = prepared.manifest.duplicates.train_indices
-    rest = np.setdiff1d(np.arange(total), [*chosen, *in_test])
-    if not len(rest):
-        raise CalibrationError(
-            "no training image is left to be held out",
-            received=f"{len(chosen)} calibration images of {total} training images, {len(in_test)} in the test split",
-            expected="fewer, since noise is measured on other images than the ranges",
-            fix="lower calibrate.images",
-        )
-    spread = np.linspace(0, len(rest), min(calibrator.held_out, len(rest)), endpoint=False).astype(np.int64)
-    return chosen, rest[spread]
 
 
 def _provenance(

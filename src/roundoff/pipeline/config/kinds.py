@@ -13,6 +13,7 @@ KINDS = {
     "train": "roundoff.training.training.Training",
     "export": "roundoff.export.onnx_from_keras.Export",
     "calibrate": "roundoff.calibration.base.Calibrator",
+    "sensitivity": "roundoff.sensitivity.sensitivity.SensitivityStage",
     "precisions.*": "roundoff.precision.base.Precision",
     "more.*": "roundoff.precision.base.Precision",
     "given.*": "roundoff.precision.given.Given",
