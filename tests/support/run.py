@@ -60,6 +60,7 @@ class Run:
             prepared=self.root / "data/prepared",
             curves=self.root / "metrics/curves.csv",
             noise=self.root / "metrics/noise.csv",
+            sensitivity=self.root / "metrics/sensitivity.csv",
         )
 
     def verdict(self, **target: Any) -> Verdict:

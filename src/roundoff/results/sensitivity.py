@@ -23,7 +23,7 @@ that share of it."""
 
 @dataclass(frozen=True, kw_only=True)
 class Effect:
-    """One source: what the logits err by where it alone is in 8 bits, beside FP32's, and how often the answer is FP32's.
+    """One source alone in 8 bits: what the logits err by beside FP32's, and how often the answer is FP32's.
 
     Errors are relative, root mean square; ends are of 95 % intervals over the images. `layer` and `node` are those
     that read it, `rank` its place by error, `rank_low` to `rank_high` the places that the images leave possible.

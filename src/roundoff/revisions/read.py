@@ -21,6 +21,7 @@ from roundoff.results.platform import Platform
 from roundoff.results.precision import Types
 from roundoff.results.preparation import AnyTrained, CalibrationMetrics, ExportMetrics, Manifest, stage_from
 from roundoff.results.run import Device, Metrics
+from roundoff.results.sensitivity import Effect, Whole, read_effects, read_whole
 from roundoff.results.verdict import Verdict
 from roundoff.revisions.series import curves_in, guesses_in, labels_in, noise_in, times_in
 from roundoff.system.files import read_json
@@ -192,6 +193,16 @@ class Evidence:
     def profile(self) -> Profile:
         """What holds of those cells as a whole."""
         return read_profile(self.sources.metrics / "profile.json")
+
+    @cached_property
+    def effects(self) -> list[Effect]:
+        """What each tensor in 8 bits costs the answers, most first; none where that was not measured."""
+        return read_effects(self.sources.sensitivity)
+
+    @cached_property
+    def whole(self) -> Whole:
+        """What all of them together cost."""
+        return read_whole(self.sources.metrics / "sensitivity.json")
 
     @cached_property
     def calibration(self) -> CalibrationMetrics | None:

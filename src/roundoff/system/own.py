@@ -54,18 +54,8 @@ def timings(_: Path) -> Sequence[str]:
 
 def plots(_: Path) -> Sequence[str]:
     """What `report` draws."""
-    drawn = (
-        "confusion_*",
-        "curves",
-        "drop*",
-        "flips*",
-        "latency_batch_*",
-        "layers",
-        "noise",
-        "sensitivity",
-        "pareto_batch_*",
-        "*_over_batches",
-    )
+    of_model = ("confusion_*", "curves", "drop*", "flips*", "noise", "sensitivity")
+    drawn = (*of_model, "latency_batch_*", "layers", "pareto_batch_*", "*_over_batches")
     return ("confusion*.csv", "speed.csv", *(f"{name}.png" for name in drawn))
 
 

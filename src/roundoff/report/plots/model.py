@@ -66,7 +66,7 @@ def noise_figure(rows: Sequence[dict[str, str]], words: Words) -> Drawing | None
         )
         for place, (_, row) in enumerate(worst):  # above its bar, where even a telephone has room for a long name
             style = {"xytext": (0, 2.5), "textcoords": "offset points", "ha": "left", "va": "bottom"}
-            axes.annotate(_short(row["tensor"], 44), (0, place - 0.15), fontsize=SMALL, **style)
+            axes.annotate(short(row["tensor"], 44), (0, place - 0.15), fontsize=SMALL, **style)
         axes.set_yticks([])
         axes.set_ylim(len(worst) - 0.6, -0.85)
         axes.grid(axis="y", visible=False)
@@ -107,7 +107,7 @@ def _matrix(axes: Any, matrix: NDArray[np.int64], classes: Sequence[str]) -> Non
         if count:
             ink = "white" if shares[true, guessed] > 0.3 else "#222222"
             axes.text(guessed, true, str(count), ha="center", va="center", fontsize=SMALL, color=ink)
-    names = [_short(name, 12) for name in classes]
+    names = [short(name, 12) for name in classes]
     turned = 90 if max(map(len, names)) > UPRIGHT else 0
     axes.set_xticks(range(len(classes)), names, rotation=turned, fontsize=SMALL)
     axes.set_yticks(range(len(classes)), names, fontsize=SMALL)
@@ -126,7 +126,7 @@ def flips_figure(images: Sequence[NDArray[np.uint8]], captions: Sequence[str]) -
             axes.set_axis_off()
         for axes, image, caption in zip(panels, images, captions, strict=False):
             axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
-            axes.set_title("\n".join(_short(line, 26) for line in caption.splitlines()), fontsize=8)
+            axes.set_title("\n".join(short(line, 26) for line in caption.splitlines()), fontsize=8)
 
     return draw(plot, 1.45 * across, 1.8 * down)
 
@@ -136,7 +136,7 @@ def kind_words(kind: str, words: Words) -> str:
     return words(f"kind_{kind}") if words.known(f"kind_{kind}") else kind
 
 
-def _short(name: str, length: int = 36) -> str:
+def short(name: str, length: int = 36) -> str:
     """The end of a name that is longer than `length` letters; one of a wide script takes the room of two."""
     room = length
     for place in range(len(name) - 1, -1, -1):
