@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -66,13 +67,28 @@ def differences(
     return Differences(np.concatenate(squares, axis=1), scale, np.concatenate(same, axis=1))
 
 
-def compared(model: onnx.ModelProto, others: Sequence[onnx.ModelProto], images: Images) -> Differences:
-    """Of other graphs from the model, each run as it is."""
-    exact = _logits(model, images)
-    every = [_logits(other, images, pairs_fused=True) for other in others]
-    squares = np.stack([_squares(logits - exact) for logits in every], axis=1)
-    same = np.stack([logits.argmax(1) == exact.argmax(1) for logits in every], axis=1)
-    return Differences(squares, _squares(exact), same)
+@dataclass(frozen=True)
+class Reference:
+    """FP32's logits on images uint8 [n, H, W, C], which other graphs are held against.
+
+    With `kernels` those run in ONNX Runtime's 8-bit kernels, else in floats, as they stand.
+    """
+
+    model: onnx.ModelProto
+    images: Images
+    kernels: bool = True
+
+    @cached_property
+    def exact(self) -> NDArray[np.float32]:
+        """Logits [n, classes]."""
+        return _logits(self.model, self.images)
+
+    def differences(self, *others: onnx.ModelProto) -> Differences:
+        """Of those graphs from FP32."""
+        every = [_logits(other, self.images, self.kernels) for other in others]
+        squares = np.stack([_squares(logits - self.exact) for logits in every], axis=1)
+        same = np.stack([logits.argmax(1) == self.exact.argmax(1) for logits in every], axis=1)
+        return Differences(squares, _squares(self.exact), same)
 
 
 def _group(
@@ -129,5 +145,6 @@ def _session(model: onnx.ModelProto, pairs_fused: bool) -> Any:
     options = ort.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = usable_cores()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.disable_quant_qdq", "0" if pairs_fused else "1")
     return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -34,6 +34,12 @@ class Source:
     readers: tuple[str, ...] = ()
     """Names of the nodes that read it."""
 
+    @property
+    def tensors(self) -> set[str]:
+        """The tensors of the float graph that are one with it: itself, and those that its codes are moved to."""
+        moved = {name.removesuffix(QUANTIZED) for name in self.reads.values()} if self.kind == "activation" else set()
+        return {self.name, *moved}
+
 
 @dataclass(frozen=True)
 class Parts:
