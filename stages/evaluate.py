@@ -30,6 +30,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> float | None:
         engines=engines,
         precisions=components(cfg.precisions, Precision)
         | components(cfg.more, Precision)
+        | components(cfg.mixed, Precision)
         | components(cfg.given, Precision),
         backends=components(cfg.backends, Backend),
         prepared=prepared,

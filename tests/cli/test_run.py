@@ -42,7 +42,7 @@ def project(tmp_path, monkeypatch):
     [
         ([], "repro"),
         (["evaluate", "report"], "repro evaluate report"),
-        (["build"], "repro build-fp32 build-fp16 build-int8 build-more build-given"),
+        (["build"], "repro build-fp32 build-fp16 build-int8 build-more build-mixed build-given"),
         (["build-more@bf16"], "repro build-more@bf16"),
         (["train", "train.epochs=3", "model=resnet20"], "exp run -S train.epochs=3 -S model=resnet20 train"),
     ],
@@ -93,6 +93,9 @@ def test_a_stage_that_fails_is_the_last(tmp_path, monkeypatch):
 def test_stages_as_they_are_asked_for():
     assert stages_in_order(["report", "build-int8"], PRECISIONS) == [("report", None), ("build", "int8")]
     assert stages_in_order(["build"], ["int8", "given"]) == [("build", "int8"), ("build_given", "given")]
+    mixed = [("mix", "int8_mixed"), ("build", "int8_mixed")]
+    assert stages_in_order(["mix", "build"], ["int8_mixed"]) == mixed
+    assert stages_in_order(["mix"], ["int8"]) == []
     with pytest.raises(RoundoffError, match=r"did you mean build-int8\?"):
         stages_in_order(["build-int9"], PRECISIONS)
 

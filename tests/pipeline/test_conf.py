@@ -152,6 +152,18 @@ def test_params_hold_no_hydra_node():
             ["+more.given_mine=${precisions.fp32}"],
             r"more.given_mine is where no stage looks(.|\n)*# @package given.given_mine",
         ),
+        (
+            ["precisions.int8.exclude_nodes=models/mixed/int8_mixed.json"],
+            r"precisions.int8.exclude_nodes is not what its stage depends on(.|\n)*expected: a list of names",
+        ),
+        (
+            ["precision=[fp32,fp16,int8,int8_mixed]", "mixed.int8_mixed.exclude_nodes=[conv]"],
+            r"mixed.int8_mixed.exclude_nodes is not(.|\n)*expected: models/mixed/int8_mixed.json",
+        ),
+        (
+            ["+more.int8_mixed=${precisions.int8}"],
+            r"more.int8_mixed is where no stage looks(.|\n)*# @package mixed.int8_mixed",
+        ),
         (["+more.int8=${precisions.int8}"], r"more.int8 is where no stage looks(.|\n)*# @package precisions.int8"),
         (["build.precision=bf16"], "build.precision names what is not there"),
         (["build.precision=int4"], "build.precision names what is not there"),

@@ -62,11 +62,12 @@ def targets(value):
 
 
 def parameters(stage):
-    """What stands in params.yaml at each of the stage's parameters; `more` and `given` are all that are shipped."""
+    """What stands in params.yaml at each of the stage's parameters; of `more`, `mixed`, `given` all that is shipped."""
     names = inside(stage).get("params", [])
     shipped = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / "conf/precision").glob("*.yaml")}
     given = {"given": shipped.pop("given")}
-    values = {**PARAMS, "more": shipped, "given": given}
+    mixed = {name: shipped.pop(name) for name in list(shipped) if name.endswith("_mixed")}
+    values = {**PARAMS, "more": shipped, "mixed": mixed, "given": given}
     for name in names:
         value = values
         for part in name.replace(".${key}", "").split("."):

@@ -62,7 +62,7 @@ def _by_dvc(stages: Sequence[str], settings: Sequence[str]) -> int:
 def _in_order(stages: Sequence[str], settings: Sequence[str]) -> int:
     place = home(Path())
     cfg = composed(place / "conf", settings)
-    for script, precision in stages_in_order(stages, [*cfg.precisions, *cfg.more, *cfg.given]):
+    for script, precision in stages_in_order(stages, [*cfg.precisions, *cfg.more, *cfg.mixed, *cfg.given]):
         chosen = [f"build.precision={precision}"] if precision else []
         _say([script, *chosen])
         command = [str(place / f"stages/{script}.py"), *chosen, *settings, *IN_PLACE]

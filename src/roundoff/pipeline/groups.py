@@ -19,6 +19,7 @@ OF_SECTION = {
     "backends": "backend",
     "precisions": "precision",
     "more": "precision",
+    "mixed": "precision",
 }  # whose groups' files have a place each
 NONE = object()
 MOST_SHOWN, MOST_NEAR, NEAR = 12, 3, 0.7

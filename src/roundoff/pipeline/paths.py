@@ -29,6 +29,7 @@ class Paths:
     tflite: str = "models/tflite"
     calibration: str = "models/calibration/table.json"
     calibration_cache: str = "models/calibration/calibration.cache"
+    mixed: str = "models/mixed"
     engines: str = "models/engines"
     curves: str = "metrics/curves.csv"
     live: str = "metrics/live"
@@ -47,13 +48,14 @@ FOLDERS: Mapping[str, own.Names] = {
     "tflite": own.tflite,
     "predictions": own.predictions,
     "timings": own.timings,
+    "mixed": own.mixed,
     "engines": own.engines,
     "live": own.live,
     "metrics": own.metrics,
     "plots": own.plots,
     "logs": own.logs,
 }
-FILE_BY_FILE = ("metrics", "logs")
+FILE_BY_FILE = ("metrics", "mixed", "logs")
 # how a file that roundoff wrote begins; an ONNX graph may come from elsewhere
 HEADS = {
     "checked": b"checked",

@@ -13,12 +13,12 @@ import yaml
 import roundoff
 from roundoff.errors import RoundoffError
 from roundoff.system.git import git
-from roundoff.system.slots import GIVEN, section_of
+from roundoff.system.slots import GIVEN, MIXED, section_of
 
-BUILD = "build"
+BUILD, MIX = "build", "mix"
 BEFORE_BUILD = ("probe", "prepare", "train", "export", "calibrate", "sensitivity")
 AFTER_BUILD = ("profile", "evaluate", "report")
-EVERY = (*BEFORE_BUILD, BUILD, *AFTER_BUILD)
+EVERY = (*BEFORE_BUILD, MIX, BUILD, *AFTER_BUILD)
 SCRIPTS = {"profile": "layers"}  # a script of that name would stand in for a module of Python's own
 # Written in place, whatever Hydra's own settings are; a stage by hand has a folder of its own.
 IN_PLACE = ("hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=stdout")
@@ -60,10 +60,12 @@ def dvc_stages(project: Path, asked: Sequence[str]) -> list[str]:
 def stages_in_order(asked: Sequence[str], precisions: Sequence[str]) -> list[tuple[str, str | None]]:
     """Scripts of stages/, a build with its precision; all of them where none is asked for."""
     builds = {f"{BUILD}-{name}": (_script(name), name) for name in precisions}
+    choices = [(MIX, name) for name in precisions if section_of(name) == MIXED]
+    several = {BUILD: list(builds.values()), MIX: choices}
     scripts: list[tuple[str, str | None]] = []
     for name in asked or EVERY:
         refuse_unknown(name, [*EVERY, *builds])
-        scripts += builds.values() if name == BUILD else [builds.get(name, (SCRIPTS.get(name, name), None))]
+        scripts += several.get(name, [builds.get(name, (SCRIPTS.get(name, name), None))])
     return scripts
 
 

@@ -41,7 +41,7 @@ class Fp8(Quantizing):
     last_layer: bool = False
     residual: bool = True
     depthwise: bool = False
-    exclude_nodes: list[str] = field(default_factory=list)
+    exclude_nodes: list[str] | str = field(default_factory=list)
     exclude_types: list[str] = field(default_factory=list)
     bias_correction: bool = True
     keep_float32: list[str] = field(default_factory=list)
@@ -61,6 +61,7 @@ class Fp8(Quantizing):
     def with_pairs(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """Insert the pairs; raises CalibrationError without a table of this model."""
         from roundoff.precision.rewriting.cast import at_least_opset
+        from roundoff.precision.rewriting.chosen import names_left_wide, note_chosen
         from roundoff.precision.rewriting.placement import Placement
         from roundoff.precision.rewriting.qdq import quantize
 
@@ -72,11 +73,12 @@ class Fp8(Quantizing):
             first_layer=self.first_layer,
             last_layer=self.last_layer,
             residual=self.residual,
-            exclude_nodes=self.exclude_nodes,
+            exclude_nodes=names_left_wide(self.exclude_nodes, model),
             exclude_types=self.exclude_types,
             depthwise=self.depthwise,
         )
         quantized = quantize(model, table, E4m3Codec(), placement, self.bias_correction)
+        note_chosen(quantized, self.exclude_nodes, model)
         return at_least_opset(quantized, FIRST_OPSET)
 
 

@@ -26,8 +26,8 @@ class Int8(Quantizing):
     """Weights int8 symmetric per output channel, activations on the backend's grid; the placement rules' switches.
 
     `exclude_nodes` are names of nodes to leave in FP32, or of tensors as the noise report lists them (* and ? stand for
-    any characters); `exclude_types` are operators. `bias_correction` gives the biases what rounding the weights takes
-    from the mean outputs.
+    any characters), or the file of a choice of them; `exclude_types` are operators. `bias_correction` gives the biases
+    what rounding the weights takes from the mean outputs.
     """
 
     weights: ClassVar[str] = "int8"
@@ -37,7 +37,7 @@ class Int8(Quantizing):
     first_layer: bool = True
     last_layer: bool = False
     residual: bool = True
-    exclude_nodes: list[str] = field(default_factory=list)
+    exclude_nodes: list[str] | str = field(default_factory=list)
     exclude_types: list[str] = field(default_factory=list)
     bias_correction: bool = True
 
@@ -47,6 +47,7 @@ class Int8(Quantizing):
 
     def with_pairs(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """The same, scales being values of the type of the remainder."""
+        from roundoff.precision.rewriting.chosen import note_chosen
         from roundoff.precision.rewriting.qdq import quantize
 
         if table is None:
@@ -54,21 +55,24 @@ class Int8(Quantizing):
                 "INT8 needs a calibration table", received=None, expected="a table", fix="run the calibrate stage first"
             )
         codec = IntegerCodec(grid, self.remainder)
-        return quantize(model, table, codec, self._placement(grid), self.bias_correction)
+        made = quantize(model, table, codec, self._placement(model, grid), self.bias_correction)
+        note_chosen(made, self.exclude_nodes, model)
+        return made
 
     def float_graph(self, model: onnx.ModelProto, grid: Grid) -> onnx.ModelProto:
         """Scales and offsets by channel are Convs where the kernels do not fuse an Add."""
         from roundoff.precision.rewriting.by_channel import as_convolutions
 
-        return model if self._placement(grid).fuses_add else as_convolutions(model)
+        return model if self._placement(model, grid).fuses_add else as_convolutions(model)
 
     def quantized_tensors(self, model: onnx.ModelProto, grid: Grid = TENSORRT) -> set[str]:
         """Names of the activations and weights that `convert` puts into 8 bits on that grid; raises BuildError."""
         from roundoff.precision.rewriting.placement import tensors
 
-        return tensors(model, self._placement(grid))
+        return tensors(model, self._placement(model, grid))
 
-    def _placement(self, grid: Grid) -> Placement:
+    def _placement(self, model: onnx.ModelProto, grid: Grid) -> Placement:
+        from roundoff.precision.rewriting.chosen import names_left_wide
         from roundoff.precision.rewriting.placement import Placement
 
         return Placement(
@@ -77,7 +81,7 @@ class Int8(Quantizing):
             residual=self.residual,
             # Kernels that are told by their output take float32 scales alone: beside float16 none would be formed.
             fuses_add=grid.fuses_add or self.remainder != "float32",
-            exclude_nodes=self.exclude_nodes,
+            exclude_nodes=names_left_wide(self.exclude_nodes, model),
             exclude_types=self.exclude_types,
         )
 

@@ -42,6 +42,11 @@ def tflite(_: Path) -> Sequence[str]:
     return ("model.tflite", "model.json", "none.json")
 
 
+def mixed(_: Path) -> Sequence[str]:
+    """What `mix` has chosen, by precision, and the .gitignore that DVC puts beside it."""
+    return (".gitignore", "*_mixed.json")
+
+
 def predictions(folder: Path) -> Sequence[str]:
     """What `evaluate` writes of the answers; others keep arrays in folders, too, but not with these labels."""
     return ("labels.npy", "*/*.npy") if (folder / "labels.npy").is_file() else ()

@@ -16,6 +16,7 @@ from roundoff.backend.tflite.quantizer import quantized, with_float16_weights
 from roundoff.calibration.base import CalibrationTable
 from roundoff.errors import CalibrationError
 from roundoff.export.tflite_graph import TfliteGraph
+from roundoff.precision.rewriting.chosen import names_left_wide
 from roundoff.results.message import Message, message
 
 BITS = {"int8": 8, "int16": 16}
@@ -56,8 +57,9 @@ def _with_table(source: Source, content: bytes, threads: int) -> tuple[bytes, li
     seen = observed(content, source.calibration, threads)
     chosen = {name: table.ranges[other].choice(symmetric=False) for name, other in names.items()}
     ranges = seen.ends | {name: (each.low, each.high) for name, each in chosen.items()}
-    patterns = list(getattr(source.precision, "exclude_nodes", ()))
-    out, idle = excluded(graph, onnx.load(source.graph), patterns, names) if patterns else ([], [])
+    model = onnx.load(source.graph)
+    patterns = names_left_wide(getattr(source.precision, "exclude_nodes", ()), model)
+    out, idle = excluded(graph, model, patterns, names) if patterns else ([], [])
     left = [*left_in_float(graph, source.precision), *out]
     corrected = with_corrected_biases(content, seen) if _corrects(source) else content
     made = quantized(corrected, ranges, 8, left, graph)

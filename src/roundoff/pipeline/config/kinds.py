@@ -14,8 +14,10 @@ KINDS = {
     "export": "roundoff.export.onnx_from_keras.Export",
     "calibrate": "roundoff.calibration.base.Calibrator",
     "sensitivity": "roundoff.sensitivity.sensitivity.SensitivityStage",
+    "mix": "roundoff.sensitivity.mix.Mix",
     "precisions.*": "roundoff.precision.base.Precision",
     "more.*": "roundoff.precision.base.Precision",
+    "mixed.*": "roundoff.precision.base.Precision",
     "given.*": "roundoff.precision.given.Given",
     "backends.*": "roundoff.backend.base.Backend",
     "profile": "roundoff.profiling.layer_profile.LayerProfile",
@@ -24,7 +26,7 @@ KINDS = {
     "report": "roundoff.report.report.Report",
     "sweep": "roundoff.sweep.sweep.Sweep",
 }
-NAMED = ("precisions", "more", "given", "backends")  # sections of components by name
+NAMED = ("precisions", "more", "mixed", "given", "backends")  # sections of components by name
 SINGLE = tuple(key for key in KINDS if "." not in key)
 
 

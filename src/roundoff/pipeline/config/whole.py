@@ -17,11 +17,11 @@ from roundoff.pipeline.config.renamed import refuse_second_list
 from roundoff.pipeline.config.values import check_value
 from roundoff.pipeline.limits import check_seed
 from roundoff.pipeline.paths import Paths, check_paths
-from roundoff.system.slots import GIVEN, MORE, STAGED, config_key, section_of
+from roundoff.system.slots import GIVEN, MIXED, MORE, STAGED, config_key, section_of
 
 SECTIONS = (*SINGLE, *NAMED, "build", "paths")
 KNOWN = ("seed", *SECTIONS)
-PRECISIONS = ("precisions", MORE, GIVEN)
+PRECISIONS = ("precisions", MORE, MIXED, GIVEN)
 BUILD: dict[str, Any] = {"precision": str, "more": None, "strict": bool}
 
 Values = dict[Any, Any]
@@ -44,6 +44,7 @@ def check(cfg: DictConfig, root: Path | None = None) -> None:
         check_paths(values["paths"], *(_places() if root is None else (root, None)))
     _check_whole(values)
     _check_cells(values)
+    _check_choices(values)
     _check_ranked(values)
 
 
@@ -77,6 +78,11 @@ def require_made_here(name: str) -> None:
 def require_given(name: str) -> None:
     """ConfigError where the precision `name` is one that is made here."""
     _require_stage(name, section_of(name) == GIVEN, "build", f"a precision whose name begins with {GIVEN}")
+
+
+def require_mixed(name: str) -> None:
+    """ConfigError where what the precision `name` leaves wide is not chosen by a stage."""
+    _require_stage(name, section_of(name) == MIXED, "build", f"a precision whose name ends with _{MIXED}")
 
 
 def _require_stage(name: str, holds: bool, other: str, expected: str) -> None:
@@ -192,6 +198,21 @@ def _check_slots(values: Values) -> None:
         raise ConfigError(
             f"{key}.{name} is where no stage looks for it", received=f"{key}.{name}", expected=expected, fix=fix
         )
+
+
+def _check_choices(values: Values) -> None:
+    """A file that says what is left wide is one that the stage mix writes for that very precision."""
+    for section in (key for key in PRECISIONS if key != GIVEN):
+        for name, each in values[section].items():
+            written = f"{values['paths']['mixed']}/{name}.json" if section == MIXED else "a list of names"
+            named = each.get("exclude_nodes")
+            if (section == MIXED and named != written) or (section != MIXED and isinstance(named, str)):
+                raise ConfigError(
+                    f"{section}.{name}.exclude_nodes is not what its stage depends on",
+                    received=shortened(repr(named)),
+                    expected=written,
+                    fix="set it so, or choose precision=[fp32,fp16,int8,int8_mixed] (conf/precision/int8_mixed.yaml)",
+                )
 
 
 def _check_ranked(values: Values) -> None:

@@ -1,4 +1,4 @@
-"""Which nodes of a lowered graph stay in float32 by themselves: written into its metadata, read for the cell's row."""
+"""Which nodes of a graph stay wide by themselves or by choice: written into its metadata, read for the cell's row."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     import onnx
 
 CONSTANTS, OVERFLOWS = "kept_for_constants", "kept_for_overflows"
+CHOSEN, BEST_CHOSEN = "kept_by_choice", "kept_by_best_choice"
+CODES = (CHOSEN, BEST_CHOSEN, CONSTANTS, OVERFLOWS)
 """Codes of the notes, and their keys in the metadata."""
 QUANTIZED = "/quantized"
 """Behind a tensor's name: what its pair makes of it."""
@@ -32,7 +34,7 @@ def note_kept(model: onnx.ModelProto, code: str, names: Sequence[str]) -> None:
 def kept_notes(model: onnx.ModelProto) -> list[Message]:
     """A note for each reason for which nodes of this graph stay in float32."""
     told = {entry.key.removeprefix("roundoff."): entry.value for entry in model.metadata_props}
-    return [_note(code, json.loads(told[code])) for code in (CONSTANTS, OVERFLOWS) if code in told]
+    return [_note(code, json.loads(told[code])) for code in CODES if code in told]
 
 
 def _note(code: str, names: list[str]) -> Message:

@@ -1,0 +1,53 @@
+import pytest
+
+from roundoff.calibration.minmax import MinMax
+from roundoff.calibration.observing.calibrate import calibrate
+from roundoff.errors import ConfigError
+from roundoff.precision.fp32 import Fp32
+from roundoff.precision.int8 import Int8
+from roundoff.sensitivity.mix import Mix
+from roundoff.verdict.requirements import Target
+
+CALIBRATOR = MinMax(images=64, held_out=32)
+INT8, FEW = Int8(), Mix(images=64, verify_images=64)
+
+
+@pytest.fixture
+def chosen(model_path, prepared, tmp_path):
+    path = tmp_path / "table.json"
+    calibrate(CALIBRATOR, model_path, prepared).table.save(path)
+
+    def choose(mix, precision=INT8, **target):
+        return mix.run("int8_mixed", precision, Target(**target), model_path, path, prepared, CALIBRATOR)
+
+    return choose
+
+
+def test_what_the_stage_is_to_write_is_not_read(chosen):
+    found = chosen(FEW, Int8(exclude_nodes="models/mixed/int8_mixed.json"))
+    assert found.precision == "int8_mixed"
+
+
+def test_images_are_as_many_as_asked_for(chosen):
+    found = chosen(Mix(images=64, verify_images=100))
+    assert (found.images, found.verified_images) == (64, 100)
+
+
+def test_of_too_few_images_three_quarters_verify(chosen):
+    found = chosen(Mix(images=512, verify_images=2048))
+    assert (found.images, found.verified_images) == (51, 151)
+
+
+def test_the_verdicts_target_is_asked_for(chosen):
+    assert chosen(FEW, min_agreement=0.6, min_relative_accuracy=None).least_agreement == 0.6
+
+
+def test_a_precision_that_quantizes_nothing_is_refused(chosen):
+    with pytest.raises(ConfigError, match=r"mixed.int8_mixed is not a precision that quantizes"):
+        chosen(Mix(), Fp32())
+
+
+@pytest.mark.parametrize("setting", [{"images": 10}, {"verify_images": 0}, {"seed": -1}])
+def test_what_cannot_be_is_refused(setting):
+    with pytest.raises(ConfigError, match=f"mix.{next(iter(setting))}"):
+        Mix(**setting)
