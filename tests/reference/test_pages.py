@@ -32,7 +32,7 @@ def test_every_key_has_a_meaning():
 def test_every_key_of_the_configuration_is_listed():
     precisions = f"precision=[{','.join(ALL_PRECISIONS)}]"
     known = set(keys(OmegaConf.to_container(composed(ROOT / "conf", [precisions]))))
-    places = re.compile(r"^(precisions|more|given|backends)\.\w+\.")
+    places = re.compile(r"^(precisions|more|mixed|given|backends)\.\w+\.")
     wanted = {places.sub("PLACE.", key) for key in known if not key.endswith("_target_")}
     assert wanted - {row.split("`")[1] for row in ROWS} == set()
 
