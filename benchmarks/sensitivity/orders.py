@@ -20,11 +20,10 @@ import numpy as np
 from benchmarks.sensitivity.graphs import Case
 from roundoff.calibration.observing.noise import measure_noise
 from roundoff.errors import BuildError
-from roundoff.graph.costs import Costs
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8
 from roundoff.sensitivity.answers import Differences, Reference
-from roundoff.sensitivity.choosing import leaving, off_without, units_of
+from roundoff.sensitivity.choosing import leaving, off_without, price_of, units_of
 from roundoff.sensitivity.mixing import Given, front
 from roundoff.sensitivity.sources import parts_of
 
@@ -50,7 +49,7 @@ class Race:
         self.sources = parts_of(self.floats, INT8.with_pairs(self.model, GRID, self.case.table)).sources
         self.units = [unit.name for unit in units_of(INT8, self.floats, GRID, self.sources)]
         self.reference = Reference(self.model, self.case.verifying)
-        self.macs = Costs.of(self.floats, 1).macs
+        self.price = price_of(self.floats, GRID, self.sources)
 
     def result(self, python: str | None) -> Row:
         """What every order costs, as shares of the multiply-adds that INT8 has in 8 bits."""
@@ -82,11 +81,9 @@ class Race:
         return self.ran[key]
 
     def cost(self, names: Sequence[str]) -> float:
-        """The multiply-adds that are wide with these names, as a share of those that are not without."""
+        """The multiply-adds that are not in 8 bits with these names, as a share of those that are without."""
         off = off_without(INT8, self.floats, GRID, self.sources, names)
-        weights = [place for place, source in enumerate(self.sources) if source.kind == "weight"]
-        each = {place: sum(self.macs.get(name, 0) for name in self.sources[place].readers) for place in weights}
-        return sum(each[place] for place in weights if place in off) / max(sum(each.values()), 1)
+        return self.price.multiply_adds(off) / self.price.multiply_adds(frozenset(range(len(self.sources))))
 
     def _costs(self, orders: Row, random: Sequence[list[str]], reached: Callable[[Differences], bool]) -> Row:
         costs = {name: None if order is None else self._cheapest(order, reached) for name, order in orders.items()}

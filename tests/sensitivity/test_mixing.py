@@ -65,6 +65,14 @@ def test_the_graph_is_left_float_where_the_choice_says_so():
     assert quantized == {"hidden"}
 
 
+def test_something_is_left_that_multiplies_in_8_bits():
+    for step in range(1, len(choice(0.96).steps)):
+        names = [each.added for each in choice(0.96).steps[1 : step + 1]]
+        made = leaving(Int8(last_layer=True), names).convert(product_network(), Grid(), COARSE)
+        assert {node.op_type for node in made.graph.node} >= {"QuantizeLinear", "DequantizeLinear", "MatMul"}
+        assert any(tensor.data_type == onnx.TensorProto.INT8 and tensor.dims for tensor in made.graph.initializer)
+
+
 class Scripted(Reference):
     """Steps with set shares of wrong answers among 1,000."""
 

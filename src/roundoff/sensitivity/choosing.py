@@ -7,15 +7,17 @@ stands for what the precision's own rules leave wide with it, so that what was c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
-import numpy as np
 import onnx
 
 from roundoff.errors import BuildError
-from roundoff.graph.costs import Costs
+from roundoff.graph.costs import Costs, node_name
+from roundoff.graph.links import Links
+from roundoff.graph.queries import WEIGHTED
 from roundoff.precision.base import Grid, Quantizing
 from roundoff.sensitivity.sources import Source
 
@@ -66,20 +68,52 @@ def leaving(precision: Quantizing, names: Sequence[str]) -> Quantizing:
     return made
 
 
-def costs_of(floats: onnx.ModelProto, sources: Sequence[Source], batch: int = 1) -> list[float]:
-    """Of each source that is off: a weight's are its nodes' multiply-adds, an activation's one for each value."""
-    costs = Costs.of(floats, batch)
-    return [_cost(source, costs) for source in sources]
+@dataclass(frozen=True)
+class Price:
+    """What it costs that sources are off: multiply-adds that are not 8-bit ones then, and one for each wide value.
+
+    `products` are the nodes that need the source to multiply in 8 bits, `values` how many an activation has per image.
+    """
+
+    products: Sequence[frozenset[str]]
+    values: Sequence[float]
+    macs: Mapping[str, int]
+
+    def of(self, off: Off) -> float:
+        """Of these sources together, per image."""
+        return self.multiply_adds(off) + sum(self.values[place] for place in sorted(off))
+
+    def multiply_adds(self, off: Off) -> float:
+        """Those of the nodes that do not multiply in 8 bits."""
+        wide = frozenset[str]().union(*(self.products[place] for place in off))
+        return float(sum(self.macs.get(name, 0) for name in sorted(wide)))
 
 
-def _cost(source: Source, costs: Costs) -> float:
-    if source.kind == "weight":
-        return float(costs.macs_of(source.readers) or 1)
-    return float(max(np.prod(costs.shapes.get(source.name, (1,)), dtype=float), 1.0))
+def price_of(floats: onnx.ModelProto, grid: Grid, sources: Sequence[Source]) -> Price:
+    """By the graph's shapes. Kernels that cannot fuse an Add need what a Conv or Gemm gives in 8 bits, too."""
+    costs, links = Costs.of(floats, 1), Links.of(floats)
+    givers = {} if grid.fuses_add else {links.settled(node.output[0]): node for node in links.nodes if _gives(node)}
+    products = [
+        frozenset(source.readers if source.kind == "weight" else _names(givers.get(name) for name in source.tensors))
+        for source in sources
+    ]
+    values = [
+        float(prod(costs.shapes.get(source.name, ()))) if source.kind == "activation" else 0.0 for source in sources
+    ]
+    return Price(products, values, costs.macs)
+
+
+def _gives(node: onnx.NodeProto) -> bool:
+    """Whether its kernel is told by its output; a MatMul's hands on floats."""
+    return node.op_type in WEIGHTED and node.op_type != "MatMul"
+
+
+def _names(nodes: Iterable[onnx.NodeProto | None]) -> list[str]:
+    return [node_name(node) for node in nodes if node is not None]
 
 
 def fillings(
-    units: Sequence[Unit], variances: Sequence[float], costs: Sequence[float], off_with: Callable[[Sequence[str]], Off]
+    units: Sequence[Unit], variances: Sequence[float], price: Price, off_with: Callable[[Sequence[str]], Off]
 ) -> Iterator[Filling]:
     """From nothing left wide, one name more at a time, the best ratio of gain to cost first; until nothing is gained.
 
@@ -90,17 +124,17 @@ def fillings(
     total = float(sum(variances))
     left = list(units)
     while True:
-        yield Filling(names, off, _sum(costs, off), max(total - _sum(variances, off), 0.0))
+        yield Filling(names, off, price.of(off), max(total - _sum(variances, off), 0.0))
         left = [unit for unit in left if _sum(variances, unit.off - off) > 0]
         if not left:
             return
-        best = max(left, key=lambda unit: _ratio(unit.off - off, variances, costs))
+        best = max(left, key=lambda unit: _ratio(unit.off, off, variances, price))
         names = (*names, best.name)
         off = off | best.off | off_with(names)
 
 
-def _ratio(off: Off, variances: Sequence[float], costs: Sequence[float]) -> float:
-    return _sum(variances, off) / _sum(costs, off)
+def _ratio(more: Off, off: Off, variances: Sequence[float], price: Price) -> float:
+    return _sum(variances, more - off) / max(price.of(off | more) - price.of(off), 1.0)
 
 
 def _sum(values: Sequence[float], places: Off) -> float:

@@ -74,7 +74,8 @@ class Mix:
         from roundoff.sensitivity.held_out import unused_images
 
         every = unused_images(prepared, calibrator, self.images + self.verify_images)
-        verifying = min(self.verify_images, int(VERIFIED_SHARE * len(every)))
+        enough = len(every) == self.images + self.verify_images
+        verifying = self.verify_images if enough else int(VERIFIED_SHARE * len(every))
         step = len(every) / (len(every) - verifying)
         chosen = {int(place * step) for place in range(len(every) - verifying)}  # spread evenly over the data set
         return every[sorted(chosen)], every[[place for place in range(len(every)) if place not in chosen]]

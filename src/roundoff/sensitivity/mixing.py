@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import sqrt
@@ -15,11 +16,11 @@ from roundoff.graph.queries import model_hash
 from roundoff.precision.base import Grid, Quantizing
 from roundoff.results.mixed import Mixed, Step
 from roundoff.sensitivity.answers import Reference, differences
-from roundoff.sensitivity.choosing import Filling, costs_of, fillings, leaving, off_without, units_of
-from roundoff.sensitivity.sources import parts_of
+from roundoff.sensitivity.choosing import Filling, fillings, leaving, off_without, price_of, units_of
+from roundoff.sensitivity.sources import Source, parts_of
 from roundoff.sensitivity.verifying import Search
 
-MULTIPLY_ADDS = "multiply-adds, and one for each value of an activation, per image"
+MULTIPLY_ADDS = "multiply-adds that are not in 8 bits, and one for each wide value of an activation, per image"
 
 
 @dataclass(frozen=True)
@@ -81,16 +82,22 @@ def front(given: Given, images: Images) -> list[Point]:
     parts = parts_of(floats, given.precision.with_pairs(given.model, given.grid, given.table))
     found = differences(parts.model, {}, [source.reads for source in parts.sources], images, "mix")
     variances = (found.squares.sum(axis=0) / found.scale.sum()).tolist()
-    costs = costs_of(floats, parts.sources)
+    price = price_of(floats, given.grid, parts.sources)
     units = units_of(given.precision, floats, given.grid, parts.sources)
     off_with = partial(off_without, given.precision, floats, given.grid, parts.sources)
-    moving = {place for place, source in enumerate(parts.sources) if source.kind == "activation"}
-    every = [one for one in fillings(units, variances, costs, off_with) if not moving <= one.off]
-    return [_point(one, sum(costs)) for one in every]
+    every = [one for one in fillings(units, variances, price, off_with) if _multiplies(parts.sources, one)]
+    whole = price.of(frozenset(range(len(parts.sources))))
+    return [_point(one, whole) for one in every]
+
+
+def _multiplies(sources: Sequence[Source], one: Filling) -> bool:
+    """Whether anything is left that multiplies in 8 bits: an activation and a weight."""
+    kinds = {source.kind for place, source in enumerate(sources) if place not in one.off}
+    return kinds == {"activation", "weight"}
 
 
 def _point(one: Filling, total: float) -> Point:
-    return Point(one.names, one.cost, min(one.cost / total, 1.0), sqrt(one.variance))
+    return Point(one.names, one.cost, min(one.cost / total, 1.0) if total else 0.0, sqrt(one.variance))
 
 
 def _steps(points: list[Point], search: Search) -> list[Step]:
