@@ -25,6 +25,7 @@ AT_ONCE = 64
 """Versions in one graph: what they share is computed once for so many."""
 
 Squares = NDArray[np.float64]
+Logits = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Reference:
     kernels: bool = True
 
     @cached_property
-    def exact(self) -> NDArray[np.float32]:
+    def exact(self) -> Logits:
         """Logits [n, classes]."""
         return _logits(self.model, self.images)
 
@@ -92,7 +93,7 @@ class Reference:
 
 
 def _group(
-    model: onnx.ModelProto, base: Reads, versions: Sequence[Reads], images: Images, exact: Squares, told: str
+    model: onnx.ModelProto, base: Reads, versions: Sequence[Reads], images: Images, exact: Logits, told: str
 ) -> tuple[Squares, NDArray[np.bool_]]:
     graph = with_versions(rewired(model, base), versions)
     names = [value.name for value in graph.graph.output][1:]
@@ -119,14 +120,14 @@ def _squares(values: NDArray[np.floating]) -> Squares:
     return np.asarray(np.square(values, dtype=np.float64).sum(axis=1))
 
 
-def _logits(model: onnx.ModelProto, images: Images, pairs_fused: bool = False) -> NDArray[np.float32]:
+def _logits(model: onnx.ModelProto, images: Images, pairs_fused: bool = False) -> Logits:
     outputs = _outputs(model, [model.graph.output[0].name], images, pairs_fused)
     return np.concatenate([each[0] for each in outputs])
 
 
 def _outputs(
     model: onnx.ModelProto, names: Sequence[str], images: Images, pairs_fused: bool = False
-) -> Iterator[list[NDArray[np.float32]]]:
+) -> Iterator[list[Logits]]:
     """The outputs `names`, each [batch, classes], a batch at a time."""
     session, size, image = _session(model, pairs_fused), _batch(model), image_input(model).name
     for start in range(0, len(images), size):

@@ -150,7 +150,7 @@ class _Difference:
     def _start(self, node: onnx.NodeProto) -> str | None:
         """The float tensor that a pair's node reads; None for one of constants."""
         if node.op_type == "QuantizeLinear":
-            return node.input[0]
+            return str(node.input[0])
         maker = self._makers.get(node.input[0])
         return self._start(maker) if maker is not None and maker.output[0] not in self._own else None
 
