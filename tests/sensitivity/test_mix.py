@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from roundoff.calibration.minmax import MinMax
@@ -9,6 +11,7 @@ from roundoff.sensitivity.mix import Mix
 from roundoff.verdict.requirements import Target
 
 CALIBRATOR = MinMax(images=64, held_out=32)
+LAYERS = "layers.csv"
 INT8, FEW = Int8(), Mix(images=64, verify_images=64)
 
 
@@ -18,7 +21,9 @@ def chosen(model_path, prepared, tmp_path):
     calibrate(CALIBRATOR, model_path, prepared).table.save(path)
 
     def choose(mix, precision=INT8, **target):
-        return mix.run("int8_mixed", precision, Target(**target), model_path, path, prepared, CALIBRATOR)
+        return mix.run(
+            "int8_mixed", precision, Target(**target), model_path, path, prepared, CALIBRATOR, tmp_path / LAYERS
+        )
 
     return choose
 
@@ -40,6 +45,23 @@ def test_of_too_few_images_three_quarters_verify(chosen):
 
 def test_the_verdicts_target_is_asked_for(chosen):
     assert chosen(FEW, min_agreement=0.6, min_relative_accuracy=None).least_agreement == 0.6
+
+
+def test_times_of_layers_are_the_cost_where_a_backend_is_named(chosen, tmp_path):
+    """The second Conv gains nearly all of the time by its 8 bits, so that it is what stays in them."""
+    lines = ["backend,precision,layer,node,averageMs"]
+    for node, wide, narrow in (("conv1", 0.011, 0.01), ("projection", 0.011, 0.01), ("conv2", 0.9, 0.1)):
+        lines += [f"cpu,fp32,layer,{node},{wide}", f"cpu,int8,layer,{node},{narrow}"]
+    (tmp_path / LAYERS).write_text("\n".join(lines))
+    found = chosen(replace(FEW, cost_backend="cpu"))
+    assert found.cost_unit.startswith("ns that 8 bits gain on cpu")
+    share = {step.added: step.cost_share for step in found.steps}
+    assert 0 < max(share.values()) < 0.01
+
+
+def test_times_that_are_not_there_are_asked_for(chosen):
+    with pytest.raises(ConfigError, match=r"mix.cost_backend=cpu has no times"):
+        chosen(replace(FEW, cost_backend="cpu"))
 
 
 def test_a_precision_that_quantizes_nothing_is_refused(chosen):

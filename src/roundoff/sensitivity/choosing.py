@@ -77,7 +77,7 @@ class Price:
 
     products: Sequence[frozenset[str]]
     values: Sequence[float]
-    macs: Mapping[str, int]
+    macs: Mapping[str, float]
 
     def of(self, off: Off) -> float:
         """Of these sources together, per image."""

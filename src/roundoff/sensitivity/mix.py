@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from roundoff.dataset.base import Images, Prepared
     from roundoff.results.mixed import Mixed
     from roundoff.results.verdict import Requirements
+    from roundoff.sensitivity.mixing import Cost
 
 log = logging.getLogger(__name__)
 VERIFIED_SHARE = 0.75
@@ -27,13 +28,15 @@ class Mix:
     """How the nodes that a mixed precision leaves wide are chosen.
 
     Effects are measured on `images` held-out training images, mixed graphs run on `verify_images` others. `symmetric`
-    chooses TensorRT's grid (int8, symmetric) in place of the CPU libraries' (uint8, fitted to both ends). `seed` draws
-    the bootstrap's resamples.
+    chooses TensorRT's grid (int8, symmetric) in place of the CPU libraries' (uint8, fitted to both ends).
+    `cost_backend` takes the time that 8 bits gained a layer on that backend, when layers were last timed, for its cost;
+    None: multiply-adds. `seed` draws the bootstrap's resamples.
     """
 
     images: int = 512
     verify_images: int = 2048
     symmetric: bool = False
+    cost_backend: str | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -51,8 +54,11 @@ class Mix:
         table: Path,
         prepared: Prepared,
         calibrator: Calibrator,
+        layers: Path,
     ) -> Mixed:
         """The cheapest names to leave wide with which the precision holds the target, else the best; told in the log.
+
+        `layers` is the file of layer times, which has to be there where they are the cost.
 
         Raises ConfigError for a precision that quantizes nothing, and what the images and converting raise.
         """
@@ -65,10 +71,20 @@ class Mix:
         choosing, verifying = self._images(prepared, calibrator)
         grid = Grid() if self.symmetric else Grid("uint8", symmetric=False)
         quantizing = _without_choice(name, precision)
-        given = Given(name, quantizing, onnx.load(graph), grid, CalibrationTable.load(table))
+        given = Given(name, quantizing, onnx.load(graph), grid, CalibrationTable.load(table), self._cost(layers))
         found = mixed_of(given, choosing, verifying, least_agreement(target), self.seed)
         _tell(found)
         return found
+
+    def _cost(self, layers: Path) -> Cost | None:
+        from functools import partial
+
+        from roundoff.sensitivity.mixing import Cost
+        from roundoff.sensitivity.times import gained_ns
+
+        backend = self.cost_backend
+        unit = f"ns that 8 bits gain on {backend}, and one for each wide value of an activation, per image"
+        return Cost(unit, partial(gained_ns, layers, backend)) if backend else None
 
     def _images(self, prepared: Prepared, calibrator: Calibrator) -> tuple[Images, Images]:
         from roundoff.sensitivity.held_out import unused_images

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from math import sqrt
 
@@ -24,14 +24,23 @@ MULTIPLY_ADDS = "multiply-adds that are not in 8 bits, and one for each wide val
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What a node that is wide costs in place of its multiply-adds, in a unit."""
+
+    unit: str
+    of: Callable[[Collection[str]], Mapping[str, float]]
+
+
+@dataclass(frozen=True)
 class Given:
-    """What a choice is made of: the precision by name, the FP32 graph, the grid and the ranges."""
+    """What a choice is made of: the precision by name, the FP32 graph, the grid and the ranges, and what costs."""
 
     name: str
     precision: Quantizing
     model: onnx.ModelProto
     grid: Grid
     table: CalibrationTable
+    cost: Cost | None = None
 
 
 def mixed_of(given: Given, images: Images, others: Images, least: float, seed: int) -> Mixed:
@@ -57,7 +66,7 @@ def mixed_of(given: Given, images: Images, others: Images, least: float, seed: i
         passes=passes,
         chosen=chosen,
         nodes=list(steps[chosen].names),
-        cost_unit=MULTIPLY_ADDS,
+        cost_unit=given.cost.unit if given.cost else MULTIPLY_ADDS,
         steps=_steps(steps, search),
         images=len(images),
         images_sha256=hashlib.sha256(images.tobytes()).hexdigest(),
@@ -83,6 +92,8 @@ def front(given: Given, images: Images) -> list[Point]:
     found = differences(parts.model, {}, [source.reads for source in parts.sources], images, "mix")
     variances = (found.squares.sum(axis=0) / found.scale.sum()).tolist()
     price = price_of(floats, given.grid, parts.sources)
+    if given.cost:
+        price = replace(price, macs=given.cost.of(frozenset().union(*price.products)))
     units = units_of(given.precision, floats, given.grid, parts.sources)
     off_with = partial(off_without, given.precision, floats, given.grid, parts.sources)
     every = [one for one in fillings(units, variances, price, off_with) if _multiplies(parts.sources, one)]

@@ -1,0 +1,48 @@
+"""What 8 bits gain in time, node by node, as the layers of a former run were timed."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from roundoff.errors import ConfigError
+from roundoff.system.slots import REFERENCE_PRECISION
+
+JOINED = ";"
+NS_PER_MS = 1e6
+
+
+def gained_ns(path: Path, backend: str, products: Collection[str]) -> dict[str, float]:
+    """Nanoseconds that each of the nodes `products` takes less in int8 than in fp32 on that backend; else 0.
+
+    A layer that several nodes were fused into is shared out among those of them that are `products`. Raises ConfigError
+    where the file of layers does not have both precisions.
+    """
+    wide, narrow = (_times(path, backend, name, products) for name in (REFERENCE_PRECISION, "int8"))
+    if not wide or not narrow:
+        raise ConfigError(
+            f"mix.cost_backend={backend} has no times of layers",
+            received=f"{path} without fp32 and int8 on {backend}" if path.exists() else f"no file {path}",
+            expected="a profile of both precisions",
+            fix="run `dvc exp run -S profile=on` first, or leave mix.cost_backend out",
+        )
+    return {name: NS_PER_MS * max(wide.get(name, 0.0) - narrow.get(name, 0.0), 0.0) for name in products}
+
+
+def _times(path: Path, backend: str, precision: str, products: Collection[str]) -> Mapping[str, float]:
+    """Milliseconds by node."""
+    times: dict[str, float] = {}
+    for line in _lines(path):
+        shared = [name for name in line["node"].split(JOINED) if name in products]
+        if (line["backend"], line["precision"]) == (backend, precision) and line["averageMs"]:
+            for name in shared:
+                times[name] = times.get(name, 0.0) + float(line["averageMs"]) / len(shared)
+    return times
+
+
+def _lines(path: Path) -> list[dict[str, str]]:
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
