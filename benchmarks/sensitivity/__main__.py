@@ -66,7 +66,8 @@ def _rows(chosen: argparse.Namespace, known: list[Row]) -> Iterator[Row]:
     yield from measuring.rows(names, chosen.data.resolve(), work, python, known, code)
     for seed in range(planted.NETWORKS):
         told = {"kind": "planted", "seed": seed, "code_sha256": code}
-        yield next((row for row in known if told.items() <= row.items()), None) or {**told, **planted.row(seed)}
+        row = next((row for row in known if told.items() <= row.items()), None)
+        yield row or {**told, **planted.row(seed)}
 
 
 def _parsed() -> argparse.Namespace:
