@@ -24,7 +24,8 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         engines=workspace.inputs / cfg.paths.engines,
         precisions=components(cfg.precisions, Precision)
         | components(cfg.more, Precision)
-        | components(cfg.given, Precision),
+        | components(cfg.given, Precision)
+        | components(cfg.mixed, Precision),
         backends=components(cfg.backends, Backend),
         prepared=Prepared(workspace.input(cfg.paths.prepared)),
         platform=read_platform(workspace.input(cfg.paths.platform)),

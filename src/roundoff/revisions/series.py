@@ -61,7 +61,7 @@ def times_in(path: Path) -> dict[str, NDArray[np.float64]]:
 
 def curves_in(path: Path | None) -> Rows:
     """The rows of curves.csv; none where there is no file. Any number may be NaN or infinite, but for the epoch."""
-    rows = rows_in(path, "train")
+    rows = _rows(path, "train")
     for row in rows:
         numbers = {name: _number(value) for name, value in row.items()}
         wrong = next((name for name, value in numbers.items() if value is None), None)
@@ -73,7 +73,7 @@ def curves_in(path: Path | None) -> Rows:
 
 def noise_in(path: Path | None) -> Rows:
     """The rows of noise.csv, a tensor each; none where there is no file."""
-    rows = rows_in(path, "calibrate")
+    rows = _rows(path, "calibrate")
     for row in rows:
         if wrong := next(_noise_faults(row), None):
             raise unreadable(_there(path), f"{wrong} in the row {row}", "a tensor's noise", "calibrate")
@@ -96,7 +96,7 @@ def _noise_faults(row: Mapping[str, str]) -> Iterator[str]:
             yield f"no {name}"
 
 
-def rows_in(path: Path | None, stage: str) -> Rows:
+def _rows(path: Path | None, stage: str) -> Rows:
     """The rows of a CSV file with a heading, each complete; none where there is no file."""
     if path is None or not path.exists():
         return []

@@ -86,5 +86,6 @@ def test_the_driver_is_nvmls_where_there_is_nvml(gpu, monkeypatch):
 def test_no_driver_is_said_in_cudas_words(gpu):
     gpu.fail["cudaGetDeviceCount"] = Error.cudaErrorInsufficientDriver
     assert str(cuda.absence()) == (
-        "no CUDA device, since there is no NVIDIA driver here or one too old: cudaGetDeviceCount: cudaErrorInsufficientDriver (words for cudaErrorInsufficientDriver)"
+        "no CUDA device, since there is no NVIDIA driver here or one too old: "
+        "cudaGetDeviceCount: cudaErrorInsufficientDriver (words for cudaErrorInsufficientDriver)"
     )

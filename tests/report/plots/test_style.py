@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from roundoff.report.plots.model import _short, confusion_figure
+from roundoff.report.plots.model import confusion_figure, short
 from roundoff.report.plots.style import _fonts
 from roundoff.results.message import Words
 
@@ -48,4 +48,4 @@ def test_the_font_is_found_without_its_package_changing_matplotlibs_settings():
     ],
 )
 def test_a_long_name_is_cut_where_its_letters_fill_the_room(name, length, shown):
-    assert _short(name, length) == shown
+    assert short(name, length) == shown

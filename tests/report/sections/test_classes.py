@@ -51,7 +51,7 @@ def test_classes_without_a_change_fold_away(run):
     """Ten cards on a phone, nine of which say nothing, hide the one that does."""
     for backend in ("onnxruntime", "litert"):
         logits = np.load(run.sources.predictions / "fp32/onnxruntime.npy")
-        np.save(run.sources.predictions / f"int8/{backend}.npy", logits)
+        run.answer(f"int8/{backend}", logits)
     spoil(run, "litert", 7, 1)
     page = Page()
     classes_section(page, run.evidence(), EN)

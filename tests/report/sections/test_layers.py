@@ -8,6 +8,7 @@ from roundoff.report.render.document import Bullets, Details, Heading, Page, Par
 from roundoff.report.sections.layers import MOST_ROWS, layers_section
 from roundoff.results.layers import CellLayers, LayerRow, Profile, Roofline, write_profile, write_rows
 from roundoff.results.message import Words, message
+from roundoff.results.sensitivity import Effect, write_effects
 from roundoff.revisions.read import read_evidence
 
 WORDS = Words("en")
@@ -114,9 +115,16 @@ def test_the_slowest_layers_are_a_table_of_limited_length(run):
     assert slowest.rows[2][1].text == "layer49"
 
 
+def effect(source, node, error):
+    places = dict.fromkeys(("rank", "rank_low", "rank_high"), 1)
+    shares = dict.fromkeys(("agreement", "agreement_low", "agreement_high", "variance_share"), 0.5)
+    errors = dict.fromkeys(("error", "error_low", "error_high"), error)
+    return Effect(source=source, kind="activation", layer=node, node=node, **places, **shares, **errors)
+
+
 def test_what_a_layer_costs_the_answers_stands_beside_its_time_in_8_bits(run):
     path = run.sources.metrics / "sensitivity.csv"
-    path.write_text("source,node,error\nx,stem,0.03\nw,stem;logits,0.04\n")
+    write_effects([effect("x", "stem", 0.03), effect("w", "stem;logits", 0.04)], path)
     slowest = [block for block in section(run, slow(), FP32 + SLOW).blocks if isinstance(block, Table)][1]
     assert slowest.columns[-1] == "error of its inputs"
     told = {(row[0].text, row[1].text): row[-1].text for row in slowest.rows}

@@ -182,10 +182,16 @@ def test_method_reports_rules_that_held(run):
 def test_method_reports_rules_that_did_not_hold(run):
     def spoil(content):
         content["litert"]["batch_1"].update(stop_reason="budget", rounds=1)
-        content["litert"]["accuracy"].update(samples=100, correct=95)
         content["litert"]["effective_precision"] = "fp16"
 
+    def shorten(content):
+        for cell in content.values():
+            if isinstance(cell, dict) and cell.get("accuracy"):
+                cell["accuracy"].update(samples=100, correct=95, top1=0.95, top1_low=0.9, top1_high=0.98)
+
     run.rewrite("int8", spoil)
+    for precision in ("fp32", "fp16", "int8"):
+        run.rewrite(precision, shorten)
     seen = rules(run)
     for name in ("interleaved", "settled", "whole", "numerics", "quiet"):
         assert seen[EN(f"rule_{name}")][1] == "not held", name

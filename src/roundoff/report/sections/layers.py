@@ -13,11 +13,11 @@ from roundoff.report.sections.rows import folded
 from roundoff.report.words.compute_types import is_8_bit
 from roundoff.report.words.numbers import percent, plain
 from roundoff.report.words.slowness import short_layer, why_words
-from roundoff.results.layers import JOINED, LayerRow, Roofline
+from roundoff.results.layers import LayerRow, Roofline
 from roundoff.results.message import Words
 from roundoff.results.precision import type_bits
+from roundoff.results.sensitivity import JOINED
 from roundoff.revisions.read import Evidence
-from roundoff.revisions.series import rows_in
 from roundoff.system.slots import REFERENCE_PRECISION
 
 SLOWEST, MOST_ROWS, MOST_BULLETS = 5, 30, 12
@@ -157,9 +157,9 @@ def _layer_fields(cell: Profiled, layer: LayerRow, errors: Mapping[str, float]) 
 def errors_by_node(evidence: Evidence) -> dict[str, float]:
     """The error of the logits by what each node reads in 8 bits, alone; none where sensitivity was not measured."""
     errors: dict[str, float] = {}
-    for line in rows_in(evidence.sources.metrics / "sensitivity.csv", "sensitivity"):
-        for node in line["node"].split(JOINED):
-            errors[node] = math.hypot(errors.get(node, 0.0), float(line["error"]))
+    for effect in evidence.effects:
+        for node in effect.node.split(JOINED):
+            errors[node] = math.hypot(errors.get(node, 0.0), effect.error)
     return errors
 
 
