@@ -86,7 +86,7 @@ def test_without_pytorch_the_row_names_the_command(monkeypatch):
 
 def test_without_a_gpu_the_row_says_so(gpu):
     gpu.fail["cudaGetDeviceCount"] = Error.cudaErrorInsufficientDriver
-    assert "no CUDA device: cudaGetDeviceCount" in str(TorchCompile().refusal(Fp16()))
+    assert "one too old: cudaGetDeviceCount" in str(TorchCompile().refusal(Fp16()))
     assert present(TorchCompile().lack()).remedy == "a machine with an NVIDIA GPU and its driver"
 
 

@@ -20,7 +20,7 @@ STEP, ASIDE, FARTHER, MARK = 6.0, 11.0, 32.0, 6.0
 STEPS = 20  # that a label may lie above or below its point
 NEAR = 8.0  # points of a plot that are closer than this have one label
 LEFT_COST, BAR_WEIGHT = 4.0, 0.7
-OUTSIDE_WEIGHT, CROSSING_COST, NEARER_COST = 100.0, 60.0, 40.0
+OUTSIDE_WEIGHT, CROSSING_COST, NEARER_COST = 100.0, 200.0, 40.0
 ROUNDS = 6  # in which each label is placed anew
 
 
@@ -103,13 +103,15 @@ def _extent(artist: Artist, scale: float) -> Box:
 
 
 def _write(axes: Any, point: Point, aside: float, up: float) -> None:
-    line = {"arrowstyle": "-", "color": "#777777", "linewidth": 0.7, "shrinkB": 5, "shrinkA": 1}
+    """The label on a ground of its own, and under all labels the line that leads to it."""
     side = "left" if aside > 0 else "right"
-    line["relpos"] = (0.0 if side == "left" else 1.0, 0.5)
-    style = {"ha": side, "va": "center", "fontsize": SIZE, "linespacing": 1.2}
-    back = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.75}
-    place = {"xytext": (aside, up), "textcoords": "offset points", "arrowprops": line if _led(aside, up) else None}
-    axes.annotate(point.text, (point.x, point.y), bbox=back, **place, **style)
+    place = {"xytext": (aside, up), "textcoords": "offset points"}
+    if _led(aside, up):
+        line = {"arrowstyle": "-", "color": "#777777", "linewidth": 0.7, "shrinkB": 5, "shrinkA": 0}
+        axes.annotate("", (point.x, point.y), arrowprops=line, zorder=3, **place)
+    style = {"ha": side, "va": "center", "fontsize": SIZE, "linespacing": 1.2, "zorder": 5}
+    ground = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
+    axes.annotate(point.text, (point.x, point.y), bbox=ground, **place, **style)
 
 
 def _led(aside: float, up: float) -> bool:
@@ -213,7 +215,7 @@ def _around() -> list[tuple[float, float]]:
 
 def _box(place: tuple[float, float], offset: tuple[float, float], text: str) -> Box:
     rows = text.splitlines()
-    width = SIZE * max(sum(1.0 if east_asian_width(letter) in "WF" else 0.62 for letter in one) for one in rows)
+    width = SIZE * max(sum(1.0 if east_asian_width(letter) in "WF" else 0.53 for letter in one) for one in rows)
     height = LINE * len(rows)
     x, y = place[0] + offset[0], place[1] + offset[1]
     left = x if offset[0] > 0 else x - width

@@ -20,18 +20,7 @@ from roundoff.results.message import Words
 from roundoff.revisions.read import Cell, Evidence
 from roundoff.system.slots import REFERENCE_PRECISION
 
-COLUMNS = (
-    "cell",
-    "verdict",
-    "end_speedup",
-    "end_to_end",
-    "speedup",
-    "device",
-    "throughput",
-    "accuracy",
-    "size",
-    "load",
-)
+COLUMNS = ("cell", "verdict", "speedup", "device", "end_to_end", "throughput", "accuracy", "size", "load")
 
 
 def precision_section(page: Page, evidence: Evidence, words: Words) -> None:
@@ -73,10 +62,9 @@ def _precision_row(cell: Cell, batch: int, decision: Decision, words: Words) -> 
     return row(
         name,
         verdict,
-        _ratio_field(cell, batch, "end_to_end_speedup", decision, words),
-        plain(timing.end_to_end_p50_ms if timing else None),
-        _ratio_field(cell, batch, "speedup", decision, words),
+        _ratio_field(cell, batch, decision, words),
         plain(timing.device_p50_ms if timing else None),
+        plain(timing.end_to_end_p50_ms if timing else None),
         plain(timing.throughput_per_s if timing else None),
         percent_with_interval(cell.accuracy, "top1"),
         plain(cell.metrics.size_mb),
@@ -84,12 +72,11 @@ def _precision_row(cell: Cell, batch: int, decision: Decision, words: Words) -> 
     )
 
 
-def _ratio_field(cell: Cell, batch: int, name: str, decision: Decision, words: Words) -> Field:
-    """A speed-up over FP32; only the device's is judged against the machine's noise."""
+def _ratio_field(cell: Cell, batch: int, decision: Decision, words: Words) -> Field:
     if cell.precision == REFERENCE_PRECISION:
         return Field(words("base") if timed(cell, batch) else MISSING)
-    ratio = times_with_interval(cell.batches.get(batch), name, words)
-    if name == "speedup" and decision.same_speed(cell.key, batch):
+    ratio = times_with_interval(cell.batches.get(batch), "speedup", words)
+    if decision.same_speed(cell.key, batch):
         return Field(words("same_speed", ratio=ratio), "muted")
     return Field(ratio)
 
