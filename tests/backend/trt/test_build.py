@@ -202,7 +202,7 @@ def without_gpu() -> bool:
 @pytest.mark.skipif(not without_gpu(), reason="this machine has a GPU")
 def test_load_without_a_gpu_says_so_in_cudas_words(tmp_path):
     build(tmp_path, Fp16())
-    with pytest.raises(Unavailable, match="no CUDA device.*: cudaGetDeviceCount: cudaError"):
+    with pytest.raises(Unavailable, match=r"no CUDA device.*: cudaGetDeviceCount: cudaError"):
         Tensorrt().load(tmp_path)
 
 

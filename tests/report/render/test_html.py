@@ -2,7 +2,7 @@
 
 from html.parser import HTMLParser
 
-from roundoff.report.render.document import Field, Heading, Page, Paragraph, Table, row
+from roundoff.report.render.document import Download, Downloads, Field, Heading, Page, Paragraph, Table, row
 from roundoff.report.render.html import html_from_blocks
 
 VOID = {"img", "meta", "br", "hr", "link", "input", "source"}
@@ -96,3 +96,14 @@ def test_texts_are_escaped():
     assert "script" not in [tag for tag, _ in structure.tags]
     assert structure.open == []
     assert text.count("&lt;script&gt;") >= 4
+
+
+def test_a_citation_is_in_parts_that_no_screen_breaks():
+    page = html_from_blocks([Heading(1, "t", "t"), Paragraph("roundoff 0.1.0, 2026-11-29.", "cite")], "en", {})
+    assert '<p class="cite"><span>roundoff 0.1.0,</span> <span>2026-11-29.</span> </p>' in page
+
+
+def test_downloads_do_not_run_together():
+    files = (Download("figures.csv", "text/csv", "a"), Download("figures.json", "application/json", "{}"))
+    page = html_from_blocks([Heading(1, "t", "t"), Downloads("Inside:", files)], "en", {})
+    assert ">figures.csv</a>, <a" in page

@@ -6,8 +6,10 @@ import json
 
 import pytest
 
-from roundoff.report.render.document import Page
-from roundoff.report.sections.answer import answer_section
+from roundoff.report.render.document import Bullets, Heading, Page
+from roundoff.report.sections.answer import answer_section, next_section
+from roundoff.report.sections.verdicts import verdict_section
+from roundoff.report.words.next_steps import next_steps
 from roundoff.report.words.subject import SOURCES
 from roundoff.results.message import Words
 from roundoff.system.files import write_json
@@ -38,3 +40,21 @@ def test_what_is_not_known_of_the_model_and_data_is_not_said(run):
     text = answer(run, Words("en"))
     assert "ONNX graph" not in text
     assert "training images." not in text
+
+
+def test_the_page_says_what_to_do_next_as_the_terminal_does(run):
+    evidence, words, page = run.evidence(), Words("en"), Page()
+    next_section(page, evidence, words)
+    heading, bullets = page.blocks
+    assert isinstance(heading, Heading)
+    assert heading.anchor == "next"
+    assert isinstance(bullets, Bullets)
+    assert list(bullets.items) == list(next_steps(evidence, words))
+    assert any(step.startswith("`roundoff check") for step in bullets.items)
+
+
+@pytest.mark.parametrize(("target", "said"), [({}, False), ({"latency_ms": 5.0}, True)])
+def test_budgets_are_spoken_of_where_there_are_any(run, target, said):
+    page = Page()
+    verdict_section(page, run.evidence(**target), Words("en"))
+    assert ("Budgets count as well" in " ".join(texts_in(page.blocks))) == said
