@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from math import hypot
 from typing import TYPE_CHECKING, Any
 from unicodedata import east_asian_width
@@ -43,6 +44,10 @@ class Box:
         """How far it reaches out of the frame."""
         across = max(frame.left - self.left, 0.0) + max(self.right - frame.right, 0.0)
         return across + max(frame.bottom - self.bottom, 0.0) + max(self.top - frame.top, 0.0)
+
+    def holds(self, x: float, y: float) -> bool:
+        """Whether a point lies in it."""
+        return self.left <= x <= self.right and self.bottom <= y <= self.top
 
     def distance(self, x: float, y: float) -> float:
         """From a point to its nearest edge; 0 inside."""
@@ -126,23 +131,21 @@ def chosen_offsets(
 
     Each is chosen anew, beside all others, until none moves.
     """
-    chosen = {number: _around()[0] for number in range(len(places))}
+    surroundings = Surroundings(places, marks, lines, frame)
     alone = [
-        {offset: _cost_alone(number, offset, places, text, marks, lines, frame) for offset in _around()}
-        for number, text in enumerate(texts)
+        {label: surroundings.cost(number, label) for label in (Label(place, offset, text) for offset in _around())}
+        for number, (place, text) in enumerate(zip(places, texts, strict=True))
     ]
+    chosen = [next(iter(labels)) for labels in alone]
     for _ in range(ROUNDS):
-        before = dict(chosen)
-        for number, text in enumerate(texts):
-            others = [Label(places[k], chosen[k], texts[k]) for k in chosen if k != number]
-            costs = {
-                offset: cost + sum(_cost_beside(Label(places[number], offset, text), other) for other in others)
-                for offset, cost in alone[number].items()
-            }
-            chosen[number] = min(costs, key=lambda offset: costs[offset])
+        before = list(chosen)
+        for number, labels in enumerate(alone):
+            others = [label for k, label in enumerate(chosen) if k != number]
+            costs = {label: cost + sum(_cost_beside(label, one) for one in others) for label, cost in labels.items()}
+            chosen[number] = min(costs, key=lambda label: costs[label])
         if chosen == before:
             break
-    return list(chosen.values())
+    return [label.offset for label in chosen]
 
 
 @dataclass(frozen=True)
@@ -153,11 +156,11 @@ class Label:
     offset: tuple[float, float]
     text: str
 
-    @property
+    @cached_property
     def box(self) -> Box:
         return _box(self.place, self.offset, self.text)
 
-    @property
+    @cached_property
     def path(self) -> list[tuple[float, float]]:
         """Points on the line that leads to it; none where there is no line."""
         (x, y), (aside, up) = self.place, self.offset
@@ -165,33 +168,33 @@ class Label:
         return [(x + step * aside, y + step * up) for step in steps]
 
 
-def _cost_alone(
-    number: int,
-    offset: tuple[float, float],
-    places: Sequence[tuple[float, float]],
-    text: str,
-    marks: Sequence[Box],
-    lines: Sequence[Box],
-    frame: Box,
-) -> float:
-    label = Label(places[number], offset, text)
-    box = label.box
-    others = [at for k, at in enumerate(places) if k != number]
-    cost = sum(box.overlap(mark) for mark in marks) + OUTSIDE_WEIGHT * box.outside(frame)
-    cost += BAR_WEIGHT * sum(box.overlap(line) for line in lines)
-    cost += NEARER_COST * any(box.distance(*other) <= box.distance(*label.place) for other in others)
-    cost += CROSSING_COST * sum(
-        mark.distance(x, y) == 0 for k, mark in enumerate(marks) if k != number for x, y in label.path
-    )
-    return cost + hypot(*offset) / 4 + LEFT_COST * (offset[0] < 0)
+@dataclass(frozen=True)
+class Surroundings:
+    """What a label lies among: all points, their marks, the bars and texts of the plot, and its frame."""
+
+    places: Sequence[tuple[float, float]]
+    marks: Sequence[Box]
+    lines: Sequence[Box]
+    frame: Box
+
+    def cost(self, number: int, label: Label) -> float:
+        """What the label of a point covers, crosses, leaves, or seems to belong to; and how far off it lies."""
+        box = label.box
+        others = [at for k, at in enumerate(self.places) if k != number]
+        cost = sum(box.overlap(mark) for mark in self.marks) + OUTSIDE_WEIGHT * box.outside(self.frame)
+        cost += BAR_WEIGHT * sum(box.overlap(line) for line in self.lines)
+        cost += NEARER_COST * any(box.distance(*other) <= box.distance(*label.place) for other in others)
+        foreign = [mark for k, mark in enumerate(self.marks) if k != number]
+        cost += CROSSING_COST * sum(mark.holds(x, y) for mark in foreign for x, y in label.path)
+        return cost + hypot(*label.offset) / 4 + LEFT_COST * (label.offset[0] < 0)
 
 
 def _cost_beside(one: Label, other: Label) -> float:
     """What two labels are in each other's way: their texts, and the lines that lead to them."""
     box, there = one.box, other.box
     cost = 2 * box.overlap(there)
-    cost += CROSSING_COST * any(there.distance(x, y) == 0 for x, y in one.path)
-    cost += CROSSING_COST * any(box.distance(x, y) == 0 for x, y in other.path)
+    cost += CROSSING_COST * any(there.holds(x, y) for x, y in one.path)
+    cost += CROSSING_COST * any(box.holds(x, y) for x, y in other.path)
     return cost + CROSSING_COST * _meet(one, other)
 
 

@@ -89,7 +89,7 @@ def _fonts() -> list[str]:
 def _saved(figure: Figure, kind: str) -> bytes:
     buffer = io.BytesIO()
     metadata = {"Date": None} if kind == "svg" else {"Software": None}
-    figure.savefig(buffer, format=kind, dpi=190, metadata=metadata, transparent=kind == "svg")
+    figure.savefig(buffer, format=kind, dpi=160, metadata=metadata, transparent=kind == "svg")
     return buffer.getvalue()
 
 
