@@ -2,7 +2,7 @@
 
 from xml.etree.ElementTree import Element, tostring
 
-from roundoff.report.render.document import Glossary, Heading, Paragraph, Term
+from roundoff.report.render.document import Block, Glossary, Heading, Paragraph, Term
 from roundoff.report.render.html import html_from_blocks
 from roundoff.report.render.markdown import markdown_from_blocks
 from roundoff.report.render.term_links import TermLinks
@@ -38,7 +38,7 @@ def test_what_is_in_backticks_is_code_and_no_link():
 
 
 def test_every_link_of_a_page_leads_to_its_line():
-    blocks = [Heading(1, "t", "top"), Paragraph("a cell"), Heading(2, "w", "glossary"), Glossary((CELL,))]
+    blocks: list[Block] = [Heading(1, "t", "top"), Paragraph("a cell"), Heading(2, "w", "glossary"), Glossary((CELL,))]
     page = html_from_blocks(blocks, "en", {})
     assert f"{LINK}cell</a>" in page
     assert '<dt id="term-cell">cell</dt><dd>One precision on one backend.</dd>' in page

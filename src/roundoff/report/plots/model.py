@@ -65,7 +65,7 @@ def noise_figure(rows: Sequence[dict[str, str]], words: Words) -> Drawing | None
             height=0.3,
         )
         for place, (_, row) in enumerate(worst):  # above its bar, where even a telephone has room for a long name
-            style = {"xytext": (0, 2.5), "textcoords": "offset points", "ha": "left", "va": "bottom"}
+            style: Any = {"xytext": (0, 2.5), "textcoords": "offset points", "ha": "left", "va": "bottom"}
             axes.annotate(short(row["tensor"], 44), (0, place - 0.15), fontsize=SMALL, **style)
         axes.set_yticks([])
         axes.set_ylim(len(worst) - 0.6, -0.85)
