@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from roundoff.profiling.parts import PARTS, Breakdown
-from roundoff.report.plots.style import BELOW, INK, PALETTE, WIDTH, draw, title
+from roundoff.report.plots.style import BELOW, INK, PALETTE, SMALL, WIDTH, draw, title
 from roundoff.report.render.document import Drawing
 from roundoff.results.message import Words
 
@@ -30,14 +30,14 @@ def layers_figure(cells: Sequence[Breakdown], words: Words) -> Drawing | None:
                 start += cell.parts[name].ms
             if cell.roof_ms is not None:
                 axes.plot([cell.roof_ms] * 2, [place - 0.42, place + 0.42], color=INK, linewidth=1.8)
-        axes.set_yticks(range(len(cells)), [cell.cell.replace("/", " / ") for cell in cells], fontsize=9)
+        axes.set_yticks(range(len(cells)), [cell.cell.replace("/", "\n") for cell in cells], fontsize=SMALL)
         axes.invert_yaxis()
         axes.grid(axis="y", visible=False)
         axes.set_xlabel(words("axis_layers"))
         title(figure, words("layers_title"))
-        figure.legend(handles=_handles(cells, words), **(BELOW | {"ncols": 3, "fontsize": 9}))
+        figure.legend(handles=_handles(cells, words), **(BELOW | {"ncols": 2, "fontsize": SMALL}))
 
-    return draw(plot, WIDTH, 1.9 + 0.36 * len(cells))
+    return draw(plot, WIDTH, 2.2 + 0.45 * len(cells))
 
 
 def _handles(cells: Sequence[Breakdown], words: Words) -> list[object]:

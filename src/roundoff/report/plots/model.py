@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WORST_TENSORS = 20
+BAR_AND_NAME = 0.33  # inches
 MOST_CLASSES = 20
 UPRIGHT = 2  # letters of a class's name that fit under its column as they are
 
@@ -58,25 +59,26 @@ def noise_figure(rows: Sequence[dict[str, str]], words: Words) -> Drawing | None
         from matplotlib.patches import Patch
 
         axes = figure.add_subplot()
-        axes.barh(
-            range(len(worst)),
-            [ratio for ratio, _ in worst],
-            color=[kind_colour(row["kind"], kinds) for _, row in worst],
-            height=0.3,
-        )
-        for place, (_, row) in enumerate(worst):  # above its bar, where even a telephone has room for a long name
-            style: Any = {"xytext": (0, 2.5), "textcoords": "offset points", "ha": "left", "va": "bottom"}
-            axes.annotate(short(row["tensor"], 44), (0, place - 0.15), fontsize=SMALL, **style)
-        axes.set_yticks([])
-        axes.set_ylim(len(worst) - 0.6, -0.85)
-        axes.grid(axis="y", visible=False)
+        colours = [kind_colour(row["kind"], kinds) for _, row in worst]
+        bars_under_names(axes, [row["tensor"] for _, row in worst], [ratio for ratio, _ in worst], color=colours)
         axes.set_xlabel(words("axis_sqnr"))
         title(figure, _noise_title(len(worst), len(ranked), words))
         figure.legend(
             handles=[Patch(color=kind_colour(kind, kinds), label=kind_words(kind, words)) for kind in kinds], **BELOW
         )
 
-    return draw(plot, WIDTH, 1.3 + 0.33 * len(worst))
+    return draw(plot, WIDTH, 1.3 + BAR_AND_NAME * len(worst))
+
+
+def bars_under_names(axes: Any, names: Sequence[str], values: Sequence[float], **style: Any) -> None:
+    """Bars from the top down, each name above its bar, where even a telephone has room for a long one."""
+    axes.barh(range(len(values)), values, height=0.3, **style)
+    place: Any = {"xytext": (0, 2.5), "textcoords": "offset points", "ha": "left", "va": "bottom"}
+    for number, name in enumerate(names):
+        axes.annotate(short(name, 44), (0, number - 0.15), fontsize=SMALL, **place)
+    axes.set_yticks([])
+    axes.set_ylim(len(values) - 0.6, -0.85)
+    axes.grid(axis="y", visible=False)
 
 
 def _noise_title(shown: int, count: int, words: Words) -> str:

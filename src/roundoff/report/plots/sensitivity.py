@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from roundoff.report.plots.model import WORST_TENSORS, kind_words, short
+from roundoff.report.plots.model import BAR_AND_NAME, WORST_TENSORS, bars_under_names, kind_words
 from roundoff.report.plots.style import BELOW, WIDTH, draw, kind_colour, title
 from roundoff.report.render.document import Drawing
 from roundoff.results.message import Words
@@ -32,14 +32,12 @@ def sensitivity_figure(effects: Sequence[Effect], words: Words) -> Drawing | Non
             [100 * (effect.error_high - effect.error) for effect in worst],
         ]
         colours = [kind_colour(effect.kind, kinds) for effect in worst]
-        axes.barh(range(len(worst)), errors, xerr=ends, color=colours, height=0.7, error_kw={"linewidth": 1})
-        axes.set_yticks(range(len(worst)), [short(effect.source) for effect in worst], fontsize=8)
-        axes.invert_yaxis()
-        axes.grid(axis="y", visible=False)
+        names = [effect.source for effect in worst]
+        bars_under_names(axes, names, errors, xerr=ends, color=colours, error_kw={"linewidth": 1})
         axes.set_xlabel(words("axis_logit_error"))
         title(figure, words("sensitivity_title", shown=len(worst), count=len(effects)))
         figure.legend(
             handles=[Patch(color=kind_colour(kind, kinds), label=kind_words(kind, words)) for kind in kinds], **BELOW
         )
 
-    return draw(plot, WIDTH, 1.3 + 0.22 * len(worst))
+    return draw(plot, WIDTH, 1.3 + BAR_AND_NAME * len(worst))
