@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from roundoff.report.render.document import Bullets, Details, Figure, Page
+from roundoff.report.render.document import Bullets, Details, Figure, Page, Table
 from roundoff.report.sections.sensitivity import sensitivity_section
 from roundoff.results.message import Words
 from roundoff.results.sensitivity import Effect, Whole, write_effects, write_whole
@@ -73,6 +73,7 @@ def test_it_is_said_whether_effects_add(run, whole, says):
 def test_every_tensor_is_in_the_table_and_the_plot_is_drawn(run, language):
     page = section(run, CLEAR, words=Words(language))
     table = next(block for block in page.blocks if isinstance(block, Details)).blocks[0]
+    assert isinstance(table, Table)
     assert [fields[0].text for fields in table.rows] == ["block1/Relu", "block2/Relu", "block3/Relu"]
     assert [fields[3].text for fields in table.rows] == ["1", "2–3", "2–3"]
     assert any(isinstance(block, Figure) for block in page.blocks)
