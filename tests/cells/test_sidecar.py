@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from onnx import TensorProto, helper
 
 from roundoff.cells.sidecar import read_cell
+from roundoff.cells.store import open_cell
 from roundoff.errors import BuildError
 from roundoff.precision.fp16 import Fp16
 from roundoff.results.build import BuildInfo
@@ -43,6 +44,60 @@ def test_a_broken_or_foreign_sidecar_is_refused(tmp_path, content):
     (tmp_path / "cell.json").write_text(content)
     with pytest.raises(BuildError, match=r"cell\.json"):
         read_cell(tmp_path)
+
+
+def rewrite(directory, change):
+    path = directory / "cell.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(("precision", "backend"), [("int8", "copying"), ("fp32", "other")])
+def test_the_sidecar_of_another_cell_is_refused(inputs, directory, precision, backend):
+    build(inputs, directory)
+    place = directory.parents[1] / precision / backend
+    place.parent.mkdir(parents=True, exist_ok=True)
+    directory.rename(place)
+    with pytest.raises(BuildError, match=f"(?s)the sidecar of fp32/copying.*that of {precision}/{backend}"):
+        read_cell(place)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda c: c.update(files={}),
+        lambda c: c.update(build_info=None),
+        lambda c: c.update(size_mb=None),
+        lambda c: c.update(size_mb=-1),
+        lambda c: c.update(status="failed"),
+        lambda c: c.update(status="unavailable", files={}),
+        lambda c: c["files"].update({"../x": {"sha256": "0" * 64, "bytes": 1}}),
+        lambda c: c["files"].update({"/etc/passwd": {"sha256": "0" * 64, "bytes": 1}}),
+        lambda c: c["files"]["model.bin"].update(sha256=""),
+        lambda c: c["files"]["model.bin"].update(bytes=-1),
+    ],
+)
+def test_a_sidecar_that_no_build_writes_is_refused(inputs, directory, change):
+    build(inputs, directory)
+    rewrite(directory, change)
+    with pytest.raises(BuildError, match=r"must not be used as it is"):
+        read_cell(directory)
+
+
+@pytest.mark.parametrize("name", ["model.bin", "graph.onnx"])
+def test_a_file_that_no_hash_is_known_of_is_not_loaded(inputs, directory, name):
+    build(inputs, directory)
+    rewrite(directory, lambda content: content["files"].pop(name))
+    with pytest.raises(BuildError, match=f"no hash of {name}"):
+        open_cell(Copying(), directory, MACHINE)
+
+
+def test_a_size_that_is_not_the_artifacts_is_refused(inputs, directory):
+    build(inputs, directory)
+    rewrite(directory, lambda content: content.update(size_mb=1.0))
+    with pytest.raises(BuildError, match=r"size_mb 1\.0"):
+        open_cell(Copying(), directory, MACHINE)
 
 
 def test_sidecar_is_plain_json(inputs, directory):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from roundoff.errors import ConfigError, DataError
-from roundoff.system.files import read_json, sha256_of, whole_directory, whole_file, write_json
+from roundoff.system.files import parsed_json, read_json, sha256_of, whole_directory, whole_file, write_json
 
 
 def NAMES(_):  # noqa: N802 - stands for a list
@@ -110,6 +110,35 @@ def test_json_that_was_cut_off_is_named(tmp_path):
     (tmp_path / "manifest.json").write_text('{"classes": ["a"')
     with pytest.raises(DataError, match=r"manifest\.json is broken"):
         read_json(tmp_path / "manifest.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "received"),
+    [
+        ('{"a": NaN}', "NaN is no number"),
+        ('{"a": -Infinity}', "-Infinity is no number"),
+        ('{"a": 1e400}', "1e400 is no number"),
+        ('{"a": 1, "b": {"a": 1, "a": 2}}', "the key 'a' stands twice"),
+        ('{"a": "\\ud800"}', "surrogates not allowed"),
+        ("[" * 100_000, "recursion"),
+        ('{"a": ' + "9" * 5000 + "}", "digits"),
+    ],
+    ids=["NaN", "infinity", "too large", "twice", "half a character", "deep", "long"],
+)
+def test_what_python_reads_beyond_json_is_refused(text, received):
+    with pytest.raises(DataError, match=r"fp32\.json is broken") as refused:
+        parsed_json(text, "fp32.json")
+    assert received in str(refused.value.received)
+
+
+def test_json_of_other_bytes_is_refused(tmp_path):
+    (tmp_path / "a.json").write_bytes(b'{"a": "\xff"}')
+    with pytest.raises(DataError, match=r"a\.json is broken"):
+        read_json(tmp_path / "a.json")
+
+
+def test_escaped_characters_are_read():
+    assert parsed_json('{"a": "\\ud83d\\ude00 \\u00e9"}', "x") == {"a": "😀 é"}
 
 
 def test_a_linked_directory_is_replaced_and_what_it_points_to_stays(tmp_path):

@@ -12,12 +12,12 @@ from roundoff.graph.reading import read_graph
 from roundoff.results.preparation import as_manifest
 
 
-def require_fit(graph: Path, prepared: Prepared) -> None:
-    """DataError unless the graph takes images of the prepared size and answers with as many classes.
+def require_fit(graph: Path, prepared: Prepared, stage: str = "export") -> None:
+    """DataError unless the graph that `stage` wrote takes images of the prepared size and answers with as many classes.
 
     A dimension that the graph leaves open fits any.
     """
-    opened = read_graph(graph).graph
+    opened = read_graph(graph, stage).graph
     manifest = as_manifest(prepared.manifest)
     images, classes = tuple(manifest.shape), (len(manifest.classes),)
     taken, answered = _shape(opened.input[0])[1:], _shape(opened.output[0])[1:]

@@ -6,6 +6,7 @@ import gc
 import re
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -16,6 +17,7 @@ from roundoff.export.converting import converted
 from roundoff.export.folding import with_weights
 from roundoff.export.naming import bodies
 from roundoff.export.parity import Logits, batched, onnx_logits, parity
+from roundoff.export.source import first_line
 from roundoff.export.steps import cleaned, facts, refused_in_words, whole
 from roundoff.export.taken import OwnNames, name_nodes
 from roundoff.export.tracing import RECURRENT_BYTES, Trace, frozen
@@ -57,10 +59,7 @@ def exported_saved(
 
 
 def _require_fit(source: Path, prepared: Prepared) -> None:
-    import tensorflow as tf
-
-    function = tf.saved_model.load(str(source)).signatures["serving_default"]
-    taken, answered = function.structured_input_signature[1][INPUT_NAME], function.structured_outputs[OUTPUT_NAME]
+    taken, answered = _interface(source)
     manifest = as_manifest(prepared.manifest)
     shape, wanted = tuple(taken.shape)[1:], tuple(manifest.shape)
     if shape == wanted and answered.shape[-1] in (None, len(manifest.classes)):
@@ -71,6 +70,23 @@ def _require_fit(source: Path, prepared: Prepared) -> None:
         expected=f"images {wanted} and {len(manifest.classes)} classes, as prepared",
         fix="run the stages from train on for these images (`dvc repro`)",
     )
+
+
+def _interface(source: Path) -> tuple[Any, Any]:
+    """What the SavedModel takes and answers; DataError for one that does not load, or has other names for them."""
+    import tensorflow as tf
+
+    try:
+        function = tf.saved_model.load(str(source)).signatures["serving_default"]
+        return function.structured_input_signature[1][INPUT_NAME], function.structured_outputs[OUTPUT_NAME]
+    except Exception as error:  # TensorFlow raises what its reading does
+        raise DataError(
+            f"{source} holds no SavedModel that can be exported",
+            received=first_line(error),
+            expected=f"one with a signature serving_default from {INPUT_NAME} to {OUTPUT_NAME}, as the train stage "
+            "leaves it",
+            fix="run it again: `dvc repro -f train`",
+        ) from error
 
 
 def _traced(source: Path, images: Images) -> tuple[Logits, Trace]:

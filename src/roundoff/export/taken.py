@@ -37,7 +37,7 @@ def exported_onnx(
     source: Path, prepared: Prepared, output: Path, opset: int, parity_images: int, tolerance: float
 ) -> SourceExport:
     """Write the graph of `source`, as the train stage left it, to `output`; see `Export.onnx_from_keras`."""
-    require_fit(source, prepared)
+    require_fit(source, prepared, "train")
     images = prepared.calibration_images(min(parity_images, prepared.pool))
     with tempfile.TemporaryDirectory(prefix="roundoff-export-") as directory, whole_file(output) as partial:
         path = Path(directory) / "raised.onnx"

@@ -19,11 +19,12 @@ def seal(model: onnx.ModelProto) -> None:
     model.metadata_props.add(key=SEAL, value=model_hash(model))
 
 
-def read_graph(path: Path) -> onnx.ModelProto:
+def read_graph(path: Path, stage: str = "export") -> onnx.ModelProto:
     """The graph in `path`, without its seal; DataError where it is none, or not the one that was sealed.
 
     It has no weights in other files and no functions, and ONNX's own operators alone; ONNX's checker takes it. One that
-    another program wrote has no seal.
+    another program wrote has no seal, and may hold no Loop: nobody knows that it ends. `stage` is the one that writes
+    it, for the error.
     """
     try:
         model = _parsed(path)
@@ -32,9 +33,9 @@ def read_graph(path: Path) -> onnx.ModelProto:
             onnx.checker.check_model(model, full_check=True)
     except Exception as error:  # protobuf and ONNX's checker raise what their implementations do
         lines = str(error).strip().splitlines() or ["no message"]
-        raise _unfit(path, f"{type(error).__name__}: {lines[0]}") from error
+        raise _unfit(path, f"{type(error).__name__}: {lines[0]}", stage) from error
     if wrong is not None:
-        raise _unfit(path, wrong)
+        raise _unfit(path, wrong, stage)
     kept = [entry for entry in model.metadata_props if entry.key != SEAL]
     del model.metadata_props[:]
     model.metadata_props.extend(kept)
@@ -64,6 +65,8 @@ def _faults(model: onnx.ModelProto) -> Iterator[str]:
     for node in _nodes(model.graph):
         if node.domain not in ("", "ai.onnx") or not onnx.defs.has(node.op_type, versions.get("", 1)):
             yield f"the operator {node.domain or 'ai.onnx'}.{node.op_type}"
+        if node.op_type == "Loop" and seal is None:
+            yield "the operator ai.onnx.Loop in a graph that no stage wrote"
 
 
 def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
@@ -83,11 +86,11 @@ def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
                 yield from _tensors(body)
 
 
-def _unfit(path: Path, received: str) -> DataError:
+def _unfit(path: Path, received: str, stage: str) -> DataError:
     return DataError(
         f"{path} is no ONNX graph that can be run",
         received=received,
         expected="one from images to a number per class, of ONNX's own operators, with its weights inside, unchanged "
         "since it was written",
-        fix="run the stage that writes it again: `dvc repro -f export`",
+        fix=f"run the stage that writes it again: `dvc repro -f {stage}`",
     )

@@ -67,5 +67,8 @@ class TakenOnnx(Taken):
         return np.asarray(self.session.run(None, {"image": np.asarray(images)})[0])
 
     def save(self, directory: Path) -> Saved:
+        from roundoff.graph.reading import seal
+
+        seal(self.graph)
         (directory / self.saved.file).write_bytes(self.graph.SerializeToString(deterministic=True))
         return self.saved

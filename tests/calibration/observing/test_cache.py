@@ -78,6 +78,11 @@ def test_a_table_becomes_a_cache_and_back():
         ("TRT-8402-EntropyCalibration2\ninput 3c010204\n", "up to eight hexadecimal digits"),
         ("TRT-8402-EntropyCalibration2\ninput: 03c010204\n", "up to eight hexadecimal digits"),
         ("TRT-8402-EntropyCalibration2\ninput: 3c0102zz\n", "up to eight hexadecimal digits"),
+        ("TRT-8402-EntropyCalibration2\n", "a line for each tensor"),
+        ("TRT-8402-EntropyCalibration2\ninput: 7fc00000\n", "a finite scale"),
+        ("TRT-8402-EntropyCalibration2\ninput: 7f800000\n", "a finite scale"),
+        ("TRT-8402-EntropyCalibration2\ninput: bf800000\n", "a finite scale"),
+        ("TRT-8402-EntropyCalibration2\ninput: 3c010204\ninput: 3c010204\n", "once for each tensor"),
     ],
 )
 def test_other_texts_are_refused(text, reason):

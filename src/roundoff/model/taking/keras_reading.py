@@ -21,12 +21,10 @@ def loaded(path: Path) -> Any:
 
     Never code from the file: a Lambda layer is refused.
     """
+    if path.suffix == ".keras" and (wrong := next(_faults(path), None)):
+        raise Unloadable(wrong)
     import keras
 
-    if path.suffix == ".keras":
-        wrong = next(_faults(path), None)
-        if wrong:
-            raise Unloadable(wrong)
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever the layers do
