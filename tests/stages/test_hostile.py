@@ -1,4 +1,4 @@
-"""Hostile files and settings given to whole stages of a finished pipeline: each is refused in words, nothing is lost."""
+"""Hostile files and settings given to whole stages of a finished pipeline: all refused in words, and nothing lost."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

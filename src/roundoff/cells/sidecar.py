@@ -98,6 +98,9 @@ def _faults(sidecar: Sidecar) -> Iterator[str]:
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or path.name in ("", SIDECAR):
             yield f"a file {name!r}, which lies elsewhere"
+    told, sources = sidecar.ranges, set(sidecar.sources)
+    if "calibration" not in sources if told else sources == {"onnx", "calibration"}:
+        yield f"{told or 'no'} ranges, of a cell that is built from {' and '.join(sorted(sources))}"
     if sidecar.status != "built":
         if sidecar.reason is None or sidecar.files:
             yield f"the status {sidecar.status}, {'no reason' if sidecar.reason is None else 'and files'}"
