@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import pickle
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,18 +18,23 @@ Array = NDArray[Any]
 RAN = "ran.txt"
 
 
-class Payload:
-    """What would leave a file behind if anybody unpickled it."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Path.write_text, (Path(RAN), "unpickled")
+# A pickle that would leave a file behind if anybody ran it
+PAYLOAD = f"cposix\nsystem\n(S'touch {RAN}'\ntR.".encode()
 
 
-def npy(array: Array, allow_pickle: bool = False) -> bytes:
+def npy(array: Array) -> bytes:
     """The .npy file of an array."""
     file = io.BytesIO()
-    np.save(file, array, allow_pickle=allow_pickle)
+    np.save(file, array)
     return file.getvalue()
+
+
+def pickled_npy() -> bytes:
+    """An .npy file of one object, which is the payload."""
+    file = io.BytesIO()
+    header: dict[str, Any] = {"descr": "|O", "fortran_order": False, "shape": (1,)}
+    np.lib.format.write_array_header_1_0(file, header)
+    return file.getvalue() + PAYLOAD
 
 
 def npz(arrays: dict[str, Array]) -> bytes:
@@ -44,8 +48,8 @@ def broken_npy(good: bytes, random: Generator) -> Iterator[Tampered]:
     """Bytes that are no array, and arrays of other types and shapes."""
     array = np.load(io.BytesIO(good))
     yield from broken_bytes(good, random)
-    yield "a pickled object in an .npy file", npy(np.array([Payload()], object), allow_pickle=True)
-    yield "a pickle", pickle.dumps(Payload())
+    yield "a pickled object in an .npy file", pickled_npy()
+    yield "a pickle", PAYLOAD
     yield "an .npz file", npz({"x": array})
     yield "a header of 2^60 rows", good.replace(str(array.shape[0]).encode(), str(2**60).encode(), 1)
     yield "a header of −1 rows", good.replace(str(array.shape[0]).encode(), b"-1", 1)
@@ -90,7 +94,7 @@ def broken_npz(good: bytes, random: Generator) -> Iterator[Tampered]:
     yield from broken_bytes(good, random)
     yield "one array in an .npy file", npy(next(iter(arrays.values())))
     yield "no members", npz({})
-    yield "a pickled object in it", _with_member(arrays, npy(np.array([Payload()], object), allow_pickle=True))
+    yield "a pickled object in it", _with_member(arrays, pickled_npy())
     yield "a member that is no array", _with_member(arrays, b"text")
     yield "a member of 2^60 rows", _with_member(arrays, _huge())
     for name, array in arrays.items():

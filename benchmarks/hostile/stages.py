@@ -12,7 +12,7 @@ import numpy as np
 from numpy.random import Generator
 
 from benchmarks.commands import ROOT
-from benchmarks.hostile.arrays import Payload, npy, unpickled
+from benchmarks.hostile.arrays import npy, pickled_npy, unpickled
 from benchmarks.hostile.case import Case, Lost
 from benchmarks.hostile.tampering import Content, changed, mirrored, replaced
 from benchmarks.process import ran
@@ -95,7 +95,7 @@ def _array(change: Callable[[Any], Any]) -> Make:
 
 
 def _pickled(_: bytes) -> Content:
-    return npy(np.array([Payload()], object), allow_pickle=True)
+    return pickled_npy()
 
 
 CUT: dict[str, Make] = {
