@@ -15,6 +15,7 @@ from roundoff.system.arrays import mapped_array, unreadable
 from roundoff.system.files import sha256_of
 
 WRITER = "prepare"
+FILES = tuple(f"{split}_{kind}.npy" for split in ("train", "test") for kind in ("images", "labels"))
 GREY = 255.0
 
 
@@ -30,6 +31,18 @@ def faults(manifest: Manifest) -> Iterator[str]:
             if values and (len(values) != len(values if not shape else range(shape[-1])) or not _grey(values)):
                 yield f"{name} {values}, not a number from 0 to 255 for each channel"
     yield from _of_counts(manifest)
+    if manifest.class_counts.train or manifest.class_counts.test:
+        yield from _of_prepare(manifest)
+
+
+def _of_prepare(manifest: Manifest) -> Iterator[str]:
+    """What a manifest lacks that tells as much as prepare's: a script's may have neither hashes nor sizes."""
+    if missing := [name for name in FILES if name not in manifest.hashes]:
+        yield f"no hash of {missing[0]}"
+    if not manifest.shape:
+        yield "no shape"
+    if len(manifest.duplicates.train_indices) != manifest.duplicates.count:
+        yield f"duplicates of {manifest.duplicates.count}, and {len(manifest.duplicates.train_indices)} train_indices"
 
 
 def _grey(values: list[float]) -> bool:
