@@ -6,12 +6,21 @@ from roundoff.pipeline.overrides import check_overrides
 from tests.support.places import ROOT
 
 
-@pytest.mark.parametrize("argument", ["verdict=null", "train=3", "model={a: 1}", "dataset=true", "experiment=null"])
+@pytest.mark.parametrize(
+    "argument",
+    ["verdict=null", "train=3", "model={a: 1}", "dataset=true", "experiment=null", "model=[resnet8,resnet20]"],
+)
 def test_a_group_that_is_set_to_no_name_is_refused(argument):
     group = argument.partition("=")[0]
     with pytest.raises(ConfigError, match=f"{group} is a config group") as error:
         check_overrides(["-m", argument], ROOT / "conf")
     assert error.value.received == argument
+
+
+@pytest.mark.parametrize("argument", ["=5", "=[1]", "=a"])
+def test_a_setting_without_a_name_is_refused(argument):
+    with pytest.raises(ConfigError, match="a setting has no name"):
+        check_overrides([argument], ROOT / "conf")
 
 
 @pytest.mark.parametrize("form", ["{}=1", "+{}=1", "++{}=1", "{}=1,2"])
