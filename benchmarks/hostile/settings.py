@@ -12,8 +12,9 @@ import yaml
 from numpy.random import Generator
 
 from benchmarks.commands import ROOT
-from benchmarks.hostile.case import Case, never
+from benchmarks.hostile.case import Case, Lost, never
 from benchmarks.hostile.settings_lists import BAD_FILES, BAD_OVERRIDES, GOOD_OVERRIDES
+from roundoff.errors import RoundoffError
 
 Key = tuple[str, ...]
 OF_TYPE: dict[type, tuple[Any, ...]] = {
@@ -40,7 +41,7 @@ def cases(project: Path, random: Generator) -> Iterator[Case]:
         for value_of, one in zip((_overridden, _edited, _edited), chosen, strict=False):
             yield Case(name, f"{value_of.__name__[1:]}: {one!r}"[:80], partial(value_of, params, key, one), never)
     for words in GOOD_OVERRIDES:
-        yield Case("a command line", " ".join(words), partial(_composed, words), bool)
+        yield Case("a command line", " ".join(words), partial(_good, words), bool)
     for words in BAD_OVERRIDES:
         yield Case("a command line", " ".join(words)[:80], partial(_composed, words), never)
     good = (project / "params.yaml").read_text(encoding="utf-8")
@@ -63,6 +64,14 @@ def _composed(words: Sequence[str], folder: Path) -> bool:
     os.chdir(folder)
     check(composed(ROOT / "conf", words))
     return True
+
+
+def _good(words: Sequence[str], folder: Path) -> bool:
+    """What has to be accepted."""
+    try:
+        return _composed(words, folder)
+    except RoundoffError as error:
+        raise Lost(f"refused: {error}") from error
 
 
 def _overridden(_: Any, key: Key, value: Any, folder: Path) -> bool:

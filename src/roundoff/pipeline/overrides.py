@@ -13,7 +13,7 @@ SEVERAL = (*OF_SECTION.values(), "experiment")
 
 
 def check_overrides(arguments: Sequence[str], conf: Path) -> None:
-    """ConfigError for a group, a folder of `conf`, that is set to anything but names, for a key's old name and for none.
+    """ConfigError for a group, a folder of `conf`, that is set to anything but names, a key's old name, and no name.
 
     Several names may stand where each option has a place of its own, and for experiments.
 
