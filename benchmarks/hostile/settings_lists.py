@@ -27,7 +27,7 @@ GOOD_OVERRIDES: tuple[Words, ...] = (
     ("paths.metrics=elsewhere/metrics", "paths.plots=elsewhere/plots"),
     ("precisions.int8.exclude_nodes=[stem*]",),
     ("evaluate.accuracy_only=[litert]",),
-    ("experiment=cifar10",),
+    ("experiment=cifar10", "dataset.path=/nowhere"),
 )
 LONG = "x" * 5000
 BAD_OVERRIDES: tuple[Words, ...] = (
