@@ -129,7 +129,7 @@ def _converted(backend: Backend, precision: Precision, inputs: Inputs, sources: 
     import onnx
 
     from roundoff.graph.provenance import write_provenance
-    from roundoff.graph.reading import read_graph
+    from roundoff.graph.reading import read_graph, seal
 
     table = CalibrationTable.load(inputs.table) if precision.needs_calibration and inputs.table else None
     model = onnx.load(inputs.given) if inputs.given else read_graph(inputs.onnx)
@@ -138,6 +138,7 @@ def _converted(backend: Backend, precision: Precision, inputs: Inputs, sources: 
     else:
         converted = convert_in_range(precision, model, backend.grid, table, inputs.calibration)
     write_provenance(converted, sources)
+    seal(converted)
     onnx.save(converted, path)
     return path
 
