@@ -10,9 +10,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from benchmarks.hostile.control_flow import Change, branches, last_renamed, loop, nested, scan
 from benchmarks.hostile.tampering import Tampered
-
-Change = Callable[[onnx.ModelProto], None]
 
 
 def crafted(good: bytes, hidden: bool = True) -> Iterator[Tampered]:
@@ -125,65 +124,6 @@ def _value(number: float) -> Change:
     return change
 
 
-def _body(name: str, kind: int = TensorProto.FLOAT) -> onnx.GraphProto:
-    output = helper.make_tensor_value_info(name, kind, None)
-    return helper.make_graph([helper.make_node("Identity", ["logits_inside"], [name])], name, [], [output])
-
-
-def _last_renamed(model: onnx.ModelProto) -> None:
-    for node in model.graph.node:
-        node.output[:] = ["logits_inside" if name == "logits" else name for name in node.output]
-
-
-def _if(model: onnx.ModelProto) -> None:
-    _last_renamed(model)
-    model.graph.initializer.append(numpy_helper.from_array(np.array(True), "always"))
-    branches = {"then_branch": _body("then_out"), "else_branch": _body("else_out")}
-    model.graph.node.append(helper.make_node("If", ["always"], ["logits"], name="if", **branches))
-
-
-def _loop(times: int) -> Change:
-    def change(model: onnx.ModelProto) -> None:
-        _last_renamed(model)
-        kinds = [("i", TensorProto.INT64, []), ("go", TensorProto.BOOL, []), ("held", TensorProto.FLOAT, None)]
-        taken = [helper.make_tensor_value_info(*each) for each in kinds]
-        nodes = [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Identity", ["held"], ["kept"])]
-        given = [helper.make_tensor_value_info("on", TensorProto.BOOL, [])]
-        given.append(helper.make_tensor_value_info("kept", TensorProto.FLOAT, None))
-        body = helper.make_graph(nodes, "body", taken, given)
-        model.graph.initializer.append(numpy_helper.from_array(np.array(times), "times"))
-        model.graph.initializer.append(numpy_helper.from_array(np.array(True), "always"))
-        model.graph.node.append(
-            helper.make_node("Loop", ["times", "always", "logits_inside"], ["logits"], name="loop", body=body)
-        )
-
-    return change
-
-
-def _scan(model: onnx.ModelProto) -> None:
-    _last_renamed(model)
-    value = helper.make_tensor_value_info("row", TensorProto.FLOAT, [10])
-    result = helper.make_tensor_value_info("same", TensorProto.FLOAT, [10])
-    body = helper.make_graph([helper.make_node("Identity", ["row"], ["same"])], "body", [value], [result])
-    model.graph.node.append(helper.make_node("Scan", ["logits_inside"], ["logits"], body=body, num_scan_inputs=1))
-
-
-def _nested(depth: int) -> Change:
-    def change(model: onnx.ModelProto) -> None:
-        _last_renamed(model)
-        model.graph.initializer.append(numpy_helper.from_array(np.array(True), "always"))
-        body = _body("deepest")
-        for level in range(depth):
-            branches = {"then_branch": body, "else_branch": _body("other")}
-            node = helper.make_node("If", ["always"], [f"at{level}"], **branches)
-            output = helper.make_tensor_value_info(f"at{level}", TensorProto.FLOAT, None)
-            body = helper.make_graph([node], f"g{level}", [], [output])
-        branches = {"then_branch": body, "else_branch": _body("other")}
-        model.graph.node.append(helper.make_node("If", ["always"], ["logits"], **branches))
-
-    return change
-
-
 def _function(recursive: bool) -> Change:
     def change(model: onnx.ModelProto) -> None:
         node = _node(model)
@@ -209,7 +149,7 @@ def _edit(change: Callable[[onnx.ModelProto], object]) -> Change:
 
 
 def _many(model: onnx.ModelProto) -> None:
-    _last_renamed(model)
+    last_renamed(model)
     names = ["logits_inside", *(f"copy{number}" for number in range(20_000)), "logits"]
     model.graph.node.extend(helper.make_node("Identity", [a], [b]) for a, b in pairwise(names))
 
@@ -256,12 +196,12 @@ CHANGES: dict[str, Change] = {
     "weights in a folder": _external("."),
     "weights in a device": _external("/dev/zero"),
     "weights without a place": _external(""),
-    "If around the answer": _if,
-    "a Loop of one round around the answer": _loop(1),
-    "a Loop without end": _loop(2**62),
-    "a Scan around the answer": _scan,
-    "20 nested Ifs": _nested(20),
-    "30 nested Ifs": _nested(30),
+    "If around the answer": branches,
+    "a Loop of one round around the answer": loop(1),
+    "a Loop without end": loop(2**62),
+    "a Scan around the answer": scan,
+    "20 nested Ifs": nested(20),
+    "30 nested Ifs": nested(30),
     "a function": _function(recursive=False),
     "a function that calls itself": _function(recursive=True),
     "operator set 999": _opsets(999),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -31,7 +32,7 @@ from benchmarks.hostile.tampering import (
 
 FOLDER, PREPARED, GRAPH = "models/trained", "data/prepared", "models/onnx/model.onnx"
 TOLD, KERAS = f"{FOLDER}/model.json", f"{FOLDER}/model.keras"
-ONNX = f"{FOLDER}/model.onnx"
+ONNX, SAVED = f"{FOLDER}/model.onnx", f"{FOLDER}/saved_model"
 IMAGES = 8
 
 
@@ -40,6 +41,7 @@ def cases(project: Path, random: Generator) -> Iterator[Case]:
     yield from _keras_cases(project, random)
     graph = (project / GRAPH).read_bytes()
     yield from _of_form(ONNX, _onnx_contents(graph, random), partial(_as_onnx, project), project)
+    yield from _saved_cases(project, random)
 
 
 def _keras_cases(project: Path, random: Generator) -> Iterator[Case]:
@@ -50,6 +52,41 @@ def _keras_cases(project: Path, random: Generator) -> Iterator[Case]:
     yield from tampered_cases(project, KERAS, broken_bytes(archive, random, cuts=6, flips=24), keras, untouched)
     contents = _archives(archive, random)
     yield from _of_form(KERAS, contents, partial(_described, project, "keras"), project, untouched)
+
+
+def _saved_cases(project: Path, random: Generator) -> Iterator[Case]:
+    """A SavedModel that somebody put there, its description without a hash."""
+    with tempfile.TemporaryDirectory() as scratch:
+        _save(project, Path(scratch))
+        good = {path.relative_to(scratch).as_posix(): path.read_bytes() for path in Path(scratch).rglob("*.*")}
+    for name in ("saved_model.pb", "variables/variables.index"):
+        for how, content in broken_bytes(good[name], random, cuts=2, flips=0):
+            members = {**good, name: content}
+            yield Case(f"{SAVED}/{name}", how, partial(_as_saved, project, members), _same_as(project))
+    for name in good:
+        members = {key: value for key, value in good.items() if key != name}
+        yield Case(f"{SAVED}/{name}", "gone", partial(_as_saved, project, members), _same_as(project))
+
+
+def _save(project: Path, folder: Path) -> None:
+    import tensorflow as tf
+
+    from roundoff.export.source import opened
+
+    network = opened(project / KERAS)
+    kind = tf.TensorSpec([None, *network.inputs[0].shape[1:]], tf.uint8, name="image")
+    served = tf.function(lambda image: {"logits": network(image, training=False)}, input_signature=[kind])
+    module = tf.Module()
+    module.served, module.held = served, network.variables
+    tf.saved_model.save(module, str(folder), signatures=served)
+
+
+def _as_saved(project: Path, members: dict[str, Content], folder: Path) -> object:
+    mirrored(project, folder)
+    replaced(folder, KERAS, None)
+    for name, content in members.items():
+        replaced(folder, f"{SAVED}/{name}", content)
+    return _exported("saved_model", "saved_model", folder)
 
 
 def _of_form(
@@ -93,13 +130,18 @@ def _described(project: Path, form: str, content: Content, folder: Path) -> obje
 
 
 def _as_onnx(project: Path, content: Content, folder: Path) -> object:
-    from roundoff.dataset.base import Prepared
-    from roundoff.export.onnx_from_keras import Export
-
     mirrored(project, folder)
     replaced(folder, KERAS, None)
     replaced(folder, ONNX, content)
-    replaced(folder, TOLD, b'{"format": 1, "form": "onnx", "file": "model.onnx"}')
+    return _exported("onnx", "model.onnx", folder)
+
+
+def _exported(form: str, file: str, folder: Path) -> object:
+    """Export what lies in the folder of the trained model, and run it."""
+    from roundoff.dataset.base import Prepared
+    from roundoff.export.onnx_from_keras import Export
+
+    replaced(folder, TOLD, json.dumps({"format": 1, "form": form, "file": file}).encode())
     out = folder / "exported.onnx"
     export = Export(opset=18, parity_images=IMAGES, tolerance=1e-3)
     export.onnx_from_trained(found(folder, FOLDER), Prepared(found(folder, PREPARED)), out)
