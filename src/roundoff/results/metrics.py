@@ -81,9 +81,6 @@ def _faults(metrics: Metrics) -> Iterator[str]:
     measured = {name: cell.accuracy for name, cell in metrics.cells.items() if cell.accuracy}
     if metrics.reference is not None and metrics.reference not in measured:
         yield f"the reference {metrics.reference}, which is no measured cell"
-    samples = {accuracy.samples for accuracy in measured.values()}
-    if len(samples) > 1:
-        yield f"cells of {' and '.join(map(str, sorted(samples)))} test images"
 
 
 def write_metrics(metrics: Metrics, directory: Path) -> None:

@@ -17,15 +17,15 @@ ROUNDED = 1e-9
 def faults(cell: CellMetrics, complete: bool = True) -> Iterator[str]:
     """What cannot be about a cell's figures, each in words; those of before may lack some (not `complete`)."""
     if not cell.measured:
-        if cell.accuracy is not None:
-            yield f"an accuracy of a cell that is {cell.status}"
+        if cell.reason is None and complete:
+            yield f"no reason why the cell is {cell.status}"
         return
     if cell.accuracy is not None:
         yield from _of_accuracy(cell.accuracy)
     elif complete:
         yield "no accuracy of a measured cell"
     for size, batch in cell.batches.items():
-        yield from (f"batch_{size}: {wrong}" for wrong in _of_batch(batch))
+        yield from (f"batch_{size}: {wrong}" for wrong in _of_batch(batch, complete))
 
 
 def _of_accuracy(told: Accuracy) -> Iterator[str]:
@@ -41,11 +41,11 @@ def _of_accuracy(told: Accuracy) -> Iterator[str]:
     yield from _of_intervals(told, "")
 
 
-def _of_batch(batch: Batch) -> Iterator[str]:
-    if batch.status == "measured" and batch.runs and not (batch.device_p50_ms or batch.end_to_end_p50_ms):
+def _of_batch(batch: Batch, complete: bool) -> Iterator[str]:
+    if complete and batch.runs and not (batch.device_p50_ms or batch.end_to_end_p50_ms):
         yield f"no median of {batch.runs} runs"
-    if batch.status != "measured" and batch.runs:
-        yield f"{batch.runs} runs of a batch size that is {batch.status}"
+    if complete and batch.status != "measured" and batch.reason is None:
+        yield f"no reason why the batch size is {batch.status}"
     for unit in ("ms", "per_s", ""):
         yield from _of_intervals(batch, unit)
 
