@@ -103,8 +103,10 @@ def _read(folder: Path, revision: str) -> object:
     found = []
     for name in (None, revision):
         one = snapshot(folder, "metrics", name)
-        context = revision_context(folder, "metrics", one)
-        found.append([as_json(one.metrics), as_json(one.verdict), context.prepared, context.test_set])
+        context, judged = revision_context(folder, "metrics", one), one.verdict
+        figures = {key: [as_json(cell.accuracy), as_json(cell.batches)] for key, cell in one.cells.items()}
+        verdicts = {key: as_json(judged.cells[key]) for key in one.cells}
+        found.append([figures, verdicts, as_json(judged.shipped), as_json(judged.target), context.prepared])
     return found
 
 
@@ -120,7 +122,7 @@ def _locks() -> Iterator[Tampered]:
     yield "a tag that calls", b"!!python/object/apply:os.system ['true']\n"
     for stages in ("5", "[]", "text", "{prepare: 5}", "{prepare: {outs: 5}}", "{prepare: {outs: [5]}}"):
         yield f"stages: {stages}", f"stages: {stages}\n".encode()
-    for out in ("{md5: 1}", "{path: 5, md5: 6}", "{path: ../../x, md5: ../../y}", "{path: [a], md5: b}", "{path: a}"):
+    for out in ("{md5: 1}", "{path: 5, md5: 6}", "{path: ../../x, md5: ../../y}", "{path: [a], md5: b}"):
         yield f"an output {out}", f"stages: {{prepare: {{outs: [{out}]}}}}\n".encode()
     yield "aliases that multiply", b"a: &a [1,1]\nb: &b [*a,*a]\nstages: {x: {outs: *b}}\n"
     yield "a key twice", GOOD_LOCK + GOOD_LOCK

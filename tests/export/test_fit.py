@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, numpy_helper, save
+from onnx import TensorProto, helper, load, numpy_helper, save
 
 from roundoff.dataset.base import Prepared
 from roundoff.errors import DataError
@@ -37,6 +37,15 @@ def graph(folder, shape=(8, 8, 3), classes=10):
 @pytest.mark.parametrize("shape", [(8, 8, 3), ("H", "W", 3)])
 def test_a_graph_for_these_images_passes(tmp_path, shape):
     require_fit(graph(tmp_path, shape), prepared(tmp_path))
+
+
+def test_one_for_a_single_batch_size_is_refused(tmp_path):
+    path = graph(tmp_path)
+    model = load(path)
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
+    save(model, path)
+    with pytest.raises(DataError, match="takes batches of one size alone"):
+        require_fit(path, prepared(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A graph between two stages is whole, valid and by itself, or refused in words."""
 
+import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
@@ -63,6 +64,17 @@ def cycle(model):
     model.graph.node[1].input[0] = model.graph.node[-1].output[0]
 
 
+def short(model):
+    weight(model).dims[0] += 1
+
+
+def sparse(model):
+    values = numpy_helper.from_array(np.array([1.0], np.float32), "values")
+    model.graph.sparse_initializer.append(
+        helper.make_sparse_tensor(values, numpy_helper.from_array(np.array([1]), "at"), [10])
+    )
+
+
 def loop(model):
     body = helper.make_graph([], "body", [], [])
     model.graph.node.append(helper.make_node("Loop", ["", ""], [], body=body))
@@ -80,6 +92,10 @@ def huge(model):
         (function, r"the function mine\.Mine"),
         (operator, r"the operator evil\.Evil"),
         (cycle, "topologically sorted|cycle|acyclic|SSA"),
+        (short, "bytes for the weight"),
+        (sparse, "a sparse weight"),
+        (lambda model: model.graph.output.append(model.graph.output[0]), "two inputs or outputs"),
+        (lambda model: setattr(model.opset_import[0], "version", 999), "operator set 999"),
         (loop, r"ai\.onnx\.Loop in a graph that no stage wrote"),
         (huge, "raw_data|size|bytes|dim"),
         (lambda model: model.graph.ClearField("node"), "0 operators"),

@@ -20,12 +20,19 @@ def require_fit(graph: Path, prepared: Prepared, stage: str = "export") -> None:
     opened = read_graph(graph, stage).graph
     manifest = as_manifest(prepared.manifest)
     images, classes = tuple(manifest.shape), (len(manifest.classes),)
-    taken, answered = _shape(opened.input[0])[1:], _shape(opened.output[0])[1:]
-    if _fits(taken, images) and _fits(answered, classes):
+    (batch, *taken), answered = _shape(opened.input[0]) or (None,), _shape(opened.output[0])[1:]
+    if batch is not None:
+        raise DataError(
+            f"{graph} takes batches of one size alone",
+            received=f"a graph of {batch} images",
+            expected="an open first dimension, since several batch sizes are timed",
+            fix=f"run the stage that writes it again: `dvc repro -f {stage}`",
+        )
+    if _fits(tuple(taken), images) and _fits(answered, classes):
         return
     raise DataError(
         f"{graph} does not fit the images in {prepared.directory}",
-        received=f"a graph from {_words(taken)} to {_words(answered)}",
+        received=f"a graph from {_words(tuple(taken))} to {_words(answered)}",
         expected=f"one from {_words(images)} to {_words(classes)}, as prepared (height, width, channels; classes)",
         fix="run the stages from export on for these images (`dvc repro`), or prepare the images that the graph is for",
     )

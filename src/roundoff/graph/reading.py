@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from roundoff.graph.queries import SEAL, model_hash, sealed_with
 
 # Protobuf's limit for one file
 LARGEST_BYTES = 1 << 31
+HALF_BYTES = (onnx.TensorProto.INT4, onnx.TensorProto.UINT4, onnx.TensorProto.FLOAT4E2M1)
 
 
 def seal(model: onnx.ModelProto) -> None:
@@ -56,17 +58,34 @@ def _faults(model: onnx.ModelProto) -> Iterator[str]:
     if not model.graph.input or not model.graph.output or not model.graph.node:
         counts = len(model.graph.input), len(model.graph.node), len(model.graph.output)
         yield "{} inputs, {} operators and {} outputs".format(*counts)
+    for values in (model.graph.input, model.graph.output):
+        if len({value.name for value in values}) < len(values):
+            yield f"two inputs or outputs of the name {values[0].name}"
+    if model.graph.sparse_initializer:
+        yield "a sparse weight"
     if model.functions:
         yield f"the function {model.functions[0].domain}.{model.functions[0].name}"
     for tensor in _tensors(model.graph):
         if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
             yield f"the weight {tensor.name} in another file"
+        elif tensor.HasField("raw_data") and len(tensor.raw_data) != _bytes(tensor):
+            yield f"{len(tensor.raw_data)} bytes for the weight {tensor.name} {list(tensor.dims)}"
     versions = {entry.domain: entry.version for entry in model.opset_import}
+    if versions.get("", 1) > onnx.defs.onnx_opset_version():
+        yield f"operator set {versions['']}, newer than onnx {onnx.__version__} knows"
     for node in _nodes(model.graph):
         if node.domain not in ("", "ai.onnx") or not onnx.defs.has(node.op_type, versions.get("", 1)):
             yield f"the operator {node.domain or 'ai.onnx'}.{node.op_type}"
         if node.op_type == "Loop" and seal is None:
             yield "the operator ai.onnx.Loop in a graph that no stage wrote"
+
+
+def _bytes(tensor: onnx.TensorProto) -> int:
+    """How many bytes the values of a tensor take; two values of 4 bits share one."""
+    values = math.prod(tensor.dims)
+    if tensor.data_type in HALF_BYTES:
+        return -(-values // 2)
+    return values * int(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
 
 
 def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:

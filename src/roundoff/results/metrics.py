@@ -102,6 +102,8 @@ def write_metrics(metrics: Metrics, directory: Path) -> None:
 
 def verdict_from(content: object) -> Verdict:
     """The content of verdict.json."""
+    if isinstance(content, dict) and "cells" not in content:
+        raise _foreign("verdict", f"no cells, but {', '.join(content) or 'nothing'}")
     known = _of_this_format("verdict", content, legacy.verdict_file)
     return checked(Verdict, _without_format(known), "verdict.json", _format(content) == FORMAT)
 

@@ -56,15 +56,24 @@ def snapshot(project: Path, metrics: str, revision: str | None) -> Snapshot:
 
 def resolve(project: Path, revision: str) -> str:
     """The commit of a git revision or of a DVC experiment's name; raises DataError."""
+    if "\0" in revision:
+        raise _no_revision("no such revision", repr(revision))
     parsed = _git(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if parsed.returncode == 0:
         return parsed.stdout.strip()
     commits = _experiments(project).get(revision, [])
     if len(commits) == 1:
         return commits[0]
-    raise DataError(
-        "no such revision" if not commits else "several experiments have this name",
-        received=revision if not commits else f"{revision}: {', '.join(commit[:12] for commit in commits)}",
+    if not commits:
+        raise _no_revision("no such revision", revision)
+    named = ", ".join(commit[:12] for commit in commits)
+    raise _no_revision("several experiments have this name", f"{revision}: {named}")
+
+
+def _no_revision(what: str, received: str) -> DataError:
+    return DataError(
+        what,
+        received=received,
         expected="a git revision, or the name of one DVC experiment",
         fix="list them with `git log --oneline` and `dvc exp show`, and give one of those; a clone that lacks it gets "
         "it with `git fetch` (`git fetch --unshallow` where only the last commit was fetched)",
@@ -108,12 +117,13 @@ def _cached(project: Path, path: str, md5: str, commit: str) -> str:
 
 
 def _workspace_files(folder: Path) -> dict[str, str]:
-    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.json"))}
+    paths = sorted(folder.glob("*.json"))
+    return {path.stem: path.read_text(encoding="utf-8", errors="surrogateescape") for path in paths}
 
 
 def _snapshot(revision: str, commit: str | None, files: Mapping[str, str], metrics: str) -> Snapshot:
     contents = {name: _parsed(revision, name, text) for name, text in files.items()}
-    measured = {name: content for name, content in contents.items() if holds_cells(content)}
+    measured = {name: content for name, content in contents.items() if name in FILES or holds_cells(content)}
     if not measured:
         raise DataError(
             "there are no metrics to compare",

@@ -178,6 +178,7 @@ def parsed_json(text: str, where: str) -> Any:
     twice, half of a character.
     """
     try:
+        text.encode()  # what was no UTF-8 where it was read
         value = json.loads(text, parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_once)
         if "\\ud" in text.lower():  # the only way to write half of a character
             json.dumps(value, ensure_ascii=False).encode()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
@@ -56,6 +57,20 @@ def histograms(
     return counted
 
 
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # ONNX Runtime raises classes of its own, one for each of its codes
+        lines = str(error).strip().splitlines() or ["no message"]
+        raise CalibrationError(
+            "ONNX Runtime cannot run the graph on the calibration images",
+            received=f"{type(error).__name__}: {lines[0][:300]}",
+            expected="a graph as the export stage writes it, which has run there",
+            fix="run export again (`dvc repro -f export`); or see the node that the message names",
+        ) from error
+
+
 def observe(
     model: onnx.ModelProto, names: Sequence[str], batches: Iterable[Images], required: Collection[str] | None = None
 ) -> Iterator[Activations]:
@@ -66,13 +81,14 @@ def observe(
     import onnxruntime
 
     image = image_input(model)
-    session = onnxruntime.InferenceSession(
-        with_outputs(model, names).SerializeToString(), session_options(), providers=["CPUExecutionProvider"]
-    )
+    serialized = with_outputs(model, names).SerializeToString()
+    with _in_words():
+        session = onnxruntime.InferenceSession(serialized, session_options(), providers=["CPUExecutionProvider"])
 
     def run(chunk: Images) -> Activations:
         size = len(chunk)
-        outputs = session.run(list(names), {image.name: filled(chunk, chunk_size)})
+        with _in_words():
+            outputs = session.run(list(names), {image.name: filled(chunk, chunk_size)})
         given = dict(zip(names, outputs, strict=True))
         apart = {name: _keeps_apart(name, values, chunk_size, required) for name, values in given.items()}
         return {name: _rows(values, size, chunk_size) for name, values in given.items() if apart[name]}
