@@ -24,6 +24,8 @@ from roundoff.backend.onnxrt.backend import OnnxRuntime
 from roundoff.dataset.base import Prepared
 from roundoff.errors import BuildError
 from roundoff.precision.int8 import Int8
+from roundoff.results.checked import as_json
+from roundoff.system.files import sha256_of, write_json
 
 IMAGES, HELD_OUT = 320, 1000
 BACKGROUNDS = {"black": 0, "white": 255, "gray": 128}
@@ -51,8 +53,11 @@ def framed(prepared: Path, target: Path, level: int) -> Prepared:
     images[:] = level
     images[:, height:-height, width:-width] = inside
     np.save(target / "train_images.npy", images)
-    for name in ("train_labels.npy", "manifest.json"):
-        shutil.copy(prepared / name, target / name)
+    shutil.copy(prepared / "train_labels.npy", target / "train_labels.npy")
+    manifest = as_json(Prepared(prepared).manifest)
+    if manifest["hashes"]:
+        manifest["hashes"]["train_images.npy"] = sha256_of(target / "train_images.npy")
+    write_json(target / "manifest.json", manifest)
     return Prepared(target)
 
 

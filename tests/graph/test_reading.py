@@ -29,6 +29,13 @@ def test_a_sealed_graph_is_read_as_it_was(model, tmp_path):
     assert model_hash(model) == model_hash(found)
 
 
+def test_a_graph_that_was_changed_on_purpose_is_sealed_anew(model, tmp_path):
+    seal(model)
+    other_weight(model)
+    seal(model)
+    read_graph(saved(model, tmp_path / "model.onnx"))
+
+
 def test_one_that_nobody_sealed_is_read(model, tmp_path):
     assert read_graph(saved(model, tmp_path / "model.onnx")) == model
 

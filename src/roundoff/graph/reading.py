@@ -17,7 +17,8 @@ HALF_BYTES = (onnx.TensorProto.INT4, onnx.TensorProto.UINT4, onnx.TensorProto.FL
 
 
 def seal(model: onnx.ModelProto) -> None:
-    """Write into the model, in place, the hash of its content."""
+    """Write into the model, in place, the hash of its content, instead of one that it had before it was changed."""
+    _unsealed(model)
     model.metadata_props.add(key=SEAL, value=model_hash(model))
 
 
@@ -38,10 +39,14 @@ def read_graph(path: Path, stage: str = "export") -> onnx.ModelProto:
         raise _unfit(path, f"{type(error).__name__}: {lines[0]}", stage) from error
     if wrong is not None:
         raise _unfit(path, wrong, stage)
+    _unsealed(model)
+    return model
+
+
+def _unsealed(model: onnx.ModelProto) -> None:
     kept = [entry for entry in model.metadata_props if entry.key != SEAL]
     del model.metadata_props[:]
     model.metadata_props.extend(kept)
-    return model
 
 
 def _parsed(path: Path) -> onnx.ModelProto:
