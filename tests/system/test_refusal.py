@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from roundoff.errors import ConfigError, MachineError
+from roundoff.errors import ConfigError, ExportError, MachineError
 from roundoff.system.files import whole_directory, whole_file, write_json
-from roundoff.system.refusal import KINDS, is_exhausted, refusal_of
+from roundoff.system.refusal import KINDS, in_words, is_exhausted, refusal_of
 
 
 def told(error):
@@ -43,6 +43,19 @@ def test_it_is_found_behind_other_errors_and_by_a_librarys_words():
     assert "no room" in told(OSError("4096 requested and 1024 written"))
     assert "no memory is left" in told(MemoryError("Unable to allocate 8. EiB"))
     assert "no further process or thread" in told(RuntimeError("can't start new thread"))
+
+
+def test_a_full_disk_behind_another_error_is_told_instead_of_it_and_nothing_else_is():
+    blamed = ExportError("cannot convert", received="OSError", expected="layers", fix="replace a layer")
+    assert in_words(blamed) is blamed
+    blamed.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    assert "no room is left on a disk" in str(in_words(blamed))
+    blamed.__cause__ = OSError(errno.ENOENT, "No such file")  # the stage knows better what it means
+    assert in_words(blamed) is blamed
+    told = refusal_of(OSError(errno.ENOSPC, "No space left on device", "/full"))
+    assert told is not None
+    assert in_words(told) is told
+    assert in_words(ValueError("a bug")) is None
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from roundoff.cli import check, diff, doctor, report, run, ship, verify
 from roundoff.cli.terminal.completion import add_completion
 from roundoff.errors import RoundoffError
-from roundoff.system.refusal import refusal_of
+from roundoff.system.refusal import in_words
 
 COMMANDS = (run, report, check, diff, ship, verify, doctor)
 ERROR = 2  # as argparse has it
@@ -39,15 +39,11 @@ def _run(arguments: Sequence[str] | None) -> int:
         return 0
     try:
         status: int = given.run(given)
-    except RoundoffError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return ERROR
-    except (OSError, MemoryError) as error:
-        refusal = refusal_of(error)
-        if refusal is None:
-            raise
-        print(f"error: {refusal}", file=sys.stderr)
-        return ERROR
+    except (RoundoffError, OSError, MemoryError) as error:
+        if said := in_words(error):
+            print(f"error: {said}", file=sys.stderr)
+            return ERROR
+        raise
     return status
 
 

@@ -12,9 +12,8 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any, TypeVar
 
-from roundoff.errors import RoundoffError
 from roundoff.pipeline.survival import die_with
-from roundoff.system.refusal import refusal_of
+from roundoff.system.refusal import in_words
 from roundoff.system.stopping import SIGNALS, heed_silently
 
 Result = TypeVar("Result")
@@ -61,10 +60,8 @@ def _work(work: Callable[[], object], sender: Connection, parent: int) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     try:
         outcome: tuple[object, Exception | None] = work(), None
-    except RoundoffError as error:
-        outcome = None, error
     except Exception as error:  # of a class that perhaps its library alone can make
-        outcome = None, refusal_of(error) or RuntimeError("".join(traceback.format_exception(error)))
+        outcome = None, in_words(error) or RuntimeError("".join(traceback.format_exception(error)))
     sender.send(outcome)
 
 

@@ -22,7 +22,7 @@ from roundoff.pipeline.config import check
 from roundoff.pipeline.config.params_file import check_params_file
 from roundoff.pipeline.overrides import check_overrides
 from roundoff.system.held_output import held_back_libraries, last_words
-from roundoff.system.refusal import refusal_of
+from roundoff.system.refusal import in_words
 from roundoff.system.stopping import stopping
 
 
@@ -111,10 +111,9 @@ def stage(body: Body) -> Callable[..., object]:
             settings = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
             sys.exit(_words(explained(error, conf, settings)))
         except (OSError, MemoryError) as error:  # of Hydra's own files
-            refusal = refusal_of(error)
-            if refusal is None:
-                raise
-            sys.exit(_words(refusal))
+            if refusal := in_words(error):
+                sys.exit(_words(refusal))
+            raise
 
     return main
 
@@ -124,7 +123,7 @@ def _ending(error: Exception) -> BaseException:
 
     A launcher that runs jobs in other processes gets an exception, as it expects.
     """
-    words = error if isinstance(error, RoundoffError) else refusal_of(error)
+    words = in_words(error)
     if words is None:
         sys.stderr.write(last_words())
         traceback.print_exception(error)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from traceback import extract_tb
 
-from roundoff.errors import MachineError
+from roundoff.errors import ConfigError, MachineError, RoundoffError
 from roundoff.system.own import UNFINISHED
 
 MB = 1e6
@@ -94,6 +94,13 @@ SAID = {
 } | {"can't start new thread": errno.EAGAIN}
 # NumPy's, of a file that could not be written to its end: "4096 requested and 1024 written"
 CUT_SHORT = re.compile(r"\d+ requested and \d+ written")
+
+
+def in_words(error: BaseException) -> RoundoffError | None:
+    """What a user is told: the error's own words, unless a machine that is used up is behind it; None of a bug."""
+    if isinstance(error, RoundoffError) and (isinstance(error, ConfigError | MachineError) or not is_exhausted(error)):
+        return error
+    return refusal_of(error)
 
 
 def refusal_of(error: BaseException) -> MachineError | None:
