@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
+import os
 import stat
 import zipfile
 from pathlib import Path
@@ -184,6 +186,88 @@ def test_a_file_that_vanishes_is_named(tmp_path):
         (tmp_path / "train/ant/9.png").symlink_to("nowhere")
         with pytest.raises(DataError, match=r"train/ant/9.png is neither(.|\n)*a link that ends nowhere"):
             list(opened.read("train"))
+
+
+@pytest.mark.parametrize("at", ["train/ant/9.png", "train/bee"])
+@pytest.mark.parametrize(
+    ("make", "received"),
+    [
+        (os.mkfifo, "a pipe, a socket or a device"),
+        (lambda path: path.symlink_to("/dev/zero"), "a pipe, a socket or a device"),
+        (lambda path: path.symlink_to(path), "a link that ends nowhere"),
+    ],
+    ids=["pipe", "device", "circle"],
+)
+def test_what_is_neither_file_nor_folder_is_refused_at_once(tmp_path, at, make, received):
+    _directory(tmp_path, _files())
+    make(tmp_path / at)
+    with pytest.raises(DataError, match=rf"{at} is neither a file nor a folder\n  received: {received}"):
+        _open(tmp_path)
+
+
+def test_a_file_that_becomes_a_pipe_or_too_large_is_never_read(tmp_path, monkeypatch):
+    path = _directory(tmp_path, _files()) / "test/cat/1.png"
+    with _open(tmp_path) as opened:
+        os.truncate(path, tree.LARGEST_FILE + 1)
+        with pytest.raises(DataError, match=r"test/cat/1.png is broken(.|\n)*more than \d+ bytes are no image"):
+            list(opened.read("test"))
+        path.unlink()
+        os.mkfifo(path)
+        with pytest.raises(DataError, match=r"test/cat/1.png is neither"):
+            list(opened.read("test"))
+
+
+def test_a_machine_that_is_used_up_is_not_the_images_fault(tmp_path, monkeypatch):
+    def none_left(*_, **__):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with _open(_directory(tmp_path, _files())) as opened:
+        monkeypatch.setattr("builtins.open", none_left)
+        with pytest.raises(OSError, match="Too many open files"):
+            list(opened.read("test"))
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe", "画像".encode("shift_jis"), b"a\nb"])
+def test_a_class_that_no_report_can_name_is_refused(tmp_path, name):
+    root = _directory(tmp_path, _files())
+    for split in (b"train", b"test"):
+        folder = Path(os.fsdecode(os.fsencode(root) + b"/" + split + b"/" + name))
+        folder.mkdir()
+        (folder / "0.png").write_bytes(_png(0))
+    with pytest.raises(DataError, match="the name of a class folder cannot be shown"):
+        _open(root)
+
+
+def test_files_of_any_name_are_read(tmp_path):
+    root = _directory(tmp_path, _files() | {"test/ant/画像.png": _png(9)})
+    (tmp_path / "test/ant" / os.fsdecode(b"\xff.png")).write_bytes(_png(9))
+    with _open(root) as opened:
+        assert len(list(opened.read("test"))) == 6
+
+
+def test_a_class_of_hidden_files_alone_is_empty_and_says_why(tmp_path):
+    root = _directory(tmp_path, _files() | {"train/bee/.0.png": b"", "test/bee/.0.png": b""})
+    with pytest.raises(DataError, match=r"train/bee is an empty class\n  received: no image; hidden files"):
+        _open(root)
+
+
+def _with_class(root: Path, name: bytes) -> Path:
+    """A zip with one more class, whose name is these bytes, without a flag that it is UTF-8."""
+    stand_in = "n" * len(name)
+    path = _zip(root, _files() | {f"train/{stand_in}/0.png": _png(9), f"test/{stand_in}/0.png": _png(9)})
+    path.write_bytes(path.read_bytes().replace(stand_in.encode(), name))
+    return path
+
+
+def test_a_zips_name_in_utf_8_without_its_flag_is_read_as_such(tmp_path):
+    with _open(_with_class(tmp_path, "画像".encode())) as opened:
+        assert opened.classes == ("ant", "cat", "画像")
+        assert len(list(opened.read("test"))) == 5
+
+
+def test_a_zips_name_in_another_encoding_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"which is refused\n  received: a name that is neither ASCII nor UTF-8"):
+        _open(_with_class(tmp_path, "画像".encode("shift_jis")))
 
 
 @pytest.mark.parametrize(

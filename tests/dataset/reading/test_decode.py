@@ -114,3 +114,27 @@ def test_a_jpeg_that_is_gray_by_itself_is_whole():
     decoded(encoded(Image.new("RGB", (64, 64), (128, 128, 128)), "JPEG"), 64, 64, 3)
     whole = encoded(Image.fromarray(NOISE), "JPEG")
     assert decoded(whole + bytes(200), 64, 48, 3).shape == (64, 48, 3)
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"optimize": True}])
+def test_a_jpeg_with_a_part_that_was_never_written_is_found(options):
+    noise = np.random.default_rng(0).integers(0, 256, (320, 320, 3), dtype=np.uint8)
+    whole = encoded(Image.fromarray(noise), "JPEG", quality=90, **options)
+    third = len(whole) // 3
+    for content in (
+        whole[:third] + bytes(third) + whole[2 * third :],
+        whole[: 2 * third] + bytes(third - 2) + whole[-2:],
+    ):
+        with pytest.raises(ValueError, match=r"hole: \d+ bytes of its data are zeros|cut off"):
+            decoded(content, 64, 48, 3)
+
+
+def test_a_plain_surface_may_be_coded_as_zeros():
+    whole = encoded(Image.new("RGB", (1024, 1024), (90, 120, 30)), "JPEG", optimize=True)
+    assert bytes(512) in whole
+    np.testing.assert_allclose(decoded(whole, 8, 8, 3)[0, 0], (90, 120, 30), atol=2)
+
+
+def test_of_several_frames_the_first_is_taken():
+    pages = encoded(Image.fromarray(NOISE), "TIFF", save_all=True, append_images=[Image.new("RGB", (48, 64))])
+    np.testing.assert_array_equal(decoded(pages, 64, 48, 3), NOISE)
