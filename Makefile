@@ -15,7 +15,7 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
 
 repro: $(READY) ## runs the whole pipeline, from images to metrics/report.html
-	@python -m roundoff.pipeline.mending
+	@python -P -m roundoff.pipeline.mending
 	dvc repro
 
 test: $(READY) lint ## lint, types and the fast tests
@@ -38,13 +38,13 @@ lint: $(READY) ## ruff and mypy
 	mypy
 
 params: $(READY) ## composes params.yaml from conf/
-	python -m roundoff.pipeline.params
+	python -P -m roundoff.pipeline.params
 
 # Keeps a finished run: make results NAME=cpu-2-cores/cifar10-resnet20
 results: $(READY) ## keeps a finished run: make results NAME=MACHINE/RUN
 	@test -n "$(NAME)" || { echo 'error: no NAME; use make results NAME=MACHINE/RUN' >&2; exit 1; }
-	python stages/report.py -cn frozen report.language=ja hydra.run.dir=build/ja
-	python -m roundoff.revisions.keep "$(NAME)" build/ja/metrics
+	python -P stages/report.py -cn frozen report.language=ja hydra.run.dir=build/ja
+	python -P -m roundoff.revisions.keep "$(NAME)" build/ja/metrics
 
 contract: $(READY) ## the TensorRT code against each TensorRT that installs
 	python -m tests.contract.environments

@@ -37,7 +37,7 @@ build() {  # MODEL.onnx: calibration and engines, in a folder of their own
   mkdir -p "$work/models/onnx" "$work/data" && cd "$work" || return 1
   cp "$1" models/onnx/model.onnx
   [ -e data/prepared ] || ln -s "$prepared" data/prepared
-  python3 -m roundoff.cli run probe calibrate build "${settings[@]}"
+  python3 -P -m roundoff.cli run probe calibrate build "${settings[@]}"
 }
 
 evaluate() {  # MODEL.onnx: the stages after that; the report in both languages
@@ -45,8 +45,8 @@ evaluate() {  # MODEL.onnx: the stages after that; the report in both languages
   name=$(basename "$1" .onnx) work=$out/work/$(basename "$1" .onnx)
   [ -d "$work" ] || { echo "error: $work is missing: run the step build of this model first" >&2; return 1; }
   mkdir -p "$out/$name" && cd "$work" || return 1
-  python3 -m roundoff.cli run probe evaluate report "${settings[@]}" || return 1
-  python3 "$root/stages/report.py" "${settings[@]}" report.language=ja hydra.run.dir=ja hydra.output_subdir=null || return 1
+  python3 -P -m roundoff.cli run probe evaluate report "${settings[@]}" || return 1
+  python3 -P "$root/stages/report.py" "${settings[@]}" report.language=ja hydra.run.dir=ja hydra.output_subdir=null || return 1
   cp -r metrics/. platform.json "$out/$name"
   for kind in html md; do cp "ja/metrics/report.$kind" "$out/$name/report.ja.$kind"; done
 }
@@ -59,7 +59,7 @@ harness() {  # DEVICES OUT.json [OPTION …]: our figures against the bare loop'
     [ ! -e "$out/work/$name/models/calibration/table.json" ] ||
       arguments+=(--table "$name=$out/work/$name/models/calibration/table.json")
   done
-  python3 -m benchmarks.gpu harness "${arguments[@]}" --images "$prepared" --work "$out/work/harness-$1" \
+  python3 -P -m benchmarks.gpu harness "${arguments[@]}" --images "$prepared" --work "$out/work/harness-$1" \
     --cache "$cache" --devices "$1" --out "$2" "${@:3}"
 }
 
@@ -72,7 +72,7 @@ harness_of() {  # MODEL.onnx: one run of the harness
 profiles() {  # a range of batch sizes against fixed ones, all models
   local arguments=()
   for model in "${models[@]}"; do arguments+=(--onnx "$(basename "$model" .onnx)=$model"); done
-  python3 -m benchmarks.gpu profiles "${arguments[@]}" --out "$out/profiles.json"
+  python3 -P -m benchmarks.gpu profiles "${arguments[@]}" --out "$out/profiles.json"
 }
 
 spread() {  # the same cells on one GPU and on two, both with all kernels compiled before, on the GPU that runs them
@@ -81,7 +81,7 @@ spread() {  # the same cells on one GPU and on two, both with all kernels compil
     step "spread-warm-$devices" harness "$devices" "$out/work/spread-warm.json" "${cells[@]}" --rounds 1 --loads 1
     step "spread-$devices" harness "$devices" "$out/spread-$devices.json" "${cells[@]}" --check
   done
-  step spread python3 -m benchmarks.gpu spread "$out"/spread-{1,2}.json --out "$out/spread.json" --check
+  step spread python3 -P -m benchmarks.gpu spread "$out"/spread-{1,2}.json --out "$out/spread.json" --check
 }
 
 mkdir -p "$out/log" "$out/work"
@@ -89,7 +89,7 @@ for name in $steps; do
   case $name in
     build | evaluate) for model in "${models[@]}"; do step "$name-$(basename "$model" .onnx)" "$name" "$model"; done ;;
     harness) for model in "${models[@]}"; do harness_of "$model"; done ;;
-    leaks) step leaks python3 -m benchmarks.gpu leaks --onnx "${models[0]}" --cycles 1000 --out "$out/leaks.json" ;;
+    leaks) step leaks python3 -P -m benchmarks.gpu leaks --onnx "${models[0]}" --cycles 1000 --out "$out/leaks.json" ;;
     profiles) step profiles profiles ;;
     spread) spread ;;
     *) echo "error: no step $name; the steps are build, evaluate, harness, leaks, profiles and spread" >&2; exit 2 ;;

@@ -49,7 +49,7 @@ def project(tmp_path, monkeypatch):
 )
 def test_dvc_runs_what_it_can(project, started, capsys, words, command):
     assert main(["run", *words]) == 0
-    assert started == [["-m", "dvc", *command.split()]]
+    assert started == [["-P", "-m", "dvc", *command.split()]]
     assert capsys.readouterr().out == f"$ dvc {command}\n"
 
 
@@ -86,7 +86,7 @@ def test_without_dvc_the_stages_run_in_order(tmp_path, monkeypatch, started):
 
 def test_a_stage_that_fails_is_the_last(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(run, "_ran", lambda command, source=None: 7 if "prepare.py" in command[3] else 0)
+    monkeypatch.setattr(run, "_ran", lambda command, source=None: 7 if "prepare.py" in command[4] else 0)
     assert main(["run"]) == 7
 
 
@@ -116,3 +116,9 @@ def test_stages_are_the_projects_or_the_packages(tmp_path):
 def test_the_exit_code_is_the_commands_also_of_a_signal():
     assert run._ran([sys.executable, "-c", "raise SystemExit(5)"]) == 5
     assert run._ran([sys.executable, "-c", "import os; os.kill(os.getpid(), 15)"]) == 143
+
+
+def test_an_empty_entry_of_pythonpath_does_not_stand_for_the_current_folder(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", ":/plug::/ins")
+    says = "import os, sys; sys.exit(os.environ['PYTHONPATH'] != '/source:/plug:/ins')"
+    assert run._ran([sys.executable, "-c", says], Path("/source")) == 0

@@ -348,3 +348,25 @@ def test_the_share_of_the_budget_is_reported():
     loop.run(seen.append)
     assert seen == sorted(seen)
     assert len(seen) == loop.loads
+
+
+def test_between_loads_others_may_work_and_their_seconds_are_not_counted():
+    made, lent = Bench({"a": 1.0, "b": 1.0}, load_noise=0.1), []
+
+    def lend():
+        assert made.open == 0  # no engine is loaded meanwhile
+        made.clock.now += 100
+        lent.append(100.0)
+        return 100.0
+
+    loop = Interleaved(["a", "b"], made.fresh, {"b": "a"}, SCHEDULE, BLIND, seed=0, clock=lambda: made.clock.now)
+    loop.between_loads = lend
+    loop.run()
+    undisturbed = Bench({"a": 1.0, "b": 1.0}, load_noise=0.1)
+    other = Interleaved(
+        ["a", "b"], undisturbed.fresh, {"b": "a"}, SCHEDULE, BLIND, seed=0, clock=lambda: undisturbed.clock.now
+    )
+    other.run()
+    assert loop.loads == other.loads > SCHEDULE.min_loads
+    assert loop.timings["b"].stop_reason == "budget"
+    assert len(lent) == loop.loads - 1  # not behind the last

@@ -19,6 +19,8 @@ from roundoff.pipeline.mending import mend
 from roundoff.pipeline.running import IN_PLACE, dvc_stages, has_dvc, home, stages_in_order
 from roundoff.pipeline.survival import die_with
 
+# Neither the current folder nor stages/ is looked into for modules: a numpy.py there is not what is meant.
+PYTHON = (sys.executable, "-P")
 PASSED_ON = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -56,7 +58,7 @@ def _by_dvc(stages: Sequence[str], settings: Sequence[str]) -> int:
     for mended in mend(Path()):
         print(f"warning: {mended}", file=sys.stderr)
     _say(["dvc", *command])
-    return _ran([sys.executable, "-m", "dvc", *command])
+    return _ran([*PYTHON, "-m", "dvc", *command])
 
 
 def _in_order(stages: Sequence[str], settings: Sequence[str]) -> int:
@@ -66,7 +68,7 @@ def _in_order(stages: Sequence[str], settings: Sequence[str]) -> int:
         chosen = [f"build.precision={precision}"] if precision else []
         _say([script, *chosen])
         command = [str(place / f"stages/{script}.py"), *chosen, *settings, *IN_PLACE]
-        if code := _ran([sys.executable, "-X", "faulthandler", *command], place / "src"):
+        if code := _ran([*PYTHON, "-X", "faulthandler", *command], place / "src"):
             return code
     return 0
 
@@ -80,8 +82,8 @@ def _ran(command: Sequence[str], source: Path | None = None) -> int:
 
     Killed, this process takes the command along.
     """
-    paths = [str(source)] if source else []
-    path = os.pathsep.join([*paths, *filter(None, [os.environ.get("PYTHONPATH")])])
+    others = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    path = os.pathsep.join(filter(None, [str(source or ""), *others]))  # an empty entry would be the current folder
     environment = os.environ | ({"PYTHONPATH": path} if path else {})
     ending = partial(die_with, os.getpid())
     with subprocess.Popen(command, env=environment, preexec_fn=ending) as process:
