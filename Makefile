@@ -9,14 +9,18 @@ JOBS ?= 2
 PYTEST := pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help repro test test-all coverage params lock audit lint contract results docs
+.PHONY: help repro in-git test test-all coverage params lock audit lint contract results docs
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
 
-repro: $(READY) ## runs the whole pipeline, from images to metrics/report.html
+repro: in-git $(READY) ## runs the whole pipeline, from images to metrics/report.html
 	@python -P -m roundoff.pipeline.mending
 	dvc repro
+
+# An archive of the sources has no git, which DVC wants.
+in-git:
+	@git rev-parse --git-dir >/dev/null 2>&1 || { echo 'error: DVC works in a git repository alone, and this folder is none; start one (git init && git add -A && git commit -m start), or run the stages without DVC: pip install -e . && roundoff run' >&2; exit 1; }
 
 test: $(READY) lint ## lint, types and the fast tests
 	$(PYTEST) -m "not slow"

@@ -36,6 +36,13 @@ def check_params_file(path: Path) -> None:
 def _text(path: Path) -> str:
     try:
         data = path.read_bytes()
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path} is not here",
+            received=f"no such file in {Path.cwd()}",
+            expected="the file that DVC's stages read, in the checkout's own folder",
+            fix="go to the checkout and run it there; if the file is missing there, too: `make params`",
+        ) from None
     except OSError as error:
         raise _refusal(path, None, error.strerror or str(error), "") from None
     if len(data) > MOST_BYTES:
