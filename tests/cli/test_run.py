@@ -49,7 +49,7 @@ def project(tmp_path, monkeypatch):
 )
 def test_dvc_runs_what_it_can(project, started, capsys, words, command):
     assert main(["run", *words]) == 0
-    assert started == [["-P", "-m", "dvc", *command.split()]]
+    assert started == [["-P", "-X", "utf8", "-m", "dvc", *command.split()]]
     assert capsys.readouterr().out == f"$ dvc {command}\n"
 
 
@@ -86,7 +86,7 @@ def test_without_dvc_the_stages_run_in_order(tmp_path, monkeypatch, started):
 
 def test_a_stage_that_fails_is_the_last(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(run, "_ran", lambda command, source=None: 7 if "prepare.py" in command[4] else 0)
+    monkeypatch.setattr(run, "_ran", lambda command, source=None: 7 if "prepare.py" in command[6] else 0)
     assert main(["run"]) == 7
 
 

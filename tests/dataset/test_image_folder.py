@@ -205,6 +205,20 @@ def test_what_is_neither_file_nor_folder_is_refused_at_once(tmp_path, at, make, 
         _open(tmp_path)
 
 
+@pytest.mark.parametrize("at", ["README", "val/ant/x.png"])
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to("x")]
+)
+def test_what_dvc_would_never_end_to_read_is_refused_before_it_starts(tmp_path, at, make):
+    _directory(tmp_path, _files() | {"val/ant/0.png": b""})
+    (tmp_path / "val/up").symlink_to("..")  # which DVC does not follow for ever
+    dataset = ImageFolder(str(tmp_path), watch=str(tmp_path))
+    dataset.require_source()
+    make(tmp_path / at)
+    with pytest.raises(DataError, match=rf"{at} is neither a file nor a folder"):
+        dataset.require_source()
+
+
 def test_a_file_that_becomes_a_pipe_or_too_large_is_never_read(tmp_path, monkeypatch):
     path = _directory(tmp_path, _files()) / "test/cat/1.png"
     with _open(tmp_path) as opened:

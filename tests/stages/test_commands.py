@@ -19,10 +19,10 @@ SAYS = "import os, sys; print(os.getpid(), *sys.path)"
 @pytest.mark.parametrize("name", COMMANDS)
 @pytest.mark.parametrize(("others", "then"), [(None, []), ("", []), ("/plug/ins", ["/plug/ins"])])
 def test_a_stage_takes_the_shells_place_and_imports_nothing_of_the_root(name, others, then):
-    before, python, after = COMMANDS[name].partition("python -P ")
+    before, python, after = COMMANDS[name].partition("python -P -X utf8 ")
     env = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     env |= {} if others is None else {"PYTHONPATH": others}
-    command = ["/bin/sh", "-c", f"{before}{sys.executable} -P -c '{SAYS}'"]
+    command = ["/bin/sh", "-c", f"{before}{sys.executable} -P -X utf8 -c '{SAYS}'"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env, cwd=ROOT) as shell:
         said, _ = shell.communicate()
     pid, *path = said.split()

@@ -19,8 +19,9 @@ from roundoff.pipeline.mending import mend
 from roundoff.pipeline.running import IN_PLACE, dvc_stages, has_dvc, home, stages_in_order
 from roundoff.pipeline.survival import die_with
 
-# Neither the current folder nor stages/ is looked into for modules: a numpy.py there is not what is meant.
-PYTHON = (sys.executable, "-P")
+# As dvc.yaml has it. Neither the current folder nor stages/ is looked into for modules: a numpy.py there is not what is
+# meant. Paths are UTF-8 in any language: libraries in C++ take no others.
+PYTHON = (sys.executable, "-P", "-X", "utf8")
 PASSED_ON = (signal.SIGINT, signal.SIGTERM)
 
 

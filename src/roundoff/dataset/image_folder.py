@@ -13,6 +13,7 @@ from typing import Any
 from roundoff.dataset.base import WATCHED_BY_DEFAULT, Dataset, Images, OpenDataset, SplitName
 from roundoff.dataset.preparing.frame import check_channels, height_width
 from roundoff.dataset.reading.decode import UNDECODABLE, decoded
+from roundoff.dataset.reading.plain import require_plain
 from roundoff.dataset.reading.tree import Tree, broken_image, open_tree, require_there
 from roundoff.errors import ConfigError, DataError
 from roundoff.pipeline.limits import MOST_PIXELS
@@ -60,6 +61,8 @@ class ImageFolder(Dataset):
 
     def require_source(self) -> None:
         require_there(Path(self.path))
+        if self.watch != WATCHED_BY_DEFAULT:
+            require_plain(Path(self.watch))
 
     def open(self) -> OpenDataset:
         """List all images and check the classes of both splits; no image is decoded yet."""

@@ -12,6 +12,7 @@ from collections import defaultdict
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from roundoff.dataset.base import SplitName
+from roundoff.dataset.reading.plain import is_folder, never_waiting
 from roundoff.errors import DataError
 from roundoff.system.files import sha256_of
 from roundoff.system.refusal import is_exhausted
@@ -79,7 +80,7 @@ class DirectoryTree(Tree):
             return []
         entries = self._entries(split)
         for entry in entries:
-            if not self._is_folder(entry, f"{split}/{entry.name}"):
+            if not is_folder(entry, self.path / split / entry.name):
                 raise _misplaced(self.path, f"{split}/{entry.name}")
         return [entry.name for entry in entries]
 
@@ -87,14 +88,14 @@ class DirectoryTree(Tree):
         entries = self._entries(f"{split}/{folder}")
         for entry in entries:
             name = f"{split}/{folder}/{entry.name}"
-            if not _is_image(entry.name) or self._is_folder(entry, name):
+            if not _is_image(entry.name) or is_folder(entry, self.path / name):
                 raise _misplaced(self.path, name)
         return [entry.name for entry in entries]
 
     def read(self, split: SplitName, folder: str, file: str) -> bytes:
         name = f"{split}/{folder}/{file}"
         try:
-            with open(self.path / name, "rb", opener=_never_waiting) as file:
+            with open(self.path / name, "rb", opener=never_waiting) as file:
                 if os.fstat(file.fileno()).st_size > LARGEST_FILE:
                     raise ValueError(f"more than {LARGEST_FILE} bytes are no image")
                 return file.read()
@@ -105,18 +106,6 @@ class DirectoryTree(Tree):
 
     def top(self) -> list[str]:
         return sorted(entry.name for entry in self.path.iterdir())
-
-    def _is_folder(self, entry: os.DirEntry[str], name: str) -> bool:
-        """Whether it is a folder, or else a plain file; DataError where it is neither, or leads to neither."""
-        if entry.is_file(follow_symlinks=False):  # which costs no look at the disk
-            return False
-        try:
-            mode = entry.stat().st_mode
-        except OSError as error:
-            raise _no_file(self.path / name, f"a link that ends nowhere ({error.strerror})") from error
-        if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
-            raise _no_file(self.path / name, "a pipe, a socket or a device")
-        return stat.S_ISDIR(mode)
 
     def _entries(self, name: str) -> list[os.DirEntry[str]]:
         try:
@@ -236,19 +225,6 @@ def _unsafe(path: Path, member: zipfile.ZipInfo, received: str) -> DataError:
         expected="plain files train/CLASS/IMAGE and test/CLASS/IMAGE",
         fix="make the zip anew, with names in UTF-8, from inside the folder that holds train/ and test/",
     )
-
-
-def _no_file(path: Path, received: str) -> DataError:
-    return DataError(
-        f"{path} is neither a file nor a folder",
-        received=received,
-        expected="plain files and folders, or links to them",
-        fix="remove it",
-    )
-
-
-def _never_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)  # a pipe would wait for who writes
 
 
 def _misplaced(path: Path, name: str) -> DataError:
