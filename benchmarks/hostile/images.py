@@ -31,8 +31,9 @@ def cases(_: Path, random: Generator) -> Iterator[Case]:
         yield Case(f"image{suffix}, {written.__name__[1:]}", picture.how, partial(_read, files, written), _as(picture))
     for how, spoil, right in _folders():
         yield Case("a folder of images", how, partial(_spoilt_folder, good, spoil), right)
-    for how, archive, right in archives(good, random):
-        yield Case("a zip of images", how, partial(_read_zip, archive), right if callable(right) else _count(right))
+    for how, archive, expected in archives(good, random):
+        as_expected = expected if callable(expected) else _count(expected)
+        yield Case("a zip of images", how, partial(_read_zip, archive), as_expected)
 
 
 def _as(picture: Picture) -> Callable[[Any], bool]:

@@ -157,8 +157,7 @@ def _deep() -> Iterator[Picture]:
 
 def _large() -> Iterator[Picture]:
     """Bombs: few bytes that claim, or unpack to, many pixels."""
-    row = b"\0" + bytes(13000 * 3)
-    yield Picture("169 million pixels, all there", png(13000, 13000, 8, 2, zlib.compress(row * 13000, 1)))
+    yield Picture("169 million pixels, all there", png(13000, 13000, 8, 2, _zeros(13000 * (1 + 3 * 13000))))
     for wide, high in ((13000, 13000), (65535, 65535), (2**31 - 1, 1), (1, 2**31 - 1), (2**31 - 1, 2**31 - 1), (0, 9)):
         yield Picture(f"a PNG that claims {wide} × {high}", png(wide, high, 8, 2, zlib.compress(bytes(100))))
         yield Picture(f"a PPM that claims {wide} × {high}", f"P6 {wide} {high} 255\n".encode() + bytes(100))
@@ -167,10 +166,17 @@ def _large() -> Iterator[Picture]:
             f"a BMP that claims {wide} × {high}", b"BM" + struct.pack("<IHHI", 154, 0, 0, 54) + head + bytes(100)
         )
     yield Picture("a GIF that claims 65535 × 65535", b"GIF89a\xff\xff\xff\xff\0\0\0,\0\0\0\0\xff\xff\xff\xff\0\x02\0;")
-    text = zlib.compress(bytes(100 << 20), 9)
+    text = _zeros(100 << 20)
     for kind in (b"zTXt", b"iCCP"):
         bomb = _chunk(kind, b"a\0\0" + text)
         yield Picture(f"a PNG with 100 MB of {kind.decode()}", png(SIZE, SIZE, 8, 2, _blank(), bomb), UNKNOWN)
+
+
+def _zeros(count: int) -> bytes:
+    """So many zeros, compressed, a part at a time."""
+    packer, part = zlib.compressobj(9), bytes(1 << 20)
+    packed = [packer.compress(part[: min(len(part), count - at)]) for at in range(0, count, len(part))]
+    return b"".join([*packed, packer.flush()])
 
 
 def _blank() -> bytes:

@@ -1,5 +1,6 @@
 """The locks per device, between processes: who times is alone, who does not shares, and is let in between loads."""
 
+import fcntl
 import logging
 import os
 import subprocess
@@ -50,7 +51,7 @@ def hold(device):
 
 
 def until(holds):
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.01)
@@ -58,16 +59,16 @@ def until(holds):
 
 def test_a_free_device_is_taken_at_once(device):
     with device_lock(device) as alone:
-        assert alone.waited_s < 0.1
+        assert alone.waited_s < 1
     with shared_device(device) as waited:
-        assert waited < 0.1
+        assert waited < 1
 
 
 @pytest.mark.parametrize("how", ["alone", "shared"])
 def test_who_times_waits_for_any_other_and_says_for_which(device, hold, how, caplog):
-    process = hold(0.5, how)
+    process = hold(1.0, how)
     with device_lock(device) as alone:
-        assert process.wait(timeout=5) == 0
+        assert process.wait(timeout=60) == 0
         assert alone.waited_s > 0.1
     assert f"another job is at work on {device}: waiting for process {process.pid} (" in caplog.text
     assert "waited 0 s so far" in caplog.text
@@ -75,19 +76,19 @@ def test_who_times_waits_for_any_other_and_says_for_which(device, hold, how, cap
 
 
 def test_who_does_not_time_waits_for_who_does_and_not_for_the_others(device, hold):
-    process = hold(0.5)
+    process = hold(1.0)
     with shared_device(device) as waited, shared_device(device) as second:
-        assert process.wait(timeout=5) == 0
+        assert process.wait(timeout=60) == 0
         assert waited > 0.1
-        assert second < 0.1
+        assert second < 1
 
 
 def test_the_wait_is_told_again_each_while(device, hold, caplog, monkeypatch):
     monkeypatch.setattr(lock_file, "SAY_EVERY_S", 0.1)
-    hold(0.5)
+    hold(1.0)
     with device_lock(device):
         pass
-    assert 3 <= len(caplog.records) <= 6
+    assert 2 <= len(caplog.records) <= 11
 
 
 def test_a_wait_that_is_too_long_ends_in_words(device, hold):
@@ -97,13 +98,13 @@ def test_a_wait_that_is_too_long_ends_in_words(device, hold):
         started = time.monotonic()
         with pytest.raises(MachineError, match=said), lock(device, Locking(timeout_s=0.2)):
             pass
-        assert 0.2 <= time.monotonic() - started < 2
+        assert time.monotonic() - started >= 0.2
     with pytest.raises(MachineError), device_lock(device, Locking(timeout_s=0)):
         pass
     process.kill()
     process.wait()
     with device_lock(device) as alone:  # whoever gave up holds nothing
-        assert alone.waited_s < 0.1
+        assert alone.waited_s < 1
 
 
 def test_who_times_lets_those_in_who_do_not_and_nobody_else(device, hold):
@@ -113,23 +114,24 @@ def test_who_times_lets_those_in_who_do_not_and_nobody_else(device, hold):
         shared = hold(0.3, "shared", wait=False)
         until(lambda: is_taken(lock_path(device).with_suffix(".turn")))
         waited = alone.let_others_in()
-        assert shared.wait(timeout=5) == 0  # it had the device, and this one waited for its end
+        assert shared.wait(timeout=60) == 0  # it had the device, and this one waited for its end
         assert waited > 0.2
         assert alone.waited_s >= waited
         assert timing.poll() is None
         with pytest.raises(MachineError), shared_device(device, Locking(timeout_s=0)):
             pass  # it is held again
-    assert timing.wait(timeout=5) == 0
+    assert timing.wait(timeout=60) == 0
 
 
 def test_no_stream_of_sharers_keeps_out_who_times(device, hold):
     """One that comes behind it waits for it."""
-    hold(0.6, "shared")
-    timing = hold(0.2, "alone", wait=False)
+    sharer = hold(how="shared")
+    timing = hold(how="alone", wait=False)
     until(lambda: is_taken(lock_path(device).with_suffix(".turn")))
-    with shared_device(device) as waited:
-        assert timing.wait(timeout=5) == 0
-        assert waited > 0.3
+    with pytest.raises(MachineError), shared_device(device, Locking(timeout_s=0.1)):
+        pass
+    sharer.kill()
+    assert timing.stdout.readline() == "held\n"
 
 
 def test_other_users_can_open_the_locks_whatever_the_umask(device):
@@ -145,7 +147,7 @@ def test_other_users_can_open_the_locks_whatever_the_umask(device):
 def test_another_device_does_not_wait(device, hold):
     hold()
     with device_lock(f"{device}-other") as alone:
-        assert alone.waited_s < 0.1
+        assert alone.waited_s < 1
 
 
 def test_a_killed_job_frees_its_device(device, hold):
@@ -158,20 +160,19 @@ def test_a_killed_job_frees_its_device(device, hold):
 
 def test_a_lock_whose_file_is_removed_meanwhile_is_taken_anew(device, hold):
     """As cleaners of /tmp do: two jobs would hold locks of two files."""
-    hold(0.4)
-    started = time.monotonic()
-    waiting = hold(60, "alone", wait=False)
-    until(lambda: f"{waiting.pid}" in _openers(lock_path(device).with_suffix(".timing")))
-    for suffix in (".lock", ".turn", ".timing"):
-        lock_path(device).with_suffix(suffix).unlink(missing_ok=True)
+    holder, waiting = hold(), hold(wait=False)
+    files = [lock_path(device).with_suffix(suffix) for suffix in (".lock", ".turn", ".timing")]
+    until(lambda: str(files[2]) in opened_by(waiting))
+    for path in files:
+        path.unlink()
+    holder.kill()
     assert waiting.stdout.readline() == "held\n"
-    assert time.monotonic() - started < 10
-    assert holders([lock_path(device)]).startswith(f"process {waiting.pid} ")
+    assert all(path.exists() for path in files)
+    assert holders(files).startswith(f"process {waiting.pid} ")
 
 
-def _openers(path):
-    command = ["sh", "-c", f"ls -l /proc/[0-9]*/fd 2>/dev/null | grep -B99 -F '{path}' | grep -o '^/proc/[0-9]*'"]
-    return subprocess.run(command, capture_output=True, text=True).stdout
+def opened_by(process):
+    return [os.readlink(path) for path in Path(f"/proc/{process.pid}/fd").iterdir() if path.is_symlink()]  # noqa: PTH115
 
 
 def test_a_holder_in_another_container_is_unknown(device, caplog, monkeypatch, hold):
@@ -200,16 +201,14 @@ def test_a_directory_that_is_named_comes_before_the_environments(device, tmp_pat
 def test_locks_in_different_directories_do_not_meet(device, tmp_path, hold):
     hold()
     with device_lock(device, Locking(str(tmp_path))) as alone:
-        assert alone.waited_s < 0.1
+        assert alone.waited_s < 1
 
 
 def refused(device, tmp_path, said):
     match = rf"the lock of a device cannot be opened(.|\n)*roundoff-(.|\n)*{said}(.|\n)*evaluate.lock_directory"
     for lock in (device_lock, shared_device):
-        started = time.monotonic()
         with pytest.raises(ConfigError, match=match), lock(device, Locking(str(tmp_path))):
             pass
-        assert time.monotonic() - started < 1
 
 
 def test_a_directory_that_is_not_there_is_refused(device, tmp_path):
@@ -255,7 +254,7 @@ def test_a_disk_without_locks_is_refused(device, tmp_path, monkeypatch):
     def no_locks(descriptor, how):
         raise OSError(37, "No locks available")
 
-    monkeypatch.setattr(lock_file.fcntl, "flock", no_locks)
+    monkeypatch.setattr(fcntl, "flock", no_locks)
     refused(device, tmp_path, "a disk that gives no lock: No locks available")
 
 

@@ -4,6 +4,7 @@ import errno
 import os
 import resource
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -114,7 +115,7 @@ def test_a_circle_of_links_is_named(tmp_path):
 def test_too_many_open_files_are_told_with_the_limit(tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 2, hard))  # noqa: PTH208
-    opened = []
+    opened: list[IO[str]] = []
     try:
         with pytest.raises(OSError, match="Too many open files") as caught:
             while True:

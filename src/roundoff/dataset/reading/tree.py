@@ -95,10 +95,10 @@ class DirectoryTree(Tree):
     def read(self, split: SplitName, folder: str, file: str) -> bytes:
         name = f"{split}/{folder}/{file}"
         try:
-            with open(self.path / name, "rb", opener=never_waiting) as file:
-                if os.fstat(file.fileno()).st_size > LARGEST_FILE:
+            with open(self.path / name, "rb", opener=never_waiting) as opened:
+                if os.fstat(opened.fileno()).st_size > LARGEST_FILE:
                     raise ValueError(f"more than {LARGEST_FILE} bytes are no image")
-                return file.read()
+                return opened.read()
         except (OSError, ValueError) as error:
             if is_exhausted(error):
                 raise
