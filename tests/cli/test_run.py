@@ -1,5 +1,6 @@
 """`roundoff run`: by DVC where it is, else the stages one after the other."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -122,3 +123,16 @@ def test_an_empty_entry_of_pythonpath_does_not_stand_for_the_current_folder(monk
     monkeypatch.setenv("PYTHONPATH", ":/plug::/ins")
     says = "import os, sys; sys.exit(os.environ['PYTHONPATH'] != '/source:/plug:/ins')"
     assert run._ran([sys.executable, "-c", says], Path("/source")) == 0
+
+
+def test_what_was_started_ends_when_roundoff_is_killed():
+    code = """
+import sys
+from roundoff.cli.run import _ran
+_ran([sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(60)"])
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    started = int(process.stdout.readline())
+    assert started != process.pid
+    process.kill()
+    process.communicate(timeout=30)  # its end: nobody holds the pipe any more

@@ -170,6 +170,14 @@ def test_a_killed_stage_leaves_no_temporary_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_jobs_of_a_launcher_have_temporary_files_where_they_lie_for_all(tmp_path):
+    program = PROGRAM.format(body="import tempfile; print(tempfile.gettempdir())")
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", program, "--multirun"]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert run.stdout == f"{tmp_path}\n"
+
+
 def test_a_signal_whose_exit_was_swallowed_before_it_ends_the_stage_all_the_same():
     program = """
 import os, signal, weakref

@@ -51,7 +51,7 @@ def _alone(folder: Path) -> Iterator[bool]:
 
 def _rwlock(path: Path) -> Iterator[str]:
     """Who reads and writes which output: of a command that was killed, so that nothing in it holds."""
-    with suppress(FileNotFoundError):
+    with suppress(OSError):
         try:
             whole = isinstance(json.loads(path.read_bytes()), dict)
         except ValueError:
@@ -63,7 +63,7 @@ def _rwlock(path: Path) -> Iterator[str]:
 
 def _lock_file(path: Path) -> Iterator[str]:
     """Which stage ran with what: the stages before the cut are whole; those after it run again."""
-    with suppress(FileNotFoundError):
+    with suppress(OSError):
         text = path.read_text(encoding="utf-8", errors="replace")
         if _is_whole(text):
             return
@@ -74,7 +74,7 @@ def _lock_file(path: Path) -> Iterator[str]:
 
 def _index_lock(project: Path) -> Iterator[str]:
     """Git's, which DVC takes to stage what it has written; a git that is at work keeps its own."""
-    with suppress(FileNotFoundError):
+    with suppress(OSError):
         path = project / git(project, "rev-parse", "--git-path", "index.lock").stdout.strip()
         if path.name != "index.lock" or not path.exists():
             return

@@ -25,6 +25,9 @@ PR_SET_PDEATHSIG = 1
 LOOK_S = 0.25  # how often whether DVC still runs
 TIDY_S = 1.0  # for what is half written to go; the next DVC has not come to a stage by then
 
+# Hydra's words for many jobs: their launcher may look for daemons where temporary files lie for all (Ray's cluster)
+SWEEPING = frozenset({"-m", "--multirun"})
+
 CRASHED = "a library's machine code failed; report it with the lines above"
 CAUSES = {
     signal.SIGKILL: (
@@ -55,7 +58,8 @@ def surviving(main: Callable[[], object]) -> None:
     try:
         held_output.held = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - both processes use it to their end
         before = signal.pthread_sigmask(signal.SIG_BLOCK, heard)
-        scratch, parent, child = scratch_folder(), os.getpid(), os.fork()
+        scratch = None if SWEEPING.intersection(sys.argv) else scratch_folder()
+        parent, child = os.getpid(), os.fork()
     except OSError as error:
         sys.exit(f"error: {refusal_of(error) or error}")
     if child == 0:
@@ -64,7 +68,8 @@ def surviving(main: Callable[[], object]) -> None:
         main()
         return
     status = _waited_for(child, heard, above)
-    shutil.rmtree(scratch, ignore_errors=True)
+    if scratch:
+        shutil.rmtree(scratch, ignore_errors=True)
     code = os.waitstatus_to_exitcode(status)
     if code < 0 and -code not in PASSED_ON:
         _tell(signal.Signals(-code))
