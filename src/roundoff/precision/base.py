@@ -57,7 +57,12 @@ class Precision(ABC):
 
 
 class Quantizing(Precision):
-    """A precision that puts 8-bit values into the graph by pairs; what its remainder becomes is another step."""
+    """A precision that puts 8-bit values into the graph by pairs; what its remainder becomes is another step.
+
+    `exclude_nodes` are names that it leaves wide, or the file of a choice of them.
+    """
+
+    exclude_nodes: list[str] | str
 
     @abstractmethod
     def float_graph(self, model: onnx.ModelProto, grid: Grid) -> onnx.ModelProto:

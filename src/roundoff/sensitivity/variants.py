@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import onnx
 
+from roundoff.export.naming import all_nodes, bodies
 from roundoff.sensitivity.sources import Place
 
 Reads = Mapping[Place, str]
@@ -43,7 +44,7 @@ def with_versions(model: onnx.ModelProto, versions: Sequence[Reads]) -> onnx.Mod
     for name in given:
         whole.graph.output.add().CopyFrom(output)
         whole.graph.output[-1].name = name
-    used = {name for node in whole.graph.node for name in node.input}
+    used = {name for node in whole.graph.node for name in _read(node)}
     kept = [tensor for tensor in whole.graph.initializer if tensor.name in used]
     del whole.graph.initializer[:]
     whole.graph.initializer.extend(kept)
@@ -58,13 +59,13 @@ def _behind(model: onnx.ModelProto, reads: Reads, suffix: str, output: str) -> t
     for (place, slot), name in sorted(reads.items()):
         differing.setdefault(place, []).append((slot, name))
     for place, node in enumerate(model.graph.node):
-        if place not in differing and renamed.keys().isdisjoint(node.input):
+        if place not in differing and renamed.keys().isdisjoint(_read(node)):
             continue
         copy = onnx.NodeProto()
         copy.CopyFrom(node)
         for slot, name in differing.get(place, ()):
             _set_input(copy, slot, name)
-        copy.input[:] = [renamed.get(name, name) for name in copy.input]
+        _rename_reads(copy, renamed)
         renamed |= {name: f"{name}{suffix}" for name in node.output if name}
         copy.output[:] = [renamed.get(name, name) for name in node.output]
         copy.name = f"{node.name}{suffix}" if node.name else ""
@@ -84,6 +85,17 @@ def _needed(nodes: Sequence[onnx.NodeProto], outputs: Sequence[str]) -> list[onn
     wanted, kept = set(outputs), []
     for node in reversed(nodes):
         if wanted.intersection(node.output):
-            wanted.update(node.input)
+            wanted.update(_read(node))
             kept.append(node)
     return kept[::-1]
+
+
+def _read(node: onnx.NodeProto) -> set[str]:
+    """What a node reads, and what its bodies do, from inside or outside of them."""
+    inside = (inner for body in bodies(node) for inner in all_nodes(body))
+    return {*node.input, *(name for inner in inside for name in inner.input)}
+
+
+def _rename_reads(node: onnx.NodeProto, renamed: Mapping[str, str]) -> None:
+    for each in (node, *(inner for body in bodies(node) for inner in all_nodes(body))):
+        each.input[:] = [renamed.get(name, name) for name in each.input]
