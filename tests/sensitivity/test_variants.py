@@ -27,7 +27,10 @@ def branching():
         "branching",
         [number("image", TensorProto.UINT8, ["N", 8, 8, 3])],
         [number("logits", TensorProto.FLOAT, ["N", 8, 8, 3])],
-        [numpy_helper.from_array(np.float32(2), "two"), numpy_helper.from_array(np.float32(1e9), "limit")],
+        [
+            numpy_helper.from_array(np.array(2, np.float32), "two"),
+            numpy_helper.from_array(np.array(1e9, np.float32), "limit"),
+        ],
     )
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
 
