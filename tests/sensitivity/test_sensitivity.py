@@ -46,6 +46,12 @@ def test_off_it_measures_nothing(model_path, prepared, table):
         assert (found.effects, found.whole.images) == ([], 0)
 
 
+def test_a_graph_of_which_nothing_is_quantized_has_a_warning(model_path, prepared, table, caplog):
+    nothing = Int8(exclude_types=["Conv", "Gemm"])
+    assert ON.run(nothing, model_path, table, prepared, CALIBRATOR).effects == []
+    assert "nothing is left to be quantized" in caplog.text
+
+
 def test_what_is_written_is_read(model_path, prepared, table, tmp_path):
     found = ON.run(Int8(), model_path, table, prepared, CALIBRATOR)
     write_effects(found.effects, tmp_path / "sensitivity.csv")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from roundoff.errors import BuildError
 from roundoff.pipeline.limits import MOST_IMAGES, check_seed, require
 from roundoff.precision.base import Grid
 
@@ -51,15 +52,20 @@ class SensitivityStage:
     ) -> Sensitivity:
         """The effects of all tensors that the precision holds in 8 bits; none where the stage is off or nothing is.
 
+        A graph of which nothing can be quantized has a warning: it stops nobody who ships another precision.
+
         Raises DataError where too few training images are left, or one of them is in the test split.
         """
         from roundoff.precision.base import Quantizing
         from roundoff.results.sensitivity import Whole
         from roundoff.sensitivity.measure import Sensitivity
 
-        if not self.images or not isinstance(precision, Quantizing):
-            return Sensitivity([], Whole())
-        return self._measured(precision, graph, table, prepared, calibrator)
+        if self.images and isinstance(precision, Quantizing):
+            try:
+                return self._measured(precision, graph, table, prepared, calibrator)
+            except BuildError as error:
+                log.warning("warning: sensitivity: %s", error)
+        return Sensitivity([], Whole())
 
     def _measured(
         self, precision: Quantizing, graph: Path, table: Path, prepared: Prepared, calibrator: Calibrator
