@@ -73,6 +73,17 @@ def test_something_is_left_that_multiplies_in_8_bits():
         assert any(tensor.data_type == onnx.TensorProto.INT8 and tensor.dims for tensor in made.graph.initializer)
 
 
+def test_logits_that_are_not_finite_are_no_answers():
+    broken = product_network()
+    nodes = [onnx.helper.make_node("Mul", ["logits", "huge"], ["spoilt"], "spoil")]
+    broken.graph.node.extend(nodes)
+    broken.graph.initializer.append(onnx.numpy_helper.from_array(np.array(np.inf, np.float32), "huge"))
+    broken.graph.output[0].name = "spoilt"
+    found = Reference(product_network(), IMAGES[:64]).differences(broken)
+    assert not found.same.any()
+    assert found.errors[0] == pytest.approx(100)
+
+
 class Scripted(Reference):
     """Steps with set shares of wrong answers among 1,000."""
 

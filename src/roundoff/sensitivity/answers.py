@@ -24,6 +24,9 @@ BATCH = 32
 AT_ONCE = 64
 """Versions in one graph: what they share is computed once for so many."""
 
+LOST = 1e4
+"""What an image whose logits are not finite errs by, as a multiple of FP32's own squares."""
+
 Squares = NDArray[np.float64]
 Logits = NDArray[np.float32]
 
@@ -86,10 +89,11 @@ class Reference:
 
     def differences(self, *others: onnx.ModelProto) -> Differences:
         """Of those graphs from FP32."""
-        every = [_logits(other, self.images, self.kernels) for other in others]
-        squares = np.stack([_squares(logits - self.exact) for logits in every], axis=1)
+        every, scale = [_logits(other, self.images, self.kernels) for other in others], _squares(self.exact)
+        finite = np.stack([np.isfinite(logits).all(axis=1) for logits in every], axis=1)
+        squares = np.stack([_squares(np.nan_to_num(logits) - self.exact) for logits in every], axis=1)
         same = np.stack([logits.argmax(1) == self.exact.argmax(1) for logits in every], axis=1)
-        return Differences(squares, _squares(self.exact), same)
+        return Differences(np.where(finite, squares, LOST * scale[:, None]), scale, same & finite)
 
 
 def _group(
