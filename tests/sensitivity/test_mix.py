@@ -69,7 +69,7 @@ def test_a_precision_that_quantizes_nothing_is_refused(chosen):
         chosen(Mix(), Fp32())
 
 
-@pytest.mark.parametrize("setting", [{"images": 10}, {"verify_images": 0}, {"seed": -1}])
+@pytest.mark.parametrize("setting", [{"images": 10}, {"verify_images": 0}, {"seed": -1}, {"cost_backend": " "}])
 def test_what_cannot_be_is_refused(setting):
     with pytest.raises(ConfigError, match=f"mix.{next(iter(setting))}"):
         Mix(**setting)

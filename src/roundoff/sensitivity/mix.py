@@ -43,6 +43,8 @@ class Mix:
         for name in ("images", "verify_images"):
             value = getattr(self, name)
             require(64 <= value <= MOST_IMAGES, f"mix.{name}", value, f"from 64 up to {MOST_IMAGES}")
+        named = self.cost_backend is None or bool(self.cost_backend.strip())
+        require(named, "mix.cost_backend", repr(self.cost_backend), "the name of a backend, or null")
         check_seed("mix.seed", self.seed)
 
     def run(

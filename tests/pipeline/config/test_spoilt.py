@@ -38,14 +38,15 @@ SPOILT = {
 RIGHT = {
     "null": "max_drop_points profiles workspace_mb threads latency_ms throughput_per_s size_mb memory_mb mj_per_image "
     "cache archive lock_directory lock_timeout_s model.mean model.std model.classes output layout build.more "
-    "min_agreement price_per_hour",
+    "min_agreement price_per_hour cost_backend",
     "text": "classes output trained prepared predictions timings engines metrics plots logs path downloads cache "
-    "archive lock_directory",
+    "archive lock_directory mixed cost_backend",
     "list": "exclude_nodes exclude_types accuracy_only backends.tensorrt_rtx.compute_capabilities "
     "precisions.fp16.keep_float32 more.bf16.keep_float32 more.fp8.keep_float32 more.int8_fp16.keep_float32",
     "-1": "scale offset model.mean",
     "0": "seed shift_pixels optimization_level flip_examples batch_norm_momentum warmup_fraction momentum weight_decay "
-    "label_smoothing warmup_ms speed_margin max_drop_points offset model.mean lock_timeout_s",
+    "label_smoothing warmup_ms speed_margin max_drop_points offset model.mean lock_timeout_s "
+    "sensitivity.images left_wide",
     "0.5": "tolerance test_fraction validation_fraction interval_target chance_margin learning_rate percentile scale "
     "max_clipped_percent min_relative_accuracy min_seconds budget_seconds energy_seconds batch_norm_momentum "
     "warmup_fraction momentum weight_decay label_smoothing warmup_ms speed_margin latency_ms throughput_per_s size_mb "
@@ -53,7 +54,7 @@ RIGHT = {
     # a budget that all cells hold; a rate at which training tells that its loss is not finite
     "huge": "latency_ms throughput_per_s size_mb memory_mb mj_per_image learning_rate weight_decay price_per_hour",
     "true": "flip first_layer last_layer residual depthwise bias_correction version_compatible cuda_graphs "
-    "spin_between_runs aa_control multi_gpu strict check_preprocessing",
+    "spin_between_runs aa_control multi_gpu strict check_preprocessing symmetric",
     "mandatory": "build.precision",
 }
 PRECISIONS = "fp32,tf32,fp16,bf16,int8,int8_fp16,int8_int16,fp8"
