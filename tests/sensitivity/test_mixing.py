@@ -3,7 +3,9 @@ import onnx
 import pytest
 
 from roundoff.precision.base import Grid
+from roundoff.precision.fp8 import Fp8
 from roundoff.precision.int8 import Int8
+from roundoff.precision.int8_fp16 import Int8Fp16
 from roundoff.results.mixed import read_mixed, write_mixed
 from roundoff.sensitivity.answers import Differences, Reference
 from roundoff.sensitivity.choosing import leaving
@@ -63,6 +65,16 @@ def test_the_graph_is_left_float_where_the_choice_says_so():
     made = leaving(Int8(last_layer=True), names).convert(product_network(), Grid(), COARSE)
     quantized = {node.input[0] for node in made.graph.node if node.op_type == "QuantizeLinear"}
     assert quantized == {"hidden"}
+
+
+@pytest.mark.parametrize("grid", [Grid(), Grid("uint8", symmetric=False)], ids=["TensorRT", "CPU"])
+@pytest.mark.parametrize("kind", [Int8Fp16, Fp8])
+def test_a_float16_remainder_and_8_bit_floats_are_mixed_as_well(kind, grid):
+    given = Given("x_mixed", kind(last_layer=True), product_network(), grid, COARSE)
+    found = mixed_of(given, IMAGES[:200], IMAGES[200:], 0.999, 0)
+    assert found.steps[0].verified.error > 0
+    assert found.step.verified.error <= found.steps[0].verified.error
+    assert found.step.expected_error == pytest.approx(found.step.verified.error, rel=0.3)
 
 
 def test_something_is_left_that_multiplies_in_8_bits():

@@ -42,6 +42,11 @@ class Given:
     table: CalibrationTable
     cost: Cost | None = None
 
+    @property
+    def has_kernels(self) -> bool:
+        """Whether ONNX Runtime has 8-bit kernels for it, which round as what is shipped does."""
+        return not self.grid.fuses_add and self.precision.activations == "int8"
+
 
 def mixed_of(given: Given, images: Images, others: Images, least: float, seed: int) -> Mixed:
     """The cheapest names to leave wide with which the agreement's interval reaches `least`, else the best.
@@ -51,7 +56,7 @@ def mixed_of(given: Given, images: Images, others: Images, least: float, seed: i
     """
     steps = list(front(given, images))
     search = Search(
-        Reference(given.model, others, kernels=not given.grid.fuses_add),
+        Reference(given.model, others, kernels=given.has_kernels),
         lambda step: leaving(given.precision, steps[step].names).convert(given.model, given.grid, given.table),
         len(steps) - 1,
         least,
