@@ -29,7 +29,7 @@ def test_a_name_that_cannot_be_left_wide_has_nothing_off():
 
 def test_units_are_nodes_and_tensors():
     found = units_of(WHOLE, product_network(), Grid(), product_sources())
-    assert {unit.name for unit in found} == {"layer1/MatMul", "layer2/MatMul", "flat", "first", "hidden", "second"}
+    assert {unit.name for unit in found} == {"layer1/MatMul", "layer2/MatMul", "flat", "hidden"}
 
 
 def test_a_tensor_that_another_node_still_reads_in_8_bits_is_on():

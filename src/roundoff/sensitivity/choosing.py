@@ -44,8 +44,9 @@ class Filling:
 
 
 def units_of(precision: Quantizing, floats: onnx.ModelProto, grid: Grid, sources: Sequence[Source]) -> list[Unit]:
-    """The nodes that read sources, and the tensors that are sources, as far as the precision can leave them out."""
-    names = dict.fromkeys([*(name for each in sources for name in each.readers), *(each.name for each in sources)])
+    """The nodes that read sources, and the activations that are some, as far as the precision can leave them out."""
+    tensors = (source.name for source in sources if source.kind == "activation")
+    names = dict.fromkeys([*(name for source in sources for name in source.readers), *tensors])
     found = [Unit(name, off_without(precision, floats, grid, sources, [name])) for name in names]
     return [unit for unit in found if unit.off]
 
