@@ -7,6 +7,7 @@ from roundoff.calibration.observing.calibrate import calibrate
 from roundoff.errors import ConfigError
 from roundoff.precision.fp32 import Fp32
 from roundoff.precision.int8 import Int8
+from roundoff.results.layers import LayerRow, write_rows
 from roundoff.sensitivity.mix import Mix
 from roundoff.verdict.requirements import Target
 
@@ -49,10 +50,12 @@ def test_the_verdicts_target_is_asked_for(chosen):
 
 def test_times_of_layers_are_the_cost_where_a_backend_is_named(chosen, tmp_path):
     """The second Conv gains nearly all of the time by its 8 bits, so that it is what stays in them."""
-    lines = ["backend,precision,layer,node,averageMs"]
-    for node, wide, narrow in (("conv1", 0.011, 0.01), ("projection", 0.011, 0.01), ("conv2", 0.9, 0.1)):
-        lines += [f"cpu,fp32,layer,{node},{wide}", f"cpu,int8,layer,{node},{narrow}"]
-    (tmp_path / LAYERS).write_text("\n".join(lines))
+    rows = [
+        LayerRow(backend="cpu", precision=precision, nodes=(node,), average_ms=time)
+        for node, wide, narrow in (("conv1", 0.011, 0.01), ("projection", 0.011, 0.01), ("conv2", 0.9, 0.1))
+        for precision, time in (("fp32", wide), ("int8", narrow))
+    ]
+    write_rows(rows, tmp_path / LAYERS)
     found = chosen(replace(FEW, cost_backend="cpu"))
     assert found.cost_unit.startswith("ns that 8 bits gain on cpu")
     share = {step.added: step.cost_share for step in found.steps}

@@ -1,23 +1,28 @@
 import pytest
 
 from roundoff.errors import ConfigError
+from roundoff.results.layers import LayerRow, write_rows
 from roundoff.sensitivity.times import gained_ns
 
-HEAD = "backend,precision,layer,node,type,timeMs,averageMs,medianMs,percentage,macs,bytes\n"
-ROWS = """onnxruntime,fp32,a,conv1/Conv;relu1/Relu,Conv,90,0.9,0.9,50,1,1
-onnxruntime,fp32,b,conv2/Conv;conv3/Conv,Conv,80,0.8,0.8,50,1,1
-onnxruntime,int8,a,conv1/Conv,QLinearConv,30,0.3,0.3,50,1,1
-onnxruntime,int8,b,conv2/Conv,QLinearConv,10,0.1,0.1,50,1,1
-onnxruntime,int8,c,conv3/Conv,Conv,50,0.5,0.5,50,1,1
-litert,fp32,a,conv1/Conv,Conv,1,9,9,50,1,1
-"""
+ROWS = [
+    ("onnxruntime", "fp32", ("conv1/Conv", "relu1/Relu"), 0.9),
+    ("onnxruntime", "fp32", ("conv2/Conv", "conv3/Conv"), 0.8),
+    ("onnxruntime", "int8", ("conv1/Conv",), 0.3),
+    ("onnxruntime", "int8", ("conv2/Conv",), 0.1),
+    ("onnxruntime", "int8", ("conv3/Conv",), 0.5),
+    ("litert", "fp32", ("conv1/Conv",), 9.0),
+]
 PRODUCTS = ("conv1/Conv", "conv2/Conv", "conv3/Conv")
 
 
 @pytest.fixture
 def layers(tmp_path):
     path = tmp_path / "layers.csv"
-    path.write_text(HEAD + ROWS)
+    rows = [
+        LayerRow(backend=backend, precision=precision, nodes=nodes, average_ms=time)
+        for backend, precision, nodes, time in ROWS
+    ]
+    write_rows(rows, path)
     return path
 
 

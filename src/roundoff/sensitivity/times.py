@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from roundoff.errors import ConfigError
+from roundoff.results.layers import read_rows
 from roundoff.system.slots import REFERENCE_PRECISION
 
-JOINED = ";"
 NS_PER_MS = 1e6
 
 
@@ -33,16 +32,9 @@ def gained_ns(path: Path, backend: str, products: Collection[str]) -> dict[str, 
 def _times(path: Path, backend: str, precision: str, products: Collection[str]) -> Mapping[str, float]:
     """Milliseconds by node."""
     times: dict[str, float] = {}
-    for line in _lines(path):
-        shared = [name for name in line["node"].split(JOINED) if name in products]
-        if (line["backend"], line["precision"]) == (backend, precision) and line["averageMs"]:
+    for row in read_rows(path):
+        if (row.backend, row.precision) == (backend, precision) and row.average_ms is not None:
+            shared = [name for name in row.nodes if name in products]
             for name in shared:
-                times[name] = times.get(name, 0.0) + float(line["averageMs"]) / len(shared)
+                times[name] = times.get(name, 0.0) + row.average_ms / len(shared)
     return times
-
-
-def _lines(path: Path) -> list[dict[str, str]]:
-    if not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
