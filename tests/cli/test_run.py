@@ -79,6 +79,7 @@ def test_without_dvc_the_stages_run_in_order(tmp_path, monkeypatch, started):
         ["export.py"],
         ["calibrate.py"],
         *[["build.py", f"build.precision={name}"] for name in PRECISIONS],
+        ["layers.py"],
         ["evaluate.py"],
         ["report.py"],
     ]
