@@ -9,8 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from roundoff.errors import GateError
 from roundoff.results.build import LayerTypes
 from roundoff.results.message import Message, message
@@ -30,7 +28,6 @@ TYPES = {
 MULTIPLIERS = re.compile(r"correlation|conv|gemm|matmul|matrix.?multiply|runtime_fusion", re.IGNORECASE)
 CONVOLUTIONS = re.compile(r"correlation|conv", re.IGNORECASE)  # a matrix product may be a runtime_fusion, too
 UNKNOWN = "unknown"
-WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 PROFILE = re.compile(r"\[profile (\d+)\]")
 LOG_HEADING = "Layers:\n"
 LOG_LAYER = re.compile(
@@ -173,33 +170,7 @@ def refuse_false_claim(claimed: Iterable[str], layers: Sequence[Layer], unknown_
 
 
 def multiplications(model: onnx.ModelProto) -> dict[str, int]:
-    """Multiply-adds per image of each Conv, ConvTranspose, Gemm and MatMul with constant weights, by node name."""
-    import onnx
+    """Multiply-adds per image of each node that multiplies, by its name."""
+    from roundoff.graph.costs import Costs
 
-    graph = onnx.shape_inference.infer_shapes(model).graph
-    shapes = {v.name: _dimensions(v) for v in [*graph.input, *graph.value_info, *graph.output]}
-    weights = {i.name: tuple(i.dims) for i in graph.initializer}
-    for node in graph.node:  # a weight may reach its node through DequantizeLinear or Cast
-        if node.input and node.input[0] in weights and len(node.output) == 1:
-            weights.setdefault(node.output[0], weights[node.input[0]])
-    return {
-        node.name: _per_position(node, weights[node.input[1]]) * _positions(node, shapes)
-        for node in graph.node
-        if node.op_type in WEIGHTED and node.input[1] in weights
-    }
-
-
-def _per_position(node: onnx.NodeProto, weight: tuple[int, ...]) -> int:
-    return int(np.prod(weight))
-
-
-def _positions(node: onnx.NodeProto, shapes: Mapping[str, tuple[int, ...]]) -> int:
-    """Places at which the whole weight is applied: a convolution's output pixels (a transposed one's input pixels)."""
-    if node.op_type not in ("Conv", "ConvTranspose"):
-        return 1
-    shape = shapes.get(node.input[0] if node.op_type == "ConvTranspose" else node.output[0], ())
-    return int(np.prod([size for size in shape[2:] if size > 0])) if len(shape) > 2 else 1
-
-
-def _dimensions(value: onnx.ValueInfoProto) -> tuple[int, ...]:
-    return tuple(d.dim_value if d.HasField("dim_value") else -1 for d in value.type.tensor_type.shape.dim)
+    return Costs.of(model, 1).macs
