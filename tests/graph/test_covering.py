@@ -32,6 +32,13 @@ def test_names_are_known_again_after_renaming():
     assert found == {"n_other": ("n_a", "n_b"), "n_another": ("n_c", "n_d", "n_e")}
 
 
+def test_a_node_may_be_called_after_the_tensor_that_it_gave():
+    source = graph(("Conv", ["x", "w"], "a"), ("Relu", ["a"], "b"))
+    running = graph(("Conv", ["x", "r0"], "new"), ("ReorderOutput", ["new"], "b"))
+    running.node[0].name, running.node[1].name = "b_nchwc", "reordered"
+    assert covering(source, running, {"b_nchwc": "b"}) == {"b_nchwc": ("n_a", "n_b"), "reordered": ()}
+
+
 def test_what_has_a_new_name_is_known_by_the_tensor_that_it_gives():
     source = graph(("Conv", ["x", "w"], "a"), ("Sigmoid", ["a"], "s"), ("Mul", ["a", "s"], "m"), ("Relu", ["m"], "r"))
     running = graph(("Conv", ["x", "w"], "a"), ("QuickGelu", ["a"], "m"), ("Relu", ["m"], "r"))

@@ -47,8 +47,10 @@ class _Homes:
         return (name for name in self.order if self.homes.get(name) == home)
 
     def by_names(self, called: Mapping[str, str]) -> None:
-        """Nodes that something in the optimized graph is called after."""
+        """Nodes that something in the optimized graph is called after, or after what they give."""
         for runs, name in called.items():
+            if name not in self.order and name in self.makers:
+                name = node_name(self.makers[name])
             if name in self.order:
                 self.homes.setdefault(name, runs)
 
