@@ -145,7 +145,14 @@ def test_rooflines_are_measured_by_small_networks_and_kept_for_the_machine(tmp_p
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("batch_size", 0), ("least_runs", 1), ("seconds", 0.0), ("seconds", float("inf")), ("lock_directory", "")],
+    [
+        ("batch_size", 0),
+        ("least_runs", 1),
+        ("seconds", 0.0),
+        ("seconds", float("inf")),
+        ("lock_directory", ""),
+        ("lock_timeout_s", -1.0),
+    ],
 )
 def test_settings_beyond_sense_are_refused(key, value):
     with pytest.raises(ConfigError, match=f"profile.{key}"):

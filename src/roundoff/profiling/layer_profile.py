@@ -16,6 +16,7 @@ from roundoff.pipeline.limits import MOST_BATCH, MOST_LOADS, MOST_SECONDS, requi
 from roundoff.precision.base import Precision
 from roundoff.results.layers import LayerRow, Profile
 from roundoff.results.platform import Platform
+from roundoff.system.device_lock import Locking
 from roundoff.system.progress import track
 
 INPUTS = 2  # that take turns
@@ -28,7 +29,8 @@ class LayerProfile:
     `batch_size` is the one of all runs: with fewer than 32 images what surrounds the layers is a large part of a run.
     Each cell runs for at least `seconds` and `least_runs` runs, in turn with and without looking at layers. With
     `roofline` each device's speed in large products and copies is measured, too, once for each machine. Other jobs
-    that use the same `lock_directory` wait while this one is at work on a device.
+    that use the same `lock_directory` wait while this one is at work on a device; it waits for them `lock_timeout_s`
+    seconds at most (None: without limit).
     """
 
     enabled: bool = False
@@ -37,6 +39,7 @@ class LayerProfile:
     least_runs: int = 10
     roofline: bool = True
     lock_directory: str | None = None
+    lock_timeout_s: float | None = None
 
     def __post_init__(self) -> None:
         size, runs, seconds = self.batch_size, self.least_runs, self.seconds
@@ -45,6 +48,9 @@ class LayerProfile:
         fitting = math.isfinite(seconds) and 0 < seconds <= MOST_SECONDS
         require(fitting, "profile.seconds", seconds, f"a number of seconds above 0, up to {MOST_SECONDS:g}")
         require(self.lock_directory != "", "profile.lock_directory", "''", "a directory, or null")
+        patience = 0.0 if self.lock_timeout_s is None else self.lock_timeout_s
+        expected = f"null, or 0 or more seconds, up to {MOST_SECONDS:g}"
+        require(0 <= patience <= MOST_SECONDS, "profile.lock_timeout_s", self.lock_timeout_s, expected)
 
     def run(
         self,
@@ -66,7 +72,7 @@ class LayerProfile:
         from roundoff.profiling.measuring import Effort
         from roundoff.profiling.roofline import Rooflines
 
-        effort = Effort(self.seconds, self.least_runs, self.lock_directory)
+        effort = Effort(self.seconds, self.least_runs, Locking(self.lock_directory, self.lock_timeout_s))
         cells = find_cells(engines, precisions, backends)
         run = Looking(self._batches(prepared), platform, effort)
         for cell in track(cells, "layers"):

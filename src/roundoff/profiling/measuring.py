@@ -13,7 +13,7 @@ from roundoff.cells.cell import Cell
 from roundoff.dataset.base import Images
 from roundoff.results.layers import CellLayers
 from roundoff.results.platform import Platform
-from roundoff.system.device_lock import Locking, device_lock
+from roundoff.system.device_lock import ANYWHERE, Locking, device_lock
 from roundoff.system.gc_pause import collector_paused
 
 WARM_UP = 3  # runs that are not counted
@@ -27,7 +27,7 @@ class Effort:
 
     seconds: float
     least_runs: int
-    lock_directory: str | None = None
+    locking: Locking = ANYWHERE
 
 
 @dataclass
@@ -56,7 +56,7 @@ def measured(
     cell: Cell, platform: Platform, batches: Sequence[Images], effort: Effort
 ) -> tuple[CellLayers, list[LayerTime]]:
     """What holds of the cell as a whole, and its layers, without the runs that warm up; raises as loading does."""
-    with cell.open(platform) as runner, device_lock(runner.device, Locking(effort.lock_directory)), collector_paused():
+    with cell.open(platform) as runner, device_lock(runner.device, effort.locking), collector_paused():
         with runner.bind(batches) as binding, cell.loader.layer_times(cell.directory, batches) as timer:
             whole = _in_turn(binding, timer, effort)
             layers = timer.layers()

@@ -8,7 +8,7 @@ import numpy as np
 
 from roundoff.backend.base import LayerTime
 from roundoff.cells.cell import Cell
-from roundoff.cells.engine import GRAPH
+from roundoff.cells.sidecar import GRAPH
 from roundoff.graph.costs import Costs
 from roundoff.profiling.roles import Nodes
 from roundoff.results.layers import CellLayers, LayerRow

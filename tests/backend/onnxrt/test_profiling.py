@@ -7,7 +7,7 @@ import pytest
 from roundoff.backend.base import Source
 from roundoff.backend.onnxrt.backend import OnnxRuntime
 from roundoff.backend.onnxrt.profiling import layer_times, times_of_nodes
-from roundoff.cells.engine import GRAPH
+from roundoff.cells.sidecar import GRAPH
 from roundoff.precision.fp32 import Fp32
 from roundoff.precision.int8 import Int8
 from tests.support.networks import pictures, residual_network, table_of

@@ -10,6 +10,7 @@ from roundoff.results.layers import CellLayers, LayerRow, Profile, Roofline, wri
 from roundoff.results.message import Words, message
 from roundoff.results.sensitivity import Effect, write_effects
 from roundoff.revisions.read import read_evidence
+from tests.support.present import present
 
 WORDS = Words("en")
 
@@ -59,6 +60,14 @@ def section(run, profile, rows, language="en"):
 def slow(**cells):
     given = {"fp32/onnxruntime": told(FP32, 5.1), "int8/onnxruntime": told(SLOW, 6.6), **cells}
     return Profile(platform="id", batch_size=32, cells=given, rooflines={"cpu": Roofline(macs_per_s={"int8": 8e9})})
+
+
+def effect(node, error):
+    """What one tensor costs that these nodes read."""
+    shares = dict.fromkeys(("agreement", "agreement_low", "agreement_high", "variance_share"), 0.5)
+    errors = dict.fromkeys(("error", "error_low", "error_high"), error)
+    ranks = dict.fromkeys(("rank", "rank_low", "rank_high"), 1)
+    return Effect(source=node, kind="weight", layer=node, node=node, **ranks, **errors, **shares)
 
 
 def test_off_there_is_no_section(run):
@@ -115,16 +124,8 @@ def test_the_slowest_layers_are_a_table_of_limited_length(run):
     assert slowest.rows[2][1].text == "layer49"
 
 
-def effect(source, node, error):
-    places = dict.fromkeys(("rank", "rank_low", "rank_high"), 1)
-    shares = dict.fromkeys(("agreement", "agreement_low", "agreement_high", "variance_share"), 0.5)
-    errors = dict.fromkeys(("error", "error_low", "error_high"), error)
-    return Effect(source=source, kind="activation", layer=node, node=node, **places, **shares, **errors)
-
-
 def test_what_a_layer_costs_the_answers_stands_beside_its_time_in_8_bits(run):
-    path = run.sources.metrics / "sensitivity.csv"
-    write_effects([effect("x", "stem", 0.03), effect("w", "stem;logits", 0.04)], path)
+    write_effects([effect("stem", 0.03), effect("stem;logits", 0.04)], present(run.sources.sensitivity))
     slowest = [block for block in section(run, slow(), FP32 + SLOW).blocks if isinstance(block, Table)][1]
     assert slowest.columns[-1] == "error of its inputs"
     told = {(row[0].text, row[1].text): row[-1].text for row in slowest.rows}
