@@ -64,10 +64,22 @@ def slow(**cells):
 
 def effect(node, error):
     """What one tensor costs that these nodes read."""
-    shares = dict.fromkeys(("agreement", "agreement_low", "agreement_high", "variance_share"), 0.5)
-    errors = dict.fromkeys(("error", "error_low", "error_high"), error)
-    ranks = dict.fromkeys(("rank", "rank_low", "rank_high"), 1)
-    return Effect(source=node, kind="weight", layer=node, node=node, **ranks, **errors, **shares)
+    return Effect(
+        source=node,
+        kind="weight",
+        layer=node,
+        node=node,
+        rank=1,
+        rank_low=1,
+        rank_high=1,
+        error=error,
+        error_low=error,
+        error_high=error,
+        agreement=1.0,
+        agreement_low=1.0,
+        agreement_high=1.0,
+        variance_share=0.5,
+    )
 
 
 def test_off_there_is_no_section(run):
