@@ -105,7 +105,7 @@ def _shares(cell: Breakdown, words: Words) -> str:
 
 def _parts_table(cells: Sequence[Profiled], words: Words) -> Table:
     names = ("cell", "run_ms", "replay_ms", "layers_sum", *(f"part_{name}" for name in PARTS), "of_roof")
-    columns = tuple(words(name if name.startswith("part_") else f"col_{name}") for name in names)
+    columns = tuple(_begun(words(name if name.startswith("part_") else f"col_{name}")) for name in names)
     rows = tuple(
         row(
             each.parts.cell,
@@ -118,6 +118,11 @@ def _parts_table(cells: Sequence[Profiled], words: Words) -> Table:
         for each in cells
     )
     return Table(words("layers_parts_table"), columns, rows)
+
+
+def _begun(heading: str) -> str:
+    """As the other columns begin."""
+    return heading[:1].upper() + heading[1:]
 
 
 def _share(share: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from roundoff.profiling.parts import Breakdown, Part, PartName, twin_ms
 from roundoff.report.words.numbers import percent, plain
@@ -16,11 +16,12 @@ FASTER_FROM = 1.02  # below this ratio a cell counts as not faster
 
 def why_words(cell: Breakdown, wide: Breakdown | None, batch: int, words: Words) -> str:
     """What a cell takes beside FP32's cell `wide`, why it is not faster where it is not, and what it consists of."""
-    sentences = [_head(cell, wide, batch, words)]
+    sentences, named = [_head(cell, wide, batch, words)], set[str]()
     if wide is not None and wide.whole_ms / cell.whole_ms < FASTER_FROM:
-        reasons = list(_reasons(cell, wide, words))
-        sentences.append(words("why_slower", reasons=words.listed(reasons)) if reasons else words("why_same"))
-    if parts := list(_parts(cell, words)):
+        reasons = dict(_reasons(cell, wide, words))
+        named = set(reasons)
+        sentences.append(words("why_slower", reasons=words.listed(reasons.values())) if reasons else words("why_same"))
+    if parts := list(_parts(cell, named, words)):
         sentences.append(words("why_parts", parts=words.listed(parts)))
     if cell.roof_ms is not None:
         sentences.append(words("why_roof", ms=plain(cell.roof_ms), share=percent(cell.roof_share, 0)))
@@ -35,15 +36,15 @@ def _head(cell: Breakdown, wide: Breakdown | None, batch: int, words: Words) -> 
     return words("why_head", cell=cell.cell, wide=wide.cell, batch=batch, ratio=ratio, **figures)
 
 
-def _reasons(cell: Breakdown, wide: Breakdown, words: Words) -> Iterator[str]:
-    """The parts that take longer than FP32's, the greatest difference first."""
+def _reasons(cell: Breakdown, wide: Breakdown, words: Words) -> Iterator[tuple[str, str]]:
+    """The parts that take longer than FP32's, the greatest difference first: name and words."""
     pairs: dict[str, tuple[Part, Part]] = {"product": (cell.products, wide.products)}
     names: tuple[PartName, ...] = ("conversion", "other", "host")
     pairs |= {name: (cell.parts[name], wide.parts[name]) for name in names}
     for name, (own, other) in sorted(pairs.items(), key=lambda pair: pair[1][1].ms - pair[1][0].ms):
         if own.ms - other.ms > LEAST_SHARE * cell.whole_ms:
             values = {"ms": plain(own.ms), "wide_ms": plain(other.ms)}
-            yield words(f"why_{name}", **values, layers=_against(name, own, other, words))
+            yield name, words(f"why_{name}", **values, layers=_against(name, own, other, words))
 
 
 def _against(name: str, own: Part, other: Part, words: Words) -> str:
@@ -59,10 +60,14 @@ def _against(name: str, own: Part, other: Part, words: Words) -> str:
     return words.listed(named) if lost else layers_words(own.layers, words)
 
 
-def _parts(cell: Breakdown, words: Words) -> Iterator[str]:
+def _parts(cell: Breakdown, named: Collection[str], words: Words) -> Iterator[str]:
+    """The shares of the run; the layers of those that are `named` were told already."""
     names: tuple[PartName, ...] = ("conversion", "wide", "other", "host")
     for name in names:
         if cell.share(name) >= LEAST_SHARE:
+            if name in named:
+                yield words("why_share", share=percent(cell.share(name), 0), part=words(f"part_{name}"))
+                continue
             layers = cell.parts[name].layers
             kinds = words.listed(dict.fromkeys(str(row.computes_in) for row in layers))
             named = layers_words(layers, words)
