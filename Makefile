@@ -9,7 +9,7 @@ JOBS ?= 2
 PYTEST := pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help repro in-git test test-all coverage params lock audit lint contract results docs
+.PHONY: help repro in-git test test-all coverage params lock audit lint contract results release docs
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
@@ -49,6 +49,11 @@ results: $(READY) ## keeps a finished run: make results NAME=MACHINE/RUN
 	@test -n "$(NAME)" || { echo 'error: no NAME; use make results NAME=MACHINE/RUN' >&2; exit 1; }
 	python -P stages/report.py -cn frozen report.language=ja hydra.run.dir=build/ja
 	python -P -m roundoff.revisions.keep "$(NAME)" build/ja/metrics
+
+# Packs the committed run, or a kept one, with all that a stranger needs: make release DIR=build/release RUN=cpu-2-cores/cifar10-resnet20
+release: $(READY) ## packs the run for strangers: make release DIR=FOLDER [RUN=MACHINE/RUN]
+	@test -n "$(DIR)" || { echo 'error: no DIR; use make release DIR=FOLDER' >&2; exit 1; }
+	python -P -m roundoff.revisions.release "$(DIR)" "$(RUN)"
 
 contract: $(READY) ## the TensorRT code against each TensorRT that installs
 	python -m tests.contract.environments

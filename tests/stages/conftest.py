@@ -84,6 +84,10 @@ class Project:
     def clone(self, folder):
         """A git clone of what is committed, without any of the outputs that DVC keeps."""
         self.git("clone", "-q", ".", str(folder))
+        return self.twin(folder)
+
+    def twin(self, folder):
+        """The project in a folder that is a clone already."""
         twin = copy.copy(self)
         twin.folder, twin.env = folder, self.env | {"PYTHONPATH": str(folder / "src")}
         return twin

@@ -243,6 +243,25 @@ def test_a_clean_clone_pulls_what_it_needs_and_keeps_the_metrics(finished, tmp_p
     assert twin.changed() == ""
 
 
+@pytest.mark.slow  # writes the report once more
+def test_a_release_gives_a_stranger_the_published_figures(finished, tmp_path):
+    (finished.folder / ".git/index").unlink()
+    finished.git("add", "-A")
+    finished.git("commit", "-qm", "finished", "--allow-empty")
+    made = finished.python("-m", "roundoff.revisions.release", str(tmp_path / "release"))
+    assert made.returncode == 0, made.stdout + made.stderr
+    words = ("clone", "-q", "-b", "release", str(tmp_path / "release/roundoff.bundle"), str(tmp_path / "stranger"))
+    finished.git(*words)
+    stranger = finished.twin(tmp_path / "stranger")
+    assert stranger.dvc("remote", "add", "-q", "--local", "-d", "release", "../release/remote").returncode == 0
+    assert stranger.dvc("pull", "-q").returncode == 0
+    assert ran(stranger.repro("-f", "-s", "report")) == ["report"]
+    assert stranger.changed() == ""
+    assert ran(stranger.repro()) == ["probe"]
+    assert stranger.changed() == ""
+    assert stranger.accuracies() == finished.accuracies()
+
+
 @pytest.mark.parametrize(
     ("inside", "target"),
     [
