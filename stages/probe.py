@@ -5,6 +5,8 @@ from roundoff.system.stopping import heed_signals
 if __name__ == "__main__":
     heed_signals()  # before the imports, which take a second
 
+from pathlib import Path
+
 from omegaconf import DictConfig
 
 from roundoff.backend.base import Backend
@@ -13,6 +15,7 @@ from roundoff.dataset.base import Dataset
 from roundoff.pipeline.config import component, components
 from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving
+from roundoff.pipeline.undone import warn_of_undone
 from roundoff.precision.given import Given
 from roundoff.results.platform import write_platform
 from roundoff.system.files import write_text
@@ -29,4 +32,5 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
 
 
 if __name__ == "__main__":
+    warn_of_undone(Path())  # before Hydra starts, which composes once at a time
     surviving(main)
