@@ -19,7 +19,7 @@ ENGINE = "models/engines/int8/engine"
 SECRET = re.compile(
     r"^\s*(password|.*secret.*|access_key_id|.*token.*|.*keyfile|passphrase|connection_string)\s*=", re.M
 )
-SSHD = shutil.which("sshd") or shutil.which("/usr/sbin/sshd")
+SSHD = shutil.which("sshd") or shutil.which("/usr/sbin/sshd") or ""
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def gto(project, *words):
 
 
 @pytest.mark.slow  # as above
-@pytest.mark.skipif(SSHD is None, reason="no sshd here: apt-get install openssh-server")
+@pytest.mark.skipif(not SSHD, reason="no sshd here: apt-get install openssh-server")
 @pytest.mark.skipif(not importlib.util.find_spec("dvc_ssh"), reason="no dvc_ssh here: pip install 'roundoff[ssh]'")
 def test_a_real_openssh_server(project, tmp_path_factory):
     # under /tmp itself, since the server's user has to reach it

@@ -71,6 +71,15 @@ class Sidecar:
 
 def read_cell(directory: Path) -> Sidecar:
     """The sidecar of the cell in a folder PRECISION/BACKEND; BuildError where there is none, or another cell's."""
+    sidecar = read_sidecar(directory)
+    cell, place = f"{sidecar.precision.name}/{sidecar.backend.name}", f"{directory.parent.name}/{directory.name}"
+    if cell != place:
+        raise unusable(directory, f"the sidecar of {cell}", f"that of {place}, where it lies")
+    return sidecar
+
+
+def read_sidecar(directory: Path) -> Sidecar:
+    """The sidecar in a folder of any name; BuildError where there is none, or one that cannot be."""
     path = directory / SIDECAR
     try:
         content = read_json(path)
@@ -85,9 +94,6 @@ def read_cell(directory: Path) -> Sidecar:
 
 
 def _require_sound(directory: Path, sidecar: Sidecar) -> None:
-    cell, place = f"{sidecar.precision.name}/{sidecar.backend.name}", f"{directory.parent.name}/{directory.name}"
-    if cell != place:
-        raise unusable(directory, f"the sidecar of {cell}", f"that of {place}, where it lies")
     if wrong := next(_faults(sidecar), None):
         raise unusable(directory, f"{SIDECAR} with {wrong}", "the sidecar that the build stage wrote")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from roundoff.calibration.base import CalibrationTable
-from roundoff.cells.sidecar import SIDECAR, Sidecar, read_cell
+from roundoff.cells.sidecar import SIDECAR, Sidecar, read_sidecar
 from roundoff.results.metrics import verdict_from
 from roundoff.shipping.manifest import Link, broken, chained
 from roundoff.system.files import read_json, sha256_of
@@ -21,7 +21,7 @@ def chain_of(directory: Path, cell: str, artifact: str, engine: str) -> list[Lin
 
     Raises DataError where a file names another source than the one beside it, so that they are not of one run.
     """
-    sidecar, told = read_cell(directory), _told(directory)
+    sidecar, told = read_sidecar(directory), _told(directory)
     hashes = {name: sha256_of(directory / name) for name in (DATA, VERDICT, engine)}
     table = sha256_of(directory / TABLE) if (directory / TABLE).is_file() else None
     _require_cell(directory, sidecar, cell)

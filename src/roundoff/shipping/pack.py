@@ -42,7 +42,7 @@ def ship(root: Path, metrics: str, order: Order) -> Shipment:
     project = opened(root, metrics)
     cell = chosen(project, order.cell)
     require_build_of_metrics(project, metrics, cell)
-    check_files(cell.directory, cell.sidecar.files)
+    check_files(cell.directory, cell.sidecar, cell.artifact)
     served = repository(cell) if order.layout == "triton" else None
     with whole_directory(order.directory, shipped_names) as partial:
         engine = _write_cell(cell, partial, served)

@@ -31,7 +31,7 @@ class Project:
 
     def path(self, key: str) -> Path:
         """What `paths.KEY` leads to; DataError where nothing is there."""
-        place = self.root / getattr(self.paths, key)
+        place: Path = self.root / getattr(self.paths, key)
         if not place.exists():
             raise DataError(
                 f"paths.{key} is not here",

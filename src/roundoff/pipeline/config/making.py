@@ -124,7 +124,7 @@ def check_arguments(key: str, arguments: Mapping[Any, Any], target: Any) -> None
             refuse_renamed(joined(key, name), shortened(repr(value)))
             raise unknown_key(joined(key, name), name, tuple(known))
     # what follows another key by default (dataset.watch) comes last, or it would be blamed for that key's value
-    for name, value in sorted(arguments.items(), key=lambda each: known[each[0]].kw_only):
+    for name, value in sorted(arguments.items(), key=lambda each: known[each[0]].kw_only is True):
         check_value(joined(key, name), value, hints[name])
     for name, field in known.items():
         if name not in arguments and field.default is NO_DEFAULT and field.default_factory is NO_DEFAULT:
