@@ -23,7 +23,7 @@ LAYERS = (
     ("profiling",),
     ("measurement",),
     ("verdict",),
-    ("sensitivity",),
+    ("sensitivity", "planning"),
     ("revisions",),
     ("report",),
     ("gate", "sweep"),

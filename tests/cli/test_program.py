@@ -23,8 +23,10 @@ def ended(capsys, *arguments):
 def test_alone_it_prints_help(capsys):
     assert main([]) == 0
     shown = capsys.readouterr().out
-    assert all(f"    {name} " in shown for name in ("run", "report", "check", "diff", "ship", "verify", "doctor"))
-    assert len(COMMANDS) == 7
+    assert all(
+        f"    {name} " in shown for name in ("run", "plan", "report", "check", "diff", "ship", "verify", "doctor")
+    )
+    assert len(COMMANDS) == 8
 
 
 def test_version(capsys):
