@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from roundoff.measurement.energy import Monitor
+from roundoff.measurement.samples import paired_speedup
 from roundoff.measurement.statistics import Interval
-from roundoff.measurement.timing import Interleaved, paired_speedup
+from roundoff.measurement.timing import Interleaved
 from roundoff.results.cell import Speedup
 from roundoff.results.message import verbatim
 from roundoff.results.run import AaControl, Device, Method

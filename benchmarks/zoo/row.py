@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from roundoff.measurement.samples import medians_by_load
 from roundoff.measurement.statistics import median_interval
-from roundoff.measurement.timing import medians_by_load
 from roundoff.results.cell import Batch, CellMetrics
 from roundoff.results.metrics import read_metrics
 from roundoff.system.files import read_json

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from roundoff.measurement.latency import batch_metrics, supported, warnings
-from roundoff.measurement.timing import Block, Timing
+from roundoff.measurement.samples import Block, Timing
 from roundoff.results.cell import BindingInfo
 from tests.support.present import present
 

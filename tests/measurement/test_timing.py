@@ -10,7 +10,8 @@ import pytest
 
 from roundoff.backend.base import Binding
 from roundoff.measurement.energy import Monitor
-from roundoff.measurement.timing import MOST_REPEATS, Interleaved, Schedule, paired_speedup
+from roundoff.measurement.samples import paired_speedup
+from roundoff.measurement.timing import MOST_REPEATS, Interleaved, Schedule
 from roundoff.results.message import verbatim
 
 SCHEDULE = Schedule(
@@ -370,3 +371,45 @@ def test_between_loads_others_may_work_and_their_seconds_are_not_counted():
     assert loop.loads == other.loads > SCHEDULE.min_loads
     assert loop.timings["b"].stop_reason == "budget"
     assert len(lent) == loop.loads - 1  # not behind the last
+
+
+class TestEarly:
+    """With `early_loads` an entry stops as soon as its speed-up is known, by an interval that allows for looking."""
+
+    SCHEDULE = replace(SCHEDULE, min_loads=20, min_seconds=2.0, early_loads=8)
+
+    def run(self, noise, **changes):
+        ms, references = {"fp32": 1.0, "steady": 0.5, "shaky": 0.5}, {"steady": "fp32", "shaky": "fp32"}
+        return timed(ms, replace(self.SCHEDULE, **changes), references, noise=noise)[0]
+
+    def test_steady_entries_stop_after_eight_loads_and_say_so(self):
+        loop = self.run({})
+        assert loop.loads == 8
+        assert {timing.stop_reason for timing in loop.timings.values()} == {"early"}
+        found = paired_speedup(loop.timings["fp32"], loop.timings["steady"])
+        ratios = loop.timings["steady"].by_load(loop.timings["fp32"].round_ms / loop.timings["steady"].round_ms)
+        assert (found.low, found.high) == (ratios.min(), ratios.max())
+
+    def test_a_shaky_entry_goes_on_with_its_reference_alone(self):
+        loop = self.run({"shaky": 0.03}, budget_seconds=60)
+        loads = {name: len(np.unique(timing.round_load)) for name, timing in loop.timings.items()}
+        assert loads["steady"] == 8
+        assert loads["shaky"] == loads["fp32"] == loop.loads > 8
+        found = paired_speedup(loop.timings["fp32"], loop.timings["shaky"])
+        assert max(found.high / found.value - 1, 1 - found.low / found.value) <= 0.01
+
+    def test_the_budget_ends_it(self):
+        loop = self.run({"shaky": 0.5}, budget_seconds=1.0)
+        assert loop.timings["shaky"].stop_reason == "budget"
+        assert loop.timings["steady"].stop_reason == "early"
+
+    def test_what_has_the_minimum_met_its_target(self):
+        assert {t.stop_reason for t in self.run({}, min_loads=6, min_seconds=0.1).timings.values()} <= {
+            "target",
+            "minimum",
+        }
+
+    def test_an_entry_without_reference_is_timed_for_the_minimum(self):
+        loop, _, _ = timed({"alone": 1.0}, self.SCHEDULE, {})
+        assert loop.loads >= 20
+        assert (loop.timings["alone"].stop_reason, loop.timings["alone"].seconds >= 2.0) == ("minimum", True)

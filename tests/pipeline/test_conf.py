@@ -175,3 +175,28 @@ def test_what_is_built_and_measured_must_be_there(overrides, message):
     check(composed("precision=[fp32,fp16,int8,bf16]", "build.precision=bf16", "evaluate.accuracy_only=[onnxruntime]"))
     with pytest.raises(ConfigError, match=message):
         check(composed(*overrides))
+
+
+@pytest.mark.parametrize(
+    ("settings", "refused"),
+    [
+        (["evaluate.stop_early=0.98"], r"decides another question than the verdict(.|\n)*stop_early=0\.99"),
+        (
+            ["evaluate.stop_early=0.99", "verdict.min_agreement=0.9"],
+            r"min_agreement may stay undecided(.|\n)*min_agreement=null",
+        ),
+        (
+            ["evaluate.stop_early=0.99", "verdict.min_relative_accuracy=null", "verdict.max_drop_points=1"],
+            r"another question(.|\n)*evaluate\.stop_early=null",
+        ),
+        (["evaluate.stop_early=1.5"], r"evaluate\.stop_early is out of range"),
+    ],
+)
+def test_a_test_set_that_ends_early_answers_the_verdicts_question(settings, refused):
+    with pytest.raises(ConfigError, match=refused):
+        check(composed(*settings))
+
+
+def test_ending_early_at_the_verdicts_own_target_is_fine():
+    check(composed("evaluate.stop_early=0.99"))
+    check(composed("evaluate.stop_early=0.995", "verdict.min_relative_accuracy=0.995"))

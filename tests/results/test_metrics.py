@@ -13,6 +13,7 @@ from roundoff.results.checked import as_json
 from roundoff.results.message import message
 from roundoff.results.metrics import (
     FILES,
+    FORMAT,
     builds_from,
     metrics_from,
     read_metrics,
@@ -145,10 +146,10 @@ def test_a_missing_key_is_named(written, path):
 
 
 def test_a_file_of_an_earlier_format_may_have_fewer_keys(written):
-    content = {**written["fp32"], "format": 3, "x": {"status": "unavailable"}}
+    content = {**written["fp32"], "format": FORMAT - 1, "x": {"status": "unavailable"}}
     assert metrics_from({"fp32": content}).cells["fp32/x"].numerics is None
     with pytest.raises(DataError, match="lacks a key"):
-        metrics_from({"fp32": content | {"format": 5}})
+        metrics_from({"fp32": content | {"format": FORMAT}})
 
 
 def test_a_file_of_a_newer_format_is_refused(written):

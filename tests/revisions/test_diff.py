@@ -15,15 +15,8 @@ from roundoff.results.checked import as_json
 from roundoff.results.platform import Cpu, Gpu, Platform
 from roundoff.results.run import Method, Metrics
 from roundoff.results.verdict import CellVerdict, Requirements, Verdict
-from roundoff.revisions.diff import (
-    ACCURACY_FIGURES,
-    BATCH_FIGURES,
-    CELL_FIGURES,
-    ENERGY_FIGURES,
-    compare,
-    differing_parts,
-    interval_of_change,
-)
+from roundoff.revisions.diff import compare, differing_parts, interval_of_change
+from roundoff.revisions.figures import ACCURACY_FIGURES, BATCH_FIGURES, CELL_FIGURES, ENERGY_FIGURES
 from roundoff.revisions.revision import Snapshot
 from roundoff.revisions.revision_context import RevisionContext, asked
 from tests.support.present import present
@@ -332,3 +325,35 @@ def test_speedups_are_not_judged_where_fp32_ran_at_another_speed(fp32_ms, judgem
     found = compare(side(0.2, 1.4), side(fp32_ms, 1.2))
     [change] = [each for each in found if each.cell == NAME and each.figure == "batch 1: speedup"]
     assert change.judgement == judgement
+
+
+class TestStoppedEarly:
+    """A cell that ran a part of the test set, or was timed for less, is never called worse than one that did not."""
+
+    LESS = (("accuracy.available", 1000), ("accuracy.samples", 512), ("accuracy.top1", 0.80))
+    SLOWER = (("batch_1.speedup", 1.0), ("batch_1.speedup_low", 0.99), ("batch_1.speedup_high", 1.01))
+
+    def test_neither_accuracy_nor_verdict_nor_speed_are_judged(self):
+        shorter = (*self.LESS, *self.SLOWER, ("batch_1.device_p50_ms", 0.2))
+        found = judged(*shorter, verdict="fail")
+        assert found["verdict"] == found["top1"] == found["batch 1: speedup"] == "not comparable"
+        assert "worse" not in found.values()
+
+    def test_neither_is_a_timing_that_ended_before_the_minimum(self):
+        found = judged(*self.SLOWER, ("batch_1.stop_reason", "early"))
+        assert found["batch 1: speedup"] == "not comparable"
+        assert judged(*self.SLOWER)["batch 1: speedup"] == "worse"
+
+    def test_what_no_test_set_moves_is_judged(self):
+        assert judged(*self.LESS, ("size_mb", 0.2))["size_mb"] == "worse"
+
+    def test_other_cells_of_the_run_are_judged_as_ever(self):
+        """The part that one cell ran is not another test set."""
+        worse = changed(changed(CELL, "accuracy.top1", 0.8), "accuracy.top1_high", 0.82)
+        part = changed(changed(CELL, "accuracy.available", 1000), "accuracy.samples", 512)
+        verdicts = {name: CellVerdict(verdict="pass") for name in ("fp16/x", NAME)}
+        a = of({"fp16/x": CELL, NAME: CELL}, verdicts=verdicts)
+        b = of({"fp16/x": changed(worse, "accuracy.top1_low", 0.78), NAME: part}, verdicts=verdicts)
+        found = {(change.cell, change.figure): change.judgement for change in compare(a, b)}
+        assert found["fp16/x", "top1"] == "worse"
+        assert found[NAME, "top1"] in ("not comparable", "unchanged")

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roundoff.dataset.base import Labels
 from roundoff.errors import GateError
-from roundoff.measurement.statistics import mcnemar_exact, paired_drop, paired_kept, wilson
+from roundoff.measurement.anytime import Paired, drop_sequence, relative_sequence, share_sequence
+from roundoff.measurement.statistics import Interval, Z, mcnemar_exact, paired_drop, paired_kept, wilson_at
 from roundoff.results.cell import Accuracy
 
 Logits = NDArray[np.float32]
+NOT_RUN = -2
 
 
-def accuracy(logits: Logits, labels: Labels, reference: Logits | None) -> Accuracy:
-    """Of logits float32 [N, classes] and labels int64 [N]; `reference` as `logits`."""
+def accuracy(logits: Logits, labels: Labels, reference: Logits | None, z: float = Z) -> Accuracy:
+    """Of logits float32 [N, classes] and labels int64 [N]; `reference` as `logits`; intervals at ±z."""
     predicted = predictions(logits)
     correct = predicted == labels
-    top1 = wilson(int(correct.sum()), len(labels))
+    top1 = wilson_at(int(correct.sum()) / len(labels), len(labels), z)
     alone = Accuracy(
         top1=top1.value,
         top1_low=top1.low,
@@ -28,36 +31,74 @@ def accuracy(logits: Logits, labels: Labels, reference: Logits | None) -> Accura
         correct=int(correct.sum()),
         nonfinite=int((predicted < 0).sum()),
     )
-    return alone if reference is None else _compared(alone, predicted, predictions(reference), labels)
+    return alone if reference is None else _compared(alone, predicted, predictions(reference), labels, z)
 
 
 def predictions(logits: Logits) -> NDArray[np.int64]:
-    """The class of each row's largest logit; -1 where a logit is not finite."""
-    finite = np.isfinite(logits).all(axis=1)
-    return np.where(finite, np.argmax(logits, axis=1), -1).astype(np.int64)
+    """The class of each row's largest logit; -1 where a logit is not finite, NOT_RUN where none is a number."""
+    finite, run = np.isfinite(logits).all(axis=1), ~np.isnan(logits).all(axis=1)
+    return np.where(finite, np.argmax(logits, axis=1), np.where(run, -1, NOT_RUN)).astype(np.int64)
 
 
-def _compared(alone: Accuracy, predicted: NDArray[np.int64], reference: NDArray[np.int64], labels: Labels) -> Accuracy:
-    correct, was_correct = predicted == labels, reference == labels
-    regressed, corrected = int((was_correct & ~correct).sum()), int((correct & ~was_correct).sum())
-    agreement = wilson(int(((predicted == reference) & (predicted >= 0)).sum()), len(labels))
-    drop = paired_drop(regressed, corrected, len(labels))
-    kept = paired_kept(int((correct & was_correct).sum()), regressed, corrected, len(labels))
-    return replace(
-        alone,
-        agreement=agreement.value,
-        agreement_low=agreement.low,
-        agreement_high=agreement.high,
-        drop=drop.value,
-        drop_low=drop.low,
-        drop_high=drop.high,
-        relative_accuracy=kept.value if kept else None,
-        relative_accuracy_low=kept.low if kept else None,
-        relative_accuracy_high=kept.high if kept else None,
-        mcnemar_p=mcnemar_exact(regressed, corrected),
-        regressed=regressed,
-        corrected=corrected,
+def accuracy_when_stopped(logits: Logits, labels: Labels, reference: Logits, available: int, alpha: float) -> Accuracy:
+    """The same of the images that a cell answered before it stopped, of the `available` ones.
+
+    Its intervals miss either end with probability `alpha` at most, whenever it stopped. There is no p-value then.
+    """
+    predicted, was = predictions(logits), predictions(reference)
+    seen = paired_counts(predicted, was, labels)
+    return _with_intervals(
+        Accuracy(
+            top1=seen.correct / seen.samples,
+            top1_low=0,
+            top1_high=1,
+            samples=seen.samples,
+            correct=seen.correct,
+            nonfinite=int((predicted < 0).sum()),
+            regressed=seen.lost,
+            corrected=seen.gained,
+            available=available,
+        ),
+        top1=share_sequence(seen.correct, seen.samples, alpha),
+        agreement=share_sequence(seen.agreed, seen.samples, alpha),
+        drop=drop_sequence(seen, alpha),
+        relative_accuracy=relative_sequence(seen, alpha),
     )
+
+
+def paired_counts(predicted: NDArray[np.int64], reference: NDArray[np.int64], labels: Labels) -> Paired:
+    """How often candidate and reference, int64 [N], are right, and agree."""
+    correct, was_correct = predicted == labels, reference == labels
+    return Paired(
+        both=int((correct & was_correct).sum()),
+        lost=int((was_correct & ~correct).sum()),
+        gained=int((correct & ~was_correct).sum()),
+        agreed=int(((predicted == reference) & (predicted >= 0)).sum()),
+        samples=len(labels),
+    )
+
+
+def _compared(
+    alone: Accuracy, predicted: NDArray[np.int64], reference: NDArray[np.int64], labels: Labels, z: float
+) -> Accuracy:
+    seen = paired_counts(predicted, reference, labels)
+    return _with_intervals(
+        replace(alone, mcnemar_p=mcnemar_exact(seen.lost, seen.gained), regressed=seen.lost, corrected=seen.gained),
+        agreement=wilson_at(seen.agreed / seen.samples, seen.samples, z),
+        drop=paired_drop(seen.lost, seen.gained, seen.samples, z),
+        relative_accuracy=paired_kept(seen.both, seen.lost, seen.gained, seen.samples, z),
+    )
+
+
+def _with_intervals(found: Accuracy, **figures: Interval | None) -> Accuracy:
+    """With each figure and its two ends; a figure that there is not stays None."""
+    known = {name: figure for name, figure in figures.items() if figure is not None}
+    ends: Any = {
+        f"{name}{end}": value
+        for name, figure in known.items()
+        for end, value in (("", figure.value), ("_low", figure.low), ("_high", figure.high))
+    }
+    return replace(found, **ends)
 
 
 def chance_level(labels: Labels, classes: int) -> float:

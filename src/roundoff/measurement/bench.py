@@ -64,10 +64,16 @@ class Bench:
 
     def _indices(self, batch_size: int) -> NDArray[np.int64]:
         """Indices [input_buffers, batch] of the test images that are the timed inputs, ascending in each buffer."""
-        count, wanted = len(self.images), self.plan.input_buffers * batch_size
-        random = np.random.default_rng((self.plan.seed, batch_size))
-        chosen = random.choice(count, size=wanted, replace=wanted > count).reshape(self.plan.input_buffers, batch_size)
+        shared, wanted = self._answered_by_all(), self.plan.input_buffers * batch_size
+        random, count = np.random.default_rng((self.plan.seed, batch_size)), len(shared)
+        places = random.choice(count, size=wanted, replace=wanted > count).reshape(self.plan.input_buffers, batch_size)
+        chosen = shared[places]
         return np.sort(chosen, axis=1).astype(np.int64)
+
+    def _answered_by_all(self) -> NDArray[np.int64]:
+        """The test images that every cell ran, int64 [n]: cells that stopped early saw a part, in one order."""
+        parts = [each.rows for each in self.cells if each.rows is not None]
+        return min(parts, key=len) if parts else np.arange(len(self.images))
 
     def first_load(self) -> list[str]:
         """Load all, not timed: which entries there are, and that their outputs are right."""

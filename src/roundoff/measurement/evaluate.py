@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from roundoff.backend.base import Backend
+from roundoff.backend.base import Backend, Logits
 from roundoff.cells.cell import Cell, find_cells
 from roundoff.dataset.base import Labels, Prepared, Split
 from roundoff.measurement.accuracy import chance_level, refuse_chance_level
 from roundoff.measurement.answered import AccuracyRun, Answered, Missing, infer
+from roundoff.measurement.anytime import FEWEST_FOR_SEQUENCE
 from roundoff.measurement.origin import origin_of
 from roundoff.measurement.plan import SpeedPlan
 from roundoff.measurement.put_together import Parts, accuracies_of, merged_speeds, put_together, refuse_empty
 from roundoff.measurement.reference import choose_reference, no_reference, with_effective_precision
 from roundoff.measurement.statistics import FEWEST_FOR_MEDIAN_INTERVAL
+from roundoff.measurement.stopping import EarlyStop
 from roundoff.pipeline.limits import MOST_BATCH, MOST_BATCH_SIZES, MOST_LOADS, MOST_SECONDS, check_seed, require
 from roundoff.precision.base import Precision
 from roundoff.results.metrics import write_metrics
@@ -29,10 +31,12 @@ from roundoff.results.run import Method, Metrics
 from roundoff.system import own
 from roundoff.system.device_lock import Locking
 from roundoff.system.files import whole_directory
+from roundoff.system.slots import REFERENCE_PRECISION
 
 if TYPE_CHECKING:
+    from roundoff.measurement.samples import Timing
     from roundoff.measurement.speed import DeviceSpeed
-    from roundoff.measurement.timing import Schedule, Timing
+    from roundoff.measurement.timing import Schedule
 
 MOST = {"warmup_runs": 10**6, "rounds_per_load": MOST_LOADS, "input_buffers": 1024}
 
@@ -47,9 +51,11 @@ class Evaluation:
     of the way to 1. With `aa_control`, the fp32 engine is loaded and timed a second time, to show what this machine's
     noise is. With `multi_gpu`, the batch sizes are shared out among equal GPUs, a process each. Backends in
     `accuracy_only` are not timed. With `strict` the first cell or batch size that fails ends the stage; else it is a
-    row with its reason. Jobs that use the same `lock_directory` wait for each other's devices: one that times is alone,
-    those that do not share it and are let in between loads. After `lock_timeout_s` seconds of waiting (None: without
-    limit) the stage ends.
+    row with its reason. With `stop_early`, the verdict's `min_relative_accuracy`, a cell's test set ends as soon as it
+    decides, and its timing as soon as every speed-up is within ±`interval_target`, by intervals that allow for it.
+    Jobs that use the same `lock_directory` wait for each other's devices: one that times is alone, those that do not
+    share it and are let in between loads. After `lock_timeout_s` seconds of waiting (None: without limit) the stage
+    ends.
     """
 
     batch_sizes: list[int] = field(default_factory=lambda: [1, 32])
@@ -69,6 +75,7 @@ class Evaluation:
     strict: bool = False
     lock_directory: str | None = None
     lock_timeout_s: float | None = None
+    stop_early: float | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -93,6 +100,8 @@ class Evaluation:
         patience = 0.0 if self.lock_timeout_s is None else self.lock_timeout_s
         expected = f"0 or more seconds, up to {MOST_SECONDS:g}, or null"
         _require(0 <= patience <= MOST_SECONDS, "lock_timeout_s", self.lock_timeout_s, expected)
+        share = self.stop_early
+        _require(share is None or 0 < share <= 1, "stop_early", share, "null, or a share above 0, at most 1")
         for name in ("interval_target", "chance_margin"):
             _require(0 < getattr(self, name) < 1, name, getattr(self, name), "a share between 0 and 1")
 
@@ -115,8 +124,8 @@ class Evaluation:
         """
         cells, test, missing = find_cells(engines, precisions, backends), prepared.split("test"), Missing()
         chance = chance_level(test.labels, len(prepared.manifest.classes))
-        answered, reference = self._answers(cells, test, platform, missing)
-        accuracies = accuracies_of(answered, reference, test.labels)
+        answered, reference, stop = self._answers(cells, test, platform, missing, chance)
+        accuracies = accuracies_of(answered, reference, test.labels, stop)
         refuse_chance_level(reference, accuracies[reference], chance, self.chance_margin)
         timed = [each for each in answered if each.cell.backend not in self.accuracy_only]
         speeds = self._measure_speed(timed, prepared, platform)
@@ -135,19 +144,30 @@ class Evaluation:
         return result
 
     def _answers(
-        self, cells: Sequence[Cell], test: Split, platform: Platform, missing: Missing
-    ) -> tuple[list[Answered], str]:
-        """The cells that answer and compute what they claim, and the name of the reference among them."""
+        self, cells: Sequence[Cell], test: Split, platform: Platform, missing: Missing, chance: float
+    ) -> tuple[list[Answered], str, EarlyStop | None]:
+        """The cells that answer and compute what they claim, the name of the reference among them, what stopped them.
+
+        Those that may be the reference come first, since the others stop by comparing with it.
+        """
         run = AccuracyRun(platform, self.strict, self._locking())
-        answered = infer(cells, test.images, run, missing)
+        later = [cell for cell in cells if self.stop_early is not None and cell.precision != REFERENCE_PRECISION]
+        answered = infer([cell for cell in cells if cell not in later], test.images, run, missing)
         chosen = choose_reference(answered, test.images, missing, self.strict)
         if chosen is None:
             raise no_reference(cells, missing)
         reference, exact = chosen
+        stop = self._early_stop(test, reference.logits, chance)
+        answered += infer(later, test.images, run, missing, stop) if stop else []
         against = reference.logits if exact is None else exact
         others = [each for each in answered if each.name not in {reference.name, *missing}]
         labelled = [with_effective_precision(each, against, missing, self.strict) for each in others]
-        return [reference, *(each for each in labelled if each is not None)], reference.name
+        return [reference, *(each for each in labelled if each is not None)], reference.name, stop
+
+    def _early_stop(self, test: Split, reference: Logits, chance: float) -> EarlyStop | None:
+        if self.stop_early is None:
+            return None
+        return EarlyStop.of(self.stop_early, self.seed, test.labels, reference, chance, self.chance_margin)
 
     def _method(
         self,
@@ -196,6 +216,7 @@ class Evaluation:
             min_loads=self.min_loads,
             rounds_per_load=self.rounds_per_load,
             interval_target=self.interval_target,
+            early_loads=None if self.stop_early is None else FEWEST_FOR_SEQUENCE,
         )
 
     def _locking(self) -> Locking:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from roundoff.backend.base import Milliseconds
-from roundoff.measurement.statistics import Interval, median_interval, quantile_interval, samples_for_percentile
-from roundoff.measurement.timing import Timing, coefficient_of_variation, paired_speedup
+from roundoff.measurement.samples import Timing, coefficient_of_variation, paired_speedup
+from roundoff.measurement.statistics import Interval, quantile_interval, samples_for_percentile
 from roundoff.results.cell import Batch, BindingInfo, Speedup
 from roundoff.results.message import Message, message
 from roundoff.results.shortfall import Shortfall
@@ -94,7 +94,7 @@ def throughput_interval(timing: Timing, batch_size: int) -> Interval:
     """
     images, seconds = np.array([(batch_size * block.stream_runs, block.stream_s) for block in timing.blocks]).T
     loads = [timing.round_load == load for load in np.unique(timing.round_load)]
-    return median_interval(np.array([images[load].sum() / seconds[load].sum() for load in loads]))
+    return timing.median_interval(np.array([images[load].sum() / seconds[load].sum() for load in loads]))
 
 
 def round_spread(round_ms: Milliseconds) -> float:
@@ -115,7 +115,7 @@ def build_medians(timing: Timing, builds: int) -> list[float] | None:
 def _percentiles(mode: str, timing: Timing, by_round: Sequence[Milliseconds]) -> dict[str, float | None]:
     """Each percentile with its 95 % interval; null where the samples do not support it, or do not bound it."""
     samples, loads = np.concatenate(by_round), np.repeat(timing.round_load, [len(round_ms) for round_ms in by_round])
-    medians = median_interval(timing.by_load(np.array([np.median(round_ms) for round_ms in by_round])))
+    medians = timing.median_interval(timing.by_load(np.array([np.median(round_ms) for round_ms in by_round])))
     percentiles: dict[str, float | None] = {}
     for name, share in PERCENTILES.items():
         value, bounds = None, None

@@ -12,6 +12,7 @@ from roundoff.errors import GateError
 from roundoff.measurement.accuracy import accuracy
 from roundoff.measurement.answered import Answered
 from roundoff.measurement.plan import CellSpeed
+from roundoff.measurement.stopping import EarlyStop
 from roundoff.results.cell import Accuracy, Batch, CellMetrics, Energy
 from roundoff.results.message import Message, message
 from roundoff.results.shortfall import Shortfall
@@ -36,13 +37,21 @@ class Parts:
     speeds: Mapping[str, CellSpeed]
 
 
-def accuracies_of(answered: Sequence[Answered], reference: str, labels: Labels) -> dict[str, Accuracy]:
-    """Accuracy by cell name, the reference's alone and the others' against it.
+def accuracies_of(
+    answered: Sequence[Answered], reference: str, labels: Labels, stop: EarlyStop | None = None
+) -> dict[str, Accuracy]:
+    """Accuracy by cell name, the reference's alone and the others' against it; FP32 never stops early.
 
     A coarse precision that falls to chance while FP32 does not is a finding, not a fault: its row shows it.
     """
     wide = next(each.logits for each in answered if each.name == reference)
-    return {each.name: accuracy(each.logits, labels, None if each.name == reference else wide) for each in answered}
+
+    def of(each: Answered) -> Accuracy:
+        if stop is not None and each.cell.precision != REFERENCE_PRECISION:
+            return stop.accuracy(each.logits, each.rows)
+        return accuracy(each.logits, labels, None if each.name == reference else wide)
+
+    return {each.name: of(each) for each in answered}
 
 
 def merged_speeds(speeds: Sequence[DeviceSpeed]) -> dict[str, CellSpeed]:

@@ -45,10 +45,18 @@ def with_effective_precision(
 ) -> Answered | None:
     """With the error against `exact` and what it says of the type; None for a cell that is not what it claims."""
     with missing.note(answered.name, message("doing_comparing"), strict):
-        error = None if exact is None else _error(answered.logits, exact)
+        error = None if exact is None else _error(*_of_the_same(answered, exact))
         computes_in = label(answered.cell.precision, error, answered.name, answered.cell.full_width)
         return replace(answered, relative_error=error, effective_precision=computes_in)
     return None
+
+
+def _of_the_same(answered: Answered, exact: Logits) -> tuple[Logits, Logits]:
+    """The logits of both for the images that both have; `exact` are of all, or of the first."""
+    if answered.rows is None:
+        return answered.logits, exact
+    rows = answered.rows[answered.rows < len(exact)]
+    return answered.logits[rows], exact[rows]
 
 
 def _error(logits: Logits, exact: Logits) -> float | None:
@@ -59,6 +67,8 @@ def _error(logits: Logits, exact: Logits) -> float | None:
             expected=exact.shape[1],
             fix="the engine was built from another graph; build it again",
         )
+    if not len(exact):
+        return None
     error = relative_error(logits[: len(exact)], exact)
     return error if np.isfinite(error) else None
 

@@ -11,7 +11,8 @@ from roundoff.measurement.answered import Answered
 from roundoff.measurement.bench import CONTROL, Bench
 from roundoff.measurement.energy import monitor_for
 from roundoff.measurement.plan import CellSpeed, SpeedPlan
-from roundoff.measurement.timing import Interleaved, Timing
+from roundoff.measurement.samples import Timing
+from roundoff.measurement.timing import Interleaved
 from roundoff.results.run import Device
 from roundoff.system.device_lock import device_lock
 from roundoff.system.progress import progress_bar
@@ -37,7 +38,12 @@ def measure_device(device: str, cells: Sequence[Answered], plan: SpeedPlan, imag
         names = bench.first_load()
         monitor = monitor_for(device)
         builds = max(len(each.cell.builds) for each in cells)
-        schedule = replace(plan.schedule, min_loads=max(plan.schedule.min_loads, builds))
+        early = plan.schedule.early_loads
+        schedule = replace(
+            plan.schedule,
+            min_loads=max(plan.schedule.min_loads, builds),
+            early_loads=None if early is None else max(early, builds),
+        )
         references = bench.references(names)
         loop = Interleaved(
             names,

@@ -14,11 +14,9 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from roundoff.backend.base import Binding, Milliseconds
-from roundoff.measurement.statistics import Interval, median_interval
-from roundoff.results.values import StopReason
+from roundoff.backend.base import Binding
+from roundoff.measurement.samples import Block, Timing, paired_speedup
 from roundoff.system.gc_pause import collector_paused
 
 Clock = Callable[[], float]
@@ -40,7 +38,8 @@ class Schedule:
     Each load is timed for `rounds_per_load` rounds, or, where an engine is so slow that these would take too long, for
     fewer, down to two, in which the fast ones get as much time all the same. Loads go on until there are `min_loads`,
     every entry's counted runs took `min_seconds`, and each speed-up's 95 % interval is within ±`interval_target` (a
-    share) or `budget_seconds` have passed.
+    share) or `budget_seconds` have passed. With `early_loads` an entry may stop after so many loads as soon as its
+    speed-up is known well enough, whatever the minimum is; None: it may not.
     """
 
     warmup_ms: float
@@ -50,6 +49,7 @@ class Schedule:
     min_loads: int
     rounds_per_load: int
     interval_target: float
+    early_loads: int | None = None
 
 
 class Monitor(Protocol):
@@ -57,86 +57,6 @@ class Monitor(Protocol):
 
     def disturbed(self) -> bool:
         """Read the device; True if what throttles it changed since the last reading."""
-
-
-@dataclass(frozen=True)
-class Block:
-    """One entry in one round: milliseconds of each run by mode, and seconds of wall time of `stream_runs` streamed.
-
-    `seconds` is the wall time of all of it, runs that are not counted included.
-    """
-
-    load: int
-    device_ms: Milliseconds
-    end_to_end_ms: Milliseconds
-    stream_s: float
-    stream_runs: int
-    seconds: float
-
-    @property
-    def counted_s(self) -> float:
-        """Seconds of the runs that count, all modes together."""
-        return float(self.device_ms.sum() + self.end_to_end_ms.sum()) / 1e3 + self.stream_s
-
-
-@dataclass
-class Timing:
-    """Everything measured of one entry, a block per round; `stop_reason` says why no more was."""
-
-    blocks: list[Block] = field(default_factory=list)
-    stop_reason: StopReason = "minimum"
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of its runs that count, all modes together."""
-        return sum(block.counted_s for block in self.blocks)
-
-    @property
-    def device_ms(self) -> Milliseconds:
-        """Every device-only sample."""
-        return np.concatenate([block.device_ms for block in self.blocks])
-
-    @property
-    def end_to_end_ms(self) -> Milliseconds:
-        """Every end-to-end sample."""
-        return np.concatenate([block.end_to_end_ms for block in self.blocks])
-
-    @property
-    def round_ms(self) -> Milliseconds:
-        """Median device-only time of each round."""
-        return np.array([np.median(block.device_ms) for block in self.blocks])
-
-    @property
-    def round_end_to_end_ms(self) -> Milliseconds:
-        """Median end-to-end time of each round."""
-        return np.array([np.median(block.end_to_end_ms) for block in self.blocks])
-
-    @property
-    def round_load(self) -> NDArray[np.int64]:
-        """The load, counted from 0, that each round ran on."""
-        return np.array([block.load for block in self.blocks], dtype=np.int64)
-
-    def by_load(self, per_round: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Medians over the rounds of each load, of a figure with one value per round."""
-        return medians_by_load(per_round, self.round_load)
-
-
-def medians_by_load(per_round: NDArray[np.float64], loads: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Medians over the rounds of each load, in the order of the loads; `loads` names the load of each round."""
-    return np.array([np.median(per_round[loads == load]) for load in np.unique(loads)])
-
-
-def paired_speedup(reference: Timing, candidate: Timing, end_to_end: bool = False) -> Interval:
-    """Speed-up of `candidate` over `reference`: per round a ratio, per load their median, over loads the interval.
-
-    The reference took part in every load of the candidate's, with the same rounds in each.
-    """
-    shared = np.isin(reference.round_load, candidate.round_load)
-    if end_to_end:
-        ratios = reference.round_end_to_end_ms[shared] / candidate.round_end_to_end_ms
-    else:
-        ratios = reference.round_ms[shared] / candidate.round_ms
-    return median_interval(candidate.by_load(ratios))
 
 
 def raise_it(name: str, error: Exception) -> None:
@@ -173,9 +93,11 @@ class Interleaved:
 
     def run(self, on_load: Callable[[float], None] = lambda share: None) -> dict[str, Timing]:
         """Load, warm up, time in rounds, again; `on_load` is told the share of the time budget that has passed."""
-        self.timings = {name: Timing() for name in self.names}
+        early = self.schedule.early_loads is not None
+        self.timings = {name: Timing(anytime=early) for name in self.names}
         order = np.random.default_rng(self.seed)
-        started, next_check, active, away_s = self.clock(), self.schedule.min_loads, list(self.names), 0.0
+        started, active, away_s = self.clock(), list(self.names), 0.0
+        next_check = self.schedule.early_loads or self.schedule.min_loads
         while active:
             active = self._time_load(active, order)
             elapsed = self.clock() - started - away_s
@@ -183,8 +105,11 @@ class Interleaved:
             over_budget = elapsed >= self.schedule.budget_seconds
             if self._minimum_reached() and (over_budget or self.loads >= next_check):
                 active = self._unsettled(over_budget)
-                next_check = math.ceil(self.loads * CHECK_EVERY)
+                next_check = self.loads + 1 if early else math.ceil(self.loads * CHECK_EVERY)
             away_s += self.between_loads() if active else 0.0
+        for timing in self.timings.values():
+            if timing.stop_reason != "budget" and not self._has_minimum(timing):
+                timing.stop_reason = "early"
         return self.timings
 
     def _time_load(self, names: Sequence[str], order: np.random.Generator) -> list[str]:
@@ -291,26 +216,30 @@ class Interleaved:
         return Block(self.loads, device_ms, end_to_end_ms, stream_s, runs, self.clock() - started)
 
     def _minimum_reached(self) -> bool:
-        return self.loads >= self.schedule.min_loads and all(
-            timing.seconds >= self.schedule.min_seconds for timing in self.timings.values()
-        )
+        if self.schedule.early_loads is not None:
+            return self.loads >= self.schedule.early_loads
+        return all(map(self._has_minimum, self.timings.values())) and self.loads >= self.schedule.min_loads
+
+    def _has_minimum(self, timing: Timing) -> bool:
+        loads = len(np.unique(timing.round_load))
+        return loads >= self.schedule.min_loads and timing.seconds >= self.schedule.min_seconds
 
     def _unsettled(self, over_budget: bool) -> list[str]:
-        """Entries to go on with: those whose speed-up is not yet known well enough, and what they are compared with."""
+        """Entries to go on with: those whose speed-up is not yet known well enough, and what they are compared with.
+
+        What nothing is compared with goes on to the minimum.
+        """
         going_on: dict[str, None] = {}
         for name, reference in self.references.items():
             settled = self._settled(name, reference)
             self.timings[name].stop_reason = "target" if settled else "budget"
             if not settled and not over_budget:
                 going_on |= {name: None, reference: None}
+        alone = self.timings.keys() - self.references.keys() - set(self.references.values())
+        going_on |= {name: None for name in self.names if name in alone and not self._has_minimum(self.timings[name])}
         return list(going_on)
 
     def _settled(self, name: str, reference: str) -> bool:
         speedup = paired_speedup(self.timings[reference], self.timings[name])
         widest = max(speedup.high / speedup.value - 1, 1 - speedup.low / speedup.value)
         return widest <= self.schedule.interval_target
-
-
-def coefficient_of_variation(samples: NDArray[np.float64]) -> float:
-    """Standard deviation over mean."""
-    return float(np.std(samples) / np.mean(samples))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from roundoff.measurement.timing import medians_by_load
+from roundoff.measurement.samples import medians_by_load
 from roundoff.planning.images import POWER, Flips, images_needed
 from roundoff.planning.loads import FEWEST_IN_PILOT, loads_needed
 from roundoff.results.cell import Batch
@@ -85,7 +85,7 @@ def plan_from_pilot(metrics: Metrics, timings: Path, target: Requirements, withi
         power=POWER,
         within=within,
         accuracy=accuracy.top1 if accuracy else 0.0,
-        available=accuracy.samples if accuracy else None,
+        available=accuracy.all_images if accuracy else None,
         images=tuple(_image_plan(name, each, target) for name, each in flips.items()),
         speeds=speeds,
         seconds=_seconds(metrics, speeds),

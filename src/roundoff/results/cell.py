@@ -21,7 +21,7 @@ class Accuracy:
     top1: Annotated[Share, about("share of right answers")]
     top1_low: Annotated[Share, about("Wilson interval of it")]
     top1_high: Annotated[Share, about("Wilson interval of it")]
-    samples: Annotated[Size, about("test images")]
+    samples: Annotated[Size, about("test images that it answered")]
     correct: Annotated[Count, about("right answers")]
     nonfinite: Annotated[Count, about("answers that are not finite numbers; they count as wrong")]
     agreement: Annotated[Share | None, about("share of answers that are the reference's")] = None
@@ -36,6 +36,20 @@ class Accuracy:
     mcnemar_p: Annotated[Share | None, about("p-value of McNemar's exact test")] = None
     regressed: Annotated[Count | None, about("images that the reference has right and the cell wrong")] = None
     corrected: Annotated[Count | None, about("images that the reference has wrong and the cell right")] = None
+    available: Annotated[
+        Size | None,
+        about("test images there are, where it stopped early: then every interval holds whenever one stops"),
+    ] = None
+
+    @property
+    def all_images(self) -> int:
+        """The test images that there are, answered or not."""
+        return self.available or self.samples
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether it answered a part of the test set, which decided."""
+        return self.available is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +157,8 @@ class Batch(Speedup):
     loads: Annotated[Count, about("times that the engine was loaded anew")] = 0
     measured_s: Annotated[NotNegative | None, about("seconds of the runs that count, all timed modes together")] = None
     stop_reason: Annotated[
-        StopReason | None, about("target width reached, time budget spent, or nothing to compare with")
+        StopReason | None,
+        about("target width reached, time budget spent, nothing to compare with, or the width before the minimum"),
     ] = None
     warnings: Annotated[list[Message], about("what a reader must know before believing the figures")] = field(
         default_factory=list
@@ -185,6 +200,12 @@ class CellMetrics:
         if self.status == "failed":
             return {}
         return {size: batch for size, batch in self.batches.items() if batch.status == "failed"}
+
+    @property
+    def stopped_early(self) -> bool:
+        """Whether it ran a part of the test set only, or was timed for less than the schedule's minimum."""
+        timed_less = any(batch.stop_reason == "early" for batch in self.batches.values())
+        return timed_less or (self.accuracy is not None and self.accuracy.stopped_early)
 
     @property
     def timed_batches(self) -> dict[int, Batch]:

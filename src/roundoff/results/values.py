@@ -11,7 +11,7 @@ Outcome = Literal["pass", "fail", "undecided"]
 Bounds = Literal["interval", "margin", "exact"]
 SpeedDifference = Literal["faster", "slower", "not told apart"]
 Use = Literal["balanced", "fastest", "throughput", "smallest", "energy", "reference"]
-StopReason = Literal["target", "budget", "minimum"]
+StopReason = Literal["target", "budget", "minimum", "early"]
 
 Share = Annotated[float, Meta(ge=0, le=1)]
 SignedShare = Annotated[float, Meta(ge=-1, le=1)]

@@ -7,54 +7,25 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from roundoff.results.cell import Accuracy, Batch, CellMetrics, Energy
+from roundoff.results.cell import CellMetrics
 from roundoff.results.values import Outcome, bounds_of
+from roundoff.revisions.figures import (
+    ACCURACY_FIGURES,
+    BATCH_FIGURES,
+    CELL_FIGURES,
+    ENERGY_FIGURES,
+    SESSION_FIGURES,
+    Figure,
+    Holder,
+)
 from roundoff.revisions.revision import Snapshot
 from roundoff.revisions.revision_context import Part, RevisionContext
 from roundoff.system.slots import REFERENCE_PRECISION
 from roundoff.verdict.ranking import SESSION_DRIFT
 
 Judgement = Literal["better", "worse", "within noise", "unchanged", "noise unknown", "other machine", "not comparable"]
-Kind = Literal["share", "ratio", "session", "exact"]
-Holder = CellMetrics | Accuracy | Energy | Batch | None  # what has figures; None has none
 
 SESSION_CRITERIA = {"latency", "throughput", "energy"}
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A figure of a cell: its name in the metrics, whether more is better, and what its noise is made of.
-
-    `within` is the name of what it was measured at or on: figures of different ones are not compared.
-    """
-
-    name: str
-    more_is_better: bool
-    kind: Kind
-    within: str | None = None
-
-
-CELL_FIGURES = (
-    Figure("size_mb", False, "exact"),
-    Figure("load_ms", False, "session"),
-    Figure("memory_mb", False, "session"),
-)
-ACCURACY_FIGURES = (
-    Figure("top1", True, "share", "samples"),
-    Figure("drop", False, "share", "samples"),
-    Figure("agreement", True, "share", "samples"),
-)
-BATCH_FIGURES = (
-    Figure("device_p50_ms", False, "session"),
-    Figure("end_to_end_p50_ms", False, "session"),
-    Figure("throughput_per_s", True, "session"),
-    Figure("speedup", True, "ratio"),
-)
-ENERGY_FIGURES = (Figure("mj_per_image", False, "session", "batch_size"),)
-
-SESSION_FIGURES = {
-    figure.name for figure in (*CELL_FIGURES, *BATCH_FIGURES, *ENERGY_FIGURES) if figure.kind == "session"
-}
 
 
 @dataclass(frozen=True)
@@ -90,7 +61,7 @@ def compare(
     `drift` is the relative change that absolute figures may show between two sessions on one machine with a GPU.
     Without one they are not judged: whatever else ran on the CPU is in them, and the metrics do not know what that was.
     Nor are speed-ups where FP32's own time changed by more than `drift`: what slows the one down need not slow down
-    the other as much.
+    the other as much. A cell that stopped early in one of both is not judged by its answers, times or verdict at all.
     """
     same_machine, on_cpu = a.machine == b.machine, not (a.has_gpu and b.has_gpu)
     apart = differing_contexts(a, b, contexts)
@@ -103,6 +74,8 @@ def compare(
         differences = [_in_another_context(change, apart) for change in differences]
         differences = [_unjudged(change) for change in differences] if on_cpu else differences
         differences = [_in_its_session(change, a, b, drift) for change in differences]
+        if _stopped_early(a, name) != _stopped_early(b, name):
+            differences = [_of_another_length(change) for change in differences]
         changes += differences if same_machine else [_elsewhere(change) for change in differences]
     return changes
 
@@ -110,7 +83,7 @@ def compare(
 def differing_contexts(a: Snapshot, b: Snapshot, contexts: tuple[RevisionContext, RevisionContext]) -> set[Part]:
     """Whether targets or test sets are known to differ; the latter also by the number of images."""
     apart = contexts[0].differs(contexts[1])
-    samples = [{cell.accuracy.samples for cell in side.cells.values() if cell.accuracy} for side in (a, b)]
+    samples = [{cell.accuracy.all_images for cell in side.cells.values() if cell.accuracy} for side in (a, b)]
     return apart | {"test set"} if all(samples) and samples[0] != samples[1] else apart
 
 
@@ -271,6 +244,18 @@ def _unjudged(change: Change) -> Change:
     if change.judgement not in ("better", "worse") or change.figure.rsplit(" ", 1)[-1] not in SESSION_FIGURES:
         return change
     return replace(change, judgement="noise unknown")
+
+
+def _stopped_early(side: Snapshot, name: str) -> bool:
+    return name in side.cells and side.cells[name].stopped_early
+
+
+def _of_another_length(change: Change) -> Change:
+    """What a shorter test set or timing may have moved is no change of the model."""
+    lasting = {figure.name for figure in CELL_FIGURES} | {"status"}
+    if change.judgement not in ("better", "worse") or change.figure.rsplit(" ", 1)[-1] in lasting:
+        return change
+    return replace(change, change=None, low=None, high=None, judgement="not comparable")
 
 
 def _in_its_session(change: Change, a: Snapshot, b: Snapshot, drift: float) -> Change:

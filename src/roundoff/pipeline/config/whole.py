@@ -46,6 +46,7 @@ def check(cfg: DictConfig, root: Path | None = None) -> None:
     _check_cells(values)
     _check_choices(values)
     _check_ranked(values)
+    _check_stop_early(values)
 
 
 def _places() -> tuple[Path, Path | None]:
@@ -213,6 +214,29 @@ def _check_choices(values: Values) -> None:
                     expected=written,
                     fix="set it so, or choose precision=[fp32,fp16,int8,int8_mixed] (conf/precision/int8_mixed.yaml)",
                 )
+
+
+def _check_stop_early(values: Values) -> None:
+    """A test set that ends once it decides must decide what the verdict asks; neither component knows the other's."""
+    share, target = values["evaluate"].get("stop_early"), values["verdict"]
+    if share is None:
+        return
+    asked = target.get("min_relative_accuracy", 0.99)
+    if share != asked:
+        raise ConfigError(
+            "evaluate.stop_early decides another question than the verdict",
+            received=f"evaluate.stop_early={share}, verdict.min_relative_accuracy={asked}",
+            expected="the same share in both, or evaluate.stop_early=null",
+            fix=f"set evaluate.stop_early={'null' if asked is None else asked}",
+        )
+    for name in ("max_drop_points", "min_agreement"):
+        if target.get(name) is not None:
+            raise ConfigError(
+                f"with evaluate.stop_early, verdict.{name} may stay undecided",
+                received=f"verdict.{name}={target[name]}",
+                expected="verdict.min_relative_accuracy alone, which the test set stops by",
+                fix=f"set verdict.{name}=null or evaluate.stop_early=null",
+            )
 
 
 def _check_ranked(values: Values) -> None:

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from roundoff.measurement.accuracy import NOT_RUN
 from roundoff.report.sections.changes import quantized_cells
 from roundoff.report.words.decision import Decision
 from roundoff.revisions.read import Evidence
@@ -42,11 +43,12 @@ def csv_files(evidence: Evidence) -> dict[str, str]:
 
 
 def confusion_rows(evidence: Evidence) -> Iterable[tuple[str, str]]:
-    """True class and answer of the worst 8-bit cell, a pair for each test image; none where none was measured."""
+    """True class and answer of the worst 8-bit cell, a pair for each image that it ran; none without such a cell."""
     cell = next(iter(quantized_cells(evidence)), None)
     guesses = evidence.guesses(cell) if cell else None
     if guesses is not None:
-        for true, guess in zip(evidence.labels, guesses, strict=True):
+        run = guesses != NOT_RUN
+        for true, guess in zip(evidence.labels[run], guesses[run], strict=True):
             yield evidence.class_name(true), evidence.class_name(guess)
 
 

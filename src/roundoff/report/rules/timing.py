@@ -52,7 +52,9 @@ def settled(evidence: Evidence, words: Words) -> Seen:
     reasons = [timing.stop_reason for timing in evidence.timings]
     if not any(reasons):
         return NOTHING
-    ended = {name: out_of(reasons.count(name), len(reasons), words) for name in REASONS}
+    ended = {name: out_of(reasons.count(name), len(reasons), words) for name in REASONS if name != "target"}
+    known = reasons.count("target") + reasons.count("early")
+    ended["target"] = out_of(known, len(reasons), words)
     return "budget" not in reasons, words("seen_settled", width=width_words(evidence, words), **ended)
 
 

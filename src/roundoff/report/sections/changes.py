@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from roundoff.measurement.accuracy import NOT_RUN
 from roundoff.report.plots.model import confusion_figure, flips_figure
 from roundoff.report.render.document import (
     Details,
@@ -67,20 +68,16 @@ def quantized_cells(evidence: Evidence) -> list[Cell]:
 def _flips(
     page: Page, evidence: Evidence, words: Words, cell: Cell, before: Classes, after: Classes, examples: int
 ) -> None:
-    labels, reference = evidence.labels, evidence.reference
-    changed = np.flatnonzero(before != after)
+    labels, reference, run = evidence.labels, evidence.reference, after != NOT_RUN
+    changed, samples = np.flatnonzero((before != after) & run), f"{np.count_nonzero(run):,}"
     if not changed.size:
-        page.add(Paragraph(words("flips_same", cell=cell.key, reference=reference, samples=f"{len(labels):,}")))
+        page.add(Paragraph(words("flips_same", cell=cell.key, reference=reference, samples=samples)))
         return
     regressed, corrected = (before == labels)[changed], (after == labels)[changed]
     counts = {"changed": changed.size, "regressed": int(regressed.sum()), "corrected": int(corrected.sum())}
     other = int((~regressed & ~corrected).sum())
     page.add(
-        Paragraph(
-            words(
-                "flips_summary", cell=cell.key, reference=reference, samples=f"{len(labels):,}", other=other, **counts
-            )
-        )
+        Paragraph(words("flips_summary", cell=cell.key, reference=reference, samples=samples, other=other, **counts))
     )
     shown = changed[np.argsort(~regressed, kind="stable")][:examples]
     if shown.size:
@@ -121,13 +118,13 @@ def _matrices(
     """A confusion matrix for each cell with its answers, by the plot's name."""
     for kind, (cell, guesses) in answered.items():
         matrix = confusion(evidence, guesses)
-        alt = _confusion_alt(cell.key, matrix, evidence, words)
+        alt = _confusion_alt(cell.key, matrix, evidence, int(np.sum(guesses != NOT_RUN)), words)
         figure = Figure(f"confusion_{kind}", alt, words("confusion_caption", cell=cell.key))
         yield confusion_figure(cell.key, matrix, evidence.classes, words), figure
 
 
-def _confusion_alt(name: str, matrix: NDArray[np.int64], evidence: Evidence, words: Words) -> str:
-    right, samples = f"{int(np.trace(matrix)):,}", f"{len(evidence.labels):,}"
+def _confusion_alt(name: str, matrix: NDArray[np.int64], evidence: Evidence, run: int, words: Words) -> str:
+    right, samples = f"{int(np.trace(matrix)):,}", f"{run:,}"
     worst = [
         words("confusion_pair", true=evidence.classes[true], guessed=evidence.classes[guessed], count=count)
         for true, guessed, count in _confused(matrix)[:1]

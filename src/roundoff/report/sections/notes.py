@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from roundoff.measurement.accuracy import beats_chance, least_accuracy
 from roundoff.report.sections.failures import failure_notes
 from roundoff.report.sections.ranges import range_notes
+from roundoff.report.sections.stopped import stopped_notes
 from roundoff.report.words.compute_types import computes, is_8_bit, kinds_words
 from roundoff.report.words.conditions import throttled_words
 from roundoff.report.words.numbers import out_of, percent, percent_with_interval, scientific
@@ -27,6 +28,7 @@ def notes(evidence: Evidence, words: Words) -> Iterator[str]:
     yield from _without_graph(evidence, words)
     yield from _warned(evidence, words)
     yield from _no_fp32(evidence, words)
+    yield from stopped_notes(evidence, words)
 
 
 def grave_notes(evidence: Evidence, words: Words) -> Iterator[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from roundoff.measurement.anytime import median_sequence
+from roundoff.measurement.samples import medians_by_load
 from roundoff.measurement.statistics import FEWEST_FOR_MEDIAN_INTERVAL, Interval, median_interval
-from roundoff.measurement.timing import medians_by_load
 from roundoff.revisions.read import Cell, Evidence
 
 
@@ -22,7 +23,9 @@ def paired_ratio(evidence: Evidence, cell: Cell, other: Cell, batch: int) -> Int
     if len(loads) < FEWEST_FOR_MEDIAN_INTERVAL or len(a) != len(b):
         return None
     of_round = ours["round_load"][np.isin(ours["round_load"], loads)]
-    return median_interval(medians_by_load(b / a, of_round.astype(np.int64)))
+    ratios = medians_by_load(b / a, of_round.astype(np.int64))
+    early = any(each.batches[batch].stop_reason == "early" for each in (cell, other) if batch in each.batches)
+    return median_sequence(ratios) if early else median_interval(ratios)
 
 
 def share_a_device(evidence: Evidence, cell: Cell, other: Cell) -> bool:

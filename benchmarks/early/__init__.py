@@ -1,0 +1,1 @@
+"""Stopping early: how often it errs, and what it saves."""

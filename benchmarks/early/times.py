@@ -1,0 +1,46 @@
+"""Timing on a simulated machine that ends as soon as its speed-ups are known well enough."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from benchmarks.verdict.called import CANDIDATE, called, speedup
+from benchmarks.verdict.simulated import PAIRS, simulated
+from roundoff.measurement.anytime import FEWEST_FOR_SEQUENCE
+from roundoff.measurement.timing import Interleaved
+
+SLOWDOWNS = {"aa": 1.0, "slow_3": 1.03}
+
+
+def times(runs: int) -> dict[str, Any]:
+    """How often intervals hold and differences are called, and the seconds saved; six comparisons a run."""
+    return {name: _case(slowdown, runs) for name, slowdown in SLOWDOWNS.items()}
+
+
+def _case(slowdown: float, runs: int) -> dict[str, Any]:
+    loops = [_timed(seed, slowdown, early_loads=FEWEST_FOR_SEQUENCE) for seed in range(20_000, 20_000 + runs)]
+    whole = [_timed(seed, slowdown) for seed in range(20_000, 20_000 + max(5, runs // 10))]
+    found = [speedup(loop, f"{CANDIDATE}{pair}") for loop in loops for pair in range(PAIRS)]
+    seconds, of_whole = (float(np.mean([_seconds(loop) for loop in each])) for each in (loops, whole))
+    return {
+        **called(loops, range(PAIRS)),
+        "covers": float(np.mean([not one.excludes(1 / slowdown) for one in found])),
+        "comparisons": len(found),
+        "median_loads": float(np.median([loop.loads for loop in loops])),
+        "median_loads_of_whole": float(np.median([loop.loads for loop in whole])),
+        "seconds": seconds,
+        "seconds_of_whole": of_whole,
+        "seconds_saved": 1 - seconds / of_whole,
+    }
+
+
+def _timed(seed: int, slowdown: float, **changes: Any) -> Interleaved:
+    loop = simulated(seed, slowdown, **changes)
+    loop.run()
+    return loop
+
+
+def _seconds(loop: Interleaved) -> float:
+    return sum(timing.seconds for timing in loop.timings.values())

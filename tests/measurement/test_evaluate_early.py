@@ -1,0 +1,51 @@
+"""The evaluate stage's body that may stop early, on real engines: what it writes, and that the timing goes with it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from roundoff.results.metrics import read_metrics
+from tests.support.cells import QUICK, build, images_and_labels, prepare, run
+
+TIMES = 8  # as many copies of the test set as leave something to save
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    root = tmp_path_factory.mktemp("early")
+    prepare(root / "data")
+    images, labels = images_and_labels(2)
+    np.save(root / "data/test_images.npy", np.tile(images, (TIMES, 1, 1, 1)))
+    np.save(root / "data/test_labels.npy", np.tile(labels, TIMES))
+    build(root)
+    early = replace(QUICK, stop_early=0.9, min_seconds=0.5, interval_target=0.5, budget_seconds=20)
+    return root, run(root, early)
+
+
+def test_fp32_runs_all_images_and_others_until_they_decide(measured):
+    root, rows = measured
+    whole, part = rows["fp32/onnxruntime"].accuracy, rows["fp16/onnxruntime"].accuracy
+    assert (whole.samples, whole.available) == (200 * TIMES, None)
+    assert part.samples == 256
+    assert part.available == 200 * TIMES
+    assert part.relative_accuracy_low >= 0.9
+    assert rows["fp16/onnxruntime"].stopped_early
+    assert read_metrics(root / "metrics").cells["fp16/onnxruntime"] == rows["fp16/onnxruntime"]
+    assert 1e-5 < rows["fp16/onnxruntime"].numerics.relative_error < 1e-2
+
+
+def test_answers_that_were_not_asked_for_are_no_numbers(measured):
+    root, _ = measured
+    logits = np.load(root / "predictions/fp16/onnxruntime.npy", allow_pickle=False)
+    assert np.isfinite(logits).all(axis=1).sum() == 256
+    assert np.isnan(logits).all(axis=1).sum() == 200 * TIMES - 256
+
+
+def test_timing_ends_after_eight_loads_and_its_outputs_are_checked(measured):
+    _, rows = measured
+    for name in ("fp32/onnxruntime", "fp16/onnxruntime"):
+        for batch in rows[name].batches.values():
+            assert (batch.status, batch.loads, batch.stop_reason) == ("measured", 8, "early")
+            assert batch.measured_s < 0.5
+            assert batch.output_error <= batch.output_tolerance
