@@ -17,7 +17,8 @@ from roundoff.pipeline.survival import surviving
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
     dataset = component(cfg.dataset, Dataset)
-    manifest = component(cfg.prepare, Preparation).run(dataset, workspace.output(cfg.paths.prepared))
+    prepared, slices = workspace.output(cfg.paths.prepared), workspace.output(cfg.paths.slices)
+    manifest = component(cfg.prepare, Preparation).run(dataset, prepared, slices)
     require_calibration_images(manifest, cfg.calibrate.images)
 
 

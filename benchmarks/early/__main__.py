@@ -29,10 +29,9 @@ TARGETS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "half of the images saved where few answers flip": lambda r: all(
         row["images_saved"] >= 0.5 for row in r["images"] if row["loss"] != "at the target" and row["flips"] <= 0.02
     ),
-    "A/A, times: the interval holds in at least 95 %": lambda r: r["times"]["aa"]["covers"] >= 0.95,
-    "3 % slower, times: the interval holds in at least 95 %": lambda r: r["times"]["slow_3"]["covers"] >= 0.95,
+    "times: the interval holds in at least 95 %": lambda r: all(row["covers"] >= 0.95 for row in r["times"].values()),
     "A/A, times: called different in at most 5 %": lambda r: r["times"]["aa"]["called_different"] <= 0.05,
-    "a third of the seconds saved": lambda r: r["times"]["aa"]["seconds_saved"] >= 1 / 3,
+    "a third of the seconds saved": lambda r: all(row["seconds_saved"] >= 1 / 3 for row in r["times"].values()),
 }
 
 

@@ -378,8 +378,8 @@ class TestEarly:
 
     SCHEDULE = replace(SCHEDULE, min_loads=20, min_seconds=2.0, early_loads=8)
 
-    def run(self, noise, **changes):
-        ms, references = {"fp32": 1.0, "steady": 0.5, "shaky": 0.5}, {"steady": "fp32", "shaky": "fp32"}
+    def run(self, noise, shaky_ms=1.0, **changes):
+        ms, references = {"fp32": 1.0, "steady": 0.5, "shaky": shaky_ms}, {"steady": "fp32", "shaky": "fp32"}
         return timed(ms, replace(self.SCHEDULE, **changes), references, noise=noise)[0]
 
     def test_steady_entries_stop_after_eight_loads_and_say_so(self):
@@ -398,13 +398,24 @@ class TestEarly:
         found = paired_speedup(loop.timings["fp32"], loop.timings["shaky"])
         assert max(found.high / found.value - 1, 1 - found.low / found.value) <= 0.01
 
+    def test_what_is_clearly_faster_need_be_known_to_three_times_the_width_only(self):
+        near, far = (self.run({"shaky": 0.05}, ms, budget_seconds=60) for ms in (1.0, 0.5))
+        assert 8 < far.loads < near.loads
+        found = paired_speedup(far.timings["fp32"], far.timings["shaky"])
+        assert 0.01 < max(found.high / found.value - 1, 1 - found.low / found.value) <= 0.03
+
+    def test_a_load_is_half_as_long(self):
+        early, whole = self.run({}), self.run({}, early_loads=None)
+        seconds = [loop.timings["fp32"].seconds / loop.loads for loop in (early, whole)]
+        assert seconds[0] / seconds[1] == pytest.approx(0.5, abs=0.1)
+
     def test_the_budget_ends_it(self):
         loop = self.run({"shaky": 0.5}, budget_seconds=1.0)
         assert loop.timings["shaky"].stop_reason == "budget"
         assert loop.timings["steady"].stop_reason == "early"
 
     def test_what_has_the_minimum_met_its_target(self):
-        assert {t.stop_reason for t in self.run({}, min_loads=6, min_seconds=0.1).timings.values()} <= {
+        assert {t.stop_reason for t in self.run({}, min_loads=2, min_seconds=0.1).timings.values()} <= {
             "target",
             "minimum",
         }

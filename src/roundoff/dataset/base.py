@@ -70,6 +70,10 @@ class OpenDataset(ABC):
     def read(self, split: SplitName) -> Iterator[tuple[Images, int]]:
         """Images uint8 [H, W, C] with their labels, one at a time, always in the same order; raises DataError."""
 
+    def names(self, split: SplitName) -> list[str] | None:
+        """What the split's images are called, in their order; None where they go by index alone."""
+        return None
+
     def close(self) -> None:  # noqa: B027 - nothing to free by default
         """Free what `open` took; closing twice is harmless."""
 

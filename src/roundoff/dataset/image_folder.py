@@ -102,6 +102,9 @@ class _OpenImageFolder(OpenDataset):
     def count(self, split: SplitName) -> int:
         return self._counts[split]
 
+    def names(self, split: SplitName) -> list[str]:
+        return [f"{folder}/{file}" for folder in self.classes for file in self._tree.files(split, folder)]
+
     def read(self, split: SplitName) -> Iterator[tuple[Images, int]]:
         for label, folder in enumerate(self.classes):
             for file in self._tree.files(split, folder):

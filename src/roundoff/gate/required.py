@@ -73,7 +73,10 @@ def _none(choice: Recommendation, snapshot: Snapshot, words: Words) -> Finding:
 
 
 def waiting_notes(choice: Recommendation, snapshot: Snapshot, words: Words) -> Iterator[str]:
-    """What would be faster than the chosen cell, and is not decided."""
+    """What would be faster than the chosen cell, and is not decided; and the slices on which the cell loses."""
+    judged = snapshot.verdict.cells.get(choice.cell or "")
+    if judged and judged.warnings:
+        yield words("note_slices", cell=choice.cell, text=words.sentences(judged.warnings))
     if choice.cell is not None and choice.undecided:
         waiting = [waiting_name(cell, Decision(snapshot.verdict), words) for cell in choice.undecided]
         yield words("answer_waiting", cells=words.listed(waiting))

@@ -52,10 +52,10 @@ class Evaluation:
     noise is. With `multi_gpu`, the batch sizes are shared out among equal GPUs, a process each. Backends in
     `accuracy_only` are not timed. With `strict` the first cell or batch size that fails ends the stage; else it is a
     row with its reason. With `stop_early`, the verdict's `min_relative_accuracy`, a cell's test set ends as soon as it
-    decides, and its timing as soon as every speed-up is within ±`interval_target`, by intervals that allow for it.
-    Jobs that use the same `lock_directory` wait for each other's devices: one that times is alone, those that do not
-    share it and are let in between loads. After `lock_timeout_s` seconds of waiting (None: without limit) the stage
-    ends.
+    decides, and its timing as soon as the speed-up is within ±`interval_target`, or three times that where it is
+    clearly none, by intervals that allow for it. Jobs that use the same `lock_directory` wait for each other's devices:
+    one that times is alone, those that do not share it and are let in between loads. After `lock_timeout_s` seconds of
+    waiting (None: without limit) the stage ends.
     """
 
     batch_sizes: list[int] = field(default_factory=lambda: [1, 32])

@@ -27,6 +27,8 @@ CHECK_EVERY = 1.25
 MOST_REPEATS = 3
 OVERTIME = 1.5
 FEWEST_ROUNDS = 2
+EARLY_SLICES = 2  # loads that may be the last are so many times shorter: they differ more than rounds do
+CLEARLY, ROUGHLY = 2, 3  # in widths of the target: what is so far from FP32 need be known so roughly only
 WARMUP_BLOCKS = 3  # fewer say too little of how long a run takes
 SETTLE_MS = 0.5  # of runs after another engine's meet its caches, and are not counted: at least one
 
@@ -39,7 +41,8 @@ class Schedule:
     fewer, down to two, in which the fast ones get as much time all the same. Loads go on until there are `min_loads`,
     every entry's counted runs took `min_seconds`, and each speed-up's 95 % interval is within ±`interval_target` (a
     share) or `budget_seconds` have passed. With `early_loads` an entry may stop after so many loads as soon as its
-    speed-up is known well enough, whatever the minimum is; None: it may not.
+    speed-up is known well enough, whatever the minimum is, and roughly known is enough for what is clearly faster or
+    slower than FP32; None: it may not.
     """
 
     warmup_ms: float
@@ -170,6 +173,7 @@ class Interleaved:
         again as the entries have, since each entry has at least one run in each; but two where even those take longer.
         """
         share_s = self.schedule.min_seconds / self.schedule.min_loads
+        share_s /= 1 if self.schedule.early_loads is None else EARLY_SLICES
         for rounds in range(self.schedule.rounds_per_load, 0, -1):
             slice_s = share_s / rounds / MODES
             self._runs = {name: max(1, math.ceil(slice_s / self._counted_s[name])) for name in names}
@@ -242,4 +246,8 @@ class Interleaved:
     def _settled(self, name: str, reference: str) -> bool:
         speedup = paired_speedup(self.timings[reference], self.timings[name])
         widest = max(speedup.high / speedup.value - 1, 1 - speedup.low / speedup.value)
-        return widest <= self.schedule.interval_target
+        target = self.schedule.interval_target
+        if widest <= target or self.schedule.early_loads is None:
+            return widest <= target
+        clear = speedup.low > 1 + CLEARLY * target or speedup.high < 1 / (1 + CLEARLY * target)
+        return clear and widest <= ROUGHLY * target

@@ -22,6 +22,7 @@ class Paths:
 
     platform: str = "platform.json"
     prepared: str = "data/prepared"
+    slices: str = "data/slices.csv"
     predictions: str = "data/predictions"
     timings: str = "data/timings"
     trained: str = "models/trained"
@@ -66,6 +67,7 @@ HEADS = {
     "noise": b"tensor,",
     "layers": b"backend,",
     "sensitivity": b"source,",
+    "slices": b"test_image",
 }
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where there is one: six times as fast
 DEFAULTS = {field.name: str(field.default) for field in fields(Paths)}

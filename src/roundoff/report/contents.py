@@ -20,6 +20,7 @@ from roundoff.report.sections.machine import machine_section
 from roundoff.report.sections.method import method_section
 from roundoff.report.sections.precision import precision_section
 from roundoff.report.sections.sensitivity import sensitivity_section
+from roundoff.report.sections.slices import slices_section
 from roundoff.report.sections.training import curves_section, noise_section
 from roundoff.report.sections.verdicts import verdict_section
 from roundoff.results.message import Words
@@ -56,6 +57,7 @@ def _body(evidence: Evidence, words: Words, shown: Shown) -> Page:
     cost_section(page, evidence, shown.price_per_hour, words)
     verdict_section(page, evidence, words)
     classes_section(page, evidence, words)
+    slices_section(page, evidence, words)
     changes_section(page, evidence, words, shown.examples)
     sensitivity_section(page, evidence, words)
     tables = (framework_section, size_section, load_section, energy_section, latency_section, layers_section)

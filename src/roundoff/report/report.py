@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -16,6 +17,7 @@ from roundoff.system.files import whole_directory, whole_file
 
 if TYPE_CHECKING:
     from roundoff.report.render.document import Page
+    from roundoff.results.slices import SliceLoss
     from roundoff.results.verdict import Verdict
     from roundoff.revisions.read import Evidence, Sources
 
@@ -45,7 +47,14 @@ class Report:
         price = self.price_per_hour
         require(price is None or 0 < price < inf, "report.price_per_hour", price, "a price above 0, or null")
 
-    def run(self, sources: Sources, verdict: Verdict | None, output: Path, plots: Path) -> Evidence:
+    def run(
+        self,
+        sources: Sources,
+        verdict: Verdict | None,
+        output: Path,
+        plots: Path,
+        slices: Sequence[SliceLoss] = (),
+    ) -> Evidence:
         """Write OUTPUT/report.md, OUTPUT/report.html and the folder `plots` (PNG, and CSV for `dvc plots`).
 
         Returns what they are written from. Raises DataError where there are no cells to report.
@@ -55,7 +64,7 @@ class Report:
         from roundoff.report.render.markdown import markdown_from_blocks
         from roundoff.revisions.read import read_evidence
 
-        evidence = read_evidence(sources, verdict)
+        evidence = read_evidence(sources, verdict, slices)
         page = self.page(evidence)
         with whole_directory(plots, own.plots) as partial:
             for name, drawing in page.drawings.items():

@@ -55,6 +55,9 @@ class CellVerdict:
 
     verdict: Annotated[Outcome | None, about("null where the cell was not measured")]
     criteria: Annotated[list[Criterion], about("what was asked of it")] = field(default_factory=list)
+    warnings: Annotated[list[Message], about("slices of the test set on which a cell that passes loses accuracy")] = (
+        field(default_factory=list)
+    )
     batches: Annotated[dict[int, SpeedVerdict], about("by batch size")] = field(default_factory=dict)
 
     @property
@@ -89,6 +92,9 @@ class Requirements:
     min_relative_accuracy: Annotated[Share | None, about("share of the reference's accuracy to keep")] = None
     max_drop_points: Annotated[NotNegative | None, about("most percentage points of accuracy to lose")] = None
     min_agreement: Annotated[Share | None, about("least share of answers that are the reference's")] = None
+    max_slice_drop_points: Annotated[
+        NotNegative | None, about("most percentage points that a slice may be proven to lose")
+    ] = None
     batch_size: Annotated[Size, about("that latency and throughput hold for, and cells are ranked at")] = 1
     latency_ms: Annotated[Positive | None, about("most, end to end")] = None
     latency_percentile: Annotated[str, about("the percentile that it holds for")] = "p50"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ from roundoff.results.precision import Types
 from roundoff.results.preparation import AnyTrained, CalibrationMetrics, ExportMetrics, Manifest, stage_from
 from roundoff.results.run import Device, Metrics
 from roundoff.results.sensitivity import Effect, Whole, read_effects, read_whole
+from roundoff.results.slices import SliceLoss
 from roundoff.results.verdict import Verdict
 from roundoff.revisions.series import curves_in, guesses_in, labels_in, noise_in, times_in
 from roundoff.system.files import read_json
@@ -42,6 +43,7 @@ class Sources:
     noise: Path
     layers: Path | None = None
     sensitivity: Path | None = None
+    slices: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ class Evidence:
     metrics: Metrics
     cells: tuple[Cell, ...]
     verdict: Verdict | None
+    slices: tuple[SliceLoss, ...] = ()
 
     @property
     def platform(self) -> Platform:
@@ -245,11 +248,14 @@ class Evidence:
         return times_in(path)
 
 
-def read_evidence(sources: Sources, verdict: Verdict | None) -> Evidence:
-    """Everything of one run; raises DataError where `evaluate` wrote nothing, or the files are of several runs."""
+def read_evidence(sources: Sources, verdict: Verdict | None, slices: Sequence[SliceLoss] = ()) -> Evidence:
+    """Everything of one run, with what `sliced.read_slice_losses` finds of its slices.
+
+    Raises DataError where `evaluate` wrote nothing, or the files are of several runs.
+    """
     metrics = read_metrics(sources.metrics)
     cells = cells_of(metrics, _builds(sources.metrics, metrics))
-    return Evidence(sources, metrics, tuple(_in_order(cells)), verdict)
+    return Evidence(sources, metrics, tuple(_in_order(cells)), verdict, tuple(slices))
 
 
 def cells_of(metrics: Metrics, builds: Mapping[str, Mapping[str, BuildMetrics]]) -> list[Cell]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from roundoff.measurement.accuracy import predictions
+from roundoff.measurement.accuracy import NOT_RUN, predictions
 from roundoff.results.cell import Accuracy
 from roundoff.system.arrays import mapped_array, number_series, unreadable
 
@@ -29,7 +29,7 @@ def labels_in(path: Path, classes: int) -> NDArray[np.int64]:
 
 
 def guesses_in(path: Path, labels: NDArray[np.int64], classes: int, told: Accuracy | None) -> NDArray[np.int64]:
-    """The class chosen for each test image, int64 [N], -1 where a logit is not finite.
+    """The class chosen for each test image, int64 [N], -1 where a logit is not finite, NOT_RUN behind an early stop.
 
     DataError unless the logits are of those images and classes, and as many are right as the metrics tell.
     """
@@ -37,9 +37,11 @@ def guesses_in(path: Path, labels: NDArray[np.int64], classes: int, told: Accura
     if logits.shape != (len(labels), classes):
         raise unreadable(path, f"logits {list(logits.shape)}", f"[{len(labels)}, {classes}], a row an image", WRITER)
     chosen: NDArray[np.int64] = predictions(logits)
-    right = int((chosen == labels).sum())
-    if told is not None and (right, len(labels)) != (told.correct, told.samples):
-        received = f"{right} of {len(labels)} right answers"
+    if told is None or told.samples == len(labels):
+        chosen[chosen == NOT_RUN] = -1  # every image was run, and some have no number for an answer
+    right, run = int((chosen == labels).sum()), int((chosen != NOT_RUN).sum())
+    if told is not None and (right != told.correct or run > told.samples):
+        received = f"{right} of {run} right answers"
         raise unreadable(path, received, f"{told.correct} of {told.samples}, as in the metrics", WRITER)
     return chosen
 

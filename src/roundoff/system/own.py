@@ -21,7 +21,7 @@ Names = Callable[[Path], Sequence[str]]
 
 SIDECAR = "cell.json"
 _STAGES = ("train", "export", "calibrate", "sensitivity", "build-*", "profile", *STAGED, MORE, "verdict", "summary")
-METRICS = (*(f"{name}.json" for name in _STAGES), "report.md", "report.html")
+METRICS = (*(f"{name}.json" for name in _STAGES), "report.md", "report.html", "slices.csv")
 _BUILT = ("graph.onnx", "model.onnx", "model.tflite", "model.engine", "engine.json", "timing.cache", "build.log")
 _CELL = (SIDECAR, *_BUILT, *(f"rebuilds/*/{name}" for name in _BUILT))
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from roundoff.results.run import Metrics
+from roundoff.results.slices import SliceLoss
 from roundoff.results.values import Outcome
 from roundoff.results.verdict import CellVerdict, SpeedVerdict, Verdict
 from roundoff.verdict.accuracy import accuracy_criteria
@@ -10,11 +13,12 @@ from roundoff.verdict.budgets import budget_criteria
 from roundoff.verdict.ranking import Ranked, front, noise_floor, ranked, speed_difference
 from roundoff.verdict.recommending import recommendations, shipped_at
 from roundoff.verdict.requirements import Target
+from roundoff.verdict.slices import slice_criteria, slice_warnings
 
 
-def decide(metrics: Metrics, target: Target) -> Verdict:
+def decide(metrics: Metrics, target: Target, slices: Sequence[SliceLoss] = ()) -> Verdict:
     """A verdict for each cell with its criteria, the front, and a recommendation for each use and each batch size."""
-    verdicts = {name: judge(name, metrics, target) for name in metrics.cells}
+    verdicts = {name: judge(name, metrics, target, slices) for name in metrics.cells}
     every = _ranked_at(target.batch_size, metrics, target)
     sizes = sorted({size for cell in metrics.cells.values() for size in cell.timed_batches})
     return Verdict(
@@ -33,7 +37,7 @@ def _ranked_at(batch_size: int, metrics: Metrics, target: Target) -> list[Ranked
     return ranked(metrics, batch_size, noise)
 
 
-def judge(name: str, metrics: Metrics, target: Target) -> CellVerdict:
+def judge(name: str, metrics: Metrics, target: Target, slices: Sequence[SliceLoss] = ()) -> CellVerdict:
     """The verdict on one cell; the metrics say why one was not measured.
 
     It is `fail` for a cell that failed, since what does not work cannot be shipped, and None for one that cannot run
@@ -42,12 +46,19 @@ def judge(name: str, metrics: Metrics, target: Target) -> CellVerdict:
     cell = metrics.cells[name]
     if not cell.measured:
         return CellVerdict(verdict="fail" if cell.status == "failed" else None)
-    criteria = [*accuracy_criteria(name, metrics, target), *budget_criteria(cell, target)]
+    own_slices = [loss for loss in slices if loss.cell == name]
+    criteria = [
+        *accuracy_criteria(name, metrics, target),
+        *slice_criteria(own_slices, target),
+        *budget_criteria(cell, target),
+    ]
     outcomes = [criterion.verdict for criterion in criteria]
     worst: tuple[Outcome, ...] = ("fail", "undecided")
+    verdict = next((outcome for outcome in worst if outcome in outcomes), "pass")
     return CellVerdict(
-        verdict=next((outcome for outcome in worst if outcome in outcomes), "pass"),
+        verdict=verdict,
         criteria=criteria,
+        warnings=slice_warnings(own_slices) if verdict == "pass" else [],
         batches=_speeds(name, metrics, target.speed_margin),
     )
 

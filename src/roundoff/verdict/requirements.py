@@ -26,6 +26,8 @@ class Target(Requirements):
         _require((share, points, agreement) != (None, None, None), "min_relative_accuracy", None, any_of)
         _require(share is None or 0 < share <= 1, "min_relative_accuracy", share, "a share above 0, at most 1")
         _require(points is None or 0 <= points < 100, "max_drop_points", points, "percentage points, 0 or more")
+        sliced = self.max_slice_drop_points
+        _require(sliced is None or 0 <= sliced < 100, "max_slice_drop_points", sliced, "percentage points, 0 or more")
         _require(agreement is None or 0 < agreement <= 1, "min_agreement", agreement, "a share above 0, at most 1")
         _require(1 <= self.batch_size <= MOST_BATCH, "batch_size", self.batch_size, f"at least 1, at most {MOST_BATCH}")
         known = self.latency_percentile in PERCENTILES

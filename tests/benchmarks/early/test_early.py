@@ -30,7 +30,7 @@ def test_each_target_asks_for_what_it_says():
             for name in ("none", "at the target")
         ]
         case = {"covers": covers, "called_different": rate, "seconds_saved": saved}
-        return {"images": rows, "times": {"aa": case, "slow_3": case}}
+        return {"images": rows, "times": {"aa": case, "fast_40": case}}
 
     assert [met(found(0.02, 0.96, 0.6)) for met in TARGETS.values()] == [True] * len(TARGETS)
     assert [met(found(0.06, 0.94, 0.2)) for met in TARGETS.values()] == [False] * len(TARGETS)

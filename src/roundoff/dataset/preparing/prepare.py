@@ -11,22 +11,27 @@ import numpy as np
 
 from roundoff.dataset.base import Dataset, Images, Labels, OpenDataset, SplitName
 from roundoff.dataset.preparing.pixels import PixelStatistics
+from roundoff.dataset.preparing.slices import sliced
 from roundoff.dataset.preparing.stratified import stratified_indices
 from roundoff.errors import ConfigError, DataError
 from roundoff.pipeline.limits import MOST_IMAGES, check_seed
 from roundoff.results.checked import as_json
 from roundoff.results.preparation import ChannelStatistics, ClassCounts, Counts, Duplicates, Manifest
 from roundoff.system import own
-from roundoff.system.files import sha256_of, whole_directory, write_json
+from roundoff.system.files import sha256_of, whole_directory, write_json, write_text
 from roundoff.system.progress import track
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """How to prepare: the seed, and how many calibration indices to draw (fewer if the training split is smaller)."""
+    """How to prepare: the seed, and how many calibration indices to draw (fewer if the training split is smaller).
+
+    `slices` is a CSV file of the test images, by whose columns accuracy is looked at beside the classes.
+    """
 
     seed: int
     calibration_pool: int
+    slices: str | None = None
 
     def __post_init__(self) -> None:
         check_seed("prepare.seed", self.seed)
@@ -39,18 +44,21 @@ class Preparation:
                 fix="set prepare.calibration_pool=4096",
             )
 
-    def run(self, dataset: Dataset, directory: Path) -> Manifest:
-        """Write both splits and manifest.json into `directory`, and return the manifest.
+    def run(self, dataset: Dataset, directory: Path, slices: Path | None = None) -> Manifest:
+        """Write both splits and manifest.json into `directory`, the slices' table to `slices`; return the manifest.
 
         Images are held one at a time; what stays in memory is 8 bytes per label and a hash per test image.
         `directory` is replaced only once everything is written. Raises DataError.
         """
         duplicates = _Duplicates()
         with dataset.open() as opened, whole_directory(directory, own.prepared) as partial:
+            table = sliced(Path(self.slices) if self.slices else None, opened)
             test = _write_split(opened, "test", partial, duplicates.remember)
             train = _write_split(opened, "train", partial, duplicates.recognise)
             manifest = self._manifest(opened, train, test, duplicates.train_indices)
             write_json(partial / "manifest.json", as_json(manifest))
+        if slices is not None:
+            write_text(slices, table)
         return manifest
 
     def _manifest(self, opened: OpenDataset, train: _Written, test: _Written, in_test: list[int]) -> Manifest:

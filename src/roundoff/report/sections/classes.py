@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from roundoff.measurement.accuracy import NOT_RUN
 from roundoff.report.render.document import Details, Heading, Page, Paragraph, Table, row
 from roundoff.report.sections.changes import quantized_cells
 from roundoff.report.words.naming import cell_name
@@ -39,7 +40,7 @@ class ClassAccuracy:
 
 
 def class_accuracies(evidence: Evidence) -> tuple[list[Cell], list[ClassAccuracy]]:
-    """The 8-bit cells whose answers are there, and every class with test images, the largest loss first."""
+    """The 8-bit cells whose answers are there, and every class, by images that all ran, the largest loss first."""
     reference = evidence.cell(evidence.reference)
     before = evidence.guesses(reference) if reference else None
     known = [(cell, evidence.guesses(cell)) for cell in quantized_cells(evidence)]
@@ -47,8 +48,9 @@ def class_accuracies(evidence: Evidence) -> tuple[list[Cell], list[ClassAccuracy
     if before is None or not answered:
         return [], []
     labels, size = evidence.labels, len(evidence.classes)
-    counts = np.bincount(labels, minlength=size)
-    shares = [_right(guesses, labels, counts) for guesses in (before, *(guesses for _, guesses in answered))]
+    run = np.all([guesses != NOT_RUN for _, guesses in answered], axis=0)
+    counts = np.bincount(labels[run], minlength=size)
+    shares = [_right(each[run], labels[run], counts) for each in (before, *(guesses for _, guesses in answered))]
     found = [
         ClassAccuracy(evidence.class_name(index), int(count), *_of_class(shares, index))
         for index, count in enumerate(counts)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from roundoff.measurement.accuracy import beats_chance, least_accuracy
 from roundoff.report.sections.failures import failure_notes
 from roundoff.report.sections.ranges import range_notes
+from roundoff.report.sections.slices import slice_notes
 from roundoff.report.sections.stopped import stopped_notes
 from roundoff.report.words.compute_types import computes, is_8_bit, kinds_words
 from roundoff.report.words.conditions import throttled_words
@@ -39,6 +40,7 @@ def grave_notes(evidence: Evidence, words: Words) -> Iterator[str]:
         if cell.accuracy and cell.accuracy.nonfinite:
             counts = {"count": f"{cell.accuracy.nonfinite:,}", "samples": f"{cell.accuracy.samples:,}"}
             yield words("note_nonfinite", cell=cell.key, **counts)
+    yield from slice_notes(evidence, words)
     yield from range_notes(evidence, words)
     yield from throttled_words(evidence, words)
 

@@ -14,7 +14,7 @@ TONES: dict[Outcome, Tone] = {"pass": "good", "fail": "bad", "undecided": "unsur
 USES: tuple[Use, ...] = ("balanced", "fastest", "throughput", "smallest", "energy", "reference")
 SHARES = ("min_relative_accuracy", "min_agreement", "chance")
 ACCURACY = ("min_relative_accuracy", "max_drop_points", "min_agreement")
-LIMITS = (*ACCURACY, "latency_ms", "throughput_per_s", "size_mb", "memory_mb", "mj_per_image")
+LIMITS = (*ACCURACY, "max_slice_drop_points", "latency_ms", "throughput_per_s", "size_mb", "memory_mb", "mj_per_image")
 
 
 @dataclass(frozen=True)
