@@ -18,6 +18,7 @@ from roundoff.measurement.anytime import (
     share_sequence,
 )
 from roundoff.measurement.statistics import median_interval, paired_drop, wilson
+from tests.support.present import present
 
 SEEN = Paired(both=900, lost=20, gained=10, agreed=960, samples=1000)
 
@@ -42,7 +43,7 @@ def test_at_the_target_few_cells_are_ever_called_either_way():
     lost, gained = (0.02 + 0.0092) / 2, (0.02 - 0.0092) / 2
     steps = random.multinomial(250, [0.92 - lost, lost, gained, 0.08 - gained], (2000, 40)).cumsum(axis=1)
     for walk in steps.tolist():
-        said = (keeps(Paired(*counts[:3], 0, sum(counts)), 0.99, 0.01) for counts in walk)
+        said = (keeps(Paired(counts[0], counts[1], counts[2], 0, sum(counts)), 0.99, 0.01) for counts in walk)
         first = next((one for one in said if one is not None), None)
         if first is not None:
             wrong[first] += 1
@@ -52,7 +53,7 @@ def test_at_the_target_few_cells_are_ever_called_either_way():
 
 @pytest.mark.parametrize("seen", [SEEN, Paired(9000, 200, 10, 9600, 10_000), Paired(500, 0, 0, 500, 512)])
 def test_keeping_is_what_the_interval_says(seen):
-    found = relative_sequence(seen, 0.01)
+    found = present(relative_sequence(seen, 0.01))
     assert found.low < found.value < found.high
     for ratio in np.linspace(0.95, 1.02, 29):
         expected = True if ratio < found.low else False if ratio > found.high else None
@@ -83,7 +84,7 @@ def test_the_first_interval_of_a_median_is_the_whole_range_of_eight_values():
     assert sequence_ranks(FEWEST_FOR_SEQUENCE) == (1, 8)
     assert sequence_ranks(20) == (4, 17)
     values = np.random.default_rng(0).normal(size=20)
-    found, fixed = median_sequence(values), median_interval(values)
+    found, fixed = present(median_sequence(values)), median_interval(values)
     assert (found.low, found.high) == (np.sort(values)[3], np.sort(values)[16])
     assert found.low < fixed.low < found.value < fixed.high < found.high
     assert median_sequence(values[:7]) is None
@@ -91,7 +92,7 @@ def test_the_first_interval_of_a_median_is_the_whole_range_of_eight_values():
 
 def test_the_evidence_against_a_median_is_the_flat_mixture():
     """At k of n values below, 2^n times the mean of p^k (1 - p)^(n - k) over all p is 20 or more outside the ranks."""
-    low, _ = sequence_ranks(30)
+    low, _ = present(sequence_ranks(30))
 
     def evidence(below):
         return 2**30 * integrate.quad(lambda p: p**below * (1 - p) ** (30 - below), 0, 1)[0]

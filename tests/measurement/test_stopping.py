@@ -1,6 +1,7 @@
 """A test set that ends as soon as it decides, on networks that are tables of answers."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def stop(share=0.99):
 
 
 def ran(logits, early=None):
-    table = Table(logits)
+    table: Any = Table(logits)
     with progress_bar("x", COUNT) as bar:
         found, rows = _logits(table, IMAGES, bar, "int8/x", early)
     return found, rows, table.ran

@@ -123,7 +123,7 @@ class TestVerdict:
         guesses[(LABELS < 6) & (np.arange(COUNT) < 1000)] = 9
         said = slice_warnings(slice_losses(SLICES, reference, {"int8/x": guesses}))
         assert [one.code for one in said] == ["slice_loses"] * 3 + ["slices_more"]
-        assert said[-1].values["count"] >= 3
+        assert said[-1].values["count"] in range(3, 9)
 
 
 def test_the_table_has_a_row_for_each_slice():

@@ -54,7 +54,7 @@ def judge(name: str, metrics: Metrics, target: Target, slices: Sequence[SliceLos
     ]
     outcomes = [criterion.verdict for criterion in criteria]
     worst: tuple[Outcome, ...] = ("fail", "undecided")
-    verdict = next((outcome for outcome in worst if outcome in outcomes), "pass")
+    verdict: Outcome = next((outcome for outcome in worst if outcome in outcomes), "pass")
     return CellVerdict(
         verdict=verdict,
         criteria=criteria,

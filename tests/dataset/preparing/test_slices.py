@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from roundoff.dataset.base import OpenDataset
 from roundoff.dataset.preparing.slices import MOST_VALUES, sliced
 from roundoff.errors import DataError
 
@@ -13,10 +14,13 @@ NAMES = ["cat/1.png", "cat/2.png", "dog/1.png"]
 
 
 @dataclass
-class Opened:
+class Opened(OpenDataset):
     """Three test images, with names or without."""
 
     called: list[str] | None = None
+
+    def read(self, split):
+        raise AssertionError("the table is checked before any image is read")
 
     def count(self, split):
         return {"test": 3}[split]
