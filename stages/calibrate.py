@@ -22,6 +22,8 @@ from roundoff.precision.base import Grid, Precision
 from roundoff.results.checked import as_json
 from roundoff.system.files import write_json, write_text
 
+ON_CPU = Grid("uint8", symmetric=False)  # what ONNX Runtime's kernels want, which runs here
+
 
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
@@ -33,7 +35,8 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         graph,
         prepared,
         partial(int8.quantized_tensors, grid=Grid()),
-        partial(int8.quantized_tensors, grid=Grid("uint8", symmetric=False)),
+        partial(int8.quantized_tensors, grid=ON_CPU),
+        lambda model, table: int8.convert(model, ON_CPU, table),
     )
     outcome.table.save(workspace.output(cfg.paths.calibration))
     write_text(workspace.output(cfg.paths.calibration_cache), cache_from_table(outcome.table))

@@ -33,7 +33,7 @@ from roundoff.calibration.best import Best
 from roundoff.calibration.entropy import Entropy
 from roundoff.calibration.minmax import MinMax
 from roundoff.calibration.mse import MeanSquaredError
-from roundoff.calibration.observing.calibrate import choose_range
+from roundoff.calibration.observing.choosing import choose_range
 from roundoff.calibration.observing.histogram import BINS, Histogram
 from roundoff.calibration.observing.observe import histograms, in_batches
 from roundoff.calibration.percentile import Percentile

@@ -12,7 +12,8 @@ from roundoff.calibration.entropy import Entropy
 from roundoff.calibration.minmax import MinMax
 from roundoff.calibration.mse import MeanSquaredError, ends_error
 from roundoff.calibration.observing.cache import cache_from_table, scales_from_cache
-from roundoff.calibration.observing.calibrate import calibrate, choose_range
+from roundoff.calibration.observing.calibrate import calibrate
+from roundoff.calibration.observing.choosing import choose_range
 from roundoff.calibration.observing.fallbacks import check_fallbacks
 from roundoff.calibration.observing.guards import MOST_NAMED
 from roundoff.calibration.observing.histogram import Histogram

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -69,10 +70,15 @@ def model_path(tmp_path):
 
 @pytest.fixture
 def prepared(tmp_path) -> Prepared:
-    directory = tmp_path / "prepared"
+    return write_prepared(tmp_path)
+
+
+def write_prepared(folder: Path, train: int = 300) -> Prepared:
+    """Pictures of ten classes with so many for training, two of which are said to be test images."""
+    directory = folder / "prepared"
     directory.mkdir()
     statistics = {}
-    for seed, (split, count) in enumerate({"train": 300, "test": 100}.items()):
+    for seed, (split, count) in enumerate({"train": train, "test": 100}.items()):
         images = pictures(count, seed)
         np.save(directory / f"{split}_images.npy", images)
         np.save(directory / f"{split}_labels.npy", np.arange(count, dtype=np.int64) % CLASSES)
@@ -83,7 +89,7 @@ def prepared(tmp_path) -> Prepared:
         "test": statistics["test"],
         "seed": 3,
         "duplicates": {"count": 2, "train_indices": [7, 250]},
-        "calibration_indices": [i for i in np.random.default_rng(0).permutation(300).tolist() if i not in (7, 250)],
+        "calibration_indices": [i for i in np.random.default_rng(0).permutation(train).tolist() if i not in (7, 250)],
     }
     (directory / "manifest.json").write_text(json.dumps(manifest))
     return Prepared(directory)

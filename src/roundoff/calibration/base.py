@@ -15,8 +15,10 @@ from roundoff.pipeline.limits import MOST_BATCH, MOST_IMAGES, require
 from roundoff.results.checked import checked
 from roundoff.system.files import read_json, write_json
 
+T = TypeVar("T")
 FORMAT_VERSION = 3
 EARLIER = (2,)  # held-out images could widen a range beyond the extremes that it names
+MOST_DRAWS = 1000
 MOST_CANDIDATES = 2**16  # a histogram has 4096 bins on a side
 
 Ends = tuple[float, float]
@@ -136,6 +138,7 @@ class Calibrator(ABC):
     `images` training images are observed, read `batch_size` at a time; neither the batch size nor the place where
     batches are cut changes a threshold. `held_out` further training images measure the noise of the chosen ranges; a
     method that `compares_held_out` also chooses by them.
+    With `draws` above 1 calibration is repeated over so many random draws, to tell whether the draw matters.
     `max_clipped_percent` is the share of a tensor's nonzero values that may lie outside its range before a guard warns.
     """
 
@@ -146,11 +149,15 @@ class Calibrator(ABC):
     batch_size: int = 32
     held_out: int = 128
     max_clipped_percent: float = 1.0
+    draws: int = 0
 
     def __post_init__(self) -> None:
         for key in ("images", "batch_size", "held_out"):
             most = MOST_BATCH if key == "batch_size" else MOST_IMAGES
             require(1 <= getattr(self, key) <= most, f"calibrate.{key}", getattr(self, key), f"from 1 up to {most}")
+        require(
+            0 <= self.draws <= MOST_DRAWS, "calibrate.draws", self.draws, f"from 0, which is off, up to {MOST_DRAWS}"
+        )
         require(
             0 < self.max_clipped_percent <= 100,
             "calibrate.max_clipped_percent",

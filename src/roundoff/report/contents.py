@@ -9,6 +9,7 @@ from roundoff.report.sections.answer import answer_section, next_section, notes_
 from roundoff.report.sections.batches import batches_section, cost_section
 from roundoff.report.sections.changes import changes_section
 from roundoff.report.sections.classes import classes_section
+from roundoff.report.sections.draws import draws_section
 from roundoff.report.sections.energy import energy_section
 from roundoff.report.sections.files import files_section
 from roundoff.report.sections.frameworks import framework_section, load_section, size_section
@@ -63,6 +64,7 @@ def _body(evidence: Evidence, words: Words, shown: Shown) -> Page:
     tables = (framework_section, size_section, load_section, energy_section, latency_section, layers_section)
     for section in (
         *tables,
+        draws_section,
         noise_section,
         curves_section,
         method_section,

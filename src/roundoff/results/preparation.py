@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from roundoff.results.checked import as_json, checked
 from roundoff.results.message import Message, as_message
@@ -16,6 +16,9 @@ FEW = {
     *("source", "test"),
 }
 """What the stages after prepare need of a manifest, at most."""
+
+
+Suffices = Literal["yes", "no", "undecided"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +76,31 @@ class Noise:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DrawSize:
+    """Agreement with FP32 on held-out training images, over random draws of so many calibration images."""
+
+    images: Annotated[Count, about("calibration images of a draw")]
+    agreement: Annotated[Share, about("mean over the draws")]
+    agreement_low: Annotated[Share, about("95 % interval of another draw's")]
+    agreement_high: Annotated[Share, about("95 % interval of another draw's")]
+    lowest: Annotated[Share, about("least of the draws")]
+    highest: Annotated[Share, about("largest of the draws")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draws:
+    """What calibration's draw of images matters: `sizes` smallest first; no gain where there are no more images."""
+
+    draws: Annotated[Count, about("random draws of each size")]
+    judged: Annotated[Count, about("held-out training images that were answered")]
+    sizes: Annotated[list[DrawSize], about("half, all and twice the images")]
+    gain: Annotated[float | None, about("agreement that the most images add, as a share, mean over draws")] = None
+    gain_low: Annotated[float | None, about("its 95 % interval")] = None
+    gain_high: Annotated[float | None, about("its 95 % interval")] = None
+    suffices: Annotated[Suffices | None, about("whether the images suffice: more add at most 0.1 points")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class CalibrationMetrics:
     """calibrate.json."""
 
@@ -85,6 +113,9 @@ class CalibrationMetrics:
     max_clipped_percent: Annotated[NotNegative | None, about("share of the values that may be clipped, percent")] = None
     warnings: Annotated[list[Message | str] | None, about("what its guards found; text in files of before")] = None
     noise: Annotated[list[Noise] | None, about("of each tensor, worst first")] = None
+    draws: Annotated[Draws | None, about("calibration over random draws of images; null: off, or too few images")] = (
+        None
+    )
 
     @property
     def findings(self) -> list[Message]:

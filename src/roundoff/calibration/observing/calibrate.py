@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,8 @@ import onnx
 from numpy.typing import NDArray
 
 from roundoff.calibration.base import CalibrationTable, Calibrator, Provenance, TensorRange
+from roundoff.calibration.observing.choosing import choose_range
+from roundoff.calibration.observing.draws import Drawing, Quantize, draws
 from roundoff.calibration.observing.fallbacks import check_fallbacks
 from roundoff.calibration.observing.guards import (
     Finding,
@@ -30,10 +32,8 @@ from roundoff.calibration.observing.guards import (
     check_ranges,
     enforce,
 )
-from roundoff.calibration.observing.histogram import Histogram
 from roundoff.calibration.observing.noise import measure_noise
 from roundoff.calibration.observing.observe import histograms, in_batches
-from roundoff.calibration.observing.sound import faults
 from roundoff.dataset.base import Images, Prepared
 from roundoff.errors import CalibrationError
 from roundoff.graph.observed import observed_tensors, required_tensors
@@ -63,11 +63,13 @@ def calibrate(
     prepared: Prepared,
     quantized: Quantized | None = None,
     asymmetric_quantized: Quantized | None = None,
+    quantize: Quantize | None = None,
 ) -> Calibration:
     """Calibrate the model at `onnx_path` on images of the prepared training split; raises CalibrationError.
 
     `quantized` gives the names of the tensors that a precision will hold in 8 bits on a symmetric grid,
     `asymmetric_quantized` those on a grid that is fitted to both ends; without them all count as such.
+    `quantize` makes a table's graph for the draws, without which there are none.
     """
     model = read_graph(onnx_path)
     images = prepared.split("train").images
@@ -91,6 +93,10 @@ def calibrate(
     )
     provenance = _provenance(calibrator, model, images, indices, held_out, prepared)
     metrics = _metrics(calibrator, ranges, noise, _warned(findings), len(indices), len(held_out))
+    if calibrator.draws > 1 and quantize is not None:
+        usable = np.setdiff1d(np.arange(len(images)), prepared.manifest.duplicates.train_indices)
+        drawing = Drawing(model, list(ranges), required, images, quantize)
+        metrics = replace(metrics, draws=draws(calibrator, drawing, usable, prepared.manifest.seed or 0))
     return Calibration(CalibrationTable(ranges, provenance), metrics, noise)
 
 
@@ -123,31 +129,6 @@ def check_images(images: Images, indices: NDArray[np.int64], prepared: Prepared)
         *check_coverage(prepared.split("train").labels[indices], len(manifest.classes), len(indices)),
         *check_duplicates((images[index] for index in indices), prepared.split("test").images),
     ]
-
-
-def choose_range(calibrator: Calibrator, seen: Histogram, held_out: Histogram) -> TensorRange:
-    """The calibrator's range for one tensor, for each kind of grid."""
-    symmetric, asymmetric = calibrator.choices(seen, held_out)
-    chosen = TensorRange(
-        low=symmetric.low,
-        high=symmetric.high,
-        seen_low=min(seen.low, held_out.low),
-        seen_high=max(seen.high, held_out.high),
-        method=symmetric.method,
-        clipped_fraction=symmetric.clipped_fraction,
-        histogram=seen.summary(),
-        channel_means=seen.channel_means(),
-        fallback=symmetric.fallback,
-        asymmetric=asymmetric,
-    )
-    if wrong := next(faults(chosen), None):
-        raise CalibrationError(
-            f"the calibration method {symmetric.method} chose a range that cannot be",
-            received=wrong,
-            expected="low at most high, both within the extremes of the values that it was shown",
-            fix="mend `choices`, `ends` or `threshold` of its class, or choose another method: calibrate=mse",
-        )
-    return chosen
 
 
 def _ranges(
@@ -211,7 +192,7 @@ def _provenance(
     size = calibrator.batch_size
     return Provenance(
         method=calibrator.name,
-        settings=asdict(calibrator),
+        settings={name: value for name, value in asdict(calibrator).items() if name != "draws"},
         model_sha256=model_hash(model),
         images_sha256=_sha256(in_batches(images, indices, size)),
         image_indices=indices.tolist(),

@@ -168,6 +168,8 @@ def _exponent_for(peak: float) -> int:
 
 
 def _rebinned(counts: Counts, doublings: int) -> Counts:
+    if not doublings:
+        return counts
     used = np.flatnonzero(counts)
     index = used - BINS
     merged = np.zeros_like(counts)

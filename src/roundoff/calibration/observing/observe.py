@@ -50,7 +50,7 @@ def histograms(
             del counted[name]
         for name in [name for name in chunk if name in counted]:
             values = chunk[name]
-            if not _added(counted[name], name, values, required):
+            if not add_counted(counted[name], name, values, required):
                 del counted[name]
             elif name in convolved and counted[name].images < MEAN_IMAGES:
                 counted[name].add_channels(values)
@@ -93,7 +93,7 @@ def observe(
         apart = {name: _keeps_apart(name, values, chunk_size, required) for name, values in given.items()}
         return {name: _rows(values, size, chunk_size) for name, values in given.items() if apart[name]}
 
-    chunk_size = _chunk_size(model, names)
+    chunk_size = chunk_size_for(model, names)
     with ThreadPoolExecutor(1) as ahead, progress_bar("calibrate", None) as bar:
         pending: Future[Activations] | None = None
         for chunk in chunks(batches, chunk_size):
@@ -159,7 +159,8 @@ def _reaches_all(shape: tuple[int, ...], stride: int) -> bool:
     return all(np.bincount(places, minlength=size).all() for places, size in zip(positions, shape, strict=True))
 
 
-def _chunk_size(model: onnx.ModelProto, names: Sequence[str]) -> int:
+def chunk_size_for(model: onnx.ModelProto, names: Sequence[str]) -> int:
+    """How many images `observe` runs at once: it depends on the model and the tensors alone."""
     fixed = image_input(model).type.tensor_type.shape.dim[0].dim_value
     return fixed or int(np.clip(CHUNK_BYTES // max(bytes_per_image(model, names), 1), 1, LARGEST_CHUNK))
 
@@ -188,7 +189,7 @@ def _rows(values: NDArray[np.float32], count: int, size: int) -> NDArray[np.floa
     return values[: len(values) // size * count]
 
 
-def _added(histogram: Histogram, name: str, values: NDArray[np.float32], required: Collection[str] | None) -> bool:
+def add_counted(histogram: Histogram, name: str, values: NDArray[np.float32], required: Collection[str] | None) -> bool:
     """Count the values; whether all are finite. Raises CalibrationError where they have to be and are not."""
     try:
         histogram.add(values, stride_for(values.shape[1:]))
