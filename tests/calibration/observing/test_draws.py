@@ -12,6 +12,7 @@ from roundoff.calibration.observing.histogram import Histogram
 from roundoff.calibration.percentile import Percentile
 from roundoff.errors import ConfigError
 from roundoff.graph.observed import observed_tensors, required_tensors
+from roundoff.graph.queries import model_hash
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8
 from roundoff.results.checked import as_json, checked
@@ -69,15 +70,21 @@ def test_a_draw_is_told_for_half_all_and_twice_the_images(place):
 
 
 def test_where_few_images_are_bright_the_draw_matters():
-    """Dark images, and one bright in thirty: minimum and maximum of a draw without one clip those that there are."""
+    """Dark images, one bright in thirty: a draw without one has another graph, and more images help."""
     model, bright = network(), pictures(1200, 0)
     images = bright // 12
     images[::30] = bright[::30]
-    drawing = Drawing(model, observed_tensors(model), required_tensors(model), images, quantize)
+
+    def other_if_clipped(given, table):
+        assert table.provenance.model_sha256 == model_hash(given)
+        return given if table.ranges["planes"].seen_high > 1 else network(seed=5)
+
+    drawing = Drawing(model, observed_tensors(model), required_tensors(model), images, other_if_clipped)
     found = present(draws(MinMax(images=32, held_out=32, draws=12), drawing, np.arange(1200), 0))
-    assert found.sizes[0].images == 32
-    assert found.sizes[0].highest > found.sizes[0].lowest
-    assert found.sizes[0].agreement_low < found.sizes[0].agreement
+    assert [size.images for size in found.sizes] == [32, 64]
+    assert found.sizes[0].lowest < found.sizes[0].highest == 1.0
+    assert found.sizes[1].agreement > found.sizes[0].agreement
+    assert present(found.gain) > 0
 
 
 def test_it_costs_nothing_and_says_nothing_where_it_is_off(place):
