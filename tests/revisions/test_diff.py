@@ -357,3 +357,14 @@ class TestStoppedEarly:
         found = {(change.cell, change.figure): change.judgement for change in compare(a, b)}
         assert found["fp16/x", "top1"] == "worse"
         assert found[NAME, "top1"] in ("not comparable", "unchanged")
+
+    def test_of_two_that_stopped_early_the_same_parts_are_judged(self):
+        early = changed(CELL, "batch_1.stop_reason", "early")
+        slow = early
+        for path, value in self.SLOWER:
+            slow = changed(slow, path, value)
+        found = {change.figure: change.judgement for change in compare(of({NAME: early}), of({NAME: slow}))}
+        assert found["batch 1: speedup"] == "worse"
+        whole = changed(changed(slow, "batch_1.stop_reason", "target"), "accuracy.available", 2000)
+        found = {change.figure: change.judgement for change in compare(of({NAME: early}), of({NAME: whole}))}
+        assert found["batch 1: speedup"] == "not comparable"

@@ -15,7 +15,6 @@ from roundoff.pipeline.limits import MOST_BATCH, MOST_IMAGES, require
 from roundoff.results.checked import checked
 from roundoff.system.files import read_json, write_json
 
-T = TypeVar("T")
 FORMAT_VERSION = 3
 EARLIER = (2,)  # held-out images could widen a range beyond the extremes that it names
 MOST_DRAWS = 1000

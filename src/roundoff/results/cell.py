@@ -202,10 +202,11 @@ class CellMetrics:
         return {size: batch for size, batch in self.batches.items() if batch.status == "failed"}
 
     @property
-    def stopped_early(self) -> bool:
-        """Whether it ran a part of the test set only, or was timed for less than the schedule's minimum."""
-        timed_less = any(batch.stop_reason == "early" for batch in self.batches.values())
-        return timed_less or (self.accuracy is not None and self.accuracy.stopped_early)
+    def stopped_early(self) -> frozenset[str]:
+        """What of it stopped early: `answers`, which saw a part of the test set; `batch N`, timed under the minimum."""
+        sizes = {f"batch {size}" for size, batch in self.batches.items() if batch.stop_reason == "early"}
+        answers = {"answers"} if self.accuracy is not None and self.accuracy.stopped_early else set()
+        return frozenset(answers | sizes)
 
     @property
     def timed_batches(self) -> dict[int, Batch]:

@@ -26,6 +26,8 @@ from roundoff.verdict.ranking import SESSION_DRIFT
 Judgement = Literal["better", "worse", "within noise", "unchanged", "noise unknown", "other machine", "not comparable"]
 
 SESSION_CRITERIA = {"latency", "throughput", "energy"}
+ANSWERS = {figure.name for figure in ACCURACY_FIGURES}
+LASTING = {"status", *(figure.name for figure in CELL_FIGURES)}  # whatever was run or timed of a cell
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,8 @@ def compare(
         differences = [_in_another_context(change, apart) for change in differences]
         differences = [_unjudged(change) for change in differences] if on_cpu else differences
         differences = [_in_its_session(change, a, b, drift) for change in differences]
-        if _stopped_early(a, name) != _stopped_early(b, name):
-            differences = [_of_another_length(change) for change in differences]
+        stopped = [side.cells[name].stopped_early if name in side.cells else frozenset() for side in (a, b)]
+        differences = [_of_another_length(change, *stopped) for change in differences]
         changes += differences if same_machine else [_elsewhere(change) for change in differences]
     return changes
 
@@ -246,14 +248,12 @@ def _unjudged(change: Change) -> Change:
     return replace(change, judgement="noise unknown")
 
 
-def _stopped_early(side: Snapshot, name: str) -> bool:
-    return name in side.cells and side.cells[name].stopped_early
-
-
-def _of_another_length(change: Change) -> Change:
-    """What a shorter test set or timing may have moved is no change of the model."""
-    lasting = {figure.name for figure in CELL_FIGURES} | {"status"}
-    if change.judgement not in ("better", "worse") or change.figure.rsplit(" ", 1)[-1] in lasting:
+def _of_another_length(change: Change, a: frozenset[str], b: frozenset[str]) -> Change:
+    """What a shorter test set or timing may have moved is no change of the model; `a`, `b`: what stopped early."""
+    place = change.figure.rpartition(": ")[0] or ("answers" if change.figure in ANSWERS else "")
+    lasting = change.figure.rpartition(" ")[2] in LASTING
+    apart = bool(a) != bool(b) or place in a ^ b or (change.figure == "verdict" and a != b)
+    if change.judgement not in ("better", "worse") or lasting or not apart:
         return change
     return replace(change, change=None, low=None, high=None, judgement="not comparable")
 
