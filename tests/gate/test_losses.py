@@ -91,3 +91,19 @@ def test_a_gain_on_another_machine_is_no_loss():
     before, after = run(int8__ort=cell(speedup=2.0)), run(platform="two", int8__ort=cell(speedup=3.0))
     assert judged(before, after)["batch 1: speedup"] == "pass"
     assert judged(after, before)["batch 1: speedup"] == "undecided"
+
+
+def test_a_cell_that_stopped_early_is_no_loss_beside_a_whole_one():
+    """It ran a part of the test set, on which it lost more, and was timed for less."""
+    before = run(int8__ort=cell(10, 8, speedup=2.0))
+    part = cell(900, 8, speedup=1.5)
+    part = replace(
+        part,
+        accuracy=replace(present(part.accuracy), available=20_000),
+        batches={1: replace(part.batches[1], stop_reason="early")},
+    )
+    found = judged(before, run(int8__ort=part))
+    assert "fail" not in found.values()
+    assert found["batch 1: speedup"] == found["top1"] == "undecided"
+    whole = replace(part, accuracy=replace(present(part.accuracy), available=None), batches={1: batch(speedup=1.5)})
+    assert "fail" in judged(before, run(int8__ort=whole)).values()
