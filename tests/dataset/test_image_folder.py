@@ -388,3 +388,9 @@ def test_a_source_that_is_not_there_is_told_before_anything_is_read(tmp_path):
     with pytest.raises(DataError, match=r"dataset.path .*nowhere does not exist"):
         ImageFolder(str(tmp_path / "nowhere")).require_source()
     ImageFolder(str(tmp_path)).require_source()
+
+
+def test_images_have_names_in_their_order(make):
+    with _open(make(_files())) as opened:
+        assert opened.names("test") == ["ant/0.png", "ant/1.png", "cat/0.png", "cat/1.png"]
+        assert len(opened.names("train")) == opened.count("train")

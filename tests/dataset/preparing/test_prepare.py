@@ -183,3 +183,26 @@ def test_a_broken_split_is_named(tmp_path, damage):
         path.write_bytes(content[: len(content) // 2] if damage == "cut" else b"junk")
     with pytest.raises(DataError, match=r"prepared/train_images.npy cannot be read"):
         Prepared(tmp_path / "prepared").split("train")
+
+
+class TestSlices:
+    def run(self, folder, text):
+        (folder / "mine.csv").write_text(text)
+        preparation = Preparation(0, 64, slices=str(folder / "mine.csv"))
+        return preparation.run(Noise(), folder / "prepared", folder / "slices.csv")
+
+    def test_a_table_is_written_in_the_order_of_the_test_images(self, tmp_path):
+        self.run(tmp_path, "image,light\n3,a\n2,b\n1,c\n0,d\n")
+        assert (tmp_path / "slices.csv").read_text() == "test_image,light\n0,d\n1,c\n2,b\n3,a\n"
+
+    def test_a_table_of_other_images_is_refused_before_any_is_read(self, tmp_path):
+        with pytest.raises(DataError, match=r"no row of 3"):
+            self.run(tmp_path, "image,light\n0,a\n1,b\n2,c\n")
+        assert not (tmp_path / "prepared").exists()
+        assert not (tmp_path / "slices.csv").exists()
+
+    def test_the_images_are_the_same_with_and_without(self, tmp_path):
+        """So nothing is trained again."""
+        with_table = self.run(tmp_path, "image,light\n3,a\n2,b\n1,c\n0,d\n")
+        assert PREPARATION.run(Noise(), tmp_path / "other", tmp_path / "none.csv") == with_table
+        assert (tmp_path / "none.csv").read_text() == "test_image\n"
