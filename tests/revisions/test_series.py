@@ -24,9 +24,10 @@ def test_answers_are_read_with_a_question_mark_for_what_is_not_finite(tmp_path):
         (LOGITS[:-1], r"logits \[3, 3\]"),
         (LOGITS[:, :2], r"logits \[4, 2\]"),
         (LOGITS[[1, 0, 2, 3]], "1 of 4 right answers"),
+        (np.where(np.arange(4)[:, None] == 3, np.float32(np.nan), LOGITS), "1 not finite"),
         (LOGITS.astype(float), "float64"),
     ],
-    ids=["rows", "classes", "others", "type"],
+    ids=["rows", "classes", "others", "not finite", "type"],
 )
 def test_other_answers_than_the_run_had_are_refused(tmp_path, logits, words):
     np.save(tmp_path / "a.npy", logits)

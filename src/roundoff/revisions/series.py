@@ -37,12 +37,14 @@ def guesses_in(path: Path, labels: NDArray[np.int64], classes: int, told: Accura
     if logits.shape != (len(labels), classes):
         raise unreadable(path, f"logits {list(logits.shape)}", f"[{len(labels)}, {classes}], a row an image", WRITER)
     chosen: NDArray[np.int64] = predictions(logits)
-    if told is None or told.samples == len(labels):
+    whole = told is None or told.samples == len(labels)
+    if whole:
         chosen[chosen == NOT_RUN] = -1  # every image was run, and some have no number for an answer
-    right, run = int((chosen == labels).sum()), int((chosen != NOT_RUN).sum())
-    if told is not None and (right != told.correct or run > told.samples):
-        received = f"{right} of {run} right answers"
-        raise unreadable(path, received, f"{told.correct} of {told.samples}, as in the metrics", WRITER)
+    right, nonfinite, run = (int(found.sum()) for found in (chosen == labels, chosen == -1, chosen != NOT_RUN))
+    if told is not None and (right != told.correct or run > told.samples or (whole and nonfinite != told.nonfinite)):
+        received = f"{right} of {run} right answers, {nonfinite} not finite"
+        expected = f"{told.correct} of {told.samples}, {told.nonfinite} not finite, as in the metrics"
+        raise unreadable(path, received, expected, WRITER)
     return chosen
 
 
