@@ -20,13 +20,18 @@ def cases(project: Path, random: Generator) -> Iterator[Case]:
     untouched = report(project)
     for name in ("labels", *CELLS):
         file = f"data/predictions/{name}.npy"
-        yield from tampered_cases(project, file, broken_npy((project / file).read_bytes(), random), report, untouched)
+        contents = broken_npy((project / file).read_bytes(), random)
+        # what is missing is said on the page
+        there = (pair for pair in contents if pair[1] is not None or name == "labels")
+        yield from tampered_cases(project, file, there, report, untouched)
     other = (project / "data/predictions/int8/onnxruntime.npy").read_bytes()
     exchanged = iter([("another cell's answers", other)])
     yield from tampered_cases(project, "data/predictions/fp32/onnxruntime.npy", exchanged, report, untouched)
     for name in CELLS[:2]:
         file = f"data/timings/{name}/batch_4.npz"
-        yield from tampered_cases(project, file, broken_npz((project / file).read_bytes(), random), report, untouched)
+        contents = broken_npz((project / file).read_bytes(), random)
+        there = (pair for pair in contents if pair[1] is not None)
+        yield from tampered_cases(project, file, there, report, untouched)
 
 
 def report(folder: Path) -> str:
