@@ -107,13 +107,14 @@ def test_a_wait_that_is_too_long_ends_in_words(device, hold):
         assert alone.waited_s < 1
 
 
-def test_who_times_lets_those_in_who_do_not_and_nobody_else(device, hold):
+def test_who_times_lets_those_in_who_do_not_and_nobody_else(device, hold, caplog):
     with device_lock(device) as alone:
         assert alone.let_others_in() == 0.0
         timing = hold(0, "alone", wait=False)
         shared = hold(0.3, "shared", wait=False)
         until(lambda: is_taken(lock_path(device).with_suffix(".turn")))
         waited = alone.let_others_in()
+        assert f"waiting for process {shared.pid} (" in caplog.text
         assert shared.wait(timeout=60) == 0  # it had the device, and this one waited for its end
         assert waited > 0.2
         assert alone.waited_s >= waited

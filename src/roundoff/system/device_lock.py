@@ -64,7 +64,7 @@ class Alone:
         os.close(self._timing)
 
     def _patience(self, timeout_s: float | None) -> Patience:
-        return Patience(self._device, (self._path, self._path.with_suffix(".timing")), timeout_s)
+        return Patience(self._device, _files(self._path), timeout_s)
 
 
 @contextmanager
@@ -84,7 +84,7 @@ def device_lock(device: str, locking: Locking = ANYWHERE) -> Iterator[Alone]:
 def shared_device(device: str, locking: Locking = ANYWHERE) -> Iterator[float]:
     """Compute on `device` while nobody times anything there; yields the seconds spent waiting. Raises as the other."""
     path = lock_path(device, locking.directory)
-    patience = Patience(device, (path, path.with_suffix(".timing")), locking.timeout_s)
+    patience = Patience(device, _files(path), locking.timeout_s)
     descriptor = _entered(path, fcntl.LOCK_SH, patience)
     try:
         yield patience.waited_s
@@ -97,6 +97,10 @@ def lock_path(device: str, directory: str | None = None) -> Path:
     readable = re.sub(r"[^A-Za-z0-9-]", "_", device)[:60]
     unique = hashlib.sha256(device.encode()).hexdigest()[:8]
     return Path(directory or os.environ.get(ELSEWHERE) or _shared()) / f"roundoff-{readable}-{unique}.lock"
+
+
+def _files(path: Path) -> tuple[Path, ...]:
+    return (path, path.with_suffix(".turn"), path.with_suffix(".timing"))
 
 
 def _entered(path: Path, how: int, patience: Patience) -> int:
