@@ -31,6 +31,19 @@ def test_a_stage_in_place_does_not(probe):
     assert probe("hydra.run.dir=.", "hydra.output_subdir=null").stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("place", "first"),
+    [("x" * 300, "error: a path is too long"), ("by", "error: a folder stands where a file is needed")],
+    ids=["long", "folder"],
+)
+def test_hydras_own_files_that_cannot_be_written_are_told(probe, tmp_path, place, first):
+    (tmp_path / "by/probe.log").mkdir(parents=True)
+    done = probe(f"hydra.run.dir={place}")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == first
+    assert TRACED or len(done.stderr.splitlines()) == 4
+
+
 @pytest.mark.slow  # a stage for each
 @pytest.mark.parametrize(
     ("setting", "first", "fix"),

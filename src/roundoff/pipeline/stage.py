@@ -110,7 +110,7 @@ def stage(body: Body) -> Callable[..., object]:
         except HydraException as error:
             settings = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
             sys.exit(_words(explained(error, conf, settings)))
-        except (OSError, MemoryError) as error:  # of Hydra's own files
+        except Exception as error:  # of Hydra's own files, which it wraps
             if refusal := in_words(error):
                 sys.exit(_words(refusal))
             raise
