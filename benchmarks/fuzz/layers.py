@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -32,7 +33,7 @@ class Graph:
         self.shapes[name] = shape
         return name
 
-    def weight(self, values: Values | float, dtype: Any = np.float32) -> str:
+    def weight(self, values: Values | list[int] | float, dtype: Any = np.float32) -> str:
         """A constant: an initializer, or now and then a node."""
         name = f"w{len(self.weights) + len(self.nodes)}"
         array = np.asarray(values, dtype)
@@ -54,7 +55,7 @@ class Graph:
         """Weights of a usual size: normal, with heavy tails, one channel much larger, or some of zeros."""
         kind = self.one_of(("normal", "normal", "normal", "tails", "outlier", "zeros"))
         drawn = self.random.standard_t(2, shape) if kind == "tails" else self.random.normal(size=shape)
-        values = drawn * (2 / max(np.prod(shape[1:]), 1)) ** 0.5
+        values = drawn * (2 / math.prod(shape[1:])) ** 0.5
         if kind == "outlier":
             values[0] *= 50
         if kind == "zeros":

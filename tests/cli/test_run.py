@@ -133,6 +133,7 @@ from roundoff.cli.run import _ran
 _ran([sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(60)"])
 """
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout
     started = int(process.stdout.readline())
     assert started != process.pid
     process.kill()

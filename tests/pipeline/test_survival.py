@@ -123,6 +123,7 @@ def orphaned(tmp_path, shell):
         cwd=tmp_path,
         env=os.environ | {"TMPDIR": str(tmp_path / "temporary")},
     )
+    assert starter.stdout
     child, outer = map(int, starter.stdout.readline().split())
     starter.kill()
     starter.wait()
@@ -145,6 +146,7 @@ def test_a_stage_by_hand_outlives_the_shell_that_started_it(tmp_path):
     (tmp_path / "stage.py").write_text(PROGRAM.format(body=body))
     command = ["/bin/sh", "-c", f"{sys.executable} stage.py & wait"]
     shell = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+    assert shell.stdout
     shell.stdout.readline()
     shell.kill()
     shell.wait()

@@ -57,9 +57,7 @@ def test_no_keras_that_runs_code_of_a_file_is_accepted():
 
 def answer(monkeypatch, report, errors=""):
     text = report if isinstance(report, str) else json.dumps({"dependencies": report})
-    monkeypatch.setattr(
-        audit.subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 1, text, errors)
-    )
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 1, text, errors))
 
 
 def vulnerable(name, identity, alias="GHSA-0"):

@@ -16,7 +16,7 @@ def test_a_running_process_has_not_ended_and_a_killed_one_has():
     assert has_ended(process.pid, time.time())  # a zombie
     process.wait()
     assert has_ended(process.pid, time.time())
-    process.stdin.close()
+    process.communicate()
 
 
 def test_a_number_that_is_another_process_by_now_has_ended():
