@@ -15,7 +15,6 @@ from omegaconf.errors import OmegaConfBaseException
 from roundoff.errors import RoundoffError
 from roundoff.pipeline.composing import composed
 from roundoff.pipeline.groups import written
-from roundoff.pipeline.paths import LOADER
 
 IN_EXPERIMENT = "DVC_EXP_BASELINE_REV"  # which DVC sets for an experiment's stages
 PARAMS = "params.yaml"
@@ -66,7 +65,7 @@ def _last_run(lock: Path) -> Flat:
 def _yaml(path: Path) -> dict[str, Any]:
     """The content of a file that DVC wrote; empty where there is none that can be read."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), LOADER)
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):
         return {}
     return content if isinstance(content, dict) else {}
