@@ -37,7 +37,7 @@ def pickled_npy() -> bytes:
     return file.getvalue() + PAYLOAD
 
 
-def npz(arrays: dict[str, Array]) -> bytes:
+def npz(arrays: dict[str, Any]) -> bytes:
     """The compressed .npz file of arrays."""
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)

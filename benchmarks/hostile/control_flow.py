@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import onnx
@@ -35,7 +36,11 @@ def loop(times: int) -> Change:
 
     def change(model: onnx.ModelProto) -> None:
         last_renamed(model)
-        kinds = [("i", TensorProto.INT64, []), ("go", TensorProto.BOOL, []), ("held", TensorProto.FLOAT, None)]
+        kinds: list[tuple[str, int, Any]] = [
+            ("i", TensorProto.INT64, []),
+            ("go", TensorProto.BOOL, []),
+            ("held", TensorProto.FLOAT, None),
+        ]
         taken = [helper.make_tensor_value_info(*each) for each in kinds]
         nodes = [helper.make_node("Identity", ["go"], ["on"]), helper.make_node("Identity", ["held"], ["kept"])]
         given = [helper.make_tensor_value_info("on", TensorProto.BOOL, [])]

@@ -37,11 +37,13 @@ def _external(location: str) -> Change:
 
 
 def _weight(model: onnx.ModelProto) -> TensorProto:
-    return next(tensor for tensor in model.graph.initializer if len(tensor.dims) == 4)
+    found: TensorProto = next(tensor for tensor in model.graph.initializer if len(tensor.dims) == 4)
+    return found
 
 
 def _node(model: onnx.ModelProto, kind: str = "Relu") -> onnx.NodeProto:
-    return next(node for node in model.graph.node if node.op_type == kind)
+    found: onnx.NodeProto = next(node for node in model.graph.node if node.op_type == kind)
+    return found
 
 
 def _cyclic(model: onnx.ModelProto) -> None:

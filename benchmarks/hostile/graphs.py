@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from numpy.random import Generator
 
 from benchmarks.hostile.case import Case
@@ -52,7 +51,7 @@ def logits(folder: Path) -> object:
     backend, cell = OnnxRuntime(threads=1), folder / "fp16" / "onnxruntime"
     build_cell("onnxruntime", backend, "fp16", Fp16(), inputs, cell)
     with open_cell(backend, cell, Platform()) as runner, progress_bar("", IMAGES) as bar:
-        return _logits(runner, prepared.split("test").images[:IMAGES], bar, "fp16")
+        return _logits(runner, prepared.split("test").images[:IMAGES], bar, "fp16", None)[0]
 
 
 def litert(folder: Path) -> object:
@@ -77,7 +76,7 @@ def litert(folder: Path) -> object:
     backend, cell = LiteRT(threads=1), folder / "fp32" / "litert"
     build_cell("litert", backend, "fp32", Fp32(), inputs, cell)
     with open_cell(backend, cell, Platform()) as runner, progress_bar("", IMAGES) as bar:
-        return np.asarray(_logits(runner, prepared.split("test").images[:IMAGES], bar, "fp32"))
+        return _logits(runner, prepared.split("test").images[:IMAGES], bar, "fp32", None)[0]
 
 
 def _without_model(_: Generator, folder: Path) -> object:

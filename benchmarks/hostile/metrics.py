@@ -57,7 +57,12 @@ def impossible(name: str, told: dict[str, Any]) -> Iterator[Tampered]:
         for value in values:
             yield changed(told, [*at, "accuracy", key], value)
     yield changed(told, [*at, "accuracy"], None)
-    times = {"device_p50_ms": [-1.0, 0, 1e9, None], "throughput_per_s": [-5, 1e12], "runs": [-1, 1.5], "cv": [-1]}
+    times: dict[str, list[Any]] = {
+        "device_p50_ms": [-1.0, 0, 1e9, None],
+        "throughput_per_s": [-5, 1e12],
+        "runs": [-1, 1.5],
+        "cv": [-1],
+    }
     times |= {"status": ["fast", "failed"], "end_to_end_p50_low_ms": [1e6], "loads": [-3], "speedup": [-1, 0]}
     for key, values in times.items():
         for value in values:

@@ -100,7 +100,7 @@ def _edited(params: Any, key: Key, value: Any, folder: Path) -> bool:
 
 def _file(content: bytes, folder: Path) -> bool:
     """A params.yaml, checked as a stage does it before Hydra and after."""
-    from omegaconf import OmegaConf
+    from omegaconf import DictConfig, OmegaConf
 
     from roundoff.pipeline.config import check
     from roundoff.pipeline.config.params_file import check_params_file
@@ -109,5 +109,5 @@ def _file(content: bytes, folder: Path) -> bool:
     path = folder / "params.yaml"
     path.write_bytes(content)
     check_params_file(path)
-    check(OmegaConf.create(OmegaConf.load(path)))
+    check(DictConfig(OmegaConf.load(path)))
     return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.hostile.case import OUTCOMES
@@ -47,7 +47,7 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join([_line(*HEADINGS), ruler, *rows, _row("**together**", total)])
 
 
-def _row(name: str, found: dict[str, int]) -> str:
+def _row(name: str, found: Mapping[Any, int]) -> str:
     return _line(name, f"{sum(found.values()):,}", *(f"{found[outcome]:,}" for outcome in OUTCOMES))
 
 

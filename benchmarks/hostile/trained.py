@@ -19,6 +19,7 @@ from benchmarks.hostile.case import Case, same
 from benchmarks.hostile.crafted import crafted
 from benchmarks.hostile.tampering import (
     Content,
+    Key,
     Tampered,
     broken_bytes,
     broken_json,
@@ -206,11 +207,11 @@ def _archives(archive: bytes, random: Generator) -> Iterator[Tampered]:
 
 
 def _configs(config: dict[str, Any]) -> Iterator[Tampered]:
-    layers = ["config", "layers"]
+    layers: list[Key] = ["config", "layers"]
     number = next(i for i, layer in enumerate(config["config"]["layers"]) if layer["class_name"] == "Conv2D")
     at = [*layers, number]
     code = {"class_name": "__lambda__", "config": {"code": "4wEAAAA=", "defaults": None, "closure": None}}
-    evil = {"module": "keras.layers", "class_name": "Lambda", "registered_name": None}
+    evil: dict[str, Any] = {"module": "keras.layers", "class_name": "Lambda", "registered_name": None}
     evil |= {"config": {"name": "evil", "function": code, "output_shape": None, "arguments": {}}}
     evil |= {"name": "evil", "inbound_nodes": config["config"]["layers"][number]["inbound_nodes"]}
     yield "a Lambda", changed(config, at, evil)[1]

@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from roundoff.calibration.base import CalibrationTable, Provenance
 from roundoff.calibration.minmax import MinMax
-from roundoff.calibration.observing.calibrate import choose_range
+from roundoff.calibration.observing.choosing import choose_range
 from roundoff.calibration.observing.observe import histograms
 from roundoff.dataset.base import Images
 from roundoff.graph.observed import observed_tensors

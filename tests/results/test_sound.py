@@ -9,12 +9,13 @@ from roundoff.errors import DataError, RoundoffError
 from roundoff.results.metrics import read_metrics, write_metrics
 from roundoff.results.sound import faults
 from tests.support.measured import UNAVAILABLE, batch, cell, metrics, timed
+from tests.support.present import present
 
 GOOD = cell(regressed=30, corrected=10)
 
 
 def with_accuracy(**change):
-    return replace(GOOD, accuracy=replace(GOOD.accuracy, **change))
+    return replace(GOOD, accuracy=replace(present(GOOD.accuracy), **change))
 
 
 @pytest.mark.parametrize("good", [GOOD, UNAVAILABLE, cell(regressed=500), timed(), cell(batches={1: batch(runs=0)})])

@@ -1,5 +1,7 @@
 """Answers, times, curves and noise are those of the run, or refused."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -42,7 +44,7 @@ def test_labels_of_no_class_are_refused(tmp_path, labels):
         labels_in(tmp_path / "labels.npy", 3)
 
 
-TIMES = {
+TIMES: dict[str, Any] = {
     "device_ms": np.full(20, 0.5),
     "end_to_end_ms": np.full(20, 0.6),
     "round_ms": np.full(4, 0.5),

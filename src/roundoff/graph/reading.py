@@ -87,7 +87,7 @@ def _faults(model: onnx.ModelProto) -> Iterator[str]:
 
 def _bytes(tensor: onnx.TensorProto) -> int:
     """How many bytes the values of a tensor take; two values of 4 bits share one."""
-    values = math.prod(tensor.dims)
+    values = int(math.prod(tensor.dims))
     if tensor.data_type in HALF_BYTES:
         return -(-values // 2)
     return values * int(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)

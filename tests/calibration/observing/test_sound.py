@@ -8,7 +8,7 @@ import pytest
 
 from roundoff.calibration.base import CalibrationTable, Choice, Provenance, TensorRange
 from roundoff.calibration.minmax import MinMax
-from roundoff.calibration.observing.calibrate import choose_range
+from roundoff.calibration.observing.choosing import choose_range
 from roundoff.calibration.observing.histogram import Histogram
 from roundoff.calibration.observing.sound import faults
 from roundoff.errors import CalibrationError

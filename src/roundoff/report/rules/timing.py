@@ -52,9 +52,9 @@ def settled(evidence: Evidence, words: Words) -> Seen:
     reasons = [timing.stop_reason for timing in evidence.timings]
     if not any(reasons):
         return NOTHING
-    ended = {name: out_of(reasons.count(name), len(reasons), words) for name in REASONS if name != "target"}
-    known = reasons.count("target") + reasons.count("early")
-    ended["target"] = out_of(known, len(reasons), words)
+    counts = {name: reasons.count(name) for name in REASONS}
+    counts["target"] += counts["early"]
+    ended = {name: out_of(count, len(reasons), words) for name, count in counts.items()}
     return "budget" not in reasons, words("seen_settled", width=width_words(evidence, words), **ended)
 
 
