@@ -61,7 +61,7 @@ def test_tables_say_failed_and_not_that_it_was_not_run(broken, tmp_path):
     absent = next(line for part in parts for line in part.splitlines() if "Not run here" in line)
     assert "int8 on litert" not in absent
     method = next(part for part in parts if part.startswith("Method"))
-    assert "0 of 1 batches agree" in method
+    assert "batches that agree: none of 1" in method
 
 
 def test_a_failed_cell_has_the_verdict_fail_and_a_failed_batch_is_not_recommended_there(broken):

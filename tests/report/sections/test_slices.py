@@ -23,7 +23,7 @@ def lose(run, count=14, backend="litert"):
     logits, labels = np.load(path), np.load(run.sources.predictions / "labels.npy")
     wide = np.load(run.sources.predictions / "fp32/onnxruntime.npy").argmax(1)
     logits[np.flatnonzero((labels == 7) & (wide == labels))[:count]] = np.eye(10, dtype=np.float32)[1]
-    np.save(path, logits)
+    run.answer(f"int8/{backend}", logits)
 
 
 def evidence_of(run, sources=None, **target):
