@@ -1,5 +1,6 @@
 """A run packed for strangers: what is refused; tests/stages/test_pipeline.py takes one apart again."""
 
+import shutil
 import subprocess
 import sys
 
@@ -49,6 +50,26 @@ def test_a_release_is_a_bundle_a_remote_and_the_commands(project, tmp_path):
     text = (folder / "README.md").read_text()
     assert "git clone -b release roundoff.bundle roundoff" in text
     assert not list(tmp_path.glob(".partial*"))
+
+
+@pytest.mark.slow  # as above
+def test_a_kept_run_is_where_dvc_and_the_stages_look_for_it(project, tmp_path):
+    project = shutil.copytree(project, tmp_path / "project")
+    kept = project / "results/gpu/run"
+    kept.mkdir(parents=True)
+    shutil.copy(project / "dvc.lock", kept / "dvc.lock")
+    for name in ("params.yaml", "platform.json", "summary.json"):
+        (kept / name).write_text(f"kept: {name}\n")
+    (project / "dvc.lock").write_text("schema: '2.0'\n")  # another run has been there since
+    commit(project)
+    folder = release(project, tmp_path / "release", "gpu/run")
+    git(tmp_path, "clone", "-q", "-b", "release", str(folder / "roundoff.bundle"), "clone")
+    assert (tmp_path / "clone/metrics/summary.json").read_text() == "kept: summary.json\n"
+    assert (tmp_path / "clone/params.yaml").read_text() == "kept: params.yaml\n"
+    assert [path.read_text() for path in folder.glob("remote/files/md5/*/*")] == ["made\n"]
+    assert "# The run results/gpu/run" in (folder / "README.md").read_text()
+    with pytest.raises(DataError, match=r"does not hold the whole run\n  received: missing: model.txt"):
+        release(project, tmp_path / "other")  # the lock of today's run lists no output
 
 
 @pytest.mark.slow  # as above

@@ -114,7 +114,8 @@ def _push(project: Path, clone: Path, remote: Path) -> None:
     config = {"cache": {"dir": cache}, "remote": {BRANCH: {"url": str(remote.resolve())}}}
     with Repo(str(clone), config=config) as repo:
         repo.push(remote=BRANCH)
-        missing = repo.status(cloud=True, remote=BRANCH)
+        unlisted = {str(out) for out in repo.index.outs if out.use_cache and not out.hash_info}
+        missing = unlisted | set(repo.status(cloud=True, remote=BRANCH))
     if missing:
         raise DataError(
             "DVC's cache does not hold the whole run",
