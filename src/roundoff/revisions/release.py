@@ -107,6 +107,28 @@ def _put_in_place(clone: Path, run: str) -> None:
 
 def _push(project: Path, clone: Path, remote: Path) -> None:
     """Copy what the clone's dvc.lock lists from the project's cache; DataError where a part is missing."""
+    from dvc.exceptions import DvcException
+
+    try:
+        missing = _pushed(project, clone, remote)
+    except DvcException as error:
+        raise DataError(
+            "DVC cannot copy the run",
+            received=str(error),
+            expected="a project in which `dvc status` works",
+            fix="do what DVC says",
+        ) from error
+    if missing:
+        raise DataError(
+            "DVC's cache does not hold the whole run",
+            received=f"missing: {', '.join(sorted(missing)[:5])}",
+            expected="everything that dvc.lock lists",
+            fix="bring it with `dvc pull`, or make it with `dvc repro`; a run of before needs the cache of its day",
+        )
+
+
+def _pushed(project: Path, clone: Path, remote: Path) -> set[str]:
+    """Copy the run; the outputs that could not be, since neither dvc.lock nor the cache has them."""
     from dvc.repo import Repo
 
     with Repo(str(project)) as origin:
@@ -115,14 +137,7 @@ def _push(project: Path, clone: Path, remote: Path) -> None:
     with Repo(str(clone), config=config) as repo:
         repo.push(remote=BRANCH)
         unlisted = {str(out) for out in repo.index.outs if out.use_cache and not out.hash_info}
-        missing = unlisted | set(repo.status(cloud=True, remote=BRANCH))
-    if missing:
-        raise DataError(
-            "DVC's cache does not hold the whole run",
-            received=f"missing: {', '.join(sorted(missing)[:5])}",
-            expected="everything that dvc.lock lists",
-            fix="bring it with `dvc pull`, or make it with `dvc repro`; a run of before needs the cache of its day",
-        )
+        return unlisted | set(repo.status(cloud=True, remote=BRANCH))
 
 
 def _checked(folder: Path, *words: str) -> str:
