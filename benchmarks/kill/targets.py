@@ -35,6 +35,8 @@ def table(result: Result) -> str:
         _line("**all**", rows),
     ]
     wrong = [f"- {row['number']} ({row['stage']}, {row['kind']}): {'; '.join(row['wrong'])}" for row in _wrong(rows)]
+    if len(rows) < result["planned"]:
+        lines += ["", f"{len(rows)} of {result['planned']} kills so far."]
     return "\n".join([*lines, *(["", "Not survived:", "", *wrong] if wrong else [])])
 
 

@@ -37,6 +37,7 @@ def test_one_that_was_not_survived_is_named_and_misses_the_target():
 def test_too_few_kills_miss_the_target():
     met = targets({"planned": 200, "rows": [row(case) for case in cases(100)]})
     assert list(met.values()) == [False, False, True]
+    assert "100 of 200 kills so far." in table({"planned": 200, "rows": [row(case) for case in cases(100)]})
 
 
 def test_a_trials_processes_are_known_by_their_mark():
