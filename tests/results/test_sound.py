@@ -35,6 +35,8 @@ def test_figures_that_fit_have_no_faults(good):
         (with_accuracy(corrected=9_500), "corrected"),
         (replace(GOOD, accuracy=None), "no accuracy"),
         (replace(UNAVAILABLE, reason=None), "no reason why the cell is unavailable"),
+        (with_accuracy(agreement_high=None), "an interval of agreement with one end"),
+        (timed(device_p50_ms=None), "no device_p50_ms"),
         (timed(device_p50_low_ms=9.0), "batch_1"),
         (timed(end_to_end_p50_ms=99.0), "outside of its interval"),
         (timed(device_p50_ms=None, end_to_end_p50_ms=None), "no median of 500 runs"),

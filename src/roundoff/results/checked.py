@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ import msgspec
 from roundoff.errors import DataError
 
 T = TypeVar("T")
+SIZED = re.compile("batch_[1-9][0-9]{0,8}")
 BATCH = "batch_"  # objects of a batch size stand beside their owner's other keys, as batch_N
 REMEDY = "write it anew with the stage that makes it (`dvc repro -f STAGE`), or restore it (`git checkout`, `dvc pull`)"
 
@@ -58,7 +60,7 @@ def _gathered(content: object) -> object:
 
 
 def _is_batch(key: object) -> bool:
-    return isinstance(key, str) and key.startswith(BATCH) and key.removeprefix(BATCH).isdecimal()
+    return isinstance(key, str) and SIZED.fullmatch(key) is not None
 
 
 def _absent(expected: object, content: object, path: str = "") -> Iterator[str]:

@@ -59,7 +59,11 @@ def _of_intervals(owner: object, unit: str) -> Iterator[str]:
         name = each.name.removesuffix(f"_low{end}")
         value, bounds = getattr(owner, f"{name}{end}", None), bounds_of(owner, name, unit)
         if bounds is None:
+            ends = getattr(owner, each.name), getattr(owner, f"{name}_high{end}", None)
+            yield from [] if ends == (None, None) else [f"an interval of {name}{end} with one end"]
             continue
+        if name in INSIDE and value is None:
+            yield f"an interval of {name}{end}, and no {name}{end}"
         low, high = bounds
         room = ROUNDED * max(abs(low), abs(high))
         if low > high + room:
