@@ -94,8 +94,9 @@ def test_tables_are_read(tmp_path):
         CURVES.replace("3", "3,4"),
         CURVES.replace("1,", ","),
         "",
+        "\0" * 99,
     ],
-    ids=["text", "a field less", "a field more", "no epoch", "empty"],
+    ids=["text", "a field less", "a field more", "no epoch", "empty", "zeros"],
 )
 def test_curves_that_are_no_numbers_are_refused(tmp_path, text):
     (tmp_path / "curves.csv").write_text(text)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, TypeVar
 
-from roundoff.results.checked import as_json, checked
+from roundoff.errors import DataError
+from roundoff.results.checked import REMEDY, as_json, checked
 from roundoff.results.message import Message, as_message
 from roundoff.results.values import Count, NotNegative, Share, about
 
@@ -235,4 +236,6 @@ def manifest_from(content: object, where: str) -> Manifest:
 
 def stage_from(kind: type[T], name: str, content: object) -> T:
     """The content of NAME.json as a `kind`; what else stands there is left alone. Raises DataError."""
+    if not content:
+        raise DataError(f"{name}.json is empty", received=repr(content), expected=f"a {kind.__name__}", fix=REMEDY)
     return checked(kind, content, f"{name}.json", complete=False)

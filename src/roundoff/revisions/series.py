@@ -65,7 +65,7 @@ def times_in(path: Path) -> dict[str, NDArray[np.float64]]:
 
 def curves_in(path: Path | None) -> Rows:
     """The rows of curves.csv; none where there is no file. Any number may be NaN or infinite, but for the epoch."""
-    rows = _rows(path, "train")
+    rows = _rows(path, "train", ("epoch",))
     for row in rows:
         numbers = {name: _number(value) for name, value in row.items()}
         wrong = next((name for name, value in numbers.items() if value is None), None)
@@ -77,7 +77,7 @@ def curves_in(path: Path | None) -> Rows:
 
 def noise_in(path: Path | None) -> Rows:
     """The rows of noise.csv, a tensor each; none where there is no file."""
-    rows = _rows(path, "calibrate")
+    rows = _rows(path, "calibrate", ("tensor", "kind", "sqnr_db", "low", "high"))
     for row in rows:
         if wrong := next(_noise_faults(row), None):
             raise unreadable(_there(path), f"{wrong} in the row {row}", "a tensor's noise", "calibrate")
@@ -100,8 +100,8 @@ def _noise_faults(row: Mapping[str, str]) -> Iterator[str]:
             yield f"no {name}"
 
 
-def _rows(path: Path | None, stage: str) -> Rows:
-    """The rows of a CSV file with a heading, each complete; none where there is no file."""
+def _rows(path: Path | None, stage: str, needed: Sequence[str] = ()) -> Rows:
+    """The rows of a CSV file with the columns `needed` and others, each complete; none where there is no file."""
     if path is None or not path.exists():
         return []
     try:
@@ -110,7 +110,8 @@ def _rows(path: Path | None, stage: str) -> Rows:
             rows, names = list(reader), list(reader.fieldnames or ())
     except (csv.Error, ValueError, OSError) as error:
         raise unreadable(path, f"{type(error).__name__}: {error}", "CSV in UTF-8", stage) from error
-    if not names or len(set(names)) != len(names) or not all(_complete(row, names) for row in rows):
+    sound = names and {*needed} <= {*names} and len({*names}) == len(names)
+    if not sound or not all(_complete(row, names) for row in rows):
         raise unreadable(path, f"the columns {names}, or a row without them", "a heading, and rows of it", stage)
     return rows
 
