@@ -53,8 +53,12 @@ TIMES: dict[str, Any] = {
 }
 
 
+def save(path, series: dict[str, Any]):
+    np.savez(path, **series)
+
+
 def test_times_are_read_and_none_where_there_is_no_file(tmp_path):
-    np.savez(tmp_path / "a.npz", **TIMES)
+    save(tmp_path / "a.npz", TIMES)
     assert times_in(tmp_path / "a.npz").keys() == TIMES.keys()
     assert times_in(tmp_path / "b.npz") == {}
 
@@ -62,14 +66,14 @@ def test_times_are_read_and_none_where_there_is_no_file(tmp_path):
 @pytest.mark.parametrize("value", [np.nan, np.inf, -1.0, 0.0])
 @pytest.mark.parametrize("name", ["device_ms", "round_ms"])
 def test_what_is_no_time_is_refused(tmp_path, name, value):
-    np.savez(tmp_path / "a.npz", **(TIMES | {name: np.array([1.0, value])}))
+    save(tmp_path / "a.npz", TIMES | {name: np.array([1.0, value])})
     with pytest.raises(DataError, match=f"{name} with what is no time"):
         times_in(tmp_path / "a.npz")
 
 
 @pytest.mark.parametrize("name", [name for name in TIMES if name != "device_ms"])
 def test_a_series_that_is_missing_is_named(tmp_path, name):
-    np.savez(tmp_path / "a.npz", **{key: value for key, value in TIMES.items() if key != name})
+    save(tmp_path / "a.npz", {key: value for key, value in TIMES.items() if key != name})
     with pytest.raises(DataError, match=f"no {name}"):
         times_in(tmp_path / "a.npz")
 

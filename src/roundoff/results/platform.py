@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from roundoff.errors import DataError
-from roundoff.results.checked import REMEDY, as_json, checked
+from roundoff.results.checked import as_json, checked
 from roundoff.results.values import Count, about
 from roundoff.system.files import read_json, write_json
 
@@ -48,11 +47,8 @@ class Platform:
 
 
 def read_platform(path: Path) -> Platform:
-    """The content of platform.json, in which keys may be missing, but not all; raises DataError."""
-    content = read_json(path)
-    if not content:
-        raise DataError(f"{path} is empty", received=repr(content), expected="a fingerprint", fix=REMEDY)
-    return checked(Platform, content, str(path), complete=False)
+    """The content of platform.json, in which keys may be missing; raises DataError."""
+    return checked(Platform, read_json(path), str(path), complete=False)
 
 
 def write_platform(platform: Platform, path: Path) -> None:
