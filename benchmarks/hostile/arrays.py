@@ -40,7 +40,7 @@ def pickled_npy() -> bytes:
 def npz(arrays: dict[str, Any]) -> bytes:
     """The compressed .npz file of arrays."""
     file = io.BytesIO()
-    np.savez_compressed(file, **arrays)  # type: ignore[arg-type] # NumPy's stub takes a name for an option
+    np.savez_compressed(file, **arrays)
     return file.getvalue()
 
 
