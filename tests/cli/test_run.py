@@ -78,6 +78,7 @@ def test_without_dvc_the_stages_run_in_order(tmp_path, monkeypatch, started):
         ["train.py"],
         ["export.py"],
         ["calibrate.py"],
+        ["sensitivity.py"],
         *[["build.py", f"build.precision={name}"] for name in PRECISIONS],
         ["layers.py"],
         ["evaluate.py"],
