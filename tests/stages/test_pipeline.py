@@ -132,7 +132,7 @@ def wait_for(process, script):
     deadline = time.monotonic() + 900
     while True:
         for child in alive_children(process.pid):
-            if child.cmdline()[1:2] == [script]:
+            if script in child.cmdline():
                 return child
         assert process.poll() is None, f"dvc repro ended before {script}"
         assert time.monotonic() < deadline, f"{script} did not start"
