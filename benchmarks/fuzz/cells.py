@@ -134,7 +134,7 @@ class _Trial:
         if table is not None:
             table.save(path)
         inputs = Inputs(self._model, None, path if table is not None else None, seen, _platform())
-        directory = self._folder / "cells" / name
+        directory = self._folder / "cells" / name / "onnxruntime"
         metrics = build_cell("onnxruntime", BACKEND, name, precision, inputs, directory)
         if metrics.status != "built":
             raise RoundoffError(str(metrics.reason), received=name, expected="a cell", fix="none")

@@ -75,13 +75,13 @@ def test_what_an_outside_backend_is_bound_to_is_enforced(tmp_path):
     here, source = fingerprint({"outside": Outside()}), tmp_path / "model.onnx"
     onnx.save(network(trained=False), source)
     inputs = Inputs(source, None, None, np.zeros((1, 8, 8, 3), np.uint8), here)
-    build_cell("outside", Outside(), "fp32", Fp32(), inputs, tmp_path / "cell")
-    opened: Any = open_cell(Outside(), tmp_path / "cell", here)
+    build_cell("outside", Outside(), "fp32", Fp32(), inputs, tmp_path / "fp32/outside")
+    opened: Any = open_cell(Outside(), tmp_path / "fp32/outside", here)
     assert opened == "loaded"
     later = replace(here, libraries=here.libraries | {"rich": "99.0"})
     with pytest.raises(Unavailable, match=r"built where libraries\.rich was .* but here it is 99\.0"):
-        open_cell(Outside(), tmp_path / "cell", later)
-    open_cell(Outside(), tmp_path / "cell", replace(here, libraries=here.libraries | {"pyyaml": "99.0"}))
+        open_cell(Outside(), tmp_path / "fp32/outside", later)
+    open_cell(Outside(), tmp_path / "fp32/outside", replace(here, libraries=here.libraries | {"pyyaml": "99.0"}))
 
 
 def test_a_bond_that_nothing_tells_is_refused():

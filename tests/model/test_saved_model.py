@@ -147,7 +147,7 @@ def test_it_is_exported_and_converted_for_litert(saved, prepared, tmp_path, monk
     take(model, prepared, np.arange(40), tmp_path)
     described = json.loads((tmp_path / "model.json").read_text())
     assert (described["form"], described["file"]) == ("saved_model", "saved_model")
-    assert list(described) == ["format", "form", "file", "head_removed", "trained", "preprocessing"]
+    assert list(described) == ["format", "form", "file", "head_removed", "trained", "sha256", "preprocessing"]
     facts = Export(18, 20, 1e-4).onnx_from_trained(tmp_path, prepared, tmp_path / "model.onnx")
     assert present(facts.relative_error) < 1e-5
     assert "Conv" in present(facts.nodes)
@@ -163,6 +163,7 @@ def test_it_is_exported_and_converted_for_litert(saved, prepared, tmp_path, monk
     (prepared.directory / "manifest.json").write_text(
         json.dumps(as_json(dataclasses.replace(prepared.manifest, shape=[9, 9, 3])))
     )
+    np.save(prepared.directory / "train_images.npy", np.zeros((40, 9, 9, 3), np.uint8))
     with pytest.raises(DataError, match=r"does not fit the prepared dataset(.|\n)*\(8, 10, 3\)(.|\n)*\(9, 9, 3\)"):
         Export(18, 20, 1e-4).onnx_from_trained(tmp_path, prepared, tmp_path / "other.onnx")
     Export(18, 20, 1e-4).tflite_from_trained(tmp_path, tmp_path / "tflite")

@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import pytest
 
-from roundoff.report.render.document import Field
+from roundoff.report.render.document import Field, Glossary
 from roundoff.report.report import Report
 from roundoff.report.sections.method import RULES
 from roundoff.report.words.decision import Decision
@@ -45,7 +45,8 @@ def decided(run):
     evidence = run.evidence(memory_mb=100, latency_ms=1.0)
     rules = {name: rule(evidence, Words("en"))[0] for name, rule in RULES.items()}
     page = Report().page(evidence)
-    shapes = [(type(block).__name__, list(tones(block))) for block in page.blocks]
+    # how a word may be spelt, which the glossary lists, is words alone
+    shapes = [(type(each).__name__, [] if isinstance(each, Glossary) else list(tones(each))) for each in page.blocks]
     shipped = Decision(run.verdict()).shipped
     return as_json(evidence.verdict), as_json(run.verdict()), shipped, rules, shapes, list(page.drawings)
 

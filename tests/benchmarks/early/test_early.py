@@ -16,10 +16,9 @@ def test_test_sets_that_lose_nothing_pass_on_fewer_images():
 
 
 @pytest.mark.slow  # times 14 simulated engines in a dozen runs
-def test_timing_ends_after_fewer_loads():
+def test_timing_ends_sooner():
     found = times(2)
     assert found["aa"]["comparisons"] == 12
-    assert found["aa"]["median_loads"] < found["aa"]["median_loads_of_whole"]
     assert found["aa"]["seconds_saved"] > 0.2
 
 

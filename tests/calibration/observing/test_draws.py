@@ -77,7 +77,7 @@ def test_where_few_images_are_bright_the_draw_matters():
 
     def other_if_clipped(given, table):
         assert table.provenance.model_sha256 == model_hash(given)
-        return given if table.ranges["planes"].seen_high > 1 else network(seed=5)
+        return given if table.ranges["planes"].high > 1 else network(seed=5)
 
     drawing = Drawing(model, observed_tensors(model), required_tensors(model), images, other_if_clipped)
     found = present(draws(MinMax(images=32, held_out=32, draws=12), drawing, np.arange(1200), 0))

@@ -38,7 +38,7 @@ SPOILT = {
 RIGHT = {
     "null": "max_drop_points profiles workspace_mb threads latency_ms throughput_per_s size_mb memory_mb mj_per_image "
     "cache archive lock_directory lock_timeout_s model.mean model.std model.classes output layout build.more "
-    "min_agreement price_per_hour cost_backend",
+    "min_agreement price_per_hour cost_backend prepare.slices sweep.cell",
     "text": "classes output trained prepared predictions timings engines metrics plots logs path downloads cache "
     "archive lock_directory mixed cost_backend",
     "list": "exclude_nodes exclude_types accuracy_only backends.tensorrt_rtx.compute_capabilities "
@@ -46,7 +46,7 @@ RIGHT = {
     "-1": "scale offset model.mean",
     "0": "seed shift_pixels optimization_level flip_examples batch_norm_momentum warmup_fraction momentum weight_decay "
     "label_smoothing warmup_ms speed_margin max_drop_points offset model.mean lock_timeout_s "
-    "sensitivity.images left_wide",
+    "sensitivity.images left_wide draws",
     "0.5": "tolerance test_fraction validation_fraction interval_target chance_margin learning_rate percentile scale "
     "max_clipped_percent min_relative_accuracy min_seconds budget_seconds energy_seconds batch_norm_momentum "
     "warmup_fraction momentum weight_decay label_smoothing warmup_ms speed_margin latency_ms throughput_per_s size_mb "

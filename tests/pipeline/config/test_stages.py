@@ -30,7 +30,7 @@ def run(folder, stage, *words):
     ("stage", "params", "words", "message"),
     [
         ("probe", GOOD + "\ttab", (), "params.yaml cannot be read: line"),
-        ("train", None, (), "params.yaml cannot be read\n  received: No such file"),
+        ("train", None, (), "params.yaml is not here\n  received: no such file"),
         ("evaluate", GOOD + "seed: 1\n", (), "duplicate key seed"),
         ("build", GOOD, (), "one of fp32, fp16, int8"),
         ("build", GOOD, ("build.precision=../x",), "build.precision is no name for a folder"),

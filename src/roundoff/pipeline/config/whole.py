@@ -34,6 +34,7 @@ def check(cfg: DictConfig, root: Path | None = None) -> None:
     `root` is the project's folder; by default that in which the running stage was started, or else the current one.
     """
     _check_shapes(OmegaConf.to_container(cfg), followed=False)  # or what reads from a lost section would be blamed
+    refuse_special(OmegaConf.to_container(cfg), "")  # where it was written, not where it is read
     values = plain(cfg)
     _check_shapes(values, followed=True)
     refuse_special(values, "")
@@ -59,6 +60,7 @@ def _places() -> tuple[Path, Path | None]:
 
 def precision_to_build(cfg: DictConfig) -> str:
     """The precision that the build stage was asked for; ConfigError, which lists them, if for none."""
+    refuse_special(OmegaConf.to_container(cfg), "")  # where it was written, not where it is read
     values = plain(cfg)
     name = values["build"].get("precision", MISSING)
     if name == MISSING:
