@@ -11,7 +11,7 @@ from roundoff.dataset.base import Prepared
 from roundoff.errors import ConfigError
 from roundoff.precision.fp32 import Fp32
 from roundoff.precision.int8 import Int8
-from roundoff.profiling import micro
+from roundoff.profiling import micro, roofline
 from roundoff.profiling.layer_profile import LayerProfile
 from roundoff.profiling.measuring import WARM_UP, Whole
 from roundoff.results.layers import Profile, Roofline
@@ -116,6 +116,7 @@ def test_a_backend_without_times_per_layer_has_a_row_that_says_so(tmp_path):
 def test_rooflines_are_measured_by_small_networks_and_kept_for_the_machine(tmp_path, monkeypatch):
     tiny = micro.Size(side=16, channels=64, copied_side=256)
     monkeypatch.setattr(micro, "ON_CPU", tiny)
+    monkeypatch.setattr(roofline, "LEAST_MS", 0.0)  # layers as small as these are over sooner on a fast CPU
     backends, both = {"onnxruntime": OnnxRuntime(threads=1)}, {"fp32": Fp32(), "int8": Int8()}
     with_roofline = replace(QUICK, roofline=True)
     before = Profile(platform="other", rooflines={"cpu": Roofline(bytes_per_s=1.0, measured_by=["fp32/onnxruntime"])})
