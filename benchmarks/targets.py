@@ -9,9 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from roundoff.system.files import write_text
+from benchmarks.document import replace_block
+from roundoff.system.files import write_json, write_text
 
 Targets = Mapping[str, Callable[[dict[str, Any]], bool]]
+Table = Callable[[dict[str, Any]], str]
+"""Markdown of a result."""
 
 
 def run(
@@ -34,3 +37,20 @@ def run(
     for name in missed:
         print(f"missed: {name}", file=sys.stderr)
     return 1 if chosen.check and missed else 0
+
+
+def concluded(
+    chosen: argparse.Namespace, result: dict[str, Any], met: Mapping[str, bool], block: str, table: Table
+) -> int:
+    """Write and print a result with what it missed, put its table into `block` of a document; the exit code.
+
+    `chosen` has `out`, `document` (None: no table) and `check`.
+    """
+    result["missed"] = [name for name, good in met.items() if not good]
+    write_json(chosen.out, result)
+    print(json.dumps(result, indent=1, ensure_ascii=False))
+    if chosen.document:
+        replace_block(chosen.document, block, table(result))
+    for name in result["missed"]:
+        print(f"missed: {name}", file=sys.stderr)
+    return 1 if chosen.check and result["missed"] else 0

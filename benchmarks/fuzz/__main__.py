@@ -14,21 +14,20 @@ is kept in FILE.rows: a run that was cut short goes on from there, unless the so
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks.commands import ROOT
-from benchmarks.document import replace_block
 from benchmarks.fuzz import worker
 from benchmarks.fuzz.targets import table, targets
 from benchmarks.journal import Row, collected, journal_of, kept
 from benchmarks.sources import sha256_of_sources
+from benchmarks.targets import concluded
 from roundoff.backend.fingerprint import fingerprint
 from roundoff.results.checked import as_json
-from roundoff.system.files import read_json, write_json
+from roundoff.system.files import read_json
 
 ROOMS = ("backend", "calibration", "cells", "export", "graph", "model", "precision", "training")
 OWN = ("layers", "networks", "cells")
@@ -38,14 +37,7 @@ def main() -> int:
     """Try, print, check; the exit code."""
     chosen = _arguments()
     result = read_json(chosen.out) if chosen.read else _measured(chosen)
-    result["missed"] = [name for name, good in targets(result).items() if not good]
-    write_json(chosen.out, result)
-    print(json.dumps(result, indent=1, ensure_ascii=False))
-    if chosen.document:
-        replace_block(chosen.document, "fuzz", table(result))
-    for name in result["missed"]:
-        print(f"missed: {name}", file=sys.stderr)
-    return 1 if chosen.check and result["missed"] else 0
+    return concluded(chosen, result, targets(result), "fuzz", table)
 
 
 def _measured(chosen: argparse.Namespace) -> dict[str, Any]:

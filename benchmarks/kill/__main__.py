@@ -13,7 +13,6 @@ judges what FILE holds.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -21,29 +20,21 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.commands import ROOT
-from benchmarks.document import replace_block
 from benchmarks.journal import Row, collected, journal_of, kept
 from benchmarks.kill.targets import table, targets
 from benchmarks.kill.trial import Untouched, cases, tried
 from benchmarks.kill.workspace import Workspace
+from benchmarks.targets import concluded
 from roundoff.backend.fingerprint import fingerprint
 from roundoff.results.checked import as_json
-from roundoff.system.files import read_json, write_json
+from roundoff.system.files import read_json
 
 
 def main() -> int:
     """Kill, print, check; the exit code."""
     chosen = _arguments()
     result = read_json(chosen.out) if chosen.read else _measured(chosen)
-    met = targets(result)
-    result["missed"] = [name for name, good in met.items() if not good]
-    write_json(chosen.out, result)
-    print(json.dumps(result, indent=1, ensure_ascii=False))
-    if chosen.document:
-        replace_block(chosen.document, "kills", table(result))
-    for name in result["missed"]:
-        print(f"missed: {name}", file=sys.stderr)
-    return 1 if chosen.check and result["missed"] else 0
+    return concluded(chosen, result, targets(result), "kills", table)
 
 
 def _measured(chosen: argparse.Namespace) -> dict[str, Any]:

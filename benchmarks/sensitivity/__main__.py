@@ -15,18 +15,17 @@ and names each target that was missed.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from benchmarks.commands import ROOT
-from benchmarks.document import replace_block
 from benchmarks.journal import Row, collected, journal_of, kept
 from benchmarks.sensitivity.tables import tables
 from benchmarks.sensitivity.targets import targets
-from roundoff.system.files import read_json, write_json
+from benchmarks.targets import concluded
+from roundoff.system.files import read_json
 
 ROOMS = ROOT / "src" / "roundoff"
 
@@ -35,15 +34,8 @@ def main() -> int:
     """Measure, print, check; the exit code."""
     chosen = _parsed()
     result = read_json(chosen.out) if chosen.read else _measured(chosen)
-    met = targets(result)
-    result["targets"], result["missed"] = met, [name for name, good in met.items() if not good]
-    write_json(chosen.out, result)
-    print(json.dumps(result, indent=1, ensure_ascii=False))
-    if chosen.document:
-        replace_block(chosen.document, "sensitivity", tables(result))
-    for name in result["missed"]:
-        print(f"missed: {name}", file=sys.stderr)
-    return 1 if chosen.check and result["missed"] else 0
+    result["targets"] = targets(result)
+    return concluded(chosen, result, result["targets"], "sensitivity", tables)
 
 
 def _measured(chosen: argparse.Namespace) -> dict[str, Any]:

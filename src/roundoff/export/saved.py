@@ -18,7 +18,7 @@ from roundoff.export.folding import with_weights
 from roundoff.export.naming import bodies
 from roundoff.export.parity import Logits, batched, onnx_logits, parity
 from roundoff.export.source import first_line
-from roundoff.export.steps import cleaned, facts, refused_in_words, whole
+from roundoff.export.steps import cleaned, facts, refused_in_words, sources_of, whole
 from roundoff.export.taken import OwnNames, name_nodes
 from roundoff.export.tracing import RECURRENT_BYTES, Trace, frozen
 from roundoff.model.base import INPUT_NAME, OUTPUT_NAME
@@ -51,7 +51,7 @@ def exported_saved(
         gc.collect()
         model = cleaned(path, names, name_plainly)
         source_sha256 = sha256_of(source)
-        partial.write_bytes(whole(model, path.parent, {"data": prepared.sha256, "model": source_sha256}))
+        partial.write_bytes(whole(model, path.parent, sources_of(prepared, source_sha256)))
         with refused_in_words(names, "ONNX Runtime"):
             received = onnx_logits(partial, images)
         figures = parity(received, expected, tolerance, lambda _: None, "the SavedModel")

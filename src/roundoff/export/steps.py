@@ -47,7 +47,7 @@ def exported(
         gc.collect()  # Keras' copy of the weights, before there is another
         model = cleaned(path, labels, functools.partial(name_by_layer, labels=labels))
         source_sha256 = sha256_of(source)
-        partial.write_bytes(whole(model, path.parent, {"data": prepared.sha256, "model": source_sha256}))
+        partial.write_bytes(whole(model, path.parent, sources_of(prepared, source_sha256)))
 
         def parting(error: float) -> str | None:
             with suppress(Exception):  # it only adds to the error, and must not take its place
@@ -111,6 +111,12 @@ def cleaned(path: Path, labels: Spoken, name: Callable[[onnx.ModelProto], None])
         onnx.save(model, checked)
         onnx.checker.check_model(checked, full_check=True)
     return model
+
+
+def sources_of(prepared: Prepared, model_sha256: str) -> dict[str, str]:
+    """The hashes of what a graph is made from; images that lie in no folder, as a script's may, have none."""
+    data = getattr(prepared, "sha256", None)
+    return {"model": model_sha256} | ({"data": data} if data else {})
 
 
 def whole(model: onnx.ModelProto, directory: Path, sources: Mapping[str, str]) -> bytes:

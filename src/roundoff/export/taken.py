@@ -14,7 +14,7 @@ from roundoff.errors import ExportError
 from roundoff.export.fit import require_fit
 from roundoff.export.parity import onnx_logits, parity
 from roundoff.export.source import first_line
-from roundoff.export.steps import cleaned, facts, refused_in_words, whole
+from roundoff.export.steps import cleaned, facts, refused_in_words, sources_of, whole
 from roundoff.results.preparation import SourceExport
 from roundoff.system.files import sha256_of, whole_file
 
@@ -46,7 +46,7 @@ def exported_onnx(
             expected = onnx_logits(source, images)
         model = cleaned(path, OwnNames(), name_nodes)
         source_sha256 = sha256_of(source)
-        partial.write_bytes(whole(model, path.parent, {"data": prepared.sha256, "model": source_sha256}))
+        partial.write_bytes(whole(model, path.parent, sources_of(prepared, source_sha256)))
         with refused_in_words(OwnNames(), "ONNX Runtime"):
             received = onnx_logits(partial, images)
         figures = parity(received, expected, tolerance, lambda _: None, "the model that was taken")
