@@ -214,11 +214,16 @@ def _dense_block(x: Layer, inner: int) -> Layer:
 
 def vit(x: Layer) -> Layer:
     """Patches of 4 × 4 as tokens, attention, their mean (arXiv:2010.11929)."""
-    x = _patches(x, 4, 64)
-    for _ in range(4):
+    return transformer(x, patch=4, width=64, heads=4, depth=4, inner=128)
+
+
+def transformer(x: Layer, *, patch: int, width: int, heads: int, depth: int, inner: int) -> Layer:
+    """A ViT of `depth` blocks whose tokens are patches of `patch` × `patch` pixels: the mean of its tokens."""
+    x = _patches(x, patch, width)
+    for _ in range(depth):
         y = layers.LayerNormalization(epsilon=1e-6)(x)
-        x = layers.Add()([x, layers.MultiHeadAttention(4, 16)(y, y)])
-        x = _dense_block(x, 128)
+        x = layers.Add()([x, layers.MultiHeadAttention(heads, width // heads)(y, y)])
+        x = _dense_block(x, inner)
     return layers.GlobalAveragePooling1D()(layers.LayerNormalization(epsilon=1e-6)(x))
 
 

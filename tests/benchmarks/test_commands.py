@@ -20,7 +20,7 @@ TEXTS = [path.read_text(encoding="utf-8") for path in DOCUMENTS if path.suffix i
 NAMED = sorted(
     {words for text in TEXTS for words in re.findall(r"python3? -m (benchmarks\.[a-z]+(?: [a-z]\w+)?)", text)}
 )
-WANTS = {"benchmarks.gpu resnet50": "torch"}
+WANTS = {"benchmarks.gpu resnet50": "torch", "benchmarks.large timm": "timm"}
 """Programs that cannot even say what they take where this is not installed."""
 
 
