@@ -10,7 +10,7 @@ COMMANDS = {
     "harness": "device time, throughput and accuracy beside a bare loop and torch.compile",
     "leaks": "loads and closes an engine over and over: what is not given back?",
     "profiles": "one optimization profile for a range of batch sizes beside fixed ones",
-    "spread": "the harness's figures from several GPUs beside one GPU's",
+    "spread": "the stage evaluate on several GPUs beside one",
     "resnet50": "trains and exports the ResNet-50 that results/ has figures of",
 }
 

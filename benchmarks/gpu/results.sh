@@ -75,13 +75,10 @@ profiles() {  # a range of batch sizes against fixed ones, all models
   python3 -P -m benchmarks.gpu profiles "${arguments[@]}" --out "$out/profiles.json"
 }
 
-spread() {  # the same cells on one GPU and on two, both with all kernels compiled before, on the GPU that runs them
-  local cells=(--precisions fp32 fp16 --peer-batches --round-ms 50)
-  for devices in 1 2; do
-    step "spread-warm-$devices" harness "$devices" "$out/work/spread-warm.json" "${cells[@]}" --rounds 1 --loads 1
-    step "spread-$devices" harness "$devices" "$out/spread-$devices.json" "${cells[@]}" --check
-  done
-  step spread python3 -P -m benchmarks.gpu spread "$out"/spread-{1,2}.json --out "$out/spread.json" --check
+spread() {  # the stage evaluate on one GPU and on two
+  local arguments=()
+  for model in "${models[@]}"; do arguments+=(--onnx "$(basename "$model" .onnx)=$model"); done
+  python3 -P -m benchmarks.gpu spread "${arguments[@]}" --images "$prepared" --work "$out/work/spread" --out "$out/spread.json" --check
 }
 
 mkdir -p "$out/log" "$out/work"
@@ -91,7 +88,7 @@ for name in $steps; do
     harness) for model in "${models[@]}"; do harness_of "$model"; done ;;
     leaks) step leaks python3 -P -m benchmarks.gpu leaks --onnx "${models[0]}" --cycles 1000 --out "$out/leaks.json" ;;
     profiles) step profiles profiles ;;
-    spread) spread ;;
+    spread) step spread spread ;;
     *) echo "error: no step $name; the steps are build, evaluate, harness, leaks, profiles and spread" >&2; exit 2 ;;
   esac
 done

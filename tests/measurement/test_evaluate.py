@@ -333,7 +333,7 @@ def test_a_bad_setting_is_refused(key, value):
 @pytest.mark.slow  # two processes that load every library
 def test_shares_measured_in_processes_of_their_own_make_whole_rows(fresh, monkeypatch):
     """Two names of one CPU stand for two GPUs: the same processes, the same merging, one lock."""
-    monkeypatch.setattr("roundoff.measurement.multi_gpu.equal_gpus", lambda device, platform: ["first", "second"])
+    monkeypatch.setattr("roundoff.measurement.evaluate.equal_gpus", lambda device, platform: ["first", "second"])
     rows = run(fresh, backends={"onnxruntime": OnnxRuntime(threads=1)})
     for name in ("fp32/onnxruntime", "fp16/onnxruntime"):
         assert rows[name].batches[1].runs > 0

@@ -9,7 +9,7 @@ import onnxruntime as ort
 import pytest
 
 from roundoff.errors import ConfigError, GateError, RoundoffError, UnsteadyError
-from roundoff.measurement import bench, multi_gpu
+from roundoff.measurement import bench, evaluate
 from roundoff.measurement.output_check import check_outputs
 from roundoff.precision.fp32 import Fp32
 from roundoff.results.checked import as_json
@@ -254,7 +254,7 @@ def test_a_broken_sidecar_is_a_row_that_says_what_to_build(project, measure):
 @pytest.mark.parametrize(("fault", "reason"), [("bind", FAULTS["bind"]), ("dies", "timing on GPU first failed")])
 def test_shares_of_several_gpus_carry_failures(measure, monkeypatch, fault, reason):
     """Two names of one CPU stand for two GPUs; a process that dies takes its own share of the batch sizes alone."""
-    monkeypatch.setattr(multi_gpu, "equal_gpus", lambda device, platform: ["first", "second"])
+    monkeypatch.setattr(evaluate, "equal_gpus", lambda device, platform: ["first", "second"])
     rows = measure(fault, at=(1,))
     assert str(rows["fp32/broken"].batches[1].reason) == reason
     assert rows["fp32/broken"].batches[4].device_p50_ms > 0

@@ -1,7 +1,5 @@
 """Batch sizes over several GPUs; what runs in each process is tested on the CPU by tests/test_evaluation.py."""
 
-import io
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +11,12 @@ from roundoff.cells import cell as measured
 from roundoff.cells.cell import Cell
 from roundoff.errors import GateError, Unavailable
 from roundoff.measurement.answered import Answered
-from roundoff.measurement.multi_gpu import Share, dealt, equal_gpus, measure_share
+from roundoff.measurement.logits_file import LogitsFile
+from roundoff.measurement.multi_gpu import Share, dealt, measure_share
 from roundoff.measurement.plan import CellSpeed
 from roundoff.measurement.put_together import merged_speeds
 from roundoff.measurement.speed import DeviceSpeed
+from roundoff.measurement.workers import equal_gpus
 from roundoff.results.cell import Batch, CellMetrics, Energy
 from roundoff.results.platform import Gpu, Platform
 from roundoff.results.run import Device
@@ -30,12 +30,24 @@ def test_every_batch_size_is_dealt_once_and_evenly(sizes, hands):
     assert sorted(size for hand in found for size in hand) == sorted(sizes)
     assert max(map(len, found)) - min(map(len, found)) <= 1
     assert len(found) == min(hands, len(sizes))
+    assert all(hand == sorted(hand) for hand in found)
+
+
+def test_the_longest_and_the_shortest_go_together():
+    assert dealt([1, 32, 1024, 8192], 2) == [[1, 8192], [32, 1024]]
+    assert dealt([1, 2, 3], 2) == [[3], [1, 2]]
 
 
 def test_equal_gpus_share_the_work(monkeypatch):
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert equal_gpus("GPU-1", PAIR) == ["GPU-1", "GPU-2"]
     assert equal_gpus("cpu", PAIR) == []
+
+
+def test_any_gpu_stands_for_all_before_an_engine_is_loaded(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert equal_gpus(None, PAIR) == ["GPU-1", "GPU-2"]
+    assert equal_gpus(None, Platform()) == []
 
 
 def test_gpus_of_another_model_do_not(monkeypatch):
@@ -66,11 +78,11 @@ def test_a_gpu_that_loads_no_engine_is_an_error_that_says_why(monkeypatch):
         raise Unavailable("no memory left for the engine")
 
     monkeypatch.setattr(measured, "open_cell", full)
-    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BytesIO()))
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     nothing: Any = None
     cells = [
-        Answered(Cell(name, "gpu", nothing, Path(), CellMetrics(status="measured")), "GPU-7", nothing, None)
+        Answered(
+            Cell(name, "gpu", nothing, Path(), CellMetrics(status="measured")), "GPU-7", LogitsFile(Path(), 0), None
+        )
         for name in ("fp32", "fp16")
     ]
     with pytest.raises(GateError) as error:

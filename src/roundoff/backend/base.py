@@ -61,6 +61,7 @@ class Backend(ABC):
     fingerprint that the artifact was made for: where one of them differs, it is not loaded. `libraries` are the
     distributions whose versions the fingerprint tells, under `libraries`, beside those that `bound_to` names there.
     `strict_fp32` says that its FP32 is a float32 product in full, so that other cells are best compared with it.
+    `on_gpu` says that its engines run on an NVIDIA GPU, so that several equal ones can share their test set.
     `repeats` is how often an engine is built, where two builds from one graph may differ. `takes_onnx` says that it is
     built from an ONNX graph; `takes_tflite`, that it reads .tflite files: it is built from export's float one unless it
     takes ONNX, and a quantized one may be given to it. What takes neither is built from a Keras model.
@@ -70,6 +71,7 @@ class Backend(ABC):
     bound_to: ClassVar[tuple[str, ...]] = ()
     libraries: ClassVar[tuple[str, ...]] = ()
     strict_fp32: ClassVar[bool] = False
+    on_gpu: ClassVar[bool] = False
     grid: ClassVar[Grid] = Grid()
     takes_onnx: ClassVar[bool] = True
     takes_tflite: ClassVar[bool] = False

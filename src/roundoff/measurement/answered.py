@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roundoff.backend.base import Logits, Runner
 from roundoff.cells.cell import Cell
-from roundoff.dataset.base import Images
+from roundoff.dataset.base import Images, Prepared
 from roundoff.errors import GateError, noted
 from roundoff.measurement.anytime import Paired
+from roundoff.measurement.logits_file import LogitsFile
 from roundoff.measurement.stopping import EarlyStop
 from roundoff.results.build import LayerTypes
 from roundoff.results.cell import Numerics
@@ -22,14 +24,15 @@ from roundoff.results.message import Message, message
 from roundoff.results.platform import Platform
 from roundoff.results.shortfall import Shortfall, tolerated
 from roundoff.system.device_lock import Locking, shared_device
-from roundoff.system.progress import Bar, progress_bar
+from roundoff.system.progress import Bar
 
 CHUNK = 256  # test images that a runner is given at once
+Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Answered:
-    """Logits float32 [N, classes] of the test images, on `device`; `layers` as the loaded engine tells them.
+    """Logits float32 [N, classes] of the test images in the file `written`; `layers` as the loaded engine tells them.
 
     `relative_error` and `effective_precision` are None until the answers were held against FP32's. `rows`, int64 [n]
     and ascending, are the images that were run, None for all; the other rows of the logits are NaN.
@@ -37,16 +40,21 @@ class Answered:
 
     cell: Cell
     device: str
-    logits: Logits
+    written: LogitsFile
     layers: LayerTypes | None
     relative_error: float | None = None
     effective_precision: str | None = None
-    rows: NDArray[np.int64] | None = None
+    rows: Rows | None = None
 
     @property
     def name(self) -> str:
         """`PRECISION/BACKEND`."""
         return self.cell.name
+
+    @property
+    def logits(self) -> Logits:
+        """Memory-mapped, read-only."""
+        return self.written.read()
 
     @property
     def numerics(self) -> Numerics:
@@ -69,63 +77,78 @@ class Missing(dict[str, Shortfall]):
 
 @dataclass(frozen=True)
 class AccuracyRun:
-    """How the test set is run: jobs that time something on the device, and use the same `locking`, wait for it."""
+    """How the test set of `prepared` is run; each cell's logits become a file under `folder`.
 
+    Jobs that time something on the device, and use the same `locking`, wait for it.
+    """
+
+    prepared: Prepared
+    folder: Path
     platform: Platform
     strict: bool
     locking: Locking
 
-
-def infer(
-    cells: Sequence[Cell], images: Images, run: AccuracyRun, missing: Missing, stop: EarlyStop | None = None
-) -> list[Answered]:
-    """Run images uint8 [N, H, W, C] through every cell that was built and loads: all, or till `stop` has enough."""
-    built = [cell for cell in cells if cell.built.measured]
-    answered = []
-    with progress_bar("accuracy", len(built) * len(images)) as bar:
-        for cell in built:
-            with missing.note(cell.name, message("doing_loading"), run.strict):
-                runner = cell.open(run.platform)
-                with missing.note(cell.name, message("doing_test_set"), run.strict):
-                    answered.append(_answered(cell, runner, images, run, bar, stop))
-    return answered
+    def file_of(self, cell: Cell, count: int) -> LogitsFile:
+        """Where a cell's logits of so many images are written."""
+        path = self.folder / cell.precision / f"{cell.backend}.npy"
+        path.parent.mkdir(exist_ok=True)
+        return LogitsFile(path, count)
 
 
-def _answered(
-    cell: Cell, runner: Runner, images: Images, run: AccuracyRun, bar: Bar, stop: EarlyStop | None
-) -> Answered:
-    # not timed, but it would spoil what another job times on this device
-    locked = shared_device(runner.device, run.locking)
-    with runner, noted(f"while {cell.name} ran the test set"), locked:
-        layers = runner.layer_types()
-        logits, rows = _logits(runner, images, bar, cell.name, stop)
-        return Answered(cell, runner.device, logits, layers, rows=rows)
+@dataclass(frozen=True)
+class Part:
+    """Test images uint8 [N, H, W, C], and which of them are to be run, int64 [n], in their order.
+
+    With `stop` they are run till it has enough.
+    """
+
+    images: Images
+    order: Rows
+    stop: EarlyStop | None = None
+
+    def chunks(self) -> Iterator[Rows]:
+        """Images that a runner is given at once, ascending."""
+        for start in range(0, len(self.order), CHUNK):
+            yield np.sort(self.order[start : start + CHUNK])
 
 
-def _logits(
-    runner: Runner, images: Images, bar: Bar, name: str, stop: EarlyStop | None
-) -> tuple[Logits, NDArray[np.int64] | None]:
-    """Logits float32 [N, classes], and the images that were run where these are not all."""
-    order = np.arange(len(images)) if stop is None else stop.order
-    parts, rows, seen = list[Logits](), list[NDArray[np.int64]](), Paired(0, 0, 0, 0, 0)
-    for start in range(0, len(images), CHUNK):
-        rows.append(np.sort(order[start : start + CHUNK]))
-        parts.append(np.asarray(runner.infer(np.ascontiguousarray(images[rows[-1]]))))
-        bar.advance(len(rows[-1]), name)
+def answer(cell: Cell, run: AccuracyRun, part: Part, missing: Missing, bar: Bar) -> Answered | None:
+    """Run a part of the test set through a cell; None where that fails, and `missing` then says why."""
+    with missing.note(cell.name, message("doing_loading"), run.strict):
+        runner = cell.open(run.platform)
+        with missing.note(cell.name, message("doing_test_set"), run.strict):
+            # not timed, but it would spoil what another job times on this device
+            locked = shared_device(runner.device, run.locking)
+            with runner, noted(f"while {cell.name} ran the test set"), locked:
+                layers, written = runner.layer_types(), run.file_of(cell, len(part.images))
+                ran = _written(runner, part, written, bar, cell.name)
+                rows = None if part.stop is None or ran == len(part.images) else np.sort(part.order[:ran])
+                return Answered(cell, runner.device, written, layers, rows=rows)
+    return None
+
+
+def _written(runner: Runner, part: Part, written: LogitsFile, bar: Bar, name: str) -> int:
+    """Run, and write the logits; how many images were run."""
+    stop, seen, ran, wrong = part.stop, Paired(0, 0, 0, 0, 0), 0, 0
+    for rows in part.chunks():
+        logits = _a_row_each(np.asarray(runner.infer(np.ascontiguousarray(part.images[rows]))), len(rows))
+        if stop is not None and not ran:
+            written.fill(logits.shape[1])
+        written.write(rows, logits)
+        ran, wrong = ran + len(rows), wrong + int((~np.isfinite(logits)).any(axis=1).sum())
+        bar.advance(len(rows), name)
         if stop is None:
             continue
-        seen = seen + stop.counts(_finite(parts[-1], len(rows[-1])), rows[-1])
+        _require_finite(wrong, ran)
+        seen = seen + stop.counts(logits, rows)
         if stop.decided(seen):
             break
-    ran = np.concatenate(rows)
-    given = _finite(np.concatenate(parts), len(ran))
-    logits: Logits = np.full((len(images), given.shape[1]), np.nan, dtype=given.dtype)
-    logits[ran] = given
-    return logits, None if len(ran) == len(images) else np.sort(ran)
+    _require_finite(wrong, ran)
+    return ran
 
 
-def _finite(logits: Logits, count: int) -> Logits:
-    """The logits of so many images; raises GateError where they are not one row for each, all finite."""
+def _a_row_each(logits: Logits, count: int) -> Logits:
+    """The logits of so many images; raises GateError where they are not one row for each."""
     if logits.ndim != 2 or len(logits) != count:
         raise GateError(
             message("not_a_row_each"),
@@ -133,11 +156,15 @@ def _finite(logits: Logits, count: int) -> Logits:
             expected=f"({count}, classes), one row for each test image",
             fix="mend the backend's `infer`, or export the model with one row of logits for each image of a batch",
         )
-    if wrong := int((~np.isfinite(logits)).any(axis=1).sum()):
+    return logits
+
+
+def _require_finite(wrong: int, count: int) -> None:
+    """Raise GateError where logits are not finite."""
+    if wrong:
         raise GateError(
-            message("not_finite", wrong=wrong, count=len(logits)),
+            message("not_finite", wrong=wrong, count=count),
             received=f"logits that are NaN or infinite for {wrong} images",
             expected="finite logits for every test image",
             fix="a type of more range (bf16, or keeping the layers that overflow in float32) may hold them",
         )
-    return logits

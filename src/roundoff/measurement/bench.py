@@ -238,24 +238,28 @@ class Bench:
             return message("fp32_not_timed", cell=name, batch=size)
         return message(f"fp32_{missing.status}_at", cell=name, batch=size, reason=missing.reason)
 
-    def measure_energy(self, device: str) -> None:
-        """Each cell's energy, at the largest batch size that it takes."""
+    def largest(self, name: str) -> int | None:
+        """The largest batch size that a cell was timed at."""
+        entries = {size: entry_name(name, size) for size in self.inputs}
+        timed = [size for size, entry in entries.items() if entry in self.info and entry not in self.missing]
+        return max(timed, default=None)
+
+    def measure_energy(self, device: str, sizes: Mapping[str, int | None]) -> None:
+        """Each cell's energy at its batch size; None: there is none that it takes."""
         meters: list[Meter] = []
         with tolerated(message("doing_counter"), self._note_no_energy, self.plan.strict):
             meters.append(meter_for(device))
         for meter in meters:
-            for each in self.cells:
-                self._measure_energy(each.name, meter)
+            for name, size in sizes.items():
+                self._measure_energy(name, size, meter)
 
-    def _measure_energy(self, name: str, meter: Meter) -> None:
-        entries = {size: entry_name(name, size) for size in self.inputs}
-        timed = [size for size, entry in entries.items() if entry in self.info and entry not in self.missing]
-        if not timed:
+    def _measure_energy(self, name: str, size: int | None, meter: Meter) -> None:
+        if size is None:
             self.energy[name] = Energy(reason=message("no_batch_size_runs"))
             return
         # another process may have taken the memory since, and a counter may be lost
         with tolerated(message("doing_energy"), partial(self._note_energy, name), self.plan.strict):
-            self.energy[name] = self._energy(name, max(timed), meter)
+            self.energy[name] = self._energy(name, size, meter)
 
     def _note_energy(self, name: str, why: Shortfall) -> None:
         reason = message("with_words", reason=why.reason, words=why.detail) if why.detail else why.reason

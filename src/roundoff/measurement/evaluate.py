@@ -8,20 +8,21 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from roundoff.backend.base import Backend, Logits
 from roundoff.cells.cell import Cell, find_cells
-from roundoff.dataset.base import Labels, Prepared, Split
+from roundoff.dataset.base import Prepared, Split
 from roundoff.measurement.accuracy import chance_level, refuse_chance_level
-from roundoff.measurement.answered import AccuracyRun, Answered, Missing, infer
+from roundoff.measurement.accuracy_run import Spread, infer
+from roundoff.measurement.answered import AccuracyRun, Answered, Missing
 from roundoff.measurement.anytime import FEWEST_FOR_SEQUENCE
 from roundoff.measurement.origin import origin_of
 from roundoff.measurement.plan import SpeedPlan
 from roundoff.measurement.put_together import Parts, accuracies_of, merged_speeds, put_together, refuse_empty
 from roundoff.measurement.reference import choose_reference, no_reference, with_effective_precision
+from roundoff.measurement.saving import save_predictions, save_timings
 from roundoff.measurement.statistics import FEWEST_FOR_MEDIAN_INTERVAL
 from roundoff.measurement.stopping import EarlyStop
+from roundoff.measurement.workers import Workers, equal_gpus
 from roundoff.pipeline.limits import MOST_BATCH, MOST_BATCH_SIZES, MOST_LOADS, MOST_SECONDS, check_seed, require
 from roundoff.precision.base import Precision
 from roundoff.results.metrics import write_metrics
@@ -34,7 +35,6 @@ from roundoff.system.files import whole_directory
 from roundoff.system.slots import REFERENCE_PRECISION
 
 if TYPE_CHECKING:
-    from roundoff.measurement.samples import Timing
     from roundoff.measurement.speed import DeviceSpeed
     from roundoff.measurement.timing import Schedule
 
@@ -46,16 +46,17 @@ class Evaluation:
     """How cells are measured; seconds are per device unless said otherwise.
 
     `min_seconds` holds for every cell and batch size, over `min_loads` loads or more of up to `rounds_per_load` rounds;
-    `budget_seconds` bounds what is added to get each speed-up's 95 % interval within ±`interval_target`.
-    `input_buffers` is how many inputs take turns, `chance_margin` how far above chance an accuracy must be, as a share
-    of the way to 1. With `aa_control`, the fp32 engine is loaded and timed a second time, to show what this machine's
-    noise is. With `multi_gpu`, the batch sizes are shared out among equal GPUs, a process each. Backends in
-    `accuracy_only` are not timed. With `strict` the first cell or batch size that fails ends the stage; else it is a
-    row with its reason. With `stop_early`, the verdict's `min_relative_accuracy`, a cell's test set ends as soon as it
-    decides, and its timing as soon as the speed-up is within ±`interval_target`, or three times that where it is
-    clearly none, by intervals that allow for it. Jobs that use the same `lock_directory` wait for each other's devices:
-    one that times is alone, those that do not share it and are let in between loads. After `lock_timeout_s` seconds of
-    waiting (None: without limit) the stage ends.
+    `budget_seconds` bounds what is added to get each speed-up's 95 % interval within ±`interval_target`, and is shared
+    where GPUs share the batch sizes. `input_buffers` is how many inputs take turns, `chance_margin` how far above
+    chance an accuracy must be, as a share of the way to 1. With `aa_control`, the fp32 engine is loaded and timed a
+    second time, to show what this machine's noise is. With `multi_gpu`, equal GPUs share the batch sizes, and each
+    cell's test set unless it may stop early, a process each. Backends in `accuracy_only` are not timed. With `strict`
+    the first cell or batch size that fails ends the stage; else it is a row with its reason. With `stop_early`, the
+    verdict's `min_relative_accuracy`, a cell's test set ends as soon as it decides, and its timing as soon as the
+    speed-up is within ±`interval_target`, or three times that where it is clearly none, by intervals that allow for it.
+    Jobs that use the same `lock_directory` wait for each other's devices: one that times is alone, those that do not
+    share it and are let in between loads. After `lock_timeout_s` seconds of waiting (None: without limit) the stage
+    ends.
     """
 
     batch_sizes: list[int] = field(default_factory=lambda: [1, 32])
@@ -122,43 +123,52 @@ class Evaluation:
         Cells and batch sizes that fail are rows, too. Raises GateError, and writes nothing, where no FP32 cell runs,
         the reference is at chance level, or nothing at all could be measured.
         """
-        cells, test, missing = find_cells(engines, precisions, backends), prepared.split("test"), Missing()
-        chance = chance_level(test.labels, len(prepared.manifest.classes))
-        answered, reference, stop = self._answers(cells, test, platform, missing, chance)
-        accuracies = accuracies_of(answered, reference, test.labels, stop)
-        refuse_chance_level(reference, accuracies[reference], chance, self.chance_margin)
-        timed = [each for each in answered if each.cell.backend not in self.accuracy_only]
-        speeds = self._measure_speed(timed, prepared, platform)
-        merged = merged_speeds([speed for _, speed in speeds])
-        rows = put_together(cells, Parts(answered, accuracies, missing, merged))
-        refuse_empty(rows)
-        result = Metrics(
-            platform=platform,
-            reference=reference,
-            method=self._method(prepared, chance, speeds, precisions),
-            cells=rows,
-        )
-        save_predictions(answered, test.labels, predictions)
+        cells, missing = find_cells(engines, precisions, backends), Missing()
+        chance = chance_level(prepared.split("test").labels, len(prepared.manifest.classes))
+        with whole_directory(predictions, own.predictions) as folder, Workers() as workers:
+            run = AccuracyRun(prepared, folder, platform, self.strict, self._locking())
+            answered, reference, stop = self._answers(
+                cells, run, self._spread(cells, platform, workers), missing, chance
+            )
+            labels = prepared.split("test").labels
+            accuracies = accuracies_of(answered, reference, labels, stop)
+            refuse_chance_level(reference, accuracies[reference], chance, self.chance_margin)
+            timed = [each for each in answered if each.cell.backend not in self.accuracy_only]
+            speeds = self._measure_speed(timed, prepared, platform, workers)
+            merged = merged_speeds([speed for _, speed in speeds])
+            rows = put_together(cells, Parts(answered, accuracies, missing, merged))
+            refuse_empty(rows)
+            result = Metrics(
+                platform=platform,
+                reference=reference,
+                method=self._method(prepared, chance, speeds, precisions),
+                cells=rows,
+            )
+            save_predictions(answered, labels, folder)
         save_timings({name: timing for _, speed in speeds for name, timing in speed.timings.items()}, timings)
         write_metrics(result, metrics)
         return result
 
+    def _spread(self, cells: Sequence[Cell], platform: Platform, workers: Workers) -> Spread:
+        on_gpu = self.multi_gpu and any(cell.built.measured and cell.loader.on_gpu for cell in cells)
+        return Spread(workers, equal_gpus(None, platform) if on_gpu else [])
+
     def _answers(
-        self, cells: Sequence[Cell], test: Split, platform: Platform, missing: Missing, chance: float
+        self, cells: Sequence[Cell], run: AccuracyRun, spread: Spread, missing: Missing, chance: float
     ) -> tuple[list[Answered], str, EarlyStop | None]:
         """The cells that answer and compute what they claim, the name of the reference among them, what stopped them.
 
         Those that may be the reference come first, since the others stop by comparing with it.
         """
-        run = AccuracyRun(platform, self.strict, self._locking())
+        test = run.prepared.split("test")
         later = [cell for cell in cells if self.stop_early is not None and cell.precision != REFERENCE_PRECISION]
-        answered = infer([cell for cell in cells if cell not in later], test.images, run, missing)
+        answered = infer([cell for cell in cells if cell not in later], test.images, run, missing, spread)
         chosen = choose_reference(answered, test.images, missing, self.strict)
         if chosen is None:
             raise no_reference(cells, missing)
         reference, exact = chosen
         stop = self._early_stop(test, reference.logits, chance)
-        answered += infer(later, test.images, run, missing, stop) if stop else []
+        answered += infer(later, test.images, run, missing, spread, stop) if stop else []
         against = reference.logits if exact is None else exact
         others = [each for each in answered if each.name not in {reference.name, *missing}]
         labelled = [with_effective_precision(each, against, missing, self.strict) for each in others]
@@ -186,9 +196,9 @@ class Evaluation:
         )
 
     def _measure_speed(
-        self, answered: Sequence[Answered], prepared: Prepared, platform: Platform
+        self, answered: Sequence[Answered], prepared: Prepared, platform: Platform, workers: Workers
     ) -> list[tuple[str, DeviceSpeed]]:
-        from roundoff.measurement.multi_gpu import equal_gpus, measure_on_several
+        from roundoff.measurement.multi_gpu import measure_on_several
         from roundoff.measurement.speed import measure_device
 
         devices: dict[str, list[Answered]] = {}
@@ -199,7 +209,7 @@ class Evaluation:
         for device, members in devices.items():
             gpus = equal_gpus(device, platform) if self.multi_gpu else []
             if len(gpus) > 1 and len(plan.batch_sizes) > 1:
-                speeds += measure_on_several(gpus, members, plan, prepared, platform)
+                speeds += measure_on_several(workers, gpus, members, plan, prepared, platform)
             else:
                 speeds.append((device, measure_device(device, members, plan, prepared.split("test").images)))
         return speeds
@@ -249,29 +259,3 @@ def _test_set(prepared: Prepared) -> str | None:
 
 def _require(holds: bool, name: str, received: object, expected: str) -> None:
     require(holds, f"evaluate.{name}", received, expected)
-
-
-def save_predictions(answered: Sequence[Answered], labels: Labels, directory: Path) -> None:
-    """Labels int64 [N] and each cell's logits float32 [N, classes] as .npy; the directory is replaced as a whole."""
-    with whole_directory(directory, own.predictions) as partial:
-        np.save(partial / "labels.npy", labels, allow_pickle=False)
-        for each in answered:
-            (partial / each.cell.precision).mkdir(exist_ok=True)
-            np.save(partial / each.cell.precision / f"{each.cell.backend}.npy", each.logits, allow_pickle=False)
-
-
-def save_timings(timings: Mapping[str, Timing], directory: Path) -> None:
-    """Raw samples of each cell and batch size as .npz; the directory is replaced as a whole."""
-    with whole_directory(directory, own.timings) as partial:
-        for entry, timing in timings.items():
-            path = partial / f"{entry}.npz"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.savez_compressed(
-                path,
-                device_ms=timing.device_ms,
-                end_to_end_ms=timing.end_to_end_ms,
-                round_ms=timing.round_ms,
-                round_end_to_end_ms=timing.round_end_to_end_ms,
-                round_load=timing.round_load,
-                round_stream_s=np.array([block.stream_s for block in timing.blocks]),
-            )

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import io
-import multiprocessing
-import os
-import signal
-import sys
-from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from functools import partial
 
-from roundoff.dataset.base import Prepared
+from roundoff.dataset.base import Images, Prepared
 from roundoff.errors import GateError
 from roundoff.measurement.answered import Answered
 from roundoff.measurement.latency import batch_without_figures
 from roundoff.measurement.plan import CellSpeed, SpeedPlan
-from roundoff.measurement.speed import DeviceSpeed, measure_device
-from roundoff.pipeline.survival import die_with
+from roundoff.measurement.put_together import merged_speeds
+from roundoff.measurement.speed import DeviceSpeed, measure_device, measure_energies
+from roundoff.measurement.workers import VISIBLE, Workers
 from roundoff.results.cell import Energy
 from roundoff.results.message import message
 from roundoff.results.platform import Platform
 from roundoff.results.run import Device
 from roundoff.results.shortfall import Shortfall, tolerated
 
-VISIBLE = "CUDA_VISIBLE_DEVICES"
+NO_SIZE = Energy(reason=message("no_batch_size_runs"))
 
 
 @dataclass(frozen=True)
@@ -39,61 +33,56 @@ class Share:
     prepared: Prepared
     platform: Platform
 
-
-class _NoTerminal(io.TextIOWrapper):
-    """Standard error of a worker: messages get through, progress bars of several processes do not mix."""
-
-    def isatty(self) -> bool:
-        return False
+    @property
+    def images(self) -> Images:
+        """The test images uint8 [N, H, W, C], memory-mapped."""
+        return self.prepared.split("test").images
 
 
-def equal_gpus(device: str, platform: Platform) -> list[str]:
-    """Values of CUDA_VISIBLE_DEVICES, one for each GPU of the same model as `device` (a UUID) that may be used.
+@dataclass(frozen=True)
+class EnergyShare:
+    """Cells whose energy one process measures, each at its batch size, on a device."""
 
-    Empty for a CPU. Where the variable is set, what it names is taken, in its own words.
-    """
-    models = {gpu.uuid: gpu.name for gpu in platform.gpus if gpu.uuid}
-    if device not in models:
-        return []
-    if set(models.values()) != {models[device]}:
-        return [device]
-    allowed = os.environ.get(VISIBLE)
-    return [token.strip() for token in allowed.split(",") if token.strip()] if allowed else list(models)
+    share: Share
+    device: str
+    sizes: Mapping[str, int]
 
 
 def dealt(batch_sizes: Sequence[int], hands: int) -> list[list[int]]:
-    """Batch sizes dealt in turn, so that small and large ones are mixed; no empty hands."""
-    return [list(batch_sizes[first::hands]) for first in range(min(hands, len(batch_sizes)))]
+    """Batch sizes dealt largest first, to and fro, so that none has only the long ones; no empty hands.
+
+    The hands are ascending, and begin with the one that has the largest.
+    """
+    given: list[list[int]] = [[] for _ in range(min(hands, len(batch_sizes)))]
+    for place, size in enumerate(sorted(batch_sizes, reverse=True)):
+        turn, hand = divmod(place, len(given))
+        given[len(given) - 1 - hand if turn % 2 else hand].insert(0, size)
+    return given
 
 
 def measure_on_several(
-    gpus: Sequence[str], cells: Sequence[Answered], plan: SpeedPlan, prepared: Prepared, platform: Platform
+    workers: Workers,
+    gpus: Sequence[str],
+    cells: Sequence[Answered],
+    plan: SpeedPlan,
+    prepared: Prepared,
+    platform: Platform,
 ) -> list[tuple[str, DeviceSpeed]]:
-    """As `measure_device`, by device name, each with its share of the batch sizes.
+    """As `measure_device`, by device name, each with its share of the batch sizes and of the budget for them.
 
     A share whose process raises or dies is a failure of its batch sizes, in every cell's row; the other shares stand.
     """
-    hands = dealt(plan.batch_sizes, len(gpus))
-    plans = [replace(plan, batch_sizes=sizes) for sizes in hands]
+    plans = [_part_of(plan, sizes) for sizes in dealt(plan.batch_sizes, len(gpus))]
     shares = [Share(gpu, cells, part, prepared, platform) for gpu, part in zip(gpus, plans, strict=False)]
-    context = multiprocessing.get_context("spawn")
-    worker = partial(ProcessPoolExecutor, 1, context, _begin, (os.getpid(),))
-    with ExitStack() as stack:
-        # a pool each: a process that dies takes its whole pool along
-        pools = [stack.enter_context(worker()) for _ in shares]
-        running = [pool.submit(measure_share, share) for pool, share in zip(pools, shares, strict=True)]
-        try:
-            return [_outcome(share, future) for share, future in zip(shares, running, strict=True)]
-        except SystemExit:  # a signal; the pools themselves would wait until they have measured everything
-            for process in multiprocessing.active_children():
-                process.terminate()
-            raise
+    running = [workers.submit(share.visible, measure_share, share) for share in shares]
+    timed = [_outcome(share, future) for share, future in zip(shares, running, strict=True)]
+    energies = _energies(workers, shares, timed)
+    return [(device, _with_energy(speed, energies)) for device, speed in timed]
 
 
-def _begin(parent: int) -> None:
-    """Of a worker: Ctrl-C comes to all processes, and the parent ends its workers; they end when it is killed."""
-    die_with(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _part_of(plan: SpeedPlan, sizes: list[int]) -> SpeedPlan:
+    budget_s = plan.schedule.budget_seconds * len(sizes) / len(plan.batch_sizes)
+    return replace(plan, batch_sizes=sizes, schedule=replace(plan.schedule, budget_seconds=budget_s))
 
 
 def _outcome(share: Share, measured: Future[tuple[str, DeviceSpeed]]) -> tuple[str, DeviceSpeed]:
@@ -112,13 +101,43 @@ def _nothing(share: Share, why: Shortfall) -> DeviceSpeed:
     return DeviceSpeed(dict.fromkeys(names, speed), {}, report)
 
 
+def _energies(workers: Workers, shares: Sequence[Share], timed: Sequence[tuple[str, DeviceSpeed]]) -> dict[str, Energy]:
+    """Each cell's energy at the largest batch size that it was timed at; the cells are dealt to the GPUs in turn."""
+    merged = merged_speeds([speed for _, speed in timed])
+    sizes = {name: [size for size, batch in speed.batches.items() if batch.runs] for name, speed in merged.items()}
+    largest = {name: max(timed_at) for name, timed_at in sizes.items() if timed_at}
+    # a GPU whose share was lost has told no device
+    able = [(share, device) for share, (device, speed) in zip(shares, timed, strict=True) if speed.timings]
+    parts = [list(largest.items())[first :: len(able)] for first in range(len(able))]
+    hands = [EnergyShare(share, device, dict(part)) for (share, device), part in zip(able, parts, strict=True) if part]
+    running = [workers.submit(hand.share.visible, measure_energy_share, hand) for hand in hands]
+    found = dict.fromkeys(merged, NO_SIZE)
+    for hand, future in zip(hands, running, strict=True):
+        found |= _energy_outcome(hand, future)
+    return found
+
+
+def _energy_outcome(hand: EnergyShare, measured: Future[dict[str, Energy]]) -> dict[str, Energy]:
+    lost: list[Shortfall] = []
+    with tolerated(message("doing_energy"), lost.append, hand.share.plan.strict):
+        return measured.result()
+    return dict.fromkeys(hand.sizes, Energy(reason=lost[0].reason))
+
+
+def _with_energy(speed: DeviceSpeed, energies: Mapping[str, Energy]) -> DeviceSpeed:
+    return replace(speed, cells={name: replace(cell, energy=energies[name]) for name, cell in speed.cells.items()})
+
+
 def measure_share(share: Share) -> tuple[str, DeviceSpeed]:
-    """Run in a process of its own: the device's name and what was found on it."""
-    # Before the process touches CUDA, which reads it once.
-    os.environ[VISIBLE] = share.visible
-    sys.stderr = _NoTerminal(sys.stderr.buffer, line_buffering=True)
+    """Run in a process of its own: the device's name and what was found on it, energy left out."""
     device = _device(share)
-    return device, measure_device(device, share.cells, share.plan, share.prepared.split("test").images)
+    return device, measure_device(device, share.cells, share.plan, share.images, with_energy=False)
+
+
+def measure_energy_share(hand: EnergyShare) -> dict[str, Energy]:
+    """Run in the same process afterwards: energy by cell name."""
+    share = hand.share
+    return measure_energies(hand.device, hand.sizes, share.cells, share.plan, share.images)
 
 
 def _device(share: Share) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -13,6 +13,7 @@ from roundoff.measurement.energy import monitor_for
 from roundoff.measurement.plan import CellSpeed, SpeedPlan
 from roundoff.measurement.samples import Timing
 from roundoff.measurement.timing import Interleaved
+from roundoff.results.cell import Energy
 from roundoff.results.run import Device
 from roundoff.system.device_lock import device_lock
 from roundoff.system.progress import progress_bar
@@ -27,7 +28,9 @@ class DeviceSpeed:
     report: Device
 
 
-def measure_device(device: str, cells: Sequence[Answered], plan: SpeedPlan, images: Images) -> DeviceSpeed:
+def measure_device(
+    device: str, cells: Sequence[Answered], plan: SpeedPlan, images: Images, with_energy: bool = True
+) -> DeviceSpeed:
     """Time `cells` on one device; images uint8 [N, H, W, C] are the test set.
 
     A batch size that fails, or whose timed mode computes something else than the accuracy run did, has no figures, and
@@ -58,7 +61,8 @@ def measure_device(device: str, cells: Sequence[Answered], plan: SpeedPlan, imag
         with _timing_bar(device, loop) as show:
             loop.run(show)
         batches = {each.name: bench.batches(each, loop) for each in cells}
-        bench.measure_energy(device)
+        if with_energy:
+            bench.measure_energy(device, {each.name: bench.largest(each.name) for each in cells})
     kept = {name: timing for name, timing in loop.timings.items() if name not in bench.missing}
     timings = {name: timing for name, timing in kept.items() if not name.startswith(f"{CONTROL}/")}
     report = Device(
@@ -72,6 +76,17 @@ def measure_device(device: str, cells: Sequence[Answered], plan: SpeedPlan, imag
         aa_control=bench.aa_control(loop),
     )
     return DeviceSpeed({name: bench.speed(name, measured) for name, measured in batches.items()}, timings, report)
+
+
+def measure_energies(
+    device: str, sizes: Mapping[str, int], cells: Sequence[Answered], plan: SpeedPlan, images: Images
+) -> dict[str, Energy]:
+    """By name the energy of the cells that `sizes` names, each at that batch size, where it was timed."""
+    named = [each for each in cells if each.name in sizes]
+    with device_lock(device, plan.locking):
+        bench = Bench(named, replace(plan, batch_sizes=sorted(set(sizes.values())), aa_control=False), images)
+        bench.measure_energy(device, sizes)
+    return bench.energy
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from roundoff.cells.cell import Cell
 from roundoff.errors import Unavailable
 from roundoff.measurement import bench
 from roundoff.measurement.answered import Answered
+from roundoff.measurement.logits_file import LogitsFile
 from roundoff.measurement.plan import CellSpeed, SpeedPlan
 from roundoff.measurement.speed import measure_device
 from roundoff.measurement.timing import Schedule
@@ -67,7 +68,9 @@ def measure(monkeypatch, tmp_path):
             (tmp_path / name).mkdir(exist_ok=True)
             loader: Any = Loader(gpu, tmp_path / f"{name}-kernels")
             cell = Cell(name, "gpu", loader, tmp_path / name, CellMetrics(status="measured"))
-            cells.append(Answered(cell, "GPU-0", logits_of(IMAGES), None, relative_error=0.0))
+            written = LogitsFile(tmp_path / f"{name}.npy", len(IMAGES))
+            written.write(np.arange(len(IMAGES)), logits_of(IMAGES))
+            cells.append(Answered(cell, "GPU-0", written, None, relative_error=0.0))
         rows = measure_device("GPU-0", cells, PLAN, IMAGES).cells
         assert gpu.used == 0
         return rows

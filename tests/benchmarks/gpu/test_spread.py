@@ -1,46 +1,69 @@
-"""Figures from several GPUs beside one GPU's."""
+"""Evaluate on several GPUs beside evaluate on one."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.gpu import spread as spread_
+import pytest
+
+from benchmarks.gpu import spread, spread_job
 
 
-def test_spread_is_held_against_one_gpu():
-
-    def report(devices: int, wall_s: float, **device_ms: float) -> dict[str, Any]:
-        cells = {
-            f"m/{name}": {"status": "measured", "batches": {"1": {"status": "measured", "device_ms": ms}}}
-            for name, ms in device_ms.items()
+def report(wall_s: float, devices: int, correct: int = 900, **device_ms: float | None) -> dict[str, Any]:
+    cells = {
+        f"{name}/trt": {
+            "status": "measured",
+            "reason": None,
+            "samples": 1000,
+            "correct": correct,
+            "device_ms": {"1": ms},
         }
-        cells["m/int8"] = {"status": "unavailable", "reason": "none"}
-        return {"platform": {}, "devices": devices, "wall_s": wall_s, "cells": cells}
-
-    one = report(1, 100, fp32=1.0, fp16=0.5)
-    good = spread_.compared(one, report(2, 60, fp32=1.05, fp16=0.5))
-    assert good["device_ms_ratio"] == {"m/fp32, batch 1": 1.05, "m/fp16, batch 1": 1.0}
-    assert (good["wall_ratio"], good["missed"]) == (0.6, [])
-    bad = spread_.compared(one, report(2, 80, fp32=1.2) | {"commit": "abc"})
-    assert bad["missed"] == [
-        "commit: None and abc",
-        "m/fp16, batch 1: measured by one of the two alone",
-        "m/fp32, batch 1: 1.200",
-        "wall time: 0.80, at most 0.65",
-    ]
-
-
-def test_runs_of_other_conditions_are_not_compared():
-
-    settings = dict.fromkeys(spread_.SETTINGS, 1)
-    one = {"platform": {"id": "a"}, "commit": "b", "sha256": {"m": "c"}, "options": settings}
-    changes: dict[str, dict[str, Any]] = {
-        "machine": {"platform": {"id": "x"}},
-        "commit": {"commit": "x"},
-        "models and images": {"sha256": {"m": "x"}},
+        for name, ms in device_ms.items()
     }
-    changes |= {name: {"options": settings | {name: 2}} for name in settings}
-    report: dict[str, Any] = one | {"devices": 1, "wall_s": 1.0, "cells": {}}
-    for name, change in changes.items():
-        assert spread_.compared(report, report | change)["missed"][0].startswith(f"{name}: "), name
-    assert spread_.compared(report, report)["missed"] == ["no cell in common"]
+    return {"m": {"wall_s": wall_s, "machine": "a", "devices": ["g"] * devices, "cells": cells}}
+
+
+ONE = report(100, 1, fp32=1.0, fp16=0.5)
+
+
+def test_several_gpus_are_held_against_one():
+    good = spread.compared(ONE, report(54, 2, 901, fp32=1.05, fp16=0.5), 2)
+    assert good["device_ms_ratio"] == {"m/fp32/trt, batch 1": 1.05, "m/fp16/trt, batch 1": 1.0}
+    assert (good["wall_ratio"], good["wall_ratio_by_model"], good["missed"]) == (0.54, {"m": 0.54}, [])
+
+
+@pytest.mark.parametrize(
+    ("several", "missed"),
+    [
+        (report(60, 2, fp32=1.0, fp16=0.5), "wall time: 0.600, at most 0.550"),
+        (report(54, 2, fp32=1.2, fp16=0.5), "m/fp32/trt, batch 1: 1.200"),
+        (report(54, 2, 902, fp32=1.0, fp16=0.5), "m/fp16/trt: 900 and 902 of 1000 and 1000 right"),
+        (report(54, 2, fp32=1.0, fp16=None), "m/fp16/trt, batch 1: not timed by both"),
+        (report(54, 2, fp32=1.0), "m/fp16/trt: measured and absent (None)"),
+        (report(54, 1, fp32=1.0, fp16=0.5), "m: 1 devices took part, not 2"),
+    ],
+)
+def test_each_target_that_is_missed_is_named(several, missed):
+    assert missed in spread.compared(ONE, several, 2)["missed"]
+
+
+def test_other_machines_are_no_comparison():
+    other = {"m": report(54, 2, fp32=1.0, fp16=0.5)["m"] | {"machine": "b"}}
+    assert spread.compared(ONE, other, 2)["missed"] == ["m: machines a and b"]
+
+
+def test_a_job_is_built_once_and_evaluated_under_what_it_may_see(monkeypatch, tmp_path):
+    ran: list[tuple[tuple[str, ...], dict[str, str]]] = []
+    monkeypatch.setattr(spread_job.Job, "_run", lambda self, *words, **more: ran.append((words, more)))
+    monkeypatch.setattr(spread_job, "figures", lambda metrics: {"cells": {}})
+    (tmp_path / "a.onnx").write_bytes(b"graph")
+    job = spread_job.Job("a", tmp_path / "a.onnx", tmp_path, tmp_path / "work", ("x=1",))
+    job.build()
+    found = job.evaluated(["GPU-1", "GPU-2"])
+    assert found["wall_s"] >= 0
+    assert (tmp_path / "work/models/onnx/model.onnx").read_bytes() == b"graph"
+    build, warm, timed = ran
+    assert build[0][-3:] == ("probe", "build", "x=1")
+    assert [more for _, more in (warm, timed)] == [{"CUDA_VISIBLE_DEVICES": "GPU-1,GPU-2"}] * 2
+    assert set(spread_job.WARM) <= set(warm[0])
+    assert not set(spread_job.WARM) & set(timed[0])

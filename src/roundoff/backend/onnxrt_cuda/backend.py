@@ -40,6 +40,7 @@ class OnnxRuntimeCuda(Backend):
     """
 
     artifact: ClassVar[str] = "model.onnx"
+    on_gpu: ClassVar[bool] = True
     bound_to: ClassVar[tuple[str, ...]] = ("libraries.onnxruntime-gpu",)
     libraries: ClassVar[tuple[str, ...]] = ("cuda-python",)
 

@@ -39,6 +39,7 @@ class TorchCompile(Backend):
     """
 
     artifact: ClassVar[str] = "model.onnx"
+    on_gpu: ClassVar[bool] = True
     bound_to: ClassVar[tuple[str, ...]] = ("libraries.torch",)
     libraries: ClassVar[tuple[str, ...]] = ("cuda-python", "triton")
     device: ClassVar[str] = "cuda"

@@ -46,6 +46,7 @@ class Tensorrt(Backend):
     """
 
     artifact: ClassVar[str] = "model.engine"
+    on_gpu: ClassVar[bool] = True
     libraries: ClassVar[tuple[str, ...]] = (
         *("cuda-python", "tensorrt", "tensorrt-cu12"),
         *("tensorrt-rtx", "tensorrt-rtx-cu13"),
