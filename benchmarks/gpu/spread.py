@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks.commands import ROOT
 from benchmarks.gpu.harness import commit, named_paths, visible_gpus
-from benchmarks.gpu.spread_job import SETTINGS, Job, backends
+from benchmarks.gpu.spread_job import PRECISIONS, SETTINGS, Job, backends
 from roundoff.system.files import write_json
 
 MOST_APART = 0.10
@@ -67,6 +67,8 @@ def _faults(model: str, one: Mapping[str, Any], several: Mapping[str, Any], devi
         yield f"{model}: machines {one['machine']} and {several['machine']}"
     for name in sorted(one["cells"].keys() | several["cells"].keys()):
         a, b = (side["cells"].get(name, {"status": "absent"}) for side in (one, several))
+        if a["status"] == b["status"] == "unavailable" and name.split("/")[0] not in PRECISIONS:
+            continue
         if {a["status"], b["status"]} != {"measured"}:
             yield f"{model}/{name}: {a['status']} and {b['status']} ({a.get('reason') or b.get('reason')})"
             continue

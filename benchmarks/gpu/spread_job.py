@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,8 @@ from roundoff.pipeline.running import IN_PLACE
 from roundoff.results.metrics import read_metrics
 
 PYTHON = (sys.executable, "-P", "-X", "utf8")
-SETTINGS = ("precision=[fp32,fp16]", "evaluate.batch_sizes=[1,32,1024,8192]", "verdict.batch_size=32")
+PRECISIONS = ("fp32", "fp16")
+SETTINGS = ("evaluate.batch_sizes=[1,32,1024,8192]", "verdict.batch_size=32")
 WARM = (
     *("evaluate.min_seconds=0.1", "evaluate.min_loads=6", "evaluate.rounds_per_load=1"),
     *("evaluate.budget_seconds=0.1", "evaluate.energy_seconds=0.1"),
@@ -36,14 +38,14 @@ class Job:
     settings: tuple[str, ...]
 
     def build(self) -> None:
-        """Lay out the folder, read the machine and build the engines; CalledProcessError where that fails."""
+        """Lay out the folder, read the machine and build the engines; SystemExit where that fails."""
         (self.folder / "models/onnx").mkdir(parents=True, exist_ok=True)
         (self.folder / "data").mkdir(exist_ok=True)
         shutil.copy(self.onnx, self.folder / "models/onnx/model.onnx")
         prepared = self.folder / "data/prepared"
         prepared.unlink(missing_ok=True)
         prepared.symlink_to(self.images.resolve())
-        self._run("-m", "roundoff.cli", "run", "probe", "build", *self.settings)
+        self._run("-m", "roundoff.cli", "run", "probe", *(f"build-{each}" for each in PRECISIONS), *self.settings)
 
     def evaluated(self, gpus: Sequence[str]) -> dict[str, Any]:
         """The wall time of the stage, start included, and its cells' figures; kernels were compiled by a run before."""
@@ -54,7 +56,10 @@ class Job:
         return {"wall_s": time.perf_counter() - started, **figures(self.folder / "metrics")}
 
     def _run(self, *arguments: str, **more: str) -> None:
-        subprocess.run([*PYTHON, *arguments], cwd=self.folder, env=environment(**more), stdout=sys.stderr, check=True)
+        command = [*PYTHON, *arguments]
+        ended = subprocess.run(command, cwd=self.folder, env=environment(**more), stdout=sys.stderr, check=False)
+        if ended.returncode:
+            raise SystemExit(f"error: {self.name}: exit code {ended.returncode} of {shlex.join(command)}")
 
 
 def figures(metrics: Path) -> dict[str, Any]:

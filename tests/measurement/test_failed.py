@@ -251,7 +251,7 @@ def test_a_broken_sidecar_is_a_row_that_says_what_to_build(project, measure):
 
 
 @pytest.mark.slow  # two processes that load every library
-@pytest.mark.parametrize(("fault", "reason"), [("bind", FAULTS["bind"]), ("dies", "timing on GPU first failed")])
+@pytest.mark.parametrize(("fault", "reason"), [("bind", FAULTS["bind"]), ("dies", "timing on GPU second failed")])
 def test_shares_of_several_gpus_carry_failures(measure, monkeypatch, fault, reason):
     """Two names of one CPU stand for two GPUs; a process that dies takes its own share of the batch sizes alone."""
     monkeypatch.setattr(evaluate, "equal_gpus", lambda device, platform: ["first", "second"])

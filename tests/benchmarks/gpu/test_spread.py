@@ -47,6 +47,16 @@ def test_each_target_that_is_missed_is_named(several, missed):
     assert missed in spread.compared(ONE, several, 2)["missed"]
 
 
+def test_a_precision_that_was_not_built_is_no_fault():
+    one, several = (report(wall, n, fp32=1.0, int8=None) for wall, n in ((100, 1), (54, 2)))
+    for side in (one, several):
+        side["m"]["cells"]["int8/trt"]["status"] = "unavailable"
+    assert spread.compared(one, several, 2)["missed"] == []
+    for side in (one, several):
+        side["m"]["cells"]["fp32/trt"]["status"] = "unavailable"
+    assert "m/fp32/trt: unavailable and unavailable (None)" in spread.compared(one, several, 2)["missed"]
+
+
 def test_other_machines_are_no_comparison():
     other = {"m": report(54, 2, fp32=1.0, fp16=0.5)["m"] | {"machine": "b"}}
     assert spread.compared(ONE, other, 2)["missed"] == ["m: machines a and b"]
@@ -63,7 +73,7 @@ def test_a_job_is_built_once_and_evaluated_under_what_it_may_see(monkeypatch, tm
     assert found["wall_s"] >= 0
     assert (tmp_path / "work/models/onnx/model.onnx").read_bytes() == b"graph"
     build, warm, timed = ran
-    assert build[0][-3:] == ("probe", "build", "x=1")
+    assert build[0][-4:] == ("probe", "build-fp32", "build-fp16", "x=1")
     assert [more for _, more in (warm, timed)] == [{"CUDA_VISIBLE_DEVICES": "GPU-1,GPU-2"}] * 2
     assert set(spread_job.WARM) <= set(warm[0])
     assert not set(spread_job.WARM) & set(timed[0])
