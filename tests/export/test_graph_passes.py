@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from onnx import TensorProto, checker, helper, numpy_helper, shape_inference
 
+from roundoff.export.corrections import corrected
 from roundoff.export.folding import cast_first, drop_idle_reshapes
 from roundoff.export.layers import Labels
 from roundoff.export.naming import name_by_layer
@@ -106,3 +107,33 @@ def test_names_reach_into_a_loop():
     assert inner.node[0].name == "graph/Add"
     assert [value.name for value in inner.output] == [inner.node[1].output[0], inner.node[0].output[0]]
     checker.check_model(found, full_check=True)
+
+
+@pytest.mark.parametrize(
+    ("written", "pads", "output_padding"),
+    [([1, 0, 1, 2], [1, 0, 1, 2], None), ([0, 1, -1, 1], [0, 1, 0, 1], [1, 0]), ([-1, 0, -1, 0], [0] * 4, [2, 0])],
+)
+def test_a_negative_padding_becomes_zeros_behind(written, pads, output_padding):
+    nodes = [helper.make_node("ConvTranspose", ["image", "weight"], ["logits"], strides=[3, 3], pads=written)]
+    found = model(nodes, [("weight", np.ones((2, 4, 2, 2), np.float32))], result=("N", 4, None, None))
+    corrected(found)
+    attributes = {each.name: list(each.ints) for each in found.graph.node[0].attribute}
+    assert (attributes["pads"], attributes.get("output_padding")) == (pads, output_padding)
+    checker.check_model(found, full_check=True)
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 4), (2, 3), (4, 3), (8, 3)])
+def test_the_nearest_pixel_is_tensorflows_by_a_mode_that_onnx_still_has(before, after):
+    import onnxruntime
+
+    modes = {"coordinate_transformation_mode": "tf_half_pixel_for_nn", "nearest_mode": "floor", "mode": "nearest"}
+    nodes = [helper.make_node("Resize", ["image", "", "", "sizes"], ["logits"], **modes)]
+    found = model(nodes, [("sizes", np.array([1, after, 1, 1]))], shape=(before, 1, 1), result=(1, after, 1, 1))
+    corrected(found)
+    checker.check_model(found, full_check=True)
+    session = onnxruntime.InferenceSession(found.SerializeToString(), providers=["CPUExecutionProvider"])
+    rows = np.arange(before, dtype=np.float32).reshape(1, before, 1, 1)
+    wanted = np.floor((np.arange(after) + 0.5) * before / after)
+    assert session.run(None, {"image": rows})[0].ravel().tolist() == wanted.tolist()
+    attributes = {each.name: each.s.decode() for each in found.graph.node[0].attribute}
+    assert attributes["coordinate_transformation_mode"] == "half_pixel"

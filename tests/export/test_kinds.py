@@ -69,6 +69,11 @@ KINDS = {
         lambda layers: layers.Softmax(axis=1),
         lambda layers: layers.Reshape((16, 16, 8)),
     ],
+    "transposed convolution, wider than its kernel": [
+        lambda layers: layers.Conv2DTranspose(4, 3, strides=3, padding="same", output_padding=1),
+        lambda layers: layers.Conv2DTranspose(4, 2, strides=4, padding="same"),
+        lambda layers: layers.Conv2DTranspose(4, 2, strides=3, output_padding=2),
+    ],
     "GRU": [lambda layers: layers.Reshape((16, 128)), lambda layers: layers.GRU(4)],
     "attention": [
         lambda layers: layers.Reshape((256, 8)),

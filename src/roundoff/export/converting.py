@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import onnx
 
 from roundoff.errors import ConfigError, ExportError
+from roundoff.export.corrections import corrected
 from roundoff.export.naming import all_nodes
 from roundoff.export.tracing import Trace
 from roundoff.model.base import OUTPUT_NAME
@@ -42,6 +43,7 @@ def converted(trace: Trace, labels: Named, opset: int) -> onnx.ModelProto:
         tensors_to_rename={**names, trace.output: OUTPUT_NAME},
     )
     _refuse_unknown(model, labels)
+    corrected(model)
     return model
 
 
