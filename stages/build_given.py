@@ -14,7 +14,8 @@ from roundoff.backend.base import Backend
 from roundoff.cells.building import build_cells
 from roundoff.cells.inputs import Inputs
 from roundoff.dataset.base import Prepared
-from roundoff.export.given import beside, write_fit
+from roundoff.export.given import write_fit
+from roundoff.export.given_feeding import beside
 from roundoff.pipeline.config import component, components, precision_to_build, require_given
 from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving

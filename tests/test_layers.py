@@ -1,6 +1,7 @@
-"""Imports inside the package go one way, from high layers to low ones."""
+"""Imports inside the package go one way, from high layers to low ones, and inside a layer in no circle."""
 
 import ast
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import roundoff
 ROOT = Path(roundoff.__file__).parent
 LAYERS = (
     ("errors",),
-    ("system", "results"),
+    ("system",),
+    ("results",),
     ("graph",),
     ("pipeline",),
     ("dataset", "model"),
@@ -54,3 +56,31 @@ def imported(path: Path) -> set[str]:
 def test_imports_go_down(path):
     own = HEIGHT[top_level(path)]
     assert {name for name in imported(path) if HEIGHT[name] > own} == set()
+
+
+def imported_modules(path: Path) -> Iterator[Path]:
+    """The package's files that one imports, anywhere in it, for types alone, too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("roundoff"):
+            place = ROOT.joinpath(*node.module.split(".")[1:])
+            yield place.with_suffix(".py") if place != ROOT else ROOT / "__init__.py"
+            yield from (place / f"{alias.name}.py" for alias in node.names)
+
+
+def in_circles(arrows: Mapping[str, set[str]]) -> set[str]:
+    """What can be reached from itself: what is left when that which imports nothing of the rest is taken away."""
+    left = dict(arrows)
+    while free := {name for name in left if not left[name] & left.keys()}:
+        left = {name: imports for name, imports in left.items() if name not in free}
+    return set(left)
+
+
+def test_modules_import_each_other_in_no_circle():
+    files = {path: path.relative_to(ROOT).as_posix() for path in MODULES}
+    arrows = {name: {files[each] for each in imported_modules(path) if each in files} for path, name in files.items()}
+    assert len(arrows["cells/engine.py"]) > 5
+    assert in_circles(arrows) == set()
+
+
+def test_a_circle_is_found():
+    assert in_circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == {"a", "b", "c"}

@@ -28,7 +28,7 @@ from benchmarks.calibration.measures import code_sha256, logits
 from benchmarks.calibration.rules import COUNTING_ZEROS, RULES, Recipe
 from benchmarks.document import replace_block
 from roundoff.backend.fingerprint import fingerprint
-from roundoff.calibration.base import CalibrationTable, Calibrator, Provenance
+from roundoff.calibration.base import Calibrator
 from roundoff.calibration.best import Best
 from roundoff.calibration.entropy import Entropy
 from roundoff.calibration.minmax import MinMax
@@ -36,6 +36,7 @@ from roundoff.calibration.mse import MeanSquaredError
 from roundoff.calibration.observing.choosing import choose_range
 from roundoff.calibration.observing.histogram import BINS, Histogram
 from roundoff.calibration.observing.observe import histograms, in_batches
+from roundoff.calibration.observing.table import CalibrationTable, Provenance
 from roundoff.calibration.percentile import Percentile
 from roundoff.dataset.base import Images, Prepared
 from roundoff.dataset.preparing.stratified import stratified_indices

@@ -25,13 +25,14 @@ import yaml
 
 from benchmarks.commands import ROOT, environment
 from benchmarks.quantizers import BATCH, by_modelopt, by_onnxruntime
-from roundoff.calibration.base import CalibrationTable, Calibrator, Provenance
+from roundoff.calibration.base import Calibrator
 from roundoff.calibration.best import Best
 from roundoff.calibration.entropy import Entropy
 from roundoff.calibration.minmax import MinMax
 from roundoff.calibration.mse import MeanSquaredError
 from roundoff.calibration.observing.choosing import choose_range
 from roundoff.calibration.observing.observe import histograms, in_batches
+from roundoff.calibration.observing.table import CalibrationTable, Provenance
 from roundoff.calibration.percentile import Percentile
 from roundoff.dataset.base import Images, Prepared
 from roundoff.dataset.preparing.stratified import stratified_indices

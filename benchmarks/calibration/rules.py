@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from roundoff.calibration.base import CalibrationTable
+from roundoff.calibration.observing.table import CalibrationTable
 from roundoff.graph.grid import grid_for, weight_scales
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8, IntegerCodec

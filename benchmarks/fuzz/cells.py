@@ -19,12 +19,13 @@ from benchmarks.fuzz.networks import CHANNELS, CLASSES, SIDE, images, network
 from benchmarks.journal import Row
 from roundoff.backend.onnxrt.backend import OnnxRuntime
 from roundoff.backend.onnxrt.probes import not_implemented
-from roundoff.calibration.base import CalibrationTable, Calibrator
+from roundoff.calibration.base import Calibrator
 from roundoff.calibration.best import Best
 from roundoff.calibration.entropy import Entropy
 from roundoff.calibration.minmax import MinMax
 from roundoff.calibration.mse import MeanSquaredError
 from roundoff.calibration.observing.calibrate import calibrate
+from roundoff.calibration.observing.table import CalibrationTable
 from roundoff.calibration.percentile import Percentile
 from roundoff.cells.inputs import Inputs
 from roundoff.cells.store import build_cell, open_cell

@@ -123,7 +123,7 @@ class Bench:
         import onnx
 
         from roundoff.backend.base import Source
-        from roundoff.calibration.base import CalibrationTable
+        from roundoff.calibration.observing.table import CalibrationTable
 
         kind = precision_named(precision)
         if refusal := backend.refusal(kind):

@@ -32,7 +32,7 @@ def converted(folder: Path) -> str:
     """The hash of the INT8 graphs for symmetric and for other grids, as the build makes them."""
     import onnx
 
-    from roundoff.calibration.base import CalibrationTable
+    from roundoff.calibration.observing.table import CalibrationTable
     from roundoff.precision.base import Grid
     from roundoff.precision.int8 import Int8
 

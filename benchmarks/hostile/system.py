@@ -140,7 +140,7 @@ def _write_prepared(project: Path, folder: Path) -> None:
 
 
 def _write_table(project: Path, folder: Path) -> None:
-    from roundoff.calibration.base import CalibrationTable
+    from roundoff.calibration.observing.table import CalibrationTable
 
     CalibrationTable.load(project / TABLE).save(folder / TABLE)
 

@@ -12,9 +12,9 @@ from benchmarks.zoo.networks import NETWORKS
 from benchmarks.zoo.pipeline import Run
 from benchmarks.zoo.prepared import fewer, prepare
 from benchmarks.zoo.slots import Slots
-from roundoff.calibration.base import CalibrationTable
 from roundoff.calibration.mse import MeanSquaredError
 from roundoff.calibration.observing.calibrate import calibrate, image_indices
+from roundoff.calibration.observing.table import CalibrationTable
 from roundoff.dataset.base import Images, Prepared
 from roundoff.sensitivity.held_out import held_out_indices, training_images
 

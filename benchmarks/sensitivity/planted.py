@@ -9,10 +9,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from roundoff.calibration.base import CalibrationTable, Provenance
 from roundoff.calibration.minmax import MinMax
 from roundoff.calibration.observing.choosing import choose_range
 from roundoff.calibration.observing.observe import histograms
+from roundoff.calibration.observing.table import CalibrationTable, Provenance
 from roundoff.dataset.base import Images
 from roundoff.graph.observed import observed_tensors
 from roundoff.graph.queries import model_hash

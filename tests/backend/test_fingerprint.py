@@ -9,6 +9,7 @@ import pytest
 
 from roundoff.backend.base import Backend
 from roundoff.backend.fingerprint import declared, fingerprint, part
+from roundoff.backend.machine import TOOLS
 from roundoff.backend.onnxrt.backend import OnnxRuntime
 from roundoff.backend.onnxrt_cuda.backend import OnnxRuntimeCuda
 from roundoff.backend.tflite.backend import LiteRT
@@ -19,8 +20,8 @@ from roundoff.cells.store import build_cell, open_cell
 from roundoff.errors import ConfigError, Unavailable
 from roundoff.precision.fp32 import Fp32
 from roundoff.results.build import BuildInfo
-from roundoff.results.platform import Cpu, Platform, read_platform
-from roundoff.system.machine import TOOLS, fingerprint_id, library_versions
+from roundoff.results.platform import Cpu, Platform, fingerprint_id, read_platform
+from roundoff.system.machine import library_versions
 from tests.support.cells import network
 from tests.support.places import ROOT
 

@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
-from roundoff.calibration.base import CalibrationTable, Fallback, Provenance, TensorRange
+from roundoff.calibration.base import Fallback, TensorRange
 from roundoff.calibration.entropy import Entropy
 from roundoff.calibration.minmax import MinMax
 from roundoff.calibration.mse import MeanSquaredError, ends_error
@@ -18,6 +18,7 @@ from roundoff.calibration.observing.fallbacks import check_fallbacks
 from roundoff.calibration.observing.guards import MOST_NAMED
 from roundoff.calibration.observing.histogram import Histogram
 from roundoff.calibration.observing.observe import histograms
+from roundoff.calibration.observing.table import CalibrationTable, Provenance
 from roundoff.graph.grid import fake_quantize, grid_for
 from roundoff.graph.observed import observed_tensors
 from roundoff.graph.queries import model_hash

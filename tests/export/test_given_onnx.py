@@ -11,7 +11,8 @@ from roundoff.backend.base import Source
 from roundoff.backend.onnxrt.backend import OnnxRuntime
 from roundoff.dataset.base import Prepared
 from roundoff.errors import ConfigError, DataError
-from roundoff.export.given import Beside, beside, write_fit
+from roundoff.export.given import write_fit
+from roundoff.export.given_feeding import Beside, beside
 from roundoff.model.taking.preprocessing import Preprocessing, preprocessing_of
 from roundoff.precision.given import Given
 from roundoff.results.preparation import Manifest

@@ -5,7 +5,8 @@ import pytest
 
 from roundoff.backend.tflite.backend import LiteRT, layer_types
 from roundoff.errors import ConfigError, DataError
-from roundoff.export.given import Beside, write_fit
+from roundoff.export.given import write_fit
+from roundoff.export.given_feeding import Beside
 from roundoff.model.taking.preprocessing import Preprocessing
 from roundoff.precision.given import Given
 

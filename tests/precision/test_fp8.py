@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from onnx import TensorProto, helper, numpy_helper
 
-from roundoff.calibration.base import CalibrationTable, TensorRange
+from roundoff.calibration.base import TensorRange
+from roundoff.calibration.observing.table import CalibrationTable
 from roundoff.errors import CalibrationError
 from roundoff.precision.base import Grid
 from roundoff.precision.fp8 import LARGEST, E4m3Codec, Fp8

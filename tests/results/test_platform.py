@@ -6,8 +6,7 @@ import pytest
 
 from roundoff.errors import DataError
 from roundoff.results.checked import as_json
-from roundoff.results.platform import Cpu, Gpu, Platform, read_platform, write_platform
-from roundoff.system.machine import fingerprint_id
+from roundoff.results.platform import Cpu, Gpu, Platform, fingerprint_id, read_platform, write_platform
 from tests.support.places import ROOT
 
 PUBLISHED = sorted([ROOT / "platform.json", *(ROOT / "results").rglob("platform.json")])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from roundoff.calibration.base import CalibrationTable, Provenance
+from roundoff.calibration.observing.table import CalibrationTable, Provenance
 from roundoff.errors import DataError
 from roundoff.results.preparation import KerasExport, Manifest, as_manifest
 

@@ -8,7 +8,8 @@ import onnx
 import pytest
 
 from roundoff.backend.onnxrt.backend import OnnxRuntime
-from roundoff.calibration.base import CalibrationTable, Provenance, TensorRange
+from roundoff.calibration.base import TensorRange
+from roundoff.calibration.observing.table import CalibrationTable, Provenance
 from roundoff.cells.inputs import Inputs
 from roundoff.cells.store import build_cell
 from roundoff.graph.provenance import write_provenance

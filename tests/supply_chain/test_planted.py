@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from roundoff.backend.onnxrt.backend import OnnxRuntime
-from roundoff.calibration.base import CalibrationTable
+from roundoff.calibration.observing.table import CalibrationTable
 from roundoff.cells.sidecar import read_cell
 from roundoff.dataset.base import Prepared
 from roundoff.dataset.cifar10 import Cifar10

@@ -7,7 +7,8 @@ import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 
-from roundoff.calibration.base import CalibrationTable, Provenance, TensorRange
+from roundoff.calibration.base import TensorRange
+from roundoff.calibration.observing.table import CalibrationTable, Provenance
 from roundoff.graph.observed import observed_tensors
 from roundoff.graph.queries import model_hash, with_outputs
 

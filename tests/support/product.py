@@ -6,7 +6,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from roundoff.calibration.base import CalibrationTable, Provenance, TensorRange
+from roundoff.calibration.base import TensorRange
+from roundoff.calibration.observing.table import CalibrationTable, Provenance
 from roundoff.graph.queries import model_hash
 
 FIRST = np.array([[1, 2], [3, -1]], np.float32)

@@ -8,11 +8,11 @@ from pkgutil import iter_modules
 from typing import Any
 
 from roundoff import backend as shipped
+from roundoff.backend import machine
 from roundoff.backend.base import Backend
 from roundoff.errors import ConfigError
 from roundoff.results.checked import as_json
 from roundoff.results.platform import Platform
-from roundoff.system import machine
 
 LIBRARIES = "libraries"
 BOUND = f"{LIBRARIES}."  # before a distribution's name in `bound_to`
@@ -20,7 +20,7 @@ NOTHING = object()
 
 
 def fingerprint(configured: Mapping[str, Backend] | None = None) -> Platform:
-    """The machine's fingerprint (`system.machine`), the libraries of backends named in it.
+    """The machine's fingerprint (`backend.machine`), the libraries of backends named in it.
 
     Its `id` tells the versions of the shipped backends' libraries, configured or not, and no others', so that it is the
     same whatever is configured. Raises ConfigError for a configured backend that is bound to what the fingerprint

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from roundoff.backend.base import Backend, Source
-from roundoff.calibration.base import CalibrationTable
+from roundoff.calibration.observing.table import CalibrationTable
 from roundoff.cells.inputs import Inputs
 from roundoff.cells.sidecar import GRAPH, REBUILDS, Sidecar, StoredFile
 from roundoff.errors import BuildError, Unavailable

@@ -9,7 +9,7 @@ from onnx import helper
 
 from roundoff.errors import DataError
 from roundoff.export.folding import cast_first
-from roundoff.export.given import Beside, fed, names
+from roundoff.export.given_feeding import Beside, fed, names
 from roundoff.export.given_onnx_types import Arriving, remainder
 from roundoff.export.given_types import require_types
 from roundoff.model.base import INPUT_NAME, OUTPUT_NAME
@@ -45,11 +45,10 @@ def fit_onnx(given: Given, at: Beside, key: str) -> onnx.ModelProto:
         std=list(told.std),
         channel_order=told.channel_order,
         classes=list(named) if named else None,
-        layout=given.layout,
         output=given.output,
     )
     _open_softmax(model)
-    whole = fitted(source, model, at.shape, at.classes, TOLERANCE).wrapped(source.preprocessing)
+    whole = fitted(source, given.layout, model, at.shape, at.classes, TOLERANCE).wrapped(source.preprocessing)
     cast_first(whole)
     return whole
 

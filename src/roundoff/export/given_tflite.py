@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roundoff.errors import DataError
-from roundoff.export.given import Beside, fed, names
+from roundoff.export.given_feeding import Beside, fed, names
 from roundoff.export.given_types import require_types
 from roundoff.export.source import first_line
 from roundoff.export.tflite_graph import TfliteGraph

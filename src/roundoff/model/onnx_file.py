@@ -32,7 +32,7 @@ class OnnxFile(TakenModel):
     def open(self, shape: tuple[int, int, int], classes: Sequence[str]) -> OpenModel:
         from roundoff.model.taking.onnx_opening import opened
 
-        return OpenOnnx(opened(self, shape, classes))
+        return OpenOnnx(opened(self, self.layout, shape, classes))
 
 
 @dataclass(frozen=True)

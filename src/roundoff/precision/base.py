@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 if TYPE_CHECKING:
     import onnx
 
-    from roundoff.calibration.base import CalibrationTable
+    from roundoff.calibration.observing.table import CalibrationTable
 
 
 @dataclass(frozen=True)

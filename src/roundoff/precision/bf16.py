@@ -11,7 +11,7 @@ from roundoff.precision.rewriting.float_types import BFLOAT16
 if TYPE_CHECKING:
     import onnx
 
-    from roundoff.calibration.base import CalibrationTable
+    from roundoff.calibration.observing.table import CalibrationTable
 
 FIRST_OPSET = 22  # the first in which ONNX defines Conv and the poolings for bfloat16
 

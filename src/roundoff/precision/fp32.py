@@ -10,7 +10,7 @@ from roundoff.precision.base import Grid, Precision
 if TYPE_CHECKING:
     import onnx
 
-    from roundoff.calibration.base import CalibrationTable
+    from roundoff.calibration.observing.table import CalibrationTable
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from roundoff.precision.rewriting.codec import FLOAT8E4M3FN, Codec, Codes, Float
 if TYPE_CHECKING:
     import onnx
 
-    from roundoff.calibration.base import CalibrationTable, TensorRange
+    from roundoff.calibration.base import TensorRange
+    from roundoff.calibration.observing.table import CalibrationTable
 
 LARGEST = 448.0  # of E4M3 without infinities (Micikevicius et al., "FP8 Formats for Deep Learning", 2022)
 

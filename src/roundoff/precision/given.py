@@ -13,7 +13,7 @@ from roundoff.precision.base import Grid, Precision
 if TYPE_CHECKING:
     import onnx
 
-    from roundoff.calibration.base import CalibrationTable
+    from roundoff.calibration.observing.table import CalibrationTable
 
 FORMS = (".onnx", ".tflite")
 LAYOUTS = (None, "nchw", "nhwc")

@@ -15,7 +15,8 @@ from roundoff.precision.rewriting.codec import INT8, UINT8, Codec, Codes, Floats
 if TYPE_CHECKING:
     import onnx
 
-    from roundoff.calibration.base import CalibrationTable, TensorRange
+    from roundoff.calibration.base import TensorRange
+    from roundoff.calibration.observing.table import CalibrationTable
     from roundoff.precision.rewriting.placement import Placement
 
 TENSORRT = Grid()

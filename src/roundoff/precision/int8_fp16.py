@@ -15,7 +15,7 @@ from roundoff.precision.rewriting.kept import QUANTIZED
 if TYPE_CHECKING:
     import onnx
 
-    from roundoff.calibration.base import CalibrationTable
+    from roundoff.calibration.observing.table import CalibrationTable
 
 LEAST_SCALE = 32 * FLOAT16.smallest  # rounded up to float16 it is at most 3 % too large
 # The first in which ONNX defines QuantizeLinear for float16 and 8-bit floats: the table belongs to the graph of before.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -44,6 +46,12 @@ class Platform:
     libraries: Annotated[dict[str, str], about("versions by distribution, of those that are installed")] = field(
         default_factory=dict
     )
+
+
+def fingerprint_id(machine: Platform) -> str:
+    """The short hash of a fingerprint's parts (without its `id`)."""
+    content = {key: value for key, value in as_json(machine).items() if key != "id"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def read_platform(path: Path) -> Platform:

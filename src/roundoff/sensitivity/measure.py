@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import onnx
 
-from roundoff.calibration.base import CalibrationTable
+from roundoff.calibration.observing.table import CalibrationTable
 from roundoff.dataset.base import Images
 from roundoff.graph.queries import model_hash
 from roundoff.measurement.statistics import Interval, wilson

@@ -66,7 +66,7 @@ class Mix:
         """
         import onnx
 
-        from roundoff.calibration.base import CalibrationTable
+        from roundoff.calibration.observing.table import CalibrationTable
         from roundoff.sensitivity.mixing import Given, mixed_of
         from roundoff.sensitivity.verifying import least_agreement
 

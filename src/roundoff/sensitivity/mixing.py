@@ -10,7 +10,7 @@ from math import sqrt
 
 import onnx
 
-from roundoff.calibration.base import CalibrationTable
+from roundoff.calibration.observing.table import CalibrationTable
 from roundoff.dataset.base import Images
 from roundoff.graph.queries import model_hash
 from roundoff.precision.base import Grid, Quantizing

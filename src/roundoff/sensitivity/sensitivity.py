@@ -72,7 +72,7 @@ class SensitivityStage:
     ) -> Sensitivity:
         import onnx
 
-        from roundoff.calibration.base import CalibrationTable
+        from roundoff.calibration.observing.table import CalibrationTable
         from roundoff.sensitivity.held_out import unused_images
         from roundoff.sensitivity.measure import sensitivity_of
 

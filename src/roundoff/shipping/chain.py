@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from roundoff.calibration.base import CalibrationTable
+from roundoff.calibration.observing.table import CalibrationTable
 from roundoff.cells.sidecar import SIDECAR, Sidecar, read_sidecar
 from roundoff.results.metrics import verdict_from
 from roundoff.shipping.manifest import Link, broken, chained

@@ -9,7 +9,8 @@ from roundoff.backend.tflite.backend import LiteRT
 from roundoff.backend.tflite.bias import with_corrected_biases
 from roundoff.backend.tflite.lowering import lowered
 from roundoff.backend.tflite.observing import activations, observed
-from roundoff.calibration.base import CalibrationTable, Choice
+from roundoff.calibration.base import Choice
+from roundoff.calibration.observing.table import CalibrationTable
 from roundoff.errors import CalibrationError
 from roundoff.export.tflite_graph import TfliteGraph
 from roundoff.graph.grid import grid_for

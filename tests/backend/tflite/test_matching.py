@@ -8,8 +8,8 @@ import pytest
 
 from roundoff.backend.tflite import matching
 from roundoff.backend.tflite.matching import onnx_names
-from roundoff.calibration.base import CalibrationTable
 from roundoff.calibration.observing import observe
+from roundoff.calibration.observing.table import CalibrationTable
 from roundoff.errors import CalibrationError
 from roundoff.graph.observed import observed_tensors
 from tests.support.exported import exported, residual

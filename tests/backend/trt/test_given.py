@@ -6,7 +6,8 @@ import pytest
 from roundoff.backend.base import Source
 from roundoff.backend.trt.backend import Tensorrt
 from roundoff.errors import Unavailable
-from roundoff.export.given import Beside, write_fit
+from roundoff.export.given import write_fit
+from roundoff.export.given_feeding import Beside
 from roundoff.precision.given import Given
 from tests.export.test_given_onnx import SCALES, UNIT, planes
 from tests.model.test_onnx_file import CLASSES, PIXELS, SHAPE, graph

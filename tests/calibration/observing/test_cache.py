@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from roundoff.calibration.base import CalibrationTable, Provenance, TensorRange
+from roundoff.calibration.base import TensorRange
 from roundoff.calibration.observing.cache import cache_from_table, scales_from_cache
+from roundoff.calibration.observing.table import CalibrationTable, Provenance
 from roundoff.errors import CalibrationError
 
 # Word for word from the README of NVIDIA's sampleINT8, of TensorRT 5.1 and 7.0.

@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from roundoff.calibration.base import CalibrationTable
 from roundoff.calibration.best import Best
 from roundoff.calibration.entropy import Entropy
 from roundoff.calibration.minmax import MinMax
@@ -25,6 +24,7 @@ from roundoff.calibration.observing.calibrate import calibrate
 from roundoff.calibration.observing.guards import FEWEST_IMAGES
 from roundoff.calibration.observing.noise import LOSSLESS_DB, measure_noise, sqnr_db
 from roundoff.calibration.observing.observe import SAMPLES, chunks, histograms, stride_for
+from roundoff.calibration.observing.table import CalibrationTable
 from roundoff.calibration.percentile import Percentile
 from roundoff.errors import CalibrationError
 from roundoff.graph.grid import fake_quantize

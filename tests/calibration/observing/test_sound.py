@@ -6,11 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from roundoff.calibration.base import CalibrationTable, Choice, Provenance, TensorRange
+from roundoff.calibration.base import Choice, TensorRange
 from roundoff.calibration.minmax import MinMax
 from roundoff.calibration.observing.choosing import choose_range
 from roundoff.calibration.observing.histogram import Histogram
 from roundoff.calibration.observing.sound import faults
+from roundoff.calibration.observing.table import CalibrationTable, Provenance
 from roundoff.errors import CalibrationError
 from roundoff.precision.rewriting.bias import bias_shift
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from roundoff.calibration.base import CalibrationTable, Provenance, TensorRange
+from roundoff.calibration.base import TensorRange
+from roundoff.calibration.observing.table import CalibrationTable, Provenance
 from roundoff.graph.observed import observed_tensors
 from roundoff.graph.queries import constants, model_hash, with_outputs
 from roundoff.precision.base import Grid

@@ -7,7 +7,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from roundoff.calibration.base import CalibrationTable, Provenance, TensorRange
+from roundoff.calibration.base import TensorRange
+from roundoff.calibration.observing.table import CalibrationTable, Provenance
 from roundoff.errors import BuildError
 from roundoff.graph.queries import constants, model_hash
 from roundoff.precision.base import Grid

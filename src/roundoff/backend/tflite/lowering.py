@@ -13,7 +13,7 @@ from roundoff.backend.tflite.leaving import excluded, left_in_float
 from roundoff.backend.tflite.matching import onnx_names
 from roundoff.backend.tflite.observing import Ends, observed
 from roundoff.backend.tflite.quantizer import quantized, with_float16_weights
-from roundoff.calibration.base import CalibrationTable
+from roundoff.calibration.observing.table import CalibrationTable
 from roundoff.errors import CalibrationError
 from roundoff.export.tflite_graph import TfliteGraph
 from roundoff.precision.rewriting.chosen import names_left_wide

@@ -14,8 +14,8 @@ import onnx
 from numpy.typing import NDArray
 
 from roundoff.backend.tflite.observing import activations
-from roundoff.calibration.base import CalibrationTable
 from roundoff.calibration.observing.observe import observe
+from roundoff.calibration.observing.table import CalibrationTable
 from roundoff.dataset.base import Images
 from roundoff.errors import CalibrationError
 from roundoff.export.tflite_graph import TfliteGraph

@@ -11,7 +11,7 @@ import math
 import re
 import struct
 
-from roundoff.calibration.base import CalibrationTable
+from roundoff.calibration.observing.table import CalibrationTable
 from roundoff.errors import CalibrationError
 from roundoff.graph.grid import grid_for
 

@@ -19,7 +19,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from roundoff.calibration.base import CalibrationTable, Calibrator, Provenance, TensorRange
+from roundoff.calibration.base import Calibrator, TensorRange
 from roundoff.calibration.observing.choosing import choose_range
 from roundoff.calibration.observing.draws import Drawing, Quantize, draws
 from roundoff.calibration.observing.fallbacks import check_fallbacks
@@ -34,6 +34,7 @@ from roundoff.calibration.observing.guards import (
 )
 from roundoff.calibration.observing.noise import measure_noise
 from roundoff.calibration.observing.observe import histograms, in_batches
+from roundoff.calibration.observing.table import CalibrationTable, Provenance
 from roundoff.dataset.base import Images, Prepared
 from roundoff.errors import CalibrationError
 from roundoff.graph.observed import observed_tensors, required_tensors

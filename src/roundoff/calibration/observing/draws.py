@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from roundoff.calibration.base import CalibrationTable, Calibrator, Provenance
+from roundoff.calibration.base import Calibrator
 from roundoff.calibration.observing.choosing import choose_range
 from roundoff.calibration.observing.histogram import Histogram
 from roundoff.calibration.observing.observe import (
@@ -26,6 +26,7 @@ from roundoff.calibration.observing.observe import (
     observe,
     session_options,
 )
+from roundoff.calibration.observing.table import CalibrationTable, Provenance
 from roundoff.dataset.base import Images
 from roundoff.graph.queries import convolution_inputs, image_input, model_hash
 from roundoff.results.preparation import Draws, DrawSize, Suffices

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import onnx
 
 from roundoff.errors import DataError
-from roundoff.model.base import SavedOnnx
+from roundoff.model.base import SavedOnnx, TakenModel
 from roundoff.model.taking.classes import class_names, columns
 from roundoff.model.taking.fitting import chosen_output
 from roundoff.model.taking.onnx_batch import TOLERANCE, open_batch
@@ -20,9 +20,6 @@ from roundoff.model.taking.onnx_reading import opset_of, read
 from roundoff.model.taking.onnx_running import session
 from roundoff.model.taking.onnx_wrapping import Wrapping, make_room
 from roundoff.model.taking.preprocessing import Preprocessing
-
-if TYPE_CHECKING:
-    from roundoff.model.onnx_file import OnnxFile
 
 
 @dataclass(frozen=True)
@@ -57,13 +54,17 @@ class Network:
         return whole
 
 
-def opened(source: OnnxFile, shape: tuple[int, int, int], classes: Sequence[str]) -> Network:
-    """The graph at `source.path`, fit for images [*shape] of `classes`; see `TakenModel.open` for what it raises."""
-    return fitted(source, read(Path(source.path)), shape, classes)
+def opened(source: TakenModel, layout: str | None, shape: tuple[int, int, int], classes: Sequence[str]) -> Network:
+    """The graph at `source.path`, fit for images [*shape] of `classes`; see `TakenModel.open` for what it raises.
+
+    `layout` says where its channels are, nchw or nhwc; None finds out.
+    """
+    return fitted(source, layout, read(Path(source.path)), shape, classes)
 
 
 def fitted(
-    source: OnnxFile,
+    source: TakenModel,
+    layout: str | None,
     model: onnx.ModelProto,
     shape: tuple[int, int, int],
     classes: Sequence[str],
@@ -71,7 +72,7 @@ def fitted(
 ) -> Network:
     """As `opened`, of the `model` that `source.path` holds; an image may answer otherwise in a batch by `tolerance`."""
     path = Path(source.path)
-    image = image_input(path, model, shape, source.layout)
+    image = image_input(path, model, shape, layout)
     output, removed = before_softmax(
         model, chosen_output(path, [str(value.name) for value in model.graph.output], source.output)
     )

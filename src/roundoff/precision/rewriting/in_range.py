@@ -20,7 +20,7 @@ from roundoff.precision.rewriting.kept import OVERFLOWS, QUANTIZED, note_kept
 if TYPE_CHECKING:
     import onnx
 
-    from roundoff.calibration.base import CalibrationTable
+    from roundoff.calibration.observing.table import CalibrationTable
     from roundoff.dataset.base import Images
 
 CAST = f"_{FLOAT16.dtype.name}"

@@ -18,7 +18,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper
 
-from roundoff.calibration.base import CalibrationTable, TensorRange
+from roundoff.calibration.base import TensorRange
+from roundoff.calibration.observing.table import CalibrationTable
 from roundoff.errors import BuildError, CalibrationError
 from roundoff.graph.grid import along, weight_axis
 from roundoff.graph.queries import constants, model_hash, shapes
