@@ -24,7 +24,7 @@ from roundoff.precision.fp16 import Fp16
 from roundoff.precision.fp32 import Fp32
 from roundoff.precision.int8 import Int8
 from roundoff.precision.tf32 import Tf32
-from roundoff.results.message import Words
+from roundoff.results.message import Words, message
 from tests.support.fake_gpu import Error, FakeCuda
 from tests.support.networks import pictures, residual_network
 from tests.support.present import present
@@ -122,8 +122,10 @@ def test_where_the_module_has_no_cuda_provider_the_row_says_what_it_takes():
         words = Words(language).sentence(reason)
         assert f"{onnxruntime.__version__}" in words
         assert "pip uninstall -y onnxruntime && pip install 'onnxruntime-gpu>=1.24,<2'" in words
-    assert reason.code == "no_cuda_provider"
-    assert present(OnnxRuntimeCuda().lack()).remedy == cuda_backend.INSTALL
+    missing = message("no_cuda_provider", version=onnxruntime.__version__)
+    assert reason == message("installable", what=missing, remedy=cuda_backend.INSTALL)
+    lack = present(OnnxRuntimeCuda().lack())
+    assert (lack.what, lack.remedy) == (str(missing), cuda_backend.INSTALL)
 
 
 def test_quantized_graphs_are_for_other_backends(fake):

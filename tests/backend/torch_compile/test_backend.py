@@ -76,7 +76,8 @@ def test_quantized_graphs_are_for_other_backends(gpu, precision):
 def test_without_pytorch_the_row_names_the_command(monkeypatch):
     monkeypatch.setattr(torch_backend, "_torch", raises(ModuleNotFoundError("No module named 'torch'")))
     reason = TorchCompile().refusal(Fp16())
-    assert reason == message("no_torch", words="No module named 'torch'", remedy=torch_backend.INSTALL)
+    missing = message("no_torch", words="No module named 'torch'")
+    assert reason == message("installable", what=missing, remedy=torch_backend.INSTALL)
     assert "pip install 'torch>=2.6,<3'" in Words("en").sentence(present(reason))
     assert "pip install 'torch>=2.6,<3'" in Words("ja").sentence(present(reason))
     lack = present(TorchCompile().lack())

@@ -12,14 +12,15 @@ from typing import Any, ClassVar
 
 from roundoff.backend import cuda
 from roundoff.backend.base import Backend, Lack, LayerTimer, Source
+from roundoff.backend.gpu_settings import A_GPU, require_batch_sizes, require_setting, require_streams
 from roundoff.backend.trt.build import Built, Settings, build_engine, builds_ahead_of_time
 from roundoff.backend.trt.compatibility import made_for, refuse_foreign
 from roundoff.backend.trt.inspect import multiplications, note, refuse_false_claim, summarize
 from roundoff.backend.trt.library import INSTALL, import_tensorrt, make_log, published_here, read_cache, write_cache
 from roundoff.backend.trt.runner import KERNELS, TensorrtRunner
 from roundoff.dataset.base import Images
-from roundoff.errors import BuildError, ConfigError, GateError, RoundoffError, Unavailable
-from roundoff.pipeline.limits import MOST_BATCH, MOST_BATCH_SIZES
+from roundoff.errors import BuildError, GateError, RoundoffError, Unavailable
+from roundoff.pipeline.limits import MOST_BATCH
 from roundoff.precision.base import Grid, Precision
 from roundoff.results.build import BuildInfo
 from roundoff.results.checked import as_json, checked
@@ -30,7 +31,8 @@ from roundoff.system.gc_pause import collector_paused
 INFO, TIMING_CACHE = "engine.json", "timing.cache"
 GRAPH = "graph.onnx"  # in a cell's folder, what it was built from
 LEVELS = range(6)
-MOST_MEGABYTES, MOST_REPEATS, MOST_STREAMS = 10**6, 100, 64
+MOST_MEGABYTES, MOST_REPEATS = 10**6, 100
+TITLE = "TensorRT"
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,8 @@ class Tensorrt(Backend):
 
     def __post_init__(self) -> None:
         _require(self.module in INSTALL, "module", self.module, f"one of {', '.join(INSTALL)}")
-        fixed = list(self.batch_sizes)
-        fitting = 1 <= len(fixed) <= MOST_BATCH_SIZES and 1 <= min(fixed) <= max(fixed) <= MOST_BATCH
-        expected = f"at least one ({MOST_BATCH_SIZES} at most), each of 1 or more, up to {MOST_BATCH}"
-        _require(fitting, "batch_sizes", fixed, expected)
+        require_batch_sizes(self.batch_sizes, TITLE)
+        require_streams(self.streams, TITLE)
         given = self.profiles is None or len(self.profiles) > 0
         _require(given, "profiles", self.profiles, "null, or one or more [min, opt, max]")
         for sizes in self.profiles or []:
@@ -96,12 +96,8 @@ class Tensorrt(Backend):
         for name in self.compute_capabilities:
             known = bool(re.fullmatch(r"SM\d{2,3}|CURRENT", name))
             _require(known, "compute_capabilities", name, "names such as SM80, SM89, SM120, or CURRENT")
-        repeats, streams = self.repeats, self.streams
-        _require(
-            1 <= repeats <= MOST_REPEATS, "repeats", repeats, f"at least 1 build of each engine, at most {MOST_REPEATS}"
-        )
-        overlapping = f"at least 2, so that copies overlap compute, at most {MOST_STREAMS}"
-        _require(2 <= streams <= MOST_STREAMS, "streams", streams, overlapping)
+        expected = f"at least 1 build of each engine, at most {MOST_REPEATS}"
+        _require(1 <= self.repeats <= MOST_REPEATS, "repeats", self.repeats, expected)
         _require(self.cache != "", "cache", repr(self.cache), "a directory, or null")
 
     @property
@@ -133,8 +129,7 @@ class Tensorrt(Backend):
         missing = cuda.absence()
         if missing is None:
             return None
-        remedy = "a machine with an NVIDIA GPU and its driver"
-        return Lack(str(missing), f"{remedy}; engines are built here" if builds_ahead_of_time(trt) else remedy)
+        return Lack(str(missing), f"{A_GPU}; engines are built here" if builds_ahead_of_time(trt) else A_GPU)
 
     def builds_on(self) -> str | None:
         """The GPU for TensorRT, which times its kernels there; None for TensorRT-RTX, which builds ahead of time.
@@ -251,11 +246,5 @@ class Tensorrt(Backend):
         return self._cache_directory() / f"{self.module}-{trt.__version__}-timing.cache"
 
 
-def _require(holds: bool, field: str, received: object, expected: str) -> None:
-    if not holds:
-        raise ConfigError(
-            f"{field} of the TensorRT backend is wrong",
-            received=received,
-            expected=expected,
-            fix="set it to what is expected; conf/backend/ has values that work",
-        )
+def _require(holds: bool, name: str, received: object, expected: str) -> None:
+    require_setting(holds, TITLE, name, received, expected)
