@@ -7,27 +7,20 @@ from pathlib import Path
 
 from benchmarks.commands import ROOT
 from benchmarks.process import ran
+from benchmarks.quick import FEW_IMAGES, TIMING
 from roundoff.system.files import write_text
 
 SETTINGS = (
     "model.width=8",
     "train.epochs=1",
-    "dataset.size=16",
-    "calibrate.images=64",
-    "calibrate.held_out=32",
+    *FEW_IMAGES,
     "export.parity_images=32",
     "backend=[onnxruntime,litert]",
     "precision=[fp32,fp16,int8,bf16]",
     "backends.onnxruntime.threads=1",
     "backends.litert.threads=1",
     "evaluate.batch_sizes=[1,4]",
-    "evaluate.min_loads=6",
-    "evaluate.rounds_per_load=1",
-    "evaluate.warmup_ms=0",
-    "evaluate.warmup_runs=1",
-    "evaluate.min_seconds=0.02",
-    "evaluate.budget_seconds=0.02",
-    "evaluate.energy_seconds=0.02",
+    *TIMING,
     "evaluate.chance_margin=0.0001",
     "evaluate.lock_directory=build/locks",
 )

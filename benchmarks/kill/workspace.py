@@ -17,26 +17,19 @@ from typing import Any
 import yaml
 
 from benchmarks.commands import ROOT
+from benchmarks.quick import FEW_IMAGES, TIMING
 from roundoff.system.files import sha256_of
 
 TINY = (
     "model=resnet8",
     "model.width=8",
     "train.epochs=2",
-    "dataset.size=16",
     "backend=onnxruntime",
     "backends.onnxruntime.threads=1",
     "export.parity_images=16",
-    "calibrate.images=64",
-    "calibrate.held_out=32",
+    *FEW_IMAGES,
     "evaluate.batch_sizes=[1]",
-    "evaluate.min_loads=6",
-    "evaluate.rounds_per_load=1",
-    "evaluate.warmup_ms=0",
-    "evaluate.warmup_runs=1",
-    "evaluate.min_seconds=0.02",
-    "evaluate.budget_seconds=0.02",
-    "evaluate.energy_seconds=0.02",
+    *TIMING,
     "evaluate.aa_control=false",
     "evaluate.chance_margin=0.01",
     "report.flip_examples=0",

@@ -10,18 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.quick import TIMING
 from tests.support.places import ROOT
 
 QUICK = (
     "train.epochs=2",
     "evaluate.batch_sizes=[1,4]",
-    "evaluate.min_loads=6",
-    "evaluate.rounds_per_load=1",
-    "evaluate.warmup_ms=0",
-    "evaluate.warmup_runs=1",
-    "evaluate.min_seconds=0.02",
-    "evaluate.budget_seconds=0.02",
-    "evaluate.energy_seconds=0.02",
+    *TIMING,
 )
 OF_GROUP = {
     "model": ("model.width=8",),
