@@ -5,7 +5,7 @@ from roundoff.system.stopping import heed_signals
 if __name__ == "__main__":
     heed_signals()  # before the imports, which take a second
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from roundoff.backend.base import Backend
 from roundoff.cells.building import build_cells
@@ -13,20 +13,17 @@ from roundoff.cells.inputs import Inputs
 from roundoff.dataset.base import Prepared
 from roundoff.export.fit import require_fit
 from roundoff.export.tflite_folder import float_tflite
-from roundoff.pipeline.config import component, components, precision_to_build, require_made_here
+from roundoff.pipeline.config import components, precision_made_here
 from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving
 from roundoff.precision.base import Precision
 from roundoff.results.platform import read_platform
-from roundoff.system.slots import config_key
 from roundoff.training.trained import keras_form
 
 
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
-    name = precision_to_build(cfg)
-    require_made_here(name)
-    precision = component(OmegaConf.select(cfg, config_key(name)), Precision)
+    name, precision = precision_made_here(cfg, Precision)
     prepared = Prepared(workspace.input(cfg.paths.prepared))
     require_fit(workspace.input(cfg.paths.onnx), prepared)
     keras, why_no_keras = keras_form(workspace.optional_input(cfg.paths.trained))

@@ -8,7 +8,7 @@ if __name__ == "__main__":
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from roundoff.backend.base import Backend
 from roundoff.cells.building import build_cells
@@ -16,7 +16,7 @@ from roundoff.cells.inputs import Inputs
 from roundoff.dataset.base import Prepared
 from roundoff.export.given import write_fit
 from roundoff.export.given_feeding import beside
-from roundoff.pipeline.config import component, components, precision_to_build, require_given
+from roundoff.pipeline.config import components, given_precision
 from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving
 from roundoff.precision.given import Given
@@ -26,9 +26,7 @@ from roundoff.system.slots import config_key
 
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
-    name = precision_to_build(cfg)
-    require_given(name)
-    given = component(OmegaConf.select(cfg, config_key(name)), Given)
+    name, given = given_precision(cfg, Given)
     prepared = Prepared(workspace.input(cfg.paths.prepared))
     with TemporaryDirectory(prefix="roundoff-given-") as directory:
         at = beside(prepared, workspace.optional_input(cfg.paths.trained))

@@ -5,27 +5,25 @@ from roundoff.system.stopping import heed_signals
 if __name__ == "__main__":
     heed_signals()  # before the imports, which take a second
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from roundoff.calibration.base import Calibrator
 from roundoff.dataset.base import Prepared
-from roundoff.pipeline.config import component, precision_to_build, require_mixed
+from roundoff.pipeline.config import component, mixed_precision
 from roundoff.pipeline.stage import Workspace, stage
 from roundoff.pipeline.survival import surviving
 from roundoff.precision.base import Precision
 from roundoff.results.mixed import write_mixed
 from roundoff.sensitivity.mix import Mix
-from roundoff.system.slots import config_key
 from roundoff.verdict.requirements import Target
 
 
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
-    name = precision_to_build(cfg)
-    require_mixed(name)
+    name, precision = mixed_precision(cfg, Precision)
     found = component(cfg.mix, Mix).run(
         name,
-        component(OmegaConf.select(cfg, config_key(name)), Precision),
+        precision,
         component(cfg.verdict, Target),
         workspace.input(cfg.paths.onnx),
         workspace.input(cfg.paths.calibration),

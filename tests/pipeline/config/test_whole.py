@@ -7,7 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from roundoff.errors import ConfigError
-from roundoff.pipeline.config import check, precision_to_build, require_given, require_made_here
+from roundoff.pipeline.config import check
 from roundoff.pipeline.config.kinds import KINDS, kind_at
 from roundoff.pipeline.config.renamed import RENAMED
 from tests.support.configuration import plain
@@ -176,12 +176,6 @@ def test_interpolations_without_end_are_refused(spoilt, tmp_path):
     refused(spoilt(**{"build.l0": [1] * 10, **more}), tmp_path, "has no end")
 
 
-def test_the_build_stage_lists_what_it_could_build(spoilt):
-    assert precision_to_build(spoilt(**{"build.precision": "fp16"})) == "fp16"
-    with pytest.raises(ConfigError, match=r"build\.precision has no value(.|\n)*fp32, fp16, int8"):
-        precision_to_build(spoilt())
-
-
 def test_every_place_of_a_component_has_its_kind():
     for key in KINDS:
         assert kind_at(key).__name__ == KINDS[key].rpartition(".")[2]
@@ -199,12 +193,3 @@ def test_a_check_imports_no_heavy_library(tmp_path):
         [sys.executable, "-c", script, str(ROOT), *HEAVY], cwd=tmp_path, capture_output=True, text=True
     )
     assert (run.stdout.strip(), run.returncode) == ("", 0), run.stderr
-
-
-def test_what_another_tool_made_has_a_build_script_of_its_own():
-    require_given("given_litert")
-    require_made_here("int8_fp16")
-    with pytest.raises(ConfigError, match=r"fix: +run python stages/build.py build.precision=bf16"):
-        require_given("bf16")
-    with pytest.raises(ConfigError, match=r"fix: +run python stages/build_given.py build.precision=given"):
-        require_made_here("given")

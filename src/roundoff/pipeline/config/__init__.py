@@ -1,14 +1,7 @@
 """The configuration: its check as a whole, and the components that it describes."""
 
+from roundoff.pipeline.config.asked import given_precision, mixed_precision, precision_made_here
 from roundoff.pipeline.config.making import component, components
-from roundoff.pipeline.config.whole import check, precision_to_build, require_given, require_made_here, require_mixed
+from roundoff.pipeline.config.whole import check
 
-__all__ = [
-    "check",
-    "component",
-    "components",
-    "precision_to_build",
-    "require_given",
-    "require_made_here",
-    "require_mixed",
-]
+__all__ = ["check", "component", "components", "given_precision", "mixed_precision", "precision_made_here"]

@@ -58,46 +58,6 @@ def _places() -> tuple[Path, Path | None]:
     return Path(runtime.cwd), Path(runtime.output_dir)
 
 
-def precision_to_build(cfg: DictConfig) -> str:
-    """The precision that the build stage was asked for; ConfigError, which lists them, if for none."""
-    refuse_special(OmegaConf.to_container(cfg), "")  # where it was written, not where it is read
-    values = plain(cfg)
-    name = values["build"].get("precision", MISSING)
-    if name == MISSING:
-        raise ConfigError(
-            "build.precision has no value",
-            received=MISSING,
-            expected=f"one of {', '.join(_all_precisions(values))}",
-            fix="say which to build: python stages/build.py build.precision=fp32",
-        )
-    return str(name)
-
-
-def require_made_here(name: str) -> None:
-    """ConfigError where the precision `name` is one that another tool has made."""
-    _require_stage(name, section_of(name) != GIVEN, "build_given", "what roundoff quantizes itself")
-
-
-def require_given(name: str) -> None:
-    """ConfigError where the precision `name` is one that is made here."""
-    _require_stage(name, section_of(name) == GIVEN, "build", f"a precision whose name begins with {GIVEN}")
-
-
-def require_mixed(name: str) -> None:
-    """ConfigError where what the precision `name` leaves wide is not chosen by a stage."""
-    _require_stage(name, section_of(name) == MIXED, "build", f"a precision whose name ends with _{MIXED}")
-
-
-def _require_stage(name: str, holds: bool, other: str, expected: str) -> None:
-    if not holds:
-        raise ConfigError(
-            f"{name} is built by another script",
-            received=f"build.precision={name}",
-            expected=expected,
-            fix=f"run python stages/{other}.py build.precision={name}",
-        )
-
-
 def _check_shapes(values: Any, followed: bool) -> None:
     """Each section that is there is one, and its components have names that can be folders."""
     for section in SECTIONS:
@@ -174,16 +134,17 @@ def _check_cells(values: Values) -> None:
         raise ConfigError("calibrate.images is missing", received="nothing", expected="int", fix="set calibrate.images")
     precision = values["build"].get("precision", MISSING)
     if precision != MISSING:
-        require_known("build.precision", [precision], _all_precisions(values))
+        require_known("build.precision", [precision], all_precisions(values))
 
 
-def _all_precisions(values: Values) -> list[str]:
+def all_precisions(values: Values) -> list[str]:
+    """The names of all that are configured, whatever builds them."""
     return [name for key in PRECISIONS for name in values[key]]
 
 
 def _check_slots(values: Values) -> None:
     """Each precision stands where its stage in dvc.yaml looks for it."""
-    names = _all_precisions(values)
+    names = all_precisions(values)
     for name in STAGED:
         if name not in values["precisions"]:
             further = [each for each in names if each not in STAGED]
