@@ -7,7 +7,7 @@ import pytest
 
 from roundoff.gate.losses import losses, widened
 from roundoff.results.message import LANGUAGES, Words
-from roundoff.revisions.diff import Change
+from roundoff.revisions.change import Change
 from roundoff.revisions.revision import Snapshot
 from roundoff.revisions.revision_context import RevisionContext
 from roundoff.verdict.decide import decide

@@ -15,7 +15,8 @@ from roundoff.results.checked import as_json
 from roundoff.results.platform import Cpu, Gpu, Platform
 from roundoff.results.run import Method, Metrics
 from roundoff.results.verdict import CellVerdict, Requirements, Verdict
-from roundoff.revisions.diff import compare, differing_parts, interval_of_change
+from roundoff.revisions.change import interval_of_change
+from roundoff.revisions.diff import compare, differing_parts
 from roundoff.revisions.figures import ACCURACY_FIGURES, BATCH_FIGURES, CELL_FIGURES, ENERGY_FIGURES
 from roundoff.revisions.revision import Snapshot
 from roundoff.revisions.revision_context import RevisionContext, asked
@@ -69,7 +70,7 @@ def of(cells, platform=PLATFORM, verdicts=None):
 
 def judged(*changes, contexts=UNKNOWN, **options):
     found = compare(snapshot(), snapshot(changes, **options), contexts=contexts)
-    return {change.figure: change.judgement for change in found if change.judgement != "unchanged"}
+    return {change.title: change.judgement for change in found if change.judgement != "unchanged"}
 
 
 def test_equal_metrics_do_not_differ():
@@ -198,7 +199,7 @@ def test_the_hash_of_the_test_images_counts_before_that_of_all_data():
 def test_another_number_of_test_images_is_another_test_set():
     before = snapshot((("accuracy.samples", 1000),))
     after = snapshot((("accuracy.samples", 2000), ("accuracy.top1", 0.5)), verdict="fail")
-    found = {change.figure: change.judgement for change in compare(before, after)}
+    found = {change.title: change.judgement for change in compare(before, after)}
     assert found["top1"] == found["agreement"] == found["verdict"] == "not comparable"
 
 
@@ -222,7 +223,7 @@ def test_a_verdict_that_absolute_times_alone_turned_is_not_called_a_regression()
 )
 def test_a_figure_that_is_zero_has_no_ratio(path, before, after, judgement):
     found = compare(snapshot(((path, before),)), snapshot(((path, after),)))
-    change = next(one for one in found if one.figure.endswith(path.split(".")[-1]))
+    change = next(one for one in found if one.title.endswith(path.split(".")[-1]))
     assert (change.change, change.low, change.high, change.judgement) == (None, None, None, judgement)
 
 
@@ -230,7 +231,7 @@ def test_a_figure_that_is_zero_has_no_ratio(path, before, after, judgement):
 def test_energy_is_compared_at_one_batch_size(batch, judgement):
     before = snapshot((("energy", Energy(mj_per_image=1.0, batch_size=32)),))
     after = snapshot((("energy", Energy(mj_per_image=2.0, batch_size=batch)),))
-    found = {change.figure: change.judgement for change in compare(before, after)}
+    found = {change.title: change.judgement for change in compare(before, after)}
     assert found["mj_per_image"] == judgement
 
 
@@ -295,7 +296,7 @@ def test_drift_within_its_bound_is_noise(before, drift):
 def test_absolute_times_without_a_gpu_are_not_judged():
     cpu = replace(PLATFORM, gpus=[])
     changed = snapshot((("batch_1.device_p50_ms", 0.5), ("size_mb", 0.2)), platform=cpu)
-    found = {change.figure: change.judgement for change in compare(snapshot(platform=cpu), changed)}
+    found = {change.title: change.judgement for change in compare(snapshot(platform=cpu), changed)}
     assert found["batch 1: device_p50_ms"] == "noise unknown"
     assert found["size_mb"] == "worse"
 
@@ -323,7 +324,7 @@ def test_speedups_are_not_judged_where_fp32_ran_at_another_speed(fp32_ms, judgem
         return Snapshot("x", None, Metrics(platform=PLATFORM, reference=None, method=Method(), cells=cells))
 
     found = compare(side(0.2, 1.4), side(fp32_ms, 1.2))
-    [change] = [each for each in found if each.cell == NAME and each.figure == "batch 1: speedup"]
+    [change] = [each for each in found if each.cell == NAME and each.title == "batch 1: speedup"]
     assert change.judgement == judgement
 
 
@@ -354,7 +355,7 @@ class TestStoppedEarly:
         verdicts = {name: CellVerdict(verdict="pass") for name in ("fp16/x", NAME)}
         a = of({"fp16/x": CELL, NAME: CELL}, verdicts=verdicts)
         b = of({"fp16/x": changed(worse, "accuracy.top1_low", 0.78), NAME: part}, verdicts=verdicts)
-        found = {(change.cell, change.figure): change.judgement for change in compare(a, b)}
+        found = {(change.cell, change.title): change.judgement for change in compare(a, b)}
         assert found["fp16/x", "top1"] == "worse"
         assert found[NAME, "top1"] in ("not comparable", "unchanged")
 
@@ -363,8 +364,8 @@ class TestStoppedEarly:
         slow = early
         for path, value in self.SLOWER:
             slow = changed(slow, path, value)
-        found = {change.figure: change.judgement for change in compare(of({NAME: early}), of({NAME: slow}))}
+        found = {change.title: change.judgement for change in compare(of({NAME: early}), of({NAME: slow}))}
         assert found["batch 1: speedup"] == "worse"
         whole = changed(changed(slow, "batch_1.stop_reason", "target"), "accuracy.available", 2000)
-        found = {change.figure: change.judgement for change in compare(of({NAME: early}), of({NAME: whole}))}
+        found = {change.title: change.judgement for change in compare(of({NAME: early}), of({NAME: whole}))}
         assert found["batch 1: speedup"] == "not comparable"

@@ -82,5 +82,5 @@ def _as_json(comparison: Comparison) -> dict[str, object]:
         "same_machine": comparison.a.machine == comparison.b.machine,
         "differing": sorted(differing_contexts(comparison.a, comparison.b, comparison.contexts)),
         "counts": comparison.counts,
-        "changes": [asdict(change) for change in comparison.changes],
+        "changes": [{**asdict(change), "figure": change.title} for change in comparison.changes],
     }

@@ -16,7 +16,8 @@ from roundoff.gate.findings import Finding
 from roundoff.measurement.statistics import CONFIDENCE, Z
 from roundoff.results.message import Words
 from roundoff.results.values import Outcome
-from roundoff.revisions.diff import Change, compare, differing_contexts
+from roundoff.revisions.change import Change
+from roundoff.revisions.diff import compare, differing_contexts
 from roundoff.revisions.revision import Snapshot
 from roundoff.revisions.revision_context import RevisionContext
 
@@ -31,14 +32,14 @@ def losses(
     changes = [
         change
         for change in compare(before, after, contexts=contexts)
-        if change.cell in cells and change.figure.rsplit(" ", 1)[-1] in JUDGED and change.a is not None
+        if change.cell in cells and change.figure in JUDGED and change.a is not None
     ]
     tested = sum(change.change is not None for change in changes)
     floors = {name: max(_floor(before, name), _floor(after, name)) for name in cells}
     for change in changes:
         wide = widened(change, tested)
         outcome, judged = _judged(wide, floors[change.cell])
-        yield Finding(change.cell, change.figure, outcome, _words(wide, judged, words))
+        yield Finding(change.cell, change.title, outcome, _words(wide, judged, words))
     for cell in cells:
         if cell not in before.cells:
             yield Finding(cell, "status", "pass", words("gate_new_cell", revision=before.revision))
@@ -95,11 +96,10 @@ def _may_be_loss(change: Change, floor: float) -> bool:
 
 
 def _words(change: Change, judged: str, words: Words) -> str:
-    *prefix, name = change.figure.split(" ")
-    figure = words(f"gate_figure_{name}")
-    if prefix:
-        figure = words("gate_at_batch", figure=figure, batch=prefix[-1].rstrip(":") if name != "status" else prefix[1])
-    values = {"figure": figure, "before": _value(change.a, name), "after": _value(change.b, name)}
+    figure = words(f"gate_figure_{change.figure}")
+    if change.batch is not None:
+        figure = words("gate_at_batch", figure=figure, batch=change.batch)
+    values = {"figure": figure, "before": _value(change.a, change.figure), "after": _value(change.b, change.figure)}
     verdict = words(f"gate_judged_{judged}")
     if change.change is None or change.low is None or change.high is None:
         return words("gate_change", **values, judged=verdict)

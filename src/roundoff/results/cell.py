@@ -202,11 +202,11 @@ class CellMetrics:
         return {size: batch for size, batch in self.batches.items() if batch.status == "failed"}
 
     @property
-    def stopped_early(self) -> frozenset[str]:
-        """What of it stopped early: `answers`, which saw a part of the test set; `batch N`, timed under the minimum."""
-        sizes = {f"batch {size}" for size, batch in self.batches.items() if batch.stop_reason == "early"}
+    def stopped_early(self) -> frozenset[int | str]:
+        """What of it stopped early: "answers", on a part of the test set; batch sizes, timed under the minimum."""
+        sizes: set[int | str] = {size for size, batch in self.batches.items() if batch.stop_reason == "early"}
         answers = {"answers"} if self.accuracy is not None and self.accuracy.stopped_early else set()
-        return frozenset(answers | sizes)
+        return frozenset(sizes | answers)
 
     @property
     def timed_batches(self) -> dict[int, Batch]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import replace
 
 from roundoff.results.cell import CellMetrics
-from roundoff.results.values import Outcome, bounds_of
+from roundoff.results.values import Outcome
+from roundoff.revisions.change import Change, Judgement, change_of
 from roundoff.revisions.figures import (
     ACCURACY_FIGURES,
     BATCH_FIGURES,
@@ -23,30 +22,9 @@ from roundoff.revisions.revision_context import Part, RevisionContext
 from roundoff.system.slots import REFERENCE_PRECISION
 from roundoff.verdict.ranking import SESSION_DRIFT
 
-Judgement = Literal["better", "worse", "within noise", "unchanged", "noise unknown", "other machine", "not comparable"]
-
 SESSION_CRITERIA = {"latency", "throughput", "energy"}
 ANSWERS = {figure.name for figure in ACCURACY_FIGURES}
 LASTING = {"status", *(figure.name for figure in CELL_FIGURES)}  # whatever was run or timed of a cell
-
-
-@dataclass(frozen=True)
-class Change:
-    """One figure of one cell in both snapshots.
-
-    `change` is b − a where `unit` is `points`, b ÷ a − 1 where it is `ratio`, None where that says nothing;
-    [`low`, `high`] is its 95 % interval, where there is one.
-    """
-
-    cell: str
-    figure: str
-    a: float | str | None
-    b: float | str | None
-    change: float | None
-    low: float | None
-    high: float | None
-    judgement: Judgement
-    unit: Literal["points", "ratio"] = "ratio"
 
 
 def compare(
@@ -121,15 +99,15 @@ def _verdict(side: Snapshot, name: str) -> Outcome | None:
 
 
 def _cell_changes(name: str, a: CellMetrics | None, b: CellMetrics | None, drift: float) -> Iterator[Change]:
-    yield from _status_changes(name, "status", *(cell.status if cell else "absent" for cell in (a, b)))
+    yield from _status_changes(name, None, *(cell.status if cell else "absent" for cell in (a, b)))
     if a is None or b is None:
         return
     for batch in sorted({*a.batches} & {*b.batches}):
-        yield from _status_changes(name, f"batch {batch}: status", a.batches[batch].status, b.batches[batch].status)
+        yield from _status_changes(name, batch, a.batches[batch].status, b.batches[batch].status)
     yield from _precision_changes(name, a, b)
-    for prefix, figures, left, right in _parts(a, b):
+    for batch_size, figures, left, right in _parts(a, b):
         for figure in figures:
-            change = _change(name, prefix, figure, left, right, drift)
+            change = change_of(name, batch_size, figure, left, right, drift)
             if change is not None:
                 yield change
 
@@ -142,92 +120,20 @@ def _precision_changes(name: str, a: CellMetrics, b: CellMetrics) -> Iterator[Ch
         yield Change(name, "computes as", before, after, None, None, None, "not comparable")
 
 
-def _status_changes(name: str, figure: str, before: str, after: str) -> Iterator[Change]:
+def _status_changes(name: str, batch: int | None, before: str, after: str) -> Iterator[Change]:
     """What was measured and now fails got worse, the reverse better; what cannot run here is no fault of the change."""
     judged: dict[tuple[str, str], Judgement] = {("measured", "failed"): "worse", ("failed", "measured"): "better"}
     if before != after:
         judgement = judged.get((before, after), "not comparable")
-        yield Change(name, figure, before, after, None, None, None, judgement)
+        yield Change(name, "status", before, after, None, None, None, judgement, batch=batch)
 
 
-def _parts(a: CellMetrics, b: CellMetrics) -> Iterator[tuple[str, tuple[Figure, ...], Holder, Holder]]:
-    yield "", ACCURACY_FIGURES, a.accuracy, b.accuracy
-    yield "", CELL_FIGURES, a, b
-    yield "", ENERGY_FIGURES, a.energy, b.energy
+def _parts(a: CellMetrics, b: CellMetrics) -> Iterator[tuple[int | None, tuple[Figure, ...], Holder, Holder]]:
+    yield None, ACCURACY_FIGURES, a.accuracy, b.accuracy
+    yield None, CELL_FIGURES, a, b
+    yield None, ENERGY_FIGURES, a.energy, b.energy
     for batch in sorted({*a.batches, *b.batches}):
-        yield f"batch {batch}: ", BATCH_FIGURES, a.batches.get(batch), b.batches.get(batch)
-
-
-def _change(cell: str, prefix: str, figure: Figure, a: Holder, b: Holder, drift: float) -> Change | None:
-    before, after = _value(a, figure.name), _value(b, figure.name)
-    name = prefix + figure.name
-    if before is None and after is None:
-        return None
-    if before is None or after is None:
-        return Change(cell, name, before, after, None, None, None, "not comparable")
-    if figure.within and _apart(_value(a, figure.within), _value(b, figure.within)):
-        return Change(cell, name, before, after, None, None, None, "not comparable")
-    if before == after:
-        return Change(cell, name, before, after, 0.0, None, None, "unchanged")
-    if figure.kind != "share" and min(before, after) <= 0:
-        return Change(cell, name, before, after, None, None, None, _without_ratio(figure, before, after))
-    change = after - before if figure.kind == "share" else after / before - 1
-    low, high = interval_of_change(figure, a, b, drift) or (None, None)
-    unit: Literal["points", "ratio"] = "points" if figure.kind == "share" else "ratio"
-    return Change(cell, name, before, after, change, low, high, _judgement(figure, change, low, high), unit)
-
-
-def _value(holder: Holder, name: str) -> float | None:
-    """A figure by its name; None where there is none."""
-    figure: float | None = getattr(holder, name, None)
-    return figure
-
-
-def interval_of_change(figure: Figure, a: Holder, b: Holder, drift: float) -> tuple[float, float] | None:
-    """The 95 % interval of a change from the intervals of both figures (MOVER: Zou and Donner, Stat. Med. 27, 2008).
-
-    Shares by difference (for Wilson's intervals this is Newcombe's, Stat. Med. 17, 1998), ratios by their logarithms;
-    absolute figures of two sessions by `drift`, or by the spread of either session's rounds where that is more; both
-    are far wider than the interval of a median.
-    """
-    before, after = _value(a, figure.name), _value(b, figure.name)
-    if before is None or after is None:
-        return None
-    if figure.kind == "exact":
-        return after / before - 1, after / before - 1
-    if figure.kind == "session":
-        widest = 1 + max(drift, *(_value(side, "round_spread") or 0.0 for side in (a, b)))
-        return after / before / widest - 1, after / before * widest - 1
-    of_a, of_b = bounds_of(a, figure.name), bounds_of(b, figure.name)
-    if of_a is None or of_b is None:
-        return None
-    if figure.kind == "share":
-        return _difference(before, after, *of_a, *of_b)
-    low, high = _difference(math.log(before), math.log(after), *(math.log(bound) for bound in (*of_a, *of_b)))
-    return math.expm1(low), math.expm1(high)
-
-
-def _difference(a: float, b: float, a_low: float, a_high: float, b_low: float, b_high: float) -> tuple[float, float]:
-    return b - a - math.hypot(b - b_low, a_high - a), b - a + math.hypot(b_high - b, a - a_low)
-
-
-def _judgement(figure: Figure, change: float, low: float | None, high: float | None) -> Judgement:
-    if low is None or high is None:
-        return "noise unknown"
-    if low <= 0 <= high:
-        return "within noise"
-    return "better" if (change > 0) == figure.more_is_better else "worse"
-
-
-def _apart(a: float | None, b: float | None) -> bool:
-    return a is not None and b is not None and a != b
-
-
-def _without_ratio(figure: Figure, before: float, after: float) -> Judgement:
-    """Of a figure that is or becomes 0: only what has no noise is more or less."""
-    if figure.kind != "exact":
-        return "noise unknown"
-    return "better" if (after > before) == figure.more_is_better else "worse"
+        yield batch, BATCH_FIGURES, a.batches.get(batch), b.batches.get(batch)
 
 
 def _in_another_context(change: Change, apart: set[Part]) -> Change:
@@ -243,26 +149,29 @@ def _in_another_context(change: Change, apart: set[Part]) -> Change:
 
 
 def _unjudged(change: Change) -> Change:
-    if change.judgement not in ("better", "worse") or change.figure.rsplit(" ", 1)[-1] not in SESSION_FIGURES:
+    if change.judgement not in ("better", "worse") or change.figure not in SESSION_FIGURES:
         return change
     return replace(change, judgement="noise unknown")
 
 
-def _of_another_length(change: Change, a: frozenset[str], b: frozenset[str]) -> Change:
+def _of_another_length(change: Change, a: frozenset[int | str], b: frozenset[int | str]) -> Change:
     """What a shorter test set or timing may have moved is no change of the model; `a`, `b`: what stopped early."""
-    place = change.figure.rpartition(": ")[0] or ("answers" if change.figure in ANSWERS else "")
-    lasting = change.figure.rpartition(" ")[2] in LASTING
-    apart = bool(a) != bool(b) or place in a ^ b or (change.figure == "verdict" and a != b)
-    if change.judgement not in ("better", "worse") or lasting or not apart:
+    apart = bool(a) != bool(b) or _part(change) in a ^ b or (change.figure == "verdict" and a != b)
+    if change.judgement not in ("better", "worse") or change.figure in LASTING or not apart:
         return change
     return replace(change, change=None, low=None, high=None, judgement="not comparable")
 
 
+def _part(change: Change) -> int | str | None:
+    """The part of a cell that may stop early by itself, as `CellMetrics.stopped_early` names it."""
+    return change.batch or ("answers" if change.figure in ANSWERS else None)
+
+
 def _in_its_session(change: Change, a: Snapshot, b: Snapshot, drift: float) -> Change:
-    if change.judgement not in ("better", "worse") or not change.figure.endswith(": speedup"):
+    if change.judgement not in ("better", "worse") or change.figure != "speedup" or change.batch is None:
         return change
-    size, backend = int(change.figure.split()[1].rstrip(":")), change.cell.partition("/")[2]
-    times = [_fp32_time(side, backend, size) for side in (a, b)]
+    backend = change.cell.partition("/")[2]
+    times = [_fp32_time(side, backend, change.batch) for side in (a, b)]
     if None in times or 1 / (1 + drift) <= (times[1] or 0) / (times[0] or 1) <= 1 + drift:
         return change
     return replace(change, judgement="noise unknown")

@@ -14,7 +14,8 @@ from rich.text import Text
 from roundoff.report.render.markdown import as_it_is
 from roundoff.report.words.decision import Decision
 from roundoff.results.checked import as_json
-from roundoff.revisions.diff import Change, Judgement, differing_contexts, differing_parts
+from roundoff.revisions.change import Change, Judgement
+from roundoff.revisions.diff import differing_contexts, differing_parts
 from roundoff.revisions.revision import Snapshot
 from roundoff.revisions.revision_context import RevisionContext
 
@@ -149,8 +150,7 @@ def _ships(side: Snapshot) -> str | None:
 
 
 def _matters(change: Change) -> bool:
-    in_words = change.figure.rsplit(": ", 1)[-1] in IN_WORDS
-    return change.judgement in MATTER or (in_words and change.judgement != "unchanged")
+    return change.judgement in MATTER or (change.figure in IN_WORDS and change.judgement != "unchanged")
 
 
 def _size(change: Change) -> float:
@@ -177,8 +177,7 @@ def _table(comparison: Comparison, rows: Sequence[Change], width: int) -> Table:
 
 
 def _texts(change: Change) -> tuple[str, ...]:
-    size, _, name = change.figure.rpartition(": ")
-    figure = NAMES.get(name, name) + (f", {size}" if size else "")
+    figure = NAMES.get(change.figure, change.figure) + ("" if change.batch is None else f", batch {change.batch}")
     return change.cell, figure, _value(change.a), _value(change.b), _amount(change.change, change.unit)
 
 
