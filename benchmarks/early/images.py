@@ -50,8 +50,8 @@ def _holds(found: Accuracy, loss: float) -> bool:
 
 def _kinds(flips: float, loss: float, random: np.random.Generator) -> NDArray[np.int64]:
     """Of each image: 0 both are right, 1 FP32 alone, 2 the cell alone, 3 neither."""
-    lost, gained = (flips + loss) / 2, (flips - loss) / 2
-    return random.choice(4, SAMPLES, p=[RIGHT - lost, lost, gained, 1 - RIGHT - gained])
+    regressed, corrected = (flips + loss) / 2, (flips - loss) / 2
+    return random.choice(4, SAMPLES, p=[RIGHT - regressed, regressed, corrected, 1 - RIGHT - corrected])
 
 
 def _stopped(kinds: NDArray[np.int64]) -> Accuracy:
@@ -60,8 +60,8 @@ def _stopped(kinds: NDArray[np.int64]) -> Accuracy:
     labels = np.zeros(SAMPLES, np.int64)
     stop = EarlyStop(KEEP, np.arange(SAMPLES), labels, reference, 0.5, 0.05)
     counts = np.array([np.bincount(kinds[at : at + CHUNK], minlength=4) for at in range(0, SAMPLES, CHUNK)])
-    for looks, (both, lost, gained, neither) in enumerate(counts.cumsum(axis=0).tolist(), 1):
-        seen = Paired(both, lost, gained, both + neither, both + lost + gained + neither)
+    for looks, (both, regressed, corrected, neither) in enumerate(counts.cumsum(axis=0).tolist(), 1):
+        seen = Paired(both, regressed, corrected, both + neither, both + regressed + corrected + neither)
         if stop.decided(seen):
             rows = slice(0, looks * CHUNK)
             return accuracy_when_stopped(cell[rows], labels[rows], reference[rows], SAMPLES, ALPHA_EARLY)

@@ -113,6 +113,6 @@ def _accuracy(points: float, random: np.random.Generator) -> Accuracy:
     lost = (FLIPPED + points / 100) / 2
     both = FP32_RIGHT - lost
     counts = random.multinomial(SAMPLES, [both, lost, FLIPPED - lost, 1 - both - FLIPPED])
-    # in both right, lost, gained, both wrong; class 0 is right
+    # both right, regressed, corrected, both wrong; class 0 is right
     reference, cell = (np.eye(2, dtype=np.float32)[np.repeat(wrong, counts)] for wrong in ([0, 0, 1, 1], [0, 1, 0, 1]))
     return accuracy(cell, np.zeros(SAMPLES, np.int64), reference)

@@ -64,10 +64,12 @@ def accuracies(sets: int) -> list[dict[str, Any]]:
 
 
 def _accuracy_row(samples: int, drop: float, sets: int) -> dict[str, Any]:
-    reference, gained = 0.92, 0.01
-    lost = gained + drop / 100
+    reference, corrected = 0.92, 0.01
+    regressed = corrected + drop / 100
     random = np.random.default_rng((samples, round(1000 * drop)))
-    counts = random.multinomial(samples, [reference - lost, lost, gained, 1 - reference - gained], size=sets)
+    counts = random.multinomial(
+        samples, [reference - regressed, regressed, corrected, 1 - reference - corrected], size=sets
+    )
     verdicts, covered, cache = [], 0, dict[tuple[int, ...], tuple[str, bool]]()
     for key in map(tuple, counts[:, :3].tolist()):
         if key not in cache:
@@ -90,24 +92,24 @@ def _accuracy_row(samples: int, drop: float, sets: int) -> dict[str, Any]:
         "allowed": allowed,
         "false_fail": share["fail"] if holds else 0.0,
         "covers": covered / sets,
-        "typical_samples_needed": _needed(samples, drop, reference, gained),
+        "typical_samples_needed": _needed(samples, drop, reference, corrected),
     }
 
 
 def _judged(counts: tuple[int, ...], samples: int, drop: float) -> tuple[str, bool]:
-    both, lost, gained = counts
-    kept = paired_kept(both, lost, gained, samples)
+    both, regressed, corrected = counts
+    kept = paired_kept(both, regressed, corrected, samples)
     assert kept is not None
     verdict = "pass" if kept.low >= KEEP else "fail" if kept.high < KEEP else "undecided"
-    return verdict, not paired_drop(lost, gained, samples).excludes(drop / 100)
+    return verdict, not paired_drop(regressed, corrected, samples).excludes(drop / 100)
 
 
-def _needed(samples: int, drop: float, reference: float, gained: float) -> int | None:
-    lost = gained + drop / 100
+def _needed(samples: int, drop: float, reference: float, corrected: float) -> int | None:
+    regressed = corrected + drop / 100
 
     def at(scale: float, z: float) -> Interval | None:
         size = scale * samples
-        return paired_kept((reference - lost) * size, lost * size, gained * size, size, z)
+        return paired_kept((reference - regressed) * size, regressed * size, corrected * size, size, z)
 
     return samples_to_decide(at, KEEP, samples, 10**8)
 

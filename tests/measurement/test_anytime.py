@@ -20,14 +20,14 @@ from roundoff.measurement.anytime import (
 from roundoff.measurement.statistics import median_interval, paired_drop, wilson
 from tests.support.present import present
 
-SEEN = Paired(both=900, lost=20, gained=10, agreed=960, samples=1000)
+SEEN = Paired(both=900, regressed=20, corrected=10, agreed=960, samples=1000)
 
 
 def test_the_wealth_of_a_fair_bet_is_one_on_average():
     """Over all outcomes of three images at the hypothesis, [right] - r [reference right] of mean 0."""
-    ratio, both, lost = 0.9, 0.5, 0.1
-    gained = ratio * (both + lost) - both
-    shares = (both, lost, gained)
+    ratio, both, regressed = 0.9, 0.5, 0.1
+    corrected = ratio * (both + regressed) - both
+    shares = (both, regressed, corrected)
     worth = 0.0
     for counts in np.ndindex(4, 4, 4):
         if (rest := 3 - sum(counts)) >= 0:
@@ -40,8 +40,10 @@ def test_the_wealth_of_a_fair_bet_is_one_on_average():
 def test_at_the_target_few_cells_are_ever_called_either_way():
     """2,000 test sets of 10,000 images, looked at after each 250, of a cell that keeps exactly 99 %."""
     random, wrong = np.random.default_rng(5), {True: 0, False: 0}
-    lost, gained = (0.02 + 0.0092) / 2, (0.02 - 0.0092) / 2
-    steps = random.multinomial(250, [0.92 - lost, lost, gained, 0.08 - gained], (2000, 40)).cumsum(axis=1)
+    regressed, corrected = (0.02 + 0.0092) / 2, (0.02 - 0.0092) / 2
+    steps = random.multinomial(250, [0.92 - regressed, regressed, corrected, 0.08 - corrected], (2000, 40)).cumsum(
+        axis=1
+    )
     for walk in steps.tolist():
         said = (keeps(Paired(counts[0], counts[1], counts[2], 0, sum(counts)), 0.99, 0.01) for counts in walk)
         first = next((one for one in said if one is not None), None)

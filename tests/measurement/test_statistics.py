@@ -26,11 +26,11 @@ def test_wilson_is_statsmodels(trials, data):
 
 
 @given(st.integers(0, 300), st.integers(0, 300))
-def test_mcnemar_is_statsmodels_and_symmetric(lost, gained):
-    assume(lost + gained > 0)
-    expected = mcnemar([[0, lost], [gained, 0]], exact=True).pvalue
-    assert s.mcnemar_exact(lost, gained) == pytest.approx(min(expected, 1.0), abs=1e-9)
-    assert s.mcnemar_exact(lost, gained) == pytest.approx(s.mcnemar_exact(gained, lost))
+def test_mcnemar_is_statsmodels_and_symmetric(regressed, corrected):
+    assume(regressed + corrected > 0)
+    expected = mcnemar([[0, regressed], [corrected, 0]], exact=True).pvalue
+    assert s.mcnemar_exact(regressed, corrected) == pytest.approx(min(expected, 1.0), abs=1e-9)
+    assert s.mcnemar_exact(regressed, corrected) == pytest.approx(s.mcnemar_exact(corrected, regressed))
 
 
 def test_mcnemar_without_flips_sees_no_difference():
@@ -39,34 +39,38 @@ def test_mcnemar_without_flips_sees_no_difference():
 
 @given(COUNTS)
 def test_the_drop_lies_in_its_interval_which_mirrors(counts):
-    _, lost, gained, _ = counts
+    _, regressed, corrected, _ = counts
     samples = sum(counts)
-    found, mirrored = s.paired_drop(lost, gained, samples), s.paired_drop(gained, lost, samples)
-    assert -1 <= found.low <= found.value == (lost - gained) / samples <= found.high <= 1
+    found, mirrored = s.paired_drop(regressed, corrected, samples), s.paired_drop(corrected, regressed, samples)
+    assert -1 <= found.low <= found.value == (regressed - corrected) / samples <= found.high <= 1
     assert (mirrored.low, mirrored.high) == pytest.approx((-found.high, -found.low), abs=1e-9)
 
 
 def score_by_numerical_likelihood(counts, drop):
     """Tango's statistic, its nuisance share found by maximising the likelihood numerically."""
-    lost, gained, samples = counts
+    regressed, corrected, samples = counts
 
     def minus_log_likelihood(share):
         other = share + drop
         rest = 1 - share - other
-        return -(lost * math.log(other) + gained * math.log(share) + (samples - lost - gained) * math.log(rest))
+        return -(
+            regressed * math.log(other)
+            + corrected * math.log(share)
+            + (samples - regressed - corrected) * math.log(rest)
+        )
 
     low, high = max(0, -drop) + 1e-12, (1 - drop) / 2 - 1e-12
     share = optimize.minimize_scalar(
         minus_log_likelihood, bounds=(low, high), method="bounded", options={"xatol": 1e-14}
     ).x
-    return (lost - gained - samples * drop) / math.sqrt(samples * (2 * share + drop * (1 - drop)))
+    return (regressed - corrected - samples * drop) / math.sqrt(samples * (2 * share + drop * (1 - drop)))
 
 
 @pytest.mark.parametrize("counts", [(12, 5, 400), (30, 31, 1000), (1, 9, 100), (3, 0, 50)])
 def test_the_ends_of_the_drop_are_where_the_score_statistic_is_1_96(counts):
-    lost, gained, samples = counts
-    found = s.paired_drop(lost, gained, samples)
-    if gained:
+    regressed, corrected, samples = counts
+    found = s.paired_drop(regressed, corrected, samples)
+    if corrected:
         assert score_by_numerical_likelihood(counts, found.low) == pytest.approx(1.95996, abs=1e-3)
         assert score_by_numerical_likelihood(counts, found.high) == pytest.approx(-1.95996, abs=1e-3)
     else:
@@ -81,37 +85,39 @@ def test_without_flips_the_drop_is_bounded_by_the_number_of_samples():
 
 @given(COUNTS)
 def test_the_kept_share_lies_in_its_interval_and_ignores_samples_wrong_under_both(counts):
-    both, lost, gained, _ = counts
-    found = s.paired_kept(both, lost, gained, sum(counts))
-    if both + lost == 0:
+    both, regressed, corrected, _ = counts
+    found = s.paired_kept(both, regressed, corrected, sum(counts))
+    if both + regressed == 0:
         assert found is None
         return
     assert found is not None
-    assert 0 <= found.low <= found.value == (both + gained) / (both + lost) <= found.high
-    assert s.paired_kept(both, lost, gained, sum(counts) + 1000) == found
+    assert 0 <= found.low <= found.value == (both + corrected) / (both + regressed) <= found.high
+    assert s.paired_kept(both, regressed, corrected, sum(counts) + 1000) == found
 
 
 @pytest.mark.parametrize("counts", [(340, 12, 5), (900, 30, 31), (50, 9, 1)])
 @pytest.mark.parametrize("ratio", [0.9, 0.99, 1.0, 1.02])
 def test_the_nuisance_share_of_the_kept_ratio_maximises_the_likelihood(counts, ratio):
-    both, lost, gained = counts
+    both, regressed, corrected = counts
 
     def minus_log_likelihood(share):
-        lost_share = ratio * share + 1 - ratio
-        both_share = 1 - share - lost_share
-        return -(both * math.log(both_share) + lost * math.log(lost_share) + gained * math.log(share))
+        regressed_share = ratio * share + 1 - ratio
+        both_share = 1 - share - regressed_share
+        return -(both * math.log(both_share) + regressed * math.log(regressed_share) + corrected * math.log(share))
 
     low, high = max(0.0, (ratio - 1) / ratio) + 1e-9, ratio / (1 + ratio) - 1e-9
     best = optimize.minimize_scalar(
         minus_log_likelihood, bounds=(low, high), method="bounded", options={"xatol": 1e-12}
     )
-    assert s._gained_share(both, lost, gained, ratio) == pytest.approx(best.x, abs=1e-6)
+    assert s._corrected_share(both, regressed, corrected, ratio) == pytest.approx(best.x, abs=1e-6)
 
 
 @given(st.tuples(st.integers(1, 400), *[st.integers(0, 400)] * 2))
 def test_swapping_the_sides_turns_the_kept_share_round(counts):
-    both, lost, gained = counts
-    found, swapped = (present(s.paired_kept(both, *pair, 2000)) for pair in ((lost, gained), (gained, lost)))
+    both, regressed, corrected = counts
+    found, swapped = (
+        present(s.paired_kept(both, *pair, 2000)) for pair in ((regressed, corrected), (corrected, regressed))
+    )
     assert (swapped.value, swapped.low, swapped.high) == pytest.approx(
         (1 / found.value, 1 / found.high, 1 / found.low), rel=1e-7
     )
@@ -120,13 +126,13 @@ def test_swapping_the_sides_turns_the_kept_share_round(counts):
 @pytest.mark.parametrize("counts", [(340, 12, 5), (900, 30, 31), (50, 9, 1)])
 def test_the_ends_of_the_kept_share_are_where_the_score_statistic_is_1_96(counts):
     """The variance is written out from the three shares, their nuisance found by maximising the likelihood."""
-    both, lost, gained = counts
-    found = present(s.paired_kept(both, lost, gained, sum(counts)))
+    both, regressed, corrected = counts
+    found = present(s.paired_kept(both, regressed, corrected, sum(counts)))
 
     def statistic(ratio):
         def shares(share):
-            lost_share = ratio * share + 1 - ratio
-            return 1 - share - lost_share, lost_share, share
+            regressed_share = ratio * share + 1 - ratio
+            return 1 - share - regressed_share, regressed_share, share
 
         low, high = max(0.0, (ratio - 1) / ratio) + 1e-9, ratio / (1 + ratio) - 1e-9
         best = optimize.minimize_scalar(
@@ -137,7 +143,7 @@ def test_the_ends_of_the_kept_share_are_where_the_score_statistic_is_1_96(counts
         ).x
         p_both, p_lost, p_gained = shares(best)
         variance = sum(counts) * ((1 - ratio) ** 2 * p_both + ratio**2 * p_lost + p_gained)
-        return (both + gained - ratio * (both + lost)) / math.sqrt(variance)
+        return (both + corrected - ratio * (both + regressed)) / math.sqrt(variance)
 
     assert statistic(found.low) == pytest.approx(1.95996, abs=1e-3)
     assert statistic(found.high) == pytest.approx(-1.95996, abs=1e-3)
@@ -246,14 +252,14 @@ def test_every_number_up_to_the_limit_is_tried(threshold, above):
 
 @given(st.integers(1, 40), st.integers(0, 40))
 @settings(deadline=None, max_examples=30)
-def test_the_samples_to_decide_decide(lost, gained):
+def test_the_samples_to_decide_decide(regressed, corrected):
     samples, target = 1000, 0.01
 
     def at(scale, z):
-        return s.paired_drop(lost * scale, gained * scale, samples * scale, z)
+        return s.paired_drop(regressed * scale, corrected * scale, samples * scale, z)
 
     needed = s.samples_to_decide(at, target, samples)
-    if (lost - gained) / samples == target:
+    if (regressed - corrected) / samples == target:
         assert needed is None
     else:
         assert needed is not None
@@ -266,8 +272,8 @@ def test_deciding_samples_decide_four_times_in_five():
     shares = np.array([0.90, 0.02, 0.01, 0.07])
 
     def at(scale, z):
-        both, lost, gained, _ = 1000 * scale * shares
-        return present(s.paired_kept(both, lost, gained, 1000 * scale, z))
+        both, regressed, corrected, _ = 1000 * scale * shares
+        return present(s.paired_kept(both, regressed, corrected, 1000 * scale, z))
 
     needed = present(s.samples_to_decide(at, 0.97, 1000))
     draws = np.random.default_rng(0).multinomial(needed, shares, size=400)

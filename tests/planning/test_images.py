@@ -19,17 +19,19 @@ def needed(*given, **power):
 def decided(flips, images, target, sets=1500):
     """The share of simulated test sets of so many images on which the verdict's own interval leaves the target out."""
     random = np.random.default_rng(images)
-    both = flips.accuracy - flips.lost
-    counts = random.multinomial(images, [both, flips.lost, flips.gained, 1 - both - flips.lost - flips.gained], sets)
+    both = flips.accuracy - flips.regressed
+    counts = random.multinomial(
+        images, [both, flips.regressed, flips.corrected, 1 - both - flips.regressed - flips.corrected], sets
+    )
     found, how_often = np.unique(counts[:, :3], axis=0, return_counts=True)
     return np.average([outside(row, images, target) for row in found.tolist()], weights=how_often)
 
 
 def outside(counts, images, target):
-    both, lost, gained = counts
+    both, regressed, corrected = counts
     if target.min_relative_accuracy is not None:
-        return present(paired_kept(both, lost, gained, images)).excludes(target.min_relative_accuracy)
-    return paired_drop(lost, gained, images).excludes(target.max_drop_points / 100)
+        return present(paired_kept(both, regressed, corrected, images)).excludes(target.min_relative_accuracy)
+    return paired_drop(regressed, corrected, images).excludes(target.max_drop_points / 100)
 
 
 @pytest.mark.parametrize(
@@ -52,8 +54,8 @@ def test_a_plan_from_a_small_pilot_keeps_its_power():
     true, random = Flips.assumed(0.9, 0.02), np.random.default_rng(1)
     shares = []
     for _ in range(40):
-        lost, gained = random.binomial(300, [true.lost, true.gained])
-        half = (lost + gained) / 600
+        regressed, corrected = random.binomial(300, [true.regressed, true.corrected])
+        half = (regressed + corrected) / 600
         pilot = Flips(0.9, half, half, 1 - 2 * half, 300)
         shares.append(decided(true, needed(pilot.cautious, KEEP), KEEP, sets=200))
     assert np.mean(shares) >= 0.8
@@ -81,9 +83,9 @@ def test_every_criterion_that_is_set_has_its_say():
 def test_flips_of_a_pilot():
     seen = present(Flips.seen(compared(30, 10, samples=1000)))
     assert seen.accuracy == pytest.approx(0.9)
-    assert (seen.lost, seen.gained, seen.pilot) == (0.03, 0.01, 1000)
+    assert (seen.regressed, seen.corrected, seen.pilot) == (0.03, 0.01, 1000)
     cautious = seen.cautious
-    assert cautious.lost - cautious.gained == pytest.approx(0.02)
-    assert 0.04 < cautious.lost + cautious.gained < 0.05
-    assert seen.without_loss.lost == seen.without_loss.gained == pytest.approx(0.02)
+    assert cautious.regressed - cautious.corrected == pytest.approx(0.02)
+    assert 0.04 < cautious.regressed + cautious.corrected < 0.05
+    assert seen.without_loss.regressed == seen.without_loss.corrected == pytest.approx(0.02)
     assert Flips.seen(alone(compared())) is None

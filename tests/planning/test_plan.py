@@ -44,7 +44,7 @@ def test_seconds_are_the_loads_of_both_engines(run):
 def test_images_of_each_cell_but_the_reference(run):
     plan = plan_from_pilot(run[0], run[1], KEEP, 0.01)
     (images,) = plan.images
-    assert (images.cell, images.pilot, images.lost, images.gained) == ("int8/ort", 10_000, 0.003, 0.001)
+    assert (images.cell, images.pilot, images.regressed, images.corrected) == ("int8/ort", 10_000, 0.003, 0.001)
     assert present(images.without_loss) < present(images.expected) == plan.most_images
     assert (plan.accuracy, plan.available) == (0.9, 10_000)
 

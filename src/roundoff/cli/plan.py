@@ -120,10 +120,10 @@ def _target(target: Requirements) -> str:
 
 
 def _image_rows(plan: Plan, words: Words) -> Rows:
-    heads = ("plan_col_cell", "plan_col_lost", "plan_col_gained", "plan_col_images", "plan_col_lossless")
+    heads = ("plan_col_cell", "plan_col_regressed", "plan_col_corrected", "plan_col_images", "plan_col_lossless")
     rows: Rows = [tuple(words(head) for head in heads)]
     for each in plan.images:
-        shares = (f"{100 * each.lost:.2f} %", f"{100 * each.gained:.2f} %")
+        shares = (f"{100 * each.regressed:.2f} %", f"{100 * each.corrected:.2f} %")
         counts = (_count(each.expected, words), _count(each.without_loss, words))
         rows.append((each.cell or words("plan_assumed"), *shares, *counts))
     return rows

@@ -55,8 +55,8 @@ def accuracy_when_stopped(logits: Logits, labels: Labels, reference: Logits, ava
             samples=seen.samples,
             correct=seen.correct,
             nonfinite=int((predicted < 0).sum()),
-            regressed=seen.lost,
-            corrected=seen.gained,
+            regressed=seen.regressed,
+            corrected=seen.corrected,
             available=available,
         ),
         top1=share_sequence(seen.correct, seen.samples, alpha),
@@ -71,8 +71,8 @@ def paired_counts(predicted: NDArray[np.int64], reference: NDArray[np.int64], la
     correct, was_correct = predicted == labels, reference == labels
     return Paired(
         both=int((correct & was_correct).sum()),
-        lost=int((was_correct & ~correct).sum()),
-        gained=int((correct & ~was_correct).sum()),
+        regressed=int((was_correct & ~correct).sum()),
+        corrected=int((correct & ~was_correct).sum()),
         agreed=int(((predicted == reference) & (predicted >= 0)).sum()),
         samples=len(labels),
     )
@@ -83,10 +83,15 @@ def _compared(
 ) -> Accuracy:
     seen = paired_counts(predicted, reference, labels)
     return _with_intervals(
-        replace(alone, mcnemar_p=mcnemar_exact(seen.lost, seen.gained), regressed=seen.lost, corrected=seen.gained),
+        replace(
+            alone,
+            mcnemar_p=mcnemar_exact(seen.regressed, seen.corrected),
+            regressed=seen.regressed,
+            corrected=seen.corrected,
+        ),
         agreement=wilson_at(seen.agreed / seen.samples, seen.samples, z),
-        drop=paired_drop(seen.lost, seen.gained, seen.samples, z),
-        relative_accuracy=paired_kept(seen.both, seen.lost, seen.gained, seen.samples, z),
+        drop=paired_drop(seen.regressed, seen.corrected, seen.samples, z),
+        relative_accuracy=paired_kept(seen.both, seen.regressed, seen.corrected, seen.samples, z),
     )
 
 

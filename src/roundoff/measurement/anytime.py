@@ -37,8 +37,8 @@ class Paired:
     """
 
     both: int
-    lost: int
-    gained: int
+    regressed: int
+    corrected: int
     agreed: int
     samples: int
 
@@ -49,12 +49,12 @@ class Paired:
     @property
     def correct(self) -> int:
         """Right answers of the candidate."""
-        return self.both + self.gained
+        return self.both + self.corrected
 
     @property
     def reference(self) -> int:
         """Right answers of the reference."""
-        return self.both + self.lost
+        return self.both + self.regressed
 
 
 def keeps(seen: Paired, ratio: float, alpha: float) -> bool | None:
@@ -62,7 +62,7 @@ def keeps(seen: Paired, ratio: float, alpha: float) -> bool | None:
 
     What `relative_sequence` says, without looking for its ends.
     """
-    limit, counts = math.log(1 / alpha), (seen.both, seen.lost, seen.gained)
+    limit, counts = math.log(1 / alpha), (seen.both, seen.regressed, seen.corrected)
     scores = (1 - ratio, -ratio, 1.0)
     if log_wealth(scores, counts) >= limit:
         return True
@@ -77,7 +77,7 @@ def relative_sequence(seen: Paired, alpha: float) -> Interval | None:
     """
     if not seen.reference:
         return None
-    counts = (seen.both, seen.lost, seen.gained)
+    counts = (seen.both, seen.regressed, seen.corrected)
 
     def above(ratio: float) -> float:
         return log_wealth((1 - ratio, -ratio, 1.0), counts)
@@ -93,7 +93,7 @@ def relative_sequence(seen: Paired, alpha: float) -> Interval | None:
 
 def drop_sequence(seen: Paired, alpha: float) -> Interval:
     """Accuracy lost to the reference, as a share; see `relative_sequence`."""
-    counts = (seen.lost, seen.gained, seen.samples - seen.lost - seen.gained)
+    counts = (seen.regressed, seen.corrected, seen.samples - seen.regressed - seen.corrected)
 
     def above(drop: float) -> float:
         return log_wealth((1 - drop, -1 - drop, -drop), counts, 0.5)
@@ -101,7 +101,7 @@ def drop_sequence(seen: Paired, alpha: float) -> Interval:
     def below(drop: float) -> float:
         return log_wealth((drop - 1, 1 + drop, drop), counts, 0.5)
 
-    value = (seen.lost - seen.gained) / seen.samples
+    value = (seen.regressed - seen.corrected) / seen.samples
     return Interval(value, _end(above, -1.0, value, alpha), _end(below, 1.0, value, alpha))
 
 

@@ -1,7 +1,7 @@
 """Intervals and tests for proportions, paired proportions and medians; 95 % and two-sided unless said otherwise.
 
-Counts of a paired comparison: of n samples, `both` are right under the reference and the candidate, `lost` under the
-reference only, `gained` under the candidate only. They may be fractional, for asking what n samples would show.
+Counts of a paired comparison: of n samples, `both` are right under the reference and the candidate, `regressed` under
+the reference only, `corrected` under the candidate only. They may be fractional, for asking what n samples would show.
 """
 
 from __future__ import annotations
@@ -46,50 +46,50 @@ def wilson_at(share: float, trials: float, z: float = Z) -> Interval:
     return Interval(share, 0.0 if share == 0 else middle - half, 1.0 if share == 1 else middle + half)
 
 
-def mcnemar_exact(lost: int, gained: int) -> float:
-    """Two-sided p-value of McNemar's exact test (Psychometrika 12, 1947): are `lost` and `gained` equally likely?"""
+def mcnemar_exact(regressed: int, corrected: int) -> float:
+    """Two-sided p-value of McNemar's exact test (Psychometrika 12, 1947): is either as likely as the other?"""
     from scipy import stats
 
-    if lost + gained == 0:
+    if regressed + corrected == 0:
         return 1.0
-    return float(stats.binomtest(lost, lost + gained, 0.5).pvalue)
+    return float(stats.binomtest(regressed, regressed + corrected, 0.5).pvalue)
 
 
-def paired_drop(lost: float, gained: float, samples: float, z: float = Z) -> Interval:
+def paired_drop(regressed: float, corrected: float, samples: float, z: float = Z) -> Interval:
     """Accuracy of the reference minus the candidate's, with Tango's score interval (Stat. Med. 17, 1998, 891-908)."""
-    drop = (lost - gained) / samples
+    drop = (regressed - corrected) / samples
 
     def excess(at: float) -> float:
-        return lost - gained - samples * at
+        return regressed - corrected - samples * at
 
     def deviation(at: float) -> float:
-        linear = -lost - gained + (2 * samples - lost + gained) * at
-        constant = -gained * at * (1 - at)
+        linear = -regressed - corrected + (2 * samples - regressed + corrected) * at
+        constant = -corrected * at * (1 - at)
         root = math.sqrt(max(linear**2 - 8 * samples * constant, 0.0))
-        gained_share = (root - linear) / (4 * samples)
-        return math.sqrt(max(samples * (2 * gained_share + at * (1 - at)), 0.0))
+        corrected_share = (root - linear) / (4 * samples)
+        return math.sqrt(max(samples * (2 * corrected_share + at * (1 - at)), 0.0))
 
     return _score_interval(drop, (-1.0, 1.0), excess, deviation, z)
 
 
-def paired_kept(both: float, lost: float, gained: float, samples: float, z: float = Z) -> Interval | None:
+def paired_kept(both: float, regressed: float, corrected: float, samples: float, z: float = Z) -> Interval | None:
     """Accuracy of the candidate over the reference's, with the score interval for a ratio of paired proportions.
 
     Nam and Blackwelder, Stat. Med. 21 (2002), 689-699; Tang, Tang and Chan, Stat. Med. 22 (2003), 1217-1233. Samples
     wrong under both carry no information on the ratio, so the result does not depend on their number. None where the
     reference is never right, since nothing can be kept.
     """
-    if both + lost <= 0:
+    if both + regressed <= 0:
         return None
-    seen = both + lost + gained
-    kept = (both + gained) / (both + lost)
+    seen = both + regressed + corrected
+    kept = (both + corrected) / (both + regressed)
 
     def excess(at: float) -> float:
-        return both + gained - at * (both + lost)
+        return both + corrected - at * (both + regressed)
 
     def deviation(at: float) -> float:
-        gained_share = _gained_share(both, lost, gained, at)
-        return math.sqrt(max(at * seen * ((1 + at) * gained_share + 1 - at), 0.0))
+        corrected_share = _corrected_share(both, regressed, corrected, at)
+        return math.sqrt(max(at * seen * ((1 + at) * corrected_share + 1 - at), 0.0))
 
     highest = 2 * max(kept, 1.0)
     while excess(highest) + z * deviation(highest) > 0:
@@ -97,11 +97,11 @@ def paired_kept(both: float, lost: float, gained: float, samples: float, z: floa
     return _score_interval(kept, (0.0, highest), excess, deviation, z)
 
 
-def _gained_share(both: float, lost: float, gained: float, ratio: float) -> float:
-    """Maximum-likelihood share of `gained` among samples right at least once, given the ratio of the accuracies."""
-    a = ratio * (1 + ratio) * (both + lost + gained)
-    b = both * (1 - ratio**2) - gained * (2 * ratio**2 - 1) - lost * ratio**2
-    c = -gained * ratio * (1 - ratio)
+def _corrected_share(both: float, regressed: float, corrected: float, ratio: float) -> float:
+    """Maximum-likelihood share of `corrected` among samples right at least once, given the ratio of the accuracies."""
+    a = ratio * (1 + ratio) * (both + regressed + corrected)
+    b = both * (1 - ratio**2) - corrected * (2 * ratio**2 - 1) - regressed * ratio**2
+    c = -corrected * ratio * (1 - ratio)
     if a == 0:
         return 0.0
     return (-b + math.sqrt(max(b**2 - 4 * a * c, 0.0))) / (2 * a)

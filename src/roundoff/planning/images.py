@@ -30,8 +30,8 @@ class Flips:
     """
 
     accuracy: float
-    lost: float
-    gained: float
+    regressed: float
+    corrected: float
     agreement: float
     pilot: int | None = None
 
@@ -46,8 +46,8 @@ class Flips:
         """What a pilot run found of one cell; None for the reference."""
         if accuracy.regressed is None or accuracy.corrected is None or accuracy.agreement is None:
             return None
-        lost, gained = (count / accuracy.samples for count in (accuracy.regressed, accuracy.corrected))
-        return cls(accuracy.top1 + lost - gained, lost, gained, accuracy.agreement, accuracy.samples)
+        regressed, corrected = (count / accuracy.samples for count in (accuracy.regressed, accuracy.corrected))
+        return cls(accuracy.top1 + regressed - corrected, regressed, corrected, accuracy.agreement, accuracy.samples)
 
     @property
     def cautious(self) -> Flips:
@@ -59,17 +59,17 @@ class Flips:
         if self.pilot is None:
             return self
         upper = NormalDist().inv_cdf(POWER)
-        share = wilson_at(self.lost + self.gained, self.pilot, upper).high
-        more = (share - self.lost - self.gained) / 2
+        share = wilson_at(self.regressed + self.corrected, self.pilot, upper).high
+        more = (share - self.regressed - self.corrected) / 2
         agreement = wilson_at(self.agreement, self.pilot, upper).low
-        more = max(0.0, min(more, self.accuracy - self.lost, 1 - self.accuracy - self.gained))
-        return replace(self, lost=self.lost + more, gained=self.gained + more, agreement=agreement)
+        more = max(0.0, min(more, self.accuracy - self.regressed, 1 - self.accuracy - self.corrected))
+        return replace(self, regressed=self.regressed + more, corrected=self.corrected + more, agreement=agreement)
 
     @property
     def without_loss(self) -> Flips:
         """The same share of flips, as many either way."""
-        half = min((self.lost + self.gained) / 2, self.accuracy, 1 - self.accuracy)
-        return replace(self, lost=half, gained=half)
+        half = min((self.regressed + self.corrected) / 2, self.accuracy, 1 - self.accuracy)
+        return replace(self, regressed=half, corrected=half)
 
 
 def images_needed(flips: Flips, target: Requirements, power: float = POWER) -> int | None:
@@ -89,10 +89,10 @@ def _questions(flips: Flips, target: Requirements) -> list[Question]:
     """The interval of each criterion on n images with ±z, and its limit: as `verdict.accuracy` asks."""
 
     def relative(n: float, z: float) -> Interval | None:
-        return paired_kept((flips.accuracy - flips.lost) * n, flips.lost * n, flips.gained * n, n, z)
+        return paired_kept((flips.accuracy - flips.regressed) * n, flips.regressed * n, flips.corrected * n, n, z)
 
     def drop(n: float, z: float) -> Interval:
-        return paired_drop(flips.lost * n, flips.gained * n, n, z)
+        return paired_drop(flips.regressed * n, flips.corrected * n, n, z)
 
     def agreement(n: float, z: float) -> Interval:
         return wilson_at(flips.agreement, n, z)

@@ -23,7 +23,7 @@ ASSUMED_FLIPS = (0.002, 0.005, 0.01, 0.02, 0.05)
 
 @dataclass(frozen=True)
 class ImagePlan:
-    """Test images for a verdict on one cell, which flips the shares `lost` and `gained` of all images.
+    """Test images for a verdict on one cell, which flips the shares `regressed` and `corrected` of all images.
 
     `expected` holds at the pilot's loss, `without_loss` if the precision loses nothing; both with the pilot's flips at
     their upper limit. None: more than 10^8, since the loss lies at the target. `pilot` is None for an assumption.
@@ -31,8 +31,8 @@ class ImagePlan:
 
     cell: str
     pilot: int | None
-    lost: float
-    gained: float
+    regressed: float
+    corrected: float
     expected: int | None
     without_loss: int | None
 
@@ -103,8 +103,8 @@ def _image_plan(cell: str, flips: Flips, target: Requirements) -> ImagePlan:
     return ImagePlan(
         cell=cell,
         pilot=flips.pilot,
-        lost=flips.lost,
-        gained=flips.gained,
+        regressed=flips.regressed,
+        corrected=flips.corrected,
         expected=images_needed(cautious, target),
         without_loss=images_needed(cautious.without_loss, target),
     )

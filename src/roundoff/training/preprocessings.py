@@ -120,8 +120,8 @@ def _holm(outcomes: Mapping[str, tuple[float, float]], tests: int) -> list[str]:
 def _p_value(ours: NDArray[np.bool_], theirs: NDArray[np.bool_]) -> float:
     from scipy import stats
 
-    lost, gained = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
-    return float(stats.binomtest(lost, lost + gained, 0.5).pvalue) if lost + gained else 1.0
+    regressed, corrected = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
+    return float(stats.binomtest(regressed, regressed + corrected, 0.5).pvalue) if regressed + corrected else 1.0
 
 
 def other_order(

@@ -70,7 +70,7 @@ def slice_losses(slices: Slices, reference: Guesses, cells: Mapping[str, Guesses
 def _counted(cell: str, column: str, value: str, was: NDArray[np.bool_], right: NDArray[np.bool_]) -> SliceLoss:
     from scipy import stats
 
-    images, lost, gained = len(was), int((was & ~right).sum()), int((right & ~was).sum())
+    images, regressed, corrected = len(was), int((was & ~right).sum()), int((right & ~was).sum())
     return SliceLoss(
         cell=cell,
         column=column,
@@ -78,12 +78,12 @@ def _counted(cell: str, column: str, value: str, was: NDArray[np.bool_], right: 
         images=images,
         reference_top1=float(was.mean()),
         top1=float(right.mean()),
-        drop=(lost - gained) / images,
+        drop=(regressed - corrected) / images,
         drop_low=-1.0,
         drop_high=1.0,
-        regressed=lost,
-        corrected=gained,
-        p_value=float(stats.binom.sf(lost - 1, lost + gained, 0.5)),
+        regressed=regressed,
+        corrected=corrected,
+        p_value=float(stats.binom.sf(regressed - 1, regressed + corrected, 0.5)),
         p_holm=1.0,
         loses=False,
     )

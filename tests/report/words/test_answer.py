@@ -83,7 +83,7 @@ def test_flips_are_counted_though_the_accuracy_shows_no_loss(run):
     evidence = with_accuracy(run.evidence(), "int8/litert", compared(151, 159))
     cell = present(evidence.cell("int8/litert"))
     assert flips_words(cell, EN) == (
-        "Answers other than the reference's: 310 of 10,000 (3.1\u00a0%); right ones lost: 151, gained: 159."
+        "Answers other than the reference's: 310 of 10,000 (3.1\u00a0%); regressed: 151, corrected: 159."
     )
     assert answers_words(cell, EN) == "gave another answer on 310 of 10,000 images"
 
@@ -92,4 +92,4 @@ def test_a_rival_with_many_changed_answers_says_so(run):
     evidence = with_accuracy(run.evidence(), "int8/litert", compared(151, 159))
     choices = {"balanced": Recommendation(cell="fp32/onnxruntime"), "fastest": Recommendation(cell="int8/litert")}
     evidence = replace(evidence, verdict=replace(evidence.verdict, recommendations=choices))
-    assert any("right ones lost: 151" in text for text in rivals(choices["balanced"], evidence, EN))
+    assert any("regressed: 151" in text for text in rivals(choices["balanced"], evidence, EN))

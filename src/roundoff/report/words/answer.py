@@ -143,7 +143,11 @@ def flips_words(cell: Cell, words: Words) -> str:
     samples = f"{found.samples:,}"
     if not changed:
         return words("flips_none", samples=samples)
-    counts = {"changed": f"{changed:,}", "lost": f"{found.regressed or 0:,}", "gained": f"{found.corrected or 0:,}"}
+    counts = {
+        "changed": f"{changed:,}",
+        "regressed": f"{found.regressed or 0:,}",
+        "corrected": f"{found.corrected or 0:,}",
+    }
     return words("flips_told", samples=samples, share=percent(changed_share(cell), 1), **counts)
 
 
