@@ -5,9 +5,10 @@
 In a copy of the checkout with a tiny job. After each kill -9 the next `roundoff run` (`dvc repro`, after it has mended
 what DVC left of its own files) starts at once, and has to end with exit code 0, with the accuracies and files of an
 untouched run, no more and no fewer, the same bytes where two untouched runs have the same; nothing of the killed run
-may still be at work or lie anywhere. The moments are drawn with a fixed seed. Each kill is kept in FILE.rows: a run
-that was cut short goes on from there. Prints JSON; with --check, exits 1 and names each target that was missed. --read
-judges what FILE holds.
+may still be at work or lie anywhere. What is killed in a stage is `dvc repro --single-item STAGE`; the last tenth of
+the kills come at any moment of `dvc repro`. The moments are drawn with a fixed seed. Each kill is kept in FILE.rows: a
+run that was cut short goes on from there, as long as the pipeline's sources are the same. Prints JSON; with --check,
+exits 1 and names each target that was missed. --read judges what FILE holds.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from benchmarks.journal import Row, collected, journal_of, kept
 from benchmarks.kill.targets import table, targets
 from benchmarks.kill.trial import Untouched, cases, tried
 from benchmarks.kill.workspace import Workspace
+from benchmarks.sources import sha256_of_sources
 from benchmarks.targets import concluded
 from roundoff.backend.fingerprint import fingerprint
 from roundoff.results.checked import as_json
@@ -40,19 +42,26 @@ def main() -> int:
 def _measured(chosen: argparse.Namespace) -> dict[str, Any]:
     journal = journal_of(chosen.out)
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    known = kept(journal)
-    rows = collected(_rows(chosen.kills, known), known, journal)
+    sources = _sources()
+    known = [row for row in kept(journal) if row["sources"] == sources]
+    rows = collected(_rows(chosen.kills, known, sources), known, journal)
     return {"platform": as_json(fingerprint()), "planned": chosen.kills, "rows": rows}
 
 
-def _rows(count: int, known: list[Row]) -> Iterator[Row]:
+def _sources() -> str:
+    """The hash of all that a kill could show a fault of, and of the trials themselves."""
+    own = Path(__file__).parent.glob("*.py")
+    return sha256_of_sources(["."], [*sorted((ROOT / "stages").glob("*.py")), ROOT / "dvc.yaml", *sorted(own)])
+
+
+def _rows(count: int, known: list[Row], sources: str) -> Iterator[Row]:
     by_number = {row["number"]: row for row in known}
     with tempfile.TemporaryDirectory(prefix="kills-", ignore_cleanup_errors=True) as folder:
         prepared: tuple[Workspace, Untouched] | None = None
         for case in cases(count):
             if case.number not in by_number:
                 prepared = prepared or _prepared(Path(folder))
-                yield tried(case, *prepared)
+                yield tried(case, *prepared) | {"sources": sources}
             else:
                 yield by_number[case.number]
 

@@ -16,8 +16,8 @@ import psutil
 from benchmarks.journal import Row
 from benchmarks.kill.workspace import MARK, RUNNING, Started, State, Workspace
 
-BUILDS = ("build-fp32", "build-fp16", "build-int8")
-STAGES = ("probe", "prepare", "train", "export", "calibrate", *BUILDS, "evaluate", "report")
+PREPARING = ("probe", "prepare", "train", "export", "calibrate", "sensitivity")
+STAGES = (*PREPARING, "build-fp32", "build-fp16", "build-int8", "profile", "evaluate", "report")
 KINDS = ("tree", "parent")
 """The whole process tree, and DVC's process alone."""
 ANYWHERE = "anywhere"
@@ -48,8 +48,9 @@ class Untouched:
 
 def cases(count: int) -> list[Case]:
     """The stages in turn, each by both kinds; the last tenth at any moment of the whole command."""
+    stages = len(STAGES)
     return [
-        Case(number, STAGES[number % 10], KINDS[number // 10 % 2], anywhere=number >= count * 9 // 10)
+        Case(number, STAGES[number % stages], KINDS[number // stages % 2], anywhere=number >= count * 9 // 10)
         for number in range(count)
     ]
 
@@ -82,13 +83,18 @@ def _killed(case: Case, mark: str, workspace: Workspace, seconds: dict[str, floa
     span = sum(seconds[name] for name in ("probe", case.stage)) + 1.0 if case.anywhere else seconds[case.stage]
     for _ in range(TRIES):
         workspace.forget(case.stage)
-        with workspace.start(mark, "dvc", "repro") as process:
+        with workspace.start(mark, *_command(case)) as process:
             hit = _at_the_moment(process, None if case.anywhere else case.stage, share * span)
             _kill(process, case.kind)
         if process.returncode < 0:
             return hit, share * span
         share *= 0.8  # it had ended before: a quicker run than the untouched one
     raise RuntimeError(f"{case}: `dvc repro` ended {TRIES} times before the kill came, with {process.returncode}")
+
+
+def _command(case: Case) -> list[str]:
+    """`dvc repro`; of the stage alone where that is what is killed, so that DVC need not look at all others first."""
+    return ["dvc", "repro", *([] if case.anywhere else ["--single-item", case.stage])]
 
 
 def _at_the_moment(process: Started, stage: str | None, after_s: float) -> str:

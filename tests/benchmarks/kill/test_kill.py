@@ -19,7 +19,7 @@ def test_each_stage_is_killed_fifteen_times_and_more_by_both_kinds():
     planned = cases(200)
     within = Counter((case.stage, case.kind) for case in planned if not case.anywhere)
     assert set(within) == {(stage, kind) for stage in STAGES for kind in KINDS}
-    assert min(within.values()) >= 8
+    assert min(within.values()) >= 7
     assert sum(case.anywhere for case in planned) == 20
     assert all(targets({"planned": 200, "rows": [row(case) for case in planned]}).values())
 
@@ -29,9 +29,9 @@ def test_one_that_was_not_survived_is_named_and_misses_the_target():
     met = targets({"planned": 200, "rows": rows})
     assert [name for name, good in met.items() if not good] == ["all are survived (not: 7)"]
     shown = table({"planned": 200, "rows": rows})
-    assert "| build-int8 | 9 | 9 | 17 of 18 | 0 | 0.0 |" in shown
-    assert "| **all** | 100 | 100 | 199 of 200 | 0 | 0.0 |" in shown
-    assert "- 7 (build-int8, tree): exit code 255" in shown
+    assert "| build-fp16 | 8 | 7 | 14 of 15 | 0 | 0.0 |" in shown
+    assert "| **all** | 104 | 96 | 199 of 200 | 0 | 0.0 |" in shown
+    assert "- 7 (build-fp16, tree): exit code 255" in shown
 
 
 def test_too_few_kills_miss_the_target():
