@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from roundoff.model.base import Model, classified, normalised_input
+from roundoff.model.base import OUTPUT_NAME, Model, normalised_input
 
 if TYPE_CHECKING:
     import keras
@@ -21,8 +21,10 @@ class Plain(Model):
     def build(
         self, shape: tuple[int, int, int], classes: int, mean: Sequence[float], std: Sequence[float]
     ) -> keras.Model:
+        import keras
         from keras import layers
 
         image, x = normalised_input(shape, mean, std)
         convolved = layers.Conv2D(self.width, 3, 2, padding="same", activation="relu", name="convolution")(x)
-        return classified(image, convolved, classes)
+        logits = layers.Dense(classes, name=OUTPUT_NAME)(layers.Flatten(name="flat")(convolved))
+        return keras.Model(image, logits, name="classifier")

@@ -22,7 +22,8 @@ from roundoff.system.files import sha256_of
 
 TINY = (
     "model=plain",
-    "train.epochs=1",
+    "train.epochs=3",
+    "train.learning_rate=0.02",
     "backend=onnxruntime",
     "backends.onnxruntime.threads=1",
     "export.parity_images=16",
