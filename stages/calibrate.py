@@ -6,6 +6,7 @@ if __name__ == "__main__":
     heed_signals()  # before the imports, which take a second
 
 from functools import partial
+from math import inf
 
 import pandas as pd
 from omegaconf import DictConfig
@@ -26,7 +27,7 @@ ON_CPU = Grid("uint8", symmetric=False)  # what ONNX Runtime's kernels want, whi
 
 
 @stage
-def main(cfg: DictConfig, workspace: Workspace) -> None:
+def main(cfg: DictConfig, workspace: Workspace) -> float:
     int8 = component(cfg.precisions.int8, Precision)  # its stage reads the table: what it quantizes is reported
     graph, prepared = workspace.input(cfg.paths.onnx), Prepared(workspace.input(cfg.paths.prepared))
     require_fit(graph, prepared)
@@ -42,6 +43,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
     write_text(workspace.output(cfg.paths.calibration_cache), cache_from_table(outcome.table))
     write_text(workspace.output(cfg.paths.noise), pd.DataFrame(outcome.noise).to_csv(index=False))
     write_json(workspace.output(cfg.paths.metrics) / "calibrate.json", as_json(outcome.metrics))
+    return inf if outcome.metrics.logit_error is None else outcome.metrics.logit_error  # to Hydra's sweepers
 
 
 if __name__ == "__main__":

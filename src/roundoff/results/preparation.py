@@ -110,6 +110,10 @@ class CalibrationMetrics:
     held_out: Annotated[Count | None, about("training images that the noise was measured on")] = None
     tensors: Annotated[Count | None, about("tensors with a range")] = None
     worst_sqnr_db: Annotated[float | None, about("least ratio of signal to noise of what is held in 8 bits")] = None
+    logit_error: Annotated[
+        NotNegative | None,
+        about("relative error of the 8-bit graph's logits on training images that chose no range; null: not finite"),
+    ] = None
     clipped_percent_max: Annotated[NotNegative | None, about("largest share of a tensor's values outside")] = None
     max_clipped_percent: Annotated[NotNegative | None, about("share of the values that may be clipped, percent")] = None
     warnings: Annotated[list[Message | str] | None, about("what its guards found; text in files of before")] = None

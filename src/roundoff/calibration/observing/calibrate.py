@@ -32,6 +32,7 @@ from roundoff.calibration.observing.guards import (
     check_ranges,
     enforce,
 )
+from roundoff.calibration.observing.judging import Judge, logit_error, unseen
 from roundoff.calibration.observing.noise import measure_noise
 from roundoff.calibration.observing.observe import histograms, in_batches
 from roundoff.calibration.observing.table import CalibrationTable, Provenance
@@ -70,7 +71,7 @@ def calibrate(
 
     `quantized` gives the names of the tensors that a precision will hold in 8 bits on a symmetric grid,
     `asymmetric_quantized` those on a grid that is fitted to both ends; without them all count as such.
-    `quantize` makes a table's graph for the draws, without which there are none.
+    `quantize` makes a table's graph, which training images judge; without it there are neither draws nor an error.
     """
     model = read_graph(onnx_path)
     images = prepared.split("train").images
@@ -92,13 +93,17 @@ def calibrate(
         asymmetric_quantized and asymmetric_quantized(model),
         required,
     )
-    provenance = _provenance(calibrator, model, images, indices, held_out, prepared)
+    table = CalibrationTable(ranges, _provenance(calibrator, model, images, indices, held_out, prepared))
     metrics = _metrics(calibrator, ranges, noise, _warned(findings), len(indices), len(held_out))
-    if calibrator.draws > 1 and quantize is not None:
-        usable = np.setdiff1d(np.arange(len(images)), prepared.manifest.duplicates.train_indices)
-        drawing = Drawing(model, list(ranges), required, images, quantize)
-        metrics = replace(metrics, draws=draws(calibrator, drawing, usable, prepared.manifest.seed or 0))
-    return Calibration(CalibrationTable(ranges, provenance), metrics, noise)
+    if quantize is not None:
+        in_test = prepared.manifest.duplicates.train_indices
+        judge = Judge(model, images, unseen(len(images), indices, in_test, held_out))
+        metrics = replace(metrics, logit_error=logit_error(judge, lambda: quantize(model, table)))
+        if calibrator.draws > 1:
+            usable = np.setdiff1d(np.arange(len(images)), in_test)
+            drawing = Drawing(model, list(ranges), required, images, quantize)
+            metrics = replace(metrics, draws=draws(calibrator, drawing, usable, prepared.manifest.seed or 0))
+    return Calibration(table, metrics, noise)
 
 
 def image_indices(

@@ -7,9 +7,8 @@ groups. Each draw's table is put into the graph, which answers held-out training
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import onnx
@@ -18,17 +17,11 @@ from numpy.typing import NDArray
 from roundoff.calibration.base import Calibrator
 from roundoff.calibration.observing.choosing import choose_range
 from roundoff.calibration.observing.histogram import Histogram
-from roundoff.calibration.observing.observe import (
-    add_counted,
-    chunk_size_for,
-    filled,
-    in_batches,
-    observe,
-    session_options,
-)
+from roundoff.calibration.observing.judging import Judge
+from roundoff.calibration.observing.observe import add_counted, chunk_size_for, in_batches, observe
 from roundoff.calibration.observing.table import CalibrationTable, Provenance
 from roundoff.dataset.base import Images
-from roundoff.graph.queries import convolution_inputs, image_input, model_hash
+from roundoff.graph.queries import convolution_inputs, model_hash
 from roundoff.results.preparation import Draws, DrawSize, Suffices
 
 GROUPS = 16
@@ -71,11 +64,13 @@ def draws(calibrator: Calibrator, drawing: Drawing, usable: Indices, seed: int) 
     if not sizes:
         return None
     orders = [random.permutation(len(groups)) for _ in range(calibrator.draws)]
-    judge = _Judge(drawing, judged)
-    found = {
-        count: [judge.agreement(_table(calibrator, drawing, groups, order, count, held)) for order in orders]
-        for count in sizes
-    }
+    judge = Judge(drawing.model, drawing.images, judged)
+
+    def agreement(order: Indices, count: int) -> float:
+        table = _table(calibrator, drawing, groups, order, count, held)
+        return judge.agreement(drawing.quantize(drawing.model, table))
+
+    found = {count: [agreement(order, count) for order in orders] for count in sizes}
     return _summed_up({count * size: shares for count, shares in found.items()}, calibrator.images, len(judged))
 
 
@@ -141,35 +136,6 @@ def sum_of(histograms: Sequence[Histogram]) -> Histogram:
     sums = [each.channel_sums for each in histograms if each.channel_sums is not None]
     channels = np.sum(sums, axis=0) if sums else None
     return replace(total, channel_sums=channels, images=sum(each.images for each in histograms))
-
-
-@dataclass
-class _Judge:
-    """Answers the judged images, and tells how many are FP32's."""
-
-    drawing: Drawing
-    judged: Indices
-
-    def __post_init__(self) -> None:
-        self.wide = self._answers(self.drawing.model)
-
-    def agreement(self, table: CalibrationTable) -> float:
-        """The share of FP32's answers that the graph with this table gives."""
-        return float(np.mean(self._answers(self.drawing.quantize(self.drawing.model, table)) == self.wide))
-
-    def _answers(self, model: onnx.ModelProto) -> Indices:
-        import onnxruntime
-
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(), session_options(), providers=["CPUExecutionProvider"]
-        )
-        fixed, name = image_input(model).type.tensor_type.shape.dim[0].dim_value, image_input(model).name
-        return np.concatenate(list(self._guesses(session, name, fixed)))
-
-    def _guesses(self, session: Any, name: str, fixed: int) -> Iterator[Indices]:
-        for batch in in_batches(self.drawing.images, self.judged, fixed or 128):
-            logits = session.run(["logits"], {name: filled(batch, fixed) if fixed else batch})[0]
-            yield np.argmax(logits[: len(batch)], axis=1)
 
 
 def _summed_up(found: Mapping[int, Sequence[float]], asked: int, judged: int) -> Draws:

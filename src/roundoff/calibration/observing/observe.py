@@ -58,7 +58,8 @@ def histograms(
 
 
 @contextmanager
-def _in_words() -> Iterator[None]:
+def runtime_in_words() -> Iterator[None]:
+    """What ONNX Runtime refuses as a CalibrationError."""
     try:
         yield
     except Exception as error:  # ONNX Runtime raises classes of its own, one for each of its codes
@@ -82,12 +83,12 @@ def observe(
 
     image = image_input(model)
     serialized = with_outputs(model, names).SerializeToString()
-    with _in_words():
+    with runtime_in_words():
         session = onnxruntime.InferenceSession(serialized, session_options(), providers=["CPUExecutionProvider"])
 
     def run(chunk: Images) -> Activations:
         size = len(chunk)
-        with _in_words():
+        with runtime_in_words():
             outputs = session.run(list(names), {image.name: filled(chunk, chunk_size)})
         given = dict(zip(names, outputs, strict=True))
         apart = {name: _keeps_apart(name, values, chunk_size, required) for name, values in given.items()}
