@@ -28,7 +28,7 @@ LAYERS = (
     ("sensitivity", "planning"),
     ("revisions",),
     ("report",),
-    ("gate", "sweep"),
+    ("gate", "sweep", "comparison"),
     ("shipping",),
     ("cli",),
     ("reference",),

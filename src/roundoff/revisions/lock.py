@@ -54,20 +54,29 @@ class Lock:
 
 def read_lock(project: Path, commit: str | None) -> Lock:
     """What DVC recorded, at a commit or (None) in the workspace; DataError for what DVC did not write."""
-    where = LOCK if commit is None else f"{LOCK} of {commit[:12]}"
+    return checked(Lock, yaml_at(project, commit, LOCK), _where(LOCK, commit), complete=False, batches=False)
+
+
+def yaml_at(project: Path, commit: str | None, name: str) -> object:
+    """The parsed content of a file that DVC wrote, at a commit or (None) in the folder; an empty one where it is not
+    there. Raises DataError."""
     try:
-        text = _text(project / LOCK) if commit is None else _committed(project, commit)
+        text = _text(project / name) if commit is None else _committed(project, commit, name)
         if alias := next(_aliases(text), None):
             raise ValueError(f"the alias *{alias}")
         content = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DataError(
-            f"{where} cannot be read",
+            f"{_where(name, commit)} cannot be read",
             received=str(error).strip().partition("\n")[0],
             expected="YAML, as DVC writes it",
-            fix=f"restore it with `git checkout {LOCK}`, or run `dvc repro`",
+            fix=f"restore it with `git checkout {name}`, or run `dvc repro`",
         ) from error
-    return checked(Lock, {} if content is None else content, where, complete=False, batches=False)
+    return {} if content is None else content
+
+
+def _where(name: str, commit: str | None) -> str:
+    return name if commit is None else f"{name} of {commit[:12]}"
 
 
 def _aliases(text: str) -> Iterator[str]:
@@ -97,6 +106,6 @@ def _text(file: Path) -> str:
     return file.read_text(encoding="utf-8") if file.is_file() else ""
 
 
-def _committed(project: Path, commit: str) -> str:
-    done = git(project, "show", f"{commit}:./{LOCK}")
+def _committed(project: Path, commit: str, name: str) -> str:
+    done = git(project, "show", f"{commit}:./{name}")
     return done.stdout if done.returncode == 0 else ""

@@ -23,12 +23,16 @@ COMPARED = (*FILES, "verdict")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The metrics of one revision, and the verdict on them, which is empty where there is none."""
+    """The metrics of one revision, and the verdict on them, which is empty where there is none.
+
+    `stages` is what the folder has of other stages, parsed, by the file's name without its ending ("build-int8").
+    """
 
     revision: str
     commit: str | None
     metrics: Metrics
     verdict: Verdict = field(default_factory=Verdict)
+    stages: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def cells(self) -> Mapping[str, CellMetrics]:
@@ -54,19 +58,28 @@ def snapshot(project: Path, metrics: str, revision: str | None) -> Snapshot:
     return _snapshot(revision, commit, _committed_files(project, metrics, commit), metrics)
 
 
+def folder_snapshot(folder: Path, name: str) -> Snapshot:
+    """The metrics in a folder that need not be a project's, under that name. Raises DataError."""
+    return _snapshot(name, None, _workspace_files(folder), str(folder))
+
+
 def resolve(project: Path, revision: str) -> str:
-    """The commit of a git revision or of a DVC experiment's name; raises DataError."""
+    """The commit of a git revision or of a DVC experiment's name; raises DataError.
+
+    Of several experiments of one name it is that of the commit that is checked out, as DVC has it.
+    """
     if "\0" in revision:
         raise _no_revision("no such revision", repr(revision))
     parsed = _git(project, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     if parsed.returncode == 0:
         return parsed.stdout.strip()
-    commits = _experiments(project).get(revision, [])
-    if len(commits) == 1:
-        return commits[0]
-    if not commits:
+    found = [one for one in experiments(project) if one.name == revision]
+    here = [one for one in found if one.baseline == _head(project)]
+    if len(found) == 1 or here:
+        return (here or found)[0].commit
+    if not found:
         raise _no_revision("no such revision", revision)
-    named = ", ".join(commit[:12] for commit in commits)
+    named = ", ".join(one.commit[:12] for one in found)
     raise _no_revision("several experiments have this name", f"{revision}: {named}")
 
 
@@ -80,16 +93,30 @@ def _no_revision(what: str, received: str) -> DataError:
     )
 
 
-def _experiments(project: Path) -> dict[str, list[str]]:
-    """Commits of DVC's experiments by name: refs/exps/XX/YYYY…/NAME."""
+@dataclass(frozen=True)
+class Experiment:
+    """One of DVC's experiments: its name, its commit, and the commit that it was made from."""
+
+    name: str
+    commit: str
+    baseline: str
+
+
+def experiments(project: Path) -> list[Experiment]:
+    """DVC's experiments by name: refs/exps/XX/YYYY…/NAME, where XXYYYY… is the baseline."""
     listed = _git(project, "for-each-ref", "--format=%(objectname) %(refname)", "refs/exps/")
-    commits: dict[str, list[str]] = {}
-    for line in listed.stdout.splitlines():
-        commit, ref = line.split(" ", 1)
-        parts = PurePosixPath(ref).parts
-        if len(parts) == 5:
-            commits.setdefault(parts[-1], []).append(commit)
-    return commits
+    pairs = (line.split(" ", 1) for line in listed.stdout.splitlines())
+    refs = [(commit, PurePosixPath(ref).parts) for commit, ref in pairs]
+    return [Experiment(parts[-1], commit, parts[2] + parts[3]) for commit, parts in refs if len(parts) == 5]
+
+
+def experiments_here(project: Path) -> list[str]:
+    """Names of the experiments that were made from the commit that is checked out."""
+    return [one.name for one in experiments(project) if one.baseline == _head(project)]
+
+
+def _head(project: Path) -> str:
+    return _git(project, "rev-parse", "--verify", "--quiet", "HEAD").stdout.strip()
 
 
 def _committed_files(project: Path, metrics: str, commit: str) -> dict[str, str]:
@@ -133,7 +160,8 @@ def _snapshot(revision: str, commit: str | None, files: Mapping[str, str], metri
         )
     try:
         verdict = verdict_from(contents["verdict"]) if "verdict" in contents else Verdict()
-        return Snapshot(revision, commit, metrics_from(measured), verdict)
+        others = {name: content for name, content in contents.items() if name not in (*measured, "verdict")}
+        return Snapshot(revision, commit, metrics_from(measured), verdict, others)
     except DataError as error:
         what = f"{error.what} (in {revision})"
         raise DataError(what, received=error.received, expected=error.expected, fix=error.fix) from None

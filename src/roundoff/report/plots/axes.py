@@ -41,11 +41,16 @@ def batch_axis(axes: Any, sizes: Sequence[int], words: Words) -> None:
 
 def legend(figure: Figure, cells: Iterable[Cell], backends: tuple[str, ...]) -> None:
     """Below a figure: the colour of each precision and the shape of each backend that the cells have."""
+    shown = list(cells)
+    legend_of(figure, [cell.precision for cell in shown], [cell.backend for cell in shown], backends)
+
+
+def legend_of(figure: Figure, precisions: Iterable[str], shown: Iterable[str], backends: tuple[str, ...]) -> None:
+    """The same of precisions and of backends by their names, which may repeat."""
     from matplotlib.patches import Patch
 
-    shown = list(cells)
-    colours = [Patch(color=colour_of(name), label=name) for name in dict.fromkeys(cell.precision for cell in shown)]
-    shapes = [_shape(name, backends) for name in backends_of(shown)]
+    colours = [Patch(color=colour_of(name), label=name) for name in dict.fromkeys(precisions)]
+    shapes = [_shape(name, backends) for name in dict.fromkeys(shown)]
     columns = min(MOST_ACROSS, max(len(colours), len(shapes)))
     # matplotlib fills column by column: each kind is made to fill whole rows, so that it begins on a row of its own
     rows = [*_in_rows(colours, columns), *_in_rows(shapes, columns)]

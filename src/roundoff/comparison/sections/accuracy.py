@@ -1,0 +1,58 @@
+"""The accuracy of each cell, compared where network and test images are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from roundoff.comparison.comparable import difference, judged
+from roundoff.comparison.sheet import Sheet
+from roundoff.report.render.document import Bullets, Field, Page, Paragraph, Tone
+from roundoff.report.words.numbers import MISSING, percent_with_interval
+from roundoff.revisions.diff import Judgement
+
+HASH_SHOWN = 8  # characters
+TONES: dict[Judgement, Tone] = {"better": "good", "worse": "bad"}
+
+
+def accuracy_section(page: Page, sheet: Sheet) -> None:
+    """Tables for each class of runs that may be compared, and why the others may not."""
+    words = sheet.words
+    sheet.heading(page, "accuracy")
+    page.add(Paragraph(words("compare_accuracy_intro")))
+    if reasons := apart_words(sheet):
+        page.add(Bullets(tuple(reasons)))
+    for numbers in sheet.compared.classes:
+        page.add(*_tables(sheet, numbers))
+
+
+def apart_words(sheet: Sheet) -> list[str]:
+    """What may not be compared with the first run, and why, a sentence for each reason."""
+    by_reason: dict[str, list[str]] = {}
+    for number, reasons in sheet.compared.apart.items():
+        by_reason.setdefault(sheet.words.sentences(reasons), []).append(sheet.labels[number])
+    return [
+        sheet.words("compare_apart", runs=sheet.words.listed(runs), first=sheet.labels[0], reasons=reasons)
+        for reasons, runs in by_reason.items()
+    ]
+
+
+def _tables(sheet: Sheet, numbers: Sequence[int]) -> list[object]:
+    first = sheet.runs[numbers[0]]
+
+    def figure(number: int, cell: str) -> Field:
+        found = sheet.runs[number].cell(cell)
+        accuracy, base = found.accuracy if found else None, first.cell(cell)
+        if accuracy is None:
+            return Field(MISSING)
+        text = percent_with_interval(accuracy, "top1")
+        same = number == numbers[0] or base is None
+        return Field(text, "" if same else TONES.get(judged(difference(base.accuracy, accuracy)), ""))
+
+    return list(sheet.tables(_caption(sheet, numbers), figure, tuple(numbers)))
+
+
+def _caption(sheet: Sheet, numbers: Sequence[int]) -> str:
+    first = sheet.runs[numbers[0]]
+    samples = max((cell.accuracy.all_images for cell in first.metrics.cells.values() if cell.accuracy), default=0)
+    graph = next(iter(first.model_graphs.values()), MISSING)[:HASH_SHOWN]
+    return sheet.words("compare_accuracy_caption", samples=f"{samples:,}", graph=graph)
