@@ -1,7 +1,7 @@
-"""Accuracy and speed of all runs of one network on one machine: both beside the reference of the same run.
+"""Accuracy and speed of all runs of one network on one machine: both beside FP32 of the same run.
 
-Times of two sessions drift, so no time is compared with another run's: each is divided by its own run's reference's,
-which is the same engine in all of them.
+Times of two sessions drift, so no time is compared with another run's: each is divided by the time of one FP32 cell of
+its own run, the yardstick, which is the same engine in all of them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from roundoff.comparison.compared import Compared
 from roundoff.comparison.run import Run
 from roundoff.comparison.touched import same_engine
 from roundoff.results.values import bounds_of
+from roundoff.system.slots import REFERENCE_PRECISION
 from roundoff.verdict.ranking import Ranked, accuracy_loss, front, noise_floor
 
 MARGIN = 0.01
@@ -21,7 +22,7 @@ MARGIN = 0.01
 
 @dataclass(frozen=True)
 class Place:
-    """A cell of one run, or of several that share its engine: how many times as fast as the reference, and its loss.
+    """A cell of one run, or of several that share its engine: how many times as fast as the yardstick, and its loss.
 
     `number` is that of the first such run, `also` are the others'; `low`, `high` are the ends of the speed's 95 %
     interval; `lost` in percentage points, with its ends, paired with the reference.
@@ -41,10 +42,13 @@ class Place:
 
 @dataclass(frozen=True)
 class Field:
-    """Places that share a yardstick: one machine, one network, one set of test images, one reference."""
+    """Places that share a yardstick: one machine, one network, one set of test images, one FP32 engine.
+
+    `yardstick` is the cell that speeds are relative to.
+    """
 
     numbers: tuple[int, ...]
-    reference: str
+    yardstick: str
     places: tuple[Place, ...]
 
     @property
@@ -63,19 +67,26 @@ def fields_of(compared: Compared) -> list[Field]:
         for machine in compared.machines:
             for group in _one_reference(compared.runs, [n for n in numbers if compared.runs[n].machine == machine]):
                 places = tuple(_places(compared, group))
-                reference = compared.runs[group[0]].metrics.reference
-                if len(places) > 1 and reference is not None:
-                    found.append(Field(tuple(group), reference, places))
+                cell = yardstick(compared.runs[group[0]])
+                if len(places) > 1 and cell is not None:
+                    found.append(Field(tuple(group), cell, places))
     return found
 
 
+def yardstick(run: Run) -> str | None:
+    """The run's reference, or where that was not timed the first FP32 cell that was; None: none was."""
+    wide = (name for name in run.metrics.cells if name.partition("/")[0] == REFERENCE_PRECISION)
+    timed = [name for name in (run.metrics.reference, *wide) if name and (timing := run.timing(name)) and timing.runs]
+    return next(iter(timed), None)
+
+
 def relative_speed(run: Run, cell: str) -> tuple[float, float, float] | None:
-    """How many times as fast as the run's reference, end to end at the ranked batch size, and the 95 % interval.
+    """How many times as fast as the run's yardstick, end to end at the ranked batch size, and the 95 % interval.
 
     Where both are of one backend it is the speed-up of interleaved rounds, else the ratio of the medians, with the
     interval of Zou and Donner (Stat. Med. 27, 2008) by logarithms.
     """
-    reference = run.metrics.reference
+    reference = yardstick(run)
     if reference is None:
         return None
     if cell == reference:
@@ -95,7 +106,7 @@ def relative_speed(run: Run, cell: str) -> tuple[float, float, float] | None:
 
 
 def _one_reference(runs: Sequence[Run], numbers: Sequence[int]) -> list[list[int]]:
-    """The runs in groups whose reference is one cell, and not known to be another engine."""
+    """The runs in groups whose yardstick is one cell, and not known to be another engine."""
     groups: list[list[int]] = []
     for number in numbers:
         group = next((each for each in groups if _shares(runs[each[0]], runs[number])), None)
@@ -107,8 +118,13 @@ def _one_reference(runs: Sequence[Run], numbers: Sequence[int]) -> list[list[int
 
 
 def _shares(a: Run, b: Run) -> bool:
-    cell = a.metrics.reference
-    if cell is None or cell != b.metrics.reference or a.batch_size != b.batch_size:
+    cell = yardstick(a)
+    if (
+        cell is None
+        or cell != yardstick(b)
+        or a.metrics.reference != b.metrics.reference
+        or a.batch_size != b.batch_size
+    ):
         return False
     return same_engine(a, b, cell) or not (a.engine(cell) and b.engine(cell))
 

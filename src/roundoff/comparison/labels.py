@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 
 from roundoff.comparison.facets import MACHINE, Facet
 from roundoff.comparison.run import Run
@@ -37,11 +38,21 @@ def labels_of(
     runs: Sequence[Run], facets: Sequence[Facet], machines: dict[str, str], words: Words, without: str | None = None
 ) -> list[str]:
     """A label for each run: its values of the facets, but for `without`; its own name where these do not tell it."""
+    unique = len({tuple(facet.values[number] for facet in facets) for number in range(len(runs))}) == len(runs)
     shown = [facet for facet in facets if facet.key != without]
     told = [
         words.listed(value_words(facet, number, machines) for facet in shown if facet.values[number] is not None)
         for number in range(len(runs))
     ]
-    whole = labels_of(runs, facets, machines, words) if without else told
-    unique = len(set(whole)) == len(whole)
-    return [label if label and unique else run.name for label, run in zip(told, runs, strict=True)]
+    return [label if label and unique else name for label, name in zip(told, short_names(runs), strict=True)]
+
+
+def short_names(runs: Sequence[Run]) -> list[str]:
+    """The runs' own names, without the folders that all of them lie in."""
+    parts = [PurePosixPath(run.name).parts for run in runs]
+    shared = 0
+    while all(len(each) > shared + 1 for each in parts) and len({each[: shared + 1] for each in parts}) == 1:
+        shared += 1
+    return [
+        run.name if not shared else str(PurePosixPath(*each[shared:])) for run, each in zip(runs, parts, strict=True)
+    ]

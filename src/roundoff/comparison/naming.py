@@ -10,8 +10,11 @@ from roundoff.comparison.sheet import Sheet
 def what_words(field: Field, sheet: Sheet) -> str:
     """Which runs a plot is of: the machine, and what they share where others differ."""
     first = field.numbers[0]
+    machine, label = sheet.machines[sheet.runs[first].machine], sheet.labels[first]
+    if len(field.numbers) == 1:
+        return label if machine in label else sheet.words.listed([machine, label])
     shared = [facet.values[first] for facet in sheet.compared.facets if facet.key != MACHINE and _shared(facet, field)]
-    return sheet.words.listed([sheet.machines[sheet.runs[first].machine], *filter(None, shared)])
+    return sheet.words.listed([machine, *filter(None, shared)])
 
 
 def place_name(place: Place, sheet: Sheet, field: Field) -> str:

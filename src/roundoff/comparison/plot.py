@@ -70,7 +70,7 @@ def _axes(axes: Any, field: Field, sheet: Sheet) -> None:
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.xaxis.set_minor_formatter(NullFormatter())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    label = sheet.words("compare_front_axis", reference=field.reference)
+    label = sheet.words("compare_front_axis", yardstick=field.yardstick)
     axes.set_xlabel(sheet.words("axis", label=label, scale=scale_name(axes.xaxis, sheet.words)))
     axes.set_ylabel(sheet.words("axis_lost"))
     axes.margins(x=0.2, y=0.14)

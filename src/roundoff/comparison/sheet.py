@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 
 from roundoff.comparison.compared import Compared, Numbers
+from roundoff.comparison.facets import MACHINE, Facet
 from roundoff.comparison.labels import labels_of, machine_names, value_words
 from roundoff.comparison.run import Run
-from roundoff.report.render.document import Field, Heading, Page, Table, row
+from roundoff.report.render.document import Beside, Block, Field, Heading, Page, Table, row
 from roundoff.report.words.numbers import MISSING
 from roundoff.results.message import Words
 
 MOST_COLUMNS = 6
 """Runs in one table: more make another."""
+NARROW, GAP = 68, 2
+"""Letters across a table that leaves room for another one beside it, and of them between two columns."""
 Figure = Callable[[int, str], Field | str]
+
+
+def side_by_side(tables: Iterable[Table]) -> list[Block]:
+    """Narrow tables in pairs, wide ones below each other."""
+    every = list(tables)
+    if any(_letters(table) > NARROW for table in every):
+        return [*every]
+    pairs = zip_longest(every[::2], every[1::2])
+    return [Beside((left,), (right,)) if right else left for left, right in pairs]
+
+
+def _letters(table: Table) -> int:
+    columns = zip(table.columns, *([field.text for field in fields] for fields in table.rows), strict=True)
+    return sum(max(map(len, column)) + GAP for column in columns)
 
 
 @dataclass(frozen=True)
@@ -62,7 +80,7 @@ class Sheet:
         page.add(Heading(2, self.words(f"compare_{name}_heading"), f"compare-{name}"))
 
     def tables(self, caption: str, figure: Figure, numbers: Numbers | None = None) -> Iterator[Table]:
-        """Cell × run, a table for each group of runs; rows in which nothing stands are left out."""
+        """Cell × run, a table for each group of `numbers` (None: all); rows in which nothing stands are left out."""
         for title, group in self._groups(numbers or self.compared.order):
             for start in range(0, len(group), MOST_COLUMNS):
                 part = group[start : start + MOST_COLUMNS]
@@ -83,7 +101,11 @@ class Sheet:
         for group in self.compared.groups:
             part = tuple(number for number in group if number in numbers)
             if part:
-                yield f"{facet.key} {value_words(facet, part[0], self.machines)}", part
+                yield self._title(facet, part[0]), part
+
+    def _title(self, facet: Facet, number: int) -> str:
+        value = value_words(facet, number, self.machines)
+        return value if facet.key == MACHINE else f"{facet.key} {value}"
 
     def _caption(self, title: str, caption: str) -> str:
         return self.words("compare_group", group=title, caption=caption) if title else caption

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from roundoff.comparison.comparable import difference, judged
-from roundoff.comparison.sheet import Sheet
-from roundoff.report.render.document import Bullets, Field, Page, Paragraph, Tone
+from roundoff.comparison.sheet import Sheet, side_by_side
+from roundoff.report.render.document import Bullets, Field, Page, Paragraph, Table, Tone
 from roundoff.report.words.numbers import MISSING, percent_with_interval
 from roundoff.revisions.diff import Judgement
 
@@ -21,8 +21,7 @@ def accuracy_section(page: Page, sheet: Sheet) -> None:
     page.add(Paragraph(words("compare_accuracy_intro")))
     if reasons := apart_words(sheet):
         page.add(Bullets(tuple(reasons)))
-    for numbers in sheet.compared.classes:
-        page.add(*_tables(sheet, numbers))
+    page.add(*side_by_side(table for numbers in sheet.compared.classes for table in _tables(sheet, numbers)))
 
 
 def apart_words(sheet: Sheet) -> list[str]:
@@ -36,7 +35,7 @@ def apart_words(sheet: Sheet) -> list[str]:
     ]
 
 
-def _tables(sheet: Sheet, numbers: Sequence[int]) -> list[object]:
+def _tables(sheet: Sheet, numbers: Sequence[int]) -> Iterator[Table]:
     first = sheet.runs[numbers[0]]
 
     def figure(number: int, cell: str) -> Field:
@@ -48,7 +47,7 @@ def _tables(sheet: Sheet, numbers: Sequence[int]) -> list[object]:
         same = number == numbers[0] or base is None
         return Field(text, "" if same else TONES.get(judged(difference(base.accuracy, accuracy)), ""))
 
-    return list(sheet.tables(_caption(sheet, numbers), figure, tuple(numbers)))
+    return sheet.tables(_caption(sheet, numbers), figure, tuple(numbers))
 
 
 def _caption(sheet: Sheet, numbers: Sequence[int]) -> str:

@@ -27,7 +27,7 @@ def front_section(page: Page, sheet: Sheet) -> None:
 def _plots(fields: list[Field], sheet: Sheet) -> Iterator[tuple[Drawing | None, Figure]]:
     for number, field in enumerate(fields, 1):
         marks = [_mark(place, sheet, field) for place in field.places]
-        told = {"what": what_words(field, sheet), "reference": field.reference}
+        told = {"what": what_words(field, sheet), "yardstick": field.yardstick}
         alt = sheet.words("compare_front_alt", **told, marks=sheet.words("group_separator").join(marks))
         caption = sheet.words("compare_front_caption", **told)
         yield front_figure(field, sheet), Figure(f"compare_{number}", alt, caption)

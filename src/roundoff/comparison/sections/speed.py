@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from roundoff.comparison.sections.ships import speed_words
-from roundoff.comparison.sheet import Sheet
+from roundoff.comparison.sheet import Sheet, side_by_side
 from roundoff.report.render.document import Field, Page, Paragraph
 from roundoff.report.sections.rows import verdict_field
 from roundoff.report.words.decision import Decision
@@ -21,7 +21,7 @@ def verdicts_section(page: Page, sheet: Sheet) -> None:
         known = run.metrics.cells.get(cell)
         return Field(sheet.words("compare_failed"), "bad") if known and known.status == "failed" else Field(MISSING)
 
-    page.add(*sheet.tables(sheet.words("compare_verdicts_caption"), figure))
+    page.add(*side_by_side(sheet.tables(sheet.words("compare_verdicts_caption"), figure)))
 
 
 def speed_section(page: Page, sheet: Sheet) -> None:
@@ -30,4 +30,5 @@ def speed_section(page: Page, sheet: Sheet) -> None:
     sheet.heading(page, "speed")
     page.add(Paragraph(words("compare_speed_intro")))
     caption = words("compare_speed_caption", batch=sheet.batches)
-    page.add(*sheet.tables(caption, lambda number, cell: speed_words(sheet.runs[number], cell, sheet)))
+    tables = sheet.tables(caption, lambda number, cell: speed_words(sheet.runs[number], cell, sheet))
+    page.add(*side_by_side(tables))

@@ -28,11 +28,11 @@ def touch_words(sheet: Sheet) -> Iterator[str]:
     """What each setting does, the cells that it leaves alone first."""
     for touch in sheet.compared.touches:
         yield from _of_setting(touch, sheet)
+    if alone := [touch.key for touch in sheet.compared.touches if not touch.pairs]:
+        yield sheet.words("compare_touch_no_pair", keys=sheet.words.listed(alone))
 
 
 def _of_setting(touch: Touch, sheet: Sheet) -> Iterator[str]:
-    if not touch.pairs:
-        yield sheet.words("compare_touch_no_pair", key=touch.key)
     for effect, key in SAID:
         if cells := touch.with_effect(effect):
             yield sheet.words(key, key=touch.key, cells=sheet.words.listed(cells))
