@@ -11,6 +11,7 @@ COMMANDS = {
     "leaks": "loads and closes an engine over and over: what is not given back?",
     "profiles": "one optimization profile for a range of batch sizes beside fixed ones",
     "spread": "the stage evaluate on several GPUs beside one",
+    "enlarge": "the same network with activations that float16 cannot hold",
     "resnet50": "trains and exports the ResNet-50 that results/ has figures of",
 }
 

@@ -3,22 +3,25 @@
 # Needs neither TensorFlow nor DVC (docs/tensorrt.md lists what it needs). Each step has a line in OUT/steps.txt;
 # the exit code is 1 if one of them failed.
 # Usage, in the repository's root: benchmarks/gpu/results.sh PREPARED OUT "STEPS" [MODEL.onnx ...]
-#   STEPS: build evaluate (of what `build` built in the same OUT) harness leaks profiles spread (which wants two GPUs)
+#   STEPS: sensitivity build profile mix evaluate (each of what the ones before left in the same OUT; build and evaluate are enough)
+#     harness leaks profiles spread (which wants two GPUs)
 #   MODEL.onnx: by default those of results/models
 #   BACKENDS, from the environment: what is evaluated (default: tensorrt_rtx,onnxruntime; with PyTorch torch,tensorrt_rtx,onnxruntime)
 #   BATCHES, from the environment: batch sizes of the evaluation (default: 1,32,1024,8192)
 #   MORE, from the environment: precisions beside FP32, FP16 and INT8 (default: tf32 bf16 fp8)
+#   MIXED, from the environment: what `mix` chooses and builds, such as "fp8_mixed fp16_mixed" (default: none)
+#   COST, from the environment: whose layer times are the costs where `profile` came before (default: the first of BACKENDS; null: multiply-adds)
 #   OVERRIDES, from the environment: further settings of the evaluation, separated by spaces
 set -uo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 prepared=$(realpath "$1") out=$(realpath -m "$2") steps=$3
 [ $# -gt 3 ] || set -- "$@" "$root"/results/models/{resnet8,resnet20,mobilenet_v2}.onnx
 mapfile -t models < <(realpath "${@:4}")
-MORE=${MORE-tf32 bf16 fp8}
+MORE=${MORE-tf32 bf16 fp8} MIXED=${MIXED-} BACKENDS=${BACKENDS-tensorrt_rtx,onnxruntime}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/roundoff
 settings=(
-  "backend=[${BACKENDS-tensorrt_rtx,onnxruntime}]" "evaluate.batch_sizes=[${BATCHES-1,32,1024,8192}]" 'evaluate.accuracy_only=[onnxruntime]'
-  "precision=[fp32,fp16,int8${MORE:+,${MORE// /,}}]" verdict.batch_size=32
+  "backend=[$BACKENDS]" "evaluate.batch_sizes=[${BATCHES-1,32,1024,8192}]" 'evaluate.accuracy_only=[onnxruntime]'
+  "precision=[fp32,fp16,int8${MORE:+,${MORE// /,}}${MIXED:+,${MIXED// /,}}]" verdict.batch_size=32
 )
 read -ra overrides <<< "${OVERRIDES:-}"
 settings+=("${overrides[@]}")
@@ -32,22 +35,43 @@ step() {  # NAME COMMAND …: run it, its output to OUT/log/NAME.txt, its second
   echo "$name: $((SECONDS - started)) s, exit code $code" | tee -a "$out/steps.txt"
 }
 
-build() {  # MODEL.onnx: calibration and engines, in a folder of their own
+stages() {  # MODEL.onnx STAGE …: in the model's own folder, which the first of them makes
   local work; work=$out/work/$(basename "$1" .onnx)
   mkdir -p "$work/models/onnx" "$work/data" && cd "$work" || return 1
-  cp "$1" models/onnx/model.onnx
+  cmp -s "$1" models/onnx/model.onnx || cp "$1" models/onnx/model.onnx
   [ -e data/prepared ] || ln -s "$prepared" data/prepared
-  python3 -P -m roundoff.cli run probe calibrate build "${settings[@]}"
+  python3 -P -m roundoff.cli run "${@:2}" "${settings[@]}"
+}
+
+sensitivity() {  # MODEL.onnx: which tensors in 8 bits cost the answers
+  stages "$1" probe calibrate sensitivity sensitivity=on
+}
+
+build() {  # MODEL.onnx: calibration and engines of all precisions that nothing is chosen for
+  # shellcheck disable=SC2086
+  stages "$1" probe calibrate $(printf 'build-%s ' fp32 fp16 int8 $MORE)
+}
+
+profile() {  # MODEL.onnx: times of the layers of what is built
+  stages "$1" probe profile profile=on
+}
+
+mix() {  # MODEL.onnx: the choices on training images, and their engines
+  local cost=()
+  [ -e "$out/work/$(basename "$1" .onnx)/metrics/profile.json" ] && cost=("mix.cost_backend=${COST-${BACKENDS%%,*}}")
+  # shellcheck disable=SC2086
+  stages "$1" probe mix $(printf 'build-%s ' $MIXED) "${cost[@]}"
 }
 
 evaluate() {  # MODEL.onnx: the stages after that; the report in both languages
   local name work
   name=$(basename "$1" .onnx) work=$out/work/$(basename "$1" .onnx)
   [ -d "$work" ] || { echo "error: $work is missing: run the step build of this model first" >&2; return 1; }
-  mkdir -p "$out/$name" && cd "$work" || return 1
-  python3 -P -m roundoff.cli run probe evaluate report "${settings[@]}" || return 1
+  mkdir -p "$out/$name" && stages "$1" probe evaluate report || return 1
+  cd "$work" || return 1
   python3 -P "$root/stages/report.py" "${settings[@]}" report.language=ja hydra.run.dir=ja hydra.output_subdir=null || return 1
   cp -r metrics/. platform.json "$out/$name"
+  [ ! -d models/mixed ] || cp -r models/mixed "$out/$name"
   for kind in html md; do cp "ja/metrics/report.$kind" "$out/$name/report.ja.$kind"; done
 }
 
@@ -84,12 +108,12 @@ spread() {  # the stage evaluate on one GPU and on two
 mkdir -p "$out/log" "$out/work"
 for name in $steps; do
   case $name in
-    build | evaluate) for model in "${models[@]}"; do step "$name-$(basename "$model" .onnx)" "$name" "$model"; done ;;
+    sensitivity | build | profile | mix | evaluate) for model in "${models[@]}"; do step "$name-$(basename "$model" .onnx)" "$name" "$model"; done ;;
     harness) for model in "${models[@]}"; do harness_of "$model"; done ;;
     leaks) step leaks python3 -P -m benchmarks.gpu leaks --onnx "${models[0]}" --cycles 1000 --out "$out/leaks.json" ;;
     profiles) step profiles profiles ;;
     spread) step spread spread ;;
-    *) echo "error: no step $name; the steps are build, evaluate, harness, leaks, profiles and spread" >&2; exit 2 ;;
+    *) echo "error: no step $name; the steps are sensitivity, build, profile, mix, evaluate, harness, leaks, profiles and spread" >&2; exit 2 ;;
   esac
 done
 exit "$failed"

@@ -57,7 +57,7 @@ def test_times_of_layers_are_the_cost_where_a_backend_is_named(chosen, tmp_path)
     ]
     write_rows(rows, tmp_path / LAYERS)
     found = chosen(replace(FEW, cost_backend="cpu"))
-    assert found.cost_unit.startswith("ns that 8 bits gain on cpu")
+    assert found.cost_unit.startswith("ns that int8 gains on cpu")
     share = {step.added: step.cost_share for step in found.steps}
     assert 0 < max(share.values()) < 0.01
 
@@ -68,7 +68,7 @@ def test_times_that_are_not_there_are_asked_for(chosen):
 
 
 def test_a_precision_that_quantizes_nothing_is_refused(chosen):
-    with pytest.raises(ConfigError, match=r"mixed.int8_mixed is not a precision that quantizes"):
+    with pytest.raises(ConfigError, match=r"mixed.int8_mixed is not a precision of which something can be left wide"):
         chosen(Mix(), Fp32())
 
 

@@ -27,19 +27,19 @@ def layers(tmp_path):
 
 
 def test_a_node_gains_what_it_takes_less_in_int8(layers):
-    assert gained_ns(layers, "onnxruntime", PRODUCTS)["conv1/Conv"] == pytest.approx(600_000)
+    assert gained_ns(layers, "onnxruntime", "int8", PRODUCTS)["conv1/Conv"] == pytest.approx(600_000)
 
 
 def test_fused_nodes_share_their_time(layers):
-    assert gained_ns(layers, "onnxruntime", PRODUCTS)["conv2/Conv"] == pytest.approx(300_000)
+    assert gained_ns(layers, "onnxruntime", "int8", PRODUCTS)["conv2/Conv"] == pytest.approx(300_000)
 
 
 def test_what_is_slower_in_int8_gains_nothing(layers):
-    assert gained_ns(layers, "onnxruntime", PRODUCTS)["conv3/Conv"] == 0
+    assert gained_ns(layers, "onnxruntime", "int8", PRODUCTS)["conv3/Conv"] == 0
 
 
 def test_without_times_of_both_precisions_it_is_refused(layers, tmp_path):
     with pytest.raises(ConfigError, match="without fp32 and int8 on litert"):
-        gained_ns(layers, "litert", PRODUCTS)
+        gained_ns(layers, "litert", "int8", PRODUCTS)
     with pytest.raises(ConfigError, match=r"no file(.|\n)*profile=on"):
-        gained_ns(tmp_path / "none.csv", "onnxruntime", PRODUCTS)
+        gained_ns(tmp_path / "none.csv", "onnxruntime", "int8", PRODUCTS)

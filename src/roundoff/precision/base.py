@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     import onnx
 
     from roundoff.calibration.observing.table import CalibrationTable
+    from roundoff.precision.rewriting.float_types import Half
 
 
 @dataclass(frozen=True)
@@ -71,3 +73,17 @@ class Quantizing(Precision):
     @abstractmethod
     def with_pairs(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """The graph with pairs alone, its remainder in float32; raises BuildError or CalibrationError."""
+
+
+class Halving(Precision):
+    """A precision that computes in 16-bit floats.
+
+    `keep_float32` are names of nodes, tensors or operators that it leaves in float32, or the file of a choice of them.
+    """
+
+    keep_float32: Sequence[str] | str
+
+    @property
+    @abstractmethod
+    def half(self) -> Half:
+        """The type."""

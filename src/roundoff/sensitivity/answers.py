@@ -58,17 +58,26 @@ class Differences:
 
 
 def differences(
-    model: onnx.ModelProto, base: Reads, versions: Sequence[Reads], images: Images, told: str = "sensitivity"
+    model: onnx.ModelProto,
+    base: Reads,
+    versions: Sequence[Reads],
+    images: Images,
+    told: str = "sensitivity",
+    lost: bool = False,
 ) -> Differences:
-    """Of each version from the model itself, on images uint8 [n, H, W, C]; raises RoundoffError.
+    """Of each version from the model itself, on images uint8 [n, H, W, C].
 
-    A version is the model with what `base` reads, and on top of it what the version reads.
+    A version is the model with what `base` reads, and on top of it what the version reads. Logits that are not finite
+    count as `LOST` where that can be, else RoundoffError is raised.
     """
     groups = [versions[start : start + AT_ONCE] for start in range(0, len(versions), AT_ONCE)]
     exact = _logits(model, images)
-    squares, same = zip(*(_group(model, base, group, images, exact, told) for group in groups), strict=True)
-    scale = np.square(exact, dtype=np.float64).sum(axis=1)
-    return Differences(np.concatenate(squares, axis=1), scale, np.concatenate(same, axis=1))
+    found = [_group(model, base, group, images, exact, told) for group in groups]
+    squares, same = (np.concatenate([each[part] for each in found], axis=1) for part in (0, 1))
+    finite, scale = np.isfinite(squares), _squares(exact)
+    if not lost and not finite.all():
+        raise _not_finite(int((~finite).any(axis=0).argmax()), len(versions))
+    return _counted(squares, scale, same)
 
 
 @dataclass(frozen=True)
@@ -90,10 +99,24 @@ class Reference:
     def differences(self, *others: onnx.ModelProto) -> Differences:
         """Of those graphs from FP32."""
         every, scale = [_logits(other, self.images, self.kernels) for other in others], _squares(self.exact)
-        finite = np.stack([np.isfinite(logits).all(axis=1) for logits in every], axis=1)
-        squares = np.stack([_squares(np.nan_to_num(logits) - self.exact) for logits in every], axis=1)
+        squares = np.stack([_squares(logits - self.exact) for logits in every], axis=1)
         same = np.stack([logits.argmax(1) == self.exact.argmax(1) for logits in every], axis=1)
-        return Differences(np.where(finite, squares, LOST * scale[:, None]), scale, same & finite)
+        return _counted(squares, scale, same)
+
+
+def _counted(squares: Squares, scale: Squares, same: NDArray[np.bool_]) -> Differences:
+    """Squares that are not finite are those of an image whose answer is lost."""
+    finite = np.isfinite(squares)
+    return Differences(np.where(finite, squares, LOST * scale[:, None]), scale, same & finite)
+
+
+def _not_finite(version: int, count: int) -> RoundoffError:
+    return RoundoffError(
+        "the logits of a version of this network are not finite",
+        received=f"version {version} of {count}",
+        expected="finite logits on every image",
+        fix="check the ranges in metrics/noise.csv, or set sensitivity=off",
+    )
 
 
 def _group(
@@ -110,13 +133,6 @@ def _group(
             squares[start:stop, number] = _squares(logits - exact[start:stop])
             same[start:stop, number] = logits.argmax(1) == answers[start:stop]
         start = stop
-    if not np.isfinite(squares).all():
-        raise RoundoffError(
-            "the logits of a version of this network are not finite",
-            received=f"version {int(np.isnan(squares).any(axis=0).argmax())} of {len(names)}",
-            expected="finite logits on every image",
-            fix="check the ranges in metrics/noise.csv, or set sensitivity=off",
-        )
     return squares, same
 
 

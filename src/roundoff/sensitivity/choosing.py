@@ -27,20 +27,25 @@ Off = frozenset[int]
 
 @dataclass(frozen=True)
 class Unit:
-    """A name that can be left wide, and the places of the sources that are then off."""
+    """A name that can be left wide, with `others` that go with it, and the places of the sources that are then off."""
 
     name: str
     off: Off
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Filling:
-    """Names that are left wide, the sources that are off, their cost, and the variance that is left."""
+    """Names that are left wide, the sources that are off, their cost, and the variance that is left.
+
+    `added` is the unit by which it has more than the one before.
+    """
 
     names: tuple[str, ...]
     off: Off
     cost: float
     variance: float
+    added: str | None = None
 
 
 def units_of(precision: Quantizing, floats: onnx.ModelProto, grid: Grid, sources: Sequence[Source]) -> list[Unit]:
@@ -123,14 +128,14 @@ def fillings(
     names: tuple[str, ...] = ()
     off: Off = frozenset()
     total = float(sum(variances))
-    left = list(units)
+    left, added = list(units), None
     while True:
-        yield Filling(names, off, price.of(off), max(total - _sum(variances, off), 0.0))
+        yield Filling(names, off, price.of(off), max(total - _sum(variances, off), 0.0), added)
         left = [unit for unit in left if _sum(variances, unit.off - off) > 0]
         if not left:
             return
         best = max(left, key=lambda unit: _ratio(unit.off, off, variances, price))
-        names = (*names, best.name)
+        names, added = (*names, best.name, *best.others), best.name
         off = off | best.off | off_with(names)
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from roundoff.errors import ConfigError
 from roundoff.pipeline.limits import MOST_IMAGES, check_seed, require
-from roundoff.precision.base import Grid, Precision, Quantizing
+from roundoff.precision.base import Grid, Halving, Precision, Quantizing
+from roundoff.system.slots import MIXED
 
 if TYPE_CHECKING:
     from roundoff.calibration.base import Calibrator
@@ -29,8 +30,8 @@ class Mix:
 
     Effects are measured on `images` held-out training images, mixed graphs run on `verify_images` others. `symmetric`
     chooses TensorRT's grid (int8, symmetric) in place of the CPU libraries' (uint8, fitted to both ends).
-    `cost_backend` takes the time that 8 bits gained a layer on that backend, when layers were last timed, for its cost;
-    None: multiply-adds. `seed` draws the bootstrap's resamples.
+    `cost_backend` takes the time that NAME, of a precision NAME_mixed, gained a layer on that backend, when layers were
+    last timed, for its cost; None: multiply-adds. `seed` draws the bootstrap's resamples.
     """
 
     images: int = 512
@@ -72,21 +73,21 @@ class Mix:
 
         choosing, verifying = self._images(prepared, calibrator)
         grid = Grid() if self.symmetric else Grid("uint8", symmetric=False)
-        quantizing = _without_choice(name, precision)
-        given = Given(name, quantizing, onnx.load(graph), grid, CalibrationTable.load(table), self._cost(layers))
+        before, cost = _without_choice(name, precision), self._cost(name, layers)
+        given = Given(name, before, onnx.load(graph), grid, CalibrationTable.load(table), cost)
         found = mixed_of(given, choosing, verifying, least_agreement(target), self.seed)
         _tell(found)
         return found
 
-    def _cost(self, layers: Path) -> Cost | None:
+    def _cost(self, name: str, layers: Path) -> Cost | None:
         from functools import partial
 
         from roundoff.sensitivity.mixing import Cost
         from roundoff.sensitivity.times import gained_ns
 
-        backend = self.cost_backend
-        unit = f"ns that 8 bits gain on {backend}, and one for each wide value of an activation, per image"
-        return Cost(unit, partial(gained_ns, layers, backend)) if backend else None
+        backend, narrow = self.cost_backend, name.removesuffix(f"_{MIXED}")
+        unit = f"ns that {narrow} gains on {backend}, and one for each wide value of an activation, per image"
+        return Cost(unit, partial(gained_ns, layers, backend, narrow)) if backend else None
 
     def _images(self, prepared: Prepared, calibrator: Calibrator) -> tuple[Images, Images]:
         from roundoff.sensitivity.held_out import unused_images
@@ -99,18 +100,22 @@ class Mix:
         return every[sorted(chosen)], every[[place for place in range(len(every)) if place not in chosen]]
 
 
-def _without_choice(name: str, precision: Precision) -> Quantizing:
+def _without_choice(name: str, precision: Precision) -> Quantizing | Halving:
     """The precision before anything is chosen to be left wide."""
-    if not isinstance(precision, Quantizing):
+    held: Any = precision
+    made: Quantizing | Halving
+    if isinstance(precision, Quantizing):
+        made = replace(held, exclude_nodes=[])
+    elif isinstance(precision, Halving):
+        made = replace(held, keep_float32=())
+    else:
         raise ConfigError(
-            f"mixed.{name} is not a precision that quantizes",
+            f"mixed.{name} is not a precision of which something can be left wide",
             received=type(precision).__name__,
-            expected="one with pairs, such as roundoff.precision.int8.Int8",
+            expected="one with pairs, such as roundoff.precision.int8.Int8, or roundoff.precision.fp16.Fp16",
             fix=f"name one in mixed.{name}._target_",
         )
-    made: Any = precision
-    quantizing: Quantizing = replace(made, exclude_nodes=[])
-    return quantizing
+    return made
 
 
 def _tell(found: Mixed) -> None:

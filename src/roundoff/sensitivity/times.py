@@ -1,4 +1,4 @@
-"""What 8 bits gain in time, node by node, as the layers of a former run were timed."""
+"""What a narrow precision gains in time, node by node, as the layers of a former run were timed."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from roundoff.system.slots import REFERENCE_PRECISION
 NS_PER_MS = 1e6
 
 
-def gained_ns(path: Path, backend: str, products: Collection[str]) -> dict[str, float]:
-    """Nanoseconds that each of the nodes `products` takes less in int8 than in fp32 on that backend; else 0.
+def gained_ns(path: Path, backend: str, narrow: str, products: Collection[str]) -> dict[str, float]:
+    """Nanoseconds that each of the nodes `products` takes less in `narrow` than in fp32 on that backend; else 0.
 
     A layer that several nodes were fused into is shared out among those of them that are `products`. Raises ConfigError
     where the file of layers does not have both precisions.
     """
-    wide, narrow = (_times(path, backend, name, products) for name in (REFERENCE_PRECISION, "int8"))
-    if not wide or not narrow:
+    wide, short = (_times(path, backend, name, products) for name in (REFERENCE_PRECISION, narrow))
+    if not wide or not short:
         raise ConfigError(
             f"mix.cost_backend={backend} has no times of layers",
-            received=f"{path} without fp32 and int8 on {backend}" if path.exists() else f"no file {path}",
+            received=f"{path} without fp32 and {narrow} on {backend}" if path.exists() else f"no file {path}",
             expected="a profile of both precisions",
-            fix="run `dvc exp run -S profile=on` first, or leave mix.cost_backend out",
+            fix=f"run `dvc exp run -S profile=on` with the precision {narrow} first, or leave mix.cost_backend out",
         )
-    return {name: NS_PER_MS * max(wide.get(name, 0.0) - narrow.get(name, 0.0), 0.0) for name in products}
+    return {name: NS_PER_MS * max(wide.get(name, 0.0) - short.get(name, 0.0), 0.0) for name in products}
 
 
 def _times(path: Path, backend: str, precision: str, products: Collection[str]) -> Mapping[str, float]:

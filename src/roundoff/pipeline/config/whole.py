@@ -169,10 +169,11 @@ def _check_choices(values: Values) -> None:
     for section in (key for key in PRECISIONS if key != GIVEN):
         for name, each in values[section].items():
             written = f"{values['paths']['mixed']}/{name}.json" if section == MIXED else "a list of names"
-            named = each.get("exclude_nodes")
+            setting = "exclude_nodes" if "exclude_nodes" in each else "keep_float32"
+            named = each.get(setting)
             if (section == MIXED and named != written) or (section != MIXED and isinstance(named, str)):
                 raise ConfigError(
-                    f"{section}.{name}.exclude_nodes is not what its stage depends on",
+                    f"{section}.{name}.{setting} is not what its stage depends on",
                     received=shortened(repr(named)),
                     expected=written,
                     fix="set it so, or choose precision=[fp32,fp16,int8,int8_mixed] (conf/precision/int8_mixed.yaml)",

@@ -35,7 +35,7 @@ def lower(model: onnx.ModelProto, half: Half, keep: Iterable[str] = ()) -> onnx.
     lowered = onnx.ModelProto()
     lowered.CopyFrom(model)
     _refuse_control_flow(lowered)
-    _constants_to_initializers(lowered.graph)
+    constants_to_initializers(lowered.graph)
     _Lowering(lowered, half, _kept(lowered.graph, keep)).run()
     del lowered.graph.value_info[:]
     onnx.checker.check_model(lowered, full_check=True)
@@ -46,7 +46,7 @@ def _kept(graph: onnx.GraphProto, keep: Iterable[str]) -> frozenset[str]:
     """The first outputs of the nodes that `keep` says; raises BuildError for an entry that says none."""
     kept: set[str] = set()
     for pattern in keep:
-        nodes = {node.output[0] for node in graph.node if _is_meant(node, pattern)}
+        nodes = {node.output[0] for node in graph.node if is_meant(node, pattern)}
         if not nodes:
             known = sorted({node.op_type for node in graph.node}) + sorted(node.name for node in graph.node)
             raise BuildError(
@@ -59,7 +59,7 @@ def _kept(graph: onnx.GraphProto, keep: Iterable[str]) -> frozenset[str]:
     return frozenset(kept)
 
 
-def _is_meant(node: onnx.NodeProto, pattern: str) -> bool:
+def is_meant(node: onnx.NodeProto, pattern: str) -> bool:
     """Whether the node, its operator, or a tensor that it gives or takes is called so."""
     names = (node.op_type, node.name, *node.input, *node.output)
     return any(name and (name == pattern or fnmatchcase(name, pattern)) for name in names)
@@ -88,7 +88,8 @@ def _refuse_control_flow(model: onnx.ModelProto) -> None:
         )
 
 
-def _constants_to_initializers(graph: onnx.GraphProto) -> None:
+def constants_to_initializers(graph: onnx.GraphProto) -> None:
+    """Put what Constant nodes give among the initializers, in place of those nodes."""
     for node in [n for n in graph.node if n.op_type == "Constant"]:
         value = node.attribute[0]
         if value.name in PLAIN_VALUES:

@@ -14,6 +14,7 @@ import numpy as np
 
 from roundoff.errors import BuildError
 from roundoff.precision.base import Grid, Precision
+from roundoff.precision.rewriting.chosen import names_left_wide, note_chosen
 from roundoff.precision.rewriting.float_types import FLOAT16
 from roundoff.precision.rewriting.kept import OVERFLOWS, QUANTIZED, note_kept
 
@@ -46,7 +47,9 @@ def convert_in_range(
         if not over:
             break
         kept |= over
-        converted = _keeping(precision, kept).convert(model, grid, table)
+        converted = _keeping(precision, kept, model).convert(model, grid, table)
+    if kept:
+        note_chosen(converted, getattr(precision, "keep_float32", ()), model)
     note_kept(converted, OVERFLOWS, [f"{name} ({peak:.3g})" for name, peak in kept.items()])
     return converted
 
@@ -107,7 +110,7 @@ def _overflows(converted: onnx.ModelProto, peaks: dict[str, float]) -> dict[str,
     return overflowing
 
 
-def _keeping(precision: Precision, kept: dict[str, float]) -> Precision:
+def _keeping(precision: Precision, kept: dict[str, float], model: onnx.ModelProto) -> Precision:
     if "keep_float32" not in {field.name for field in fields(precision)}:  # type: ignore[arg-type]
         name, peak = max(kept.items(), key=lambda item: item[1])
         raise BuildError(
@@ -117,5 +120,6 @@ def _keeping(precision: Precision, kept: dict[str, float]) -> Precision:
             fix="give the precision a field keep_float32, or use a wider type (bf16)",
         )
     changed: Any = precision
-    wide: Precision = replace(changed, keep_float32=type(changed.keep_float32)([*changed.keep_float32, *kept]))
+    named = names_left_wide(changed.keep_float32, model)
+    wide: Precision = replace(changed, keep_float32=(*named, *kept))
     return wide
