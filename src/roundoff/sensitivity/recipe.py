@@ -8,7 +8,7 @@ from functools import partial
 
 import onnx
 
-from roundoff.calibration.base import CalibrationTable
+from roundoff.calibration.observing.table import CalibrationTable
 from roundoff.precision.base import Grid, Quantizing
 from roundoff.sensitivity.choosing import Off, Price, Unit, leaving, off_without, price_of, units_of
 from roundoff.sensitivity.sources import Parts, Source, parts_of
