@@ -53,7 +53,8 @@ def network(name: str, given: Prepared, device: torch.device) -> FromPixels:
     with torch.no_grad():
         head.weight.copy_(torch.from_numpy(np.ascontiguousarray(weights.T)))
         head.bias.copy_(torch.from_numpy(bias))
-    return model.eval()
+    model.eval()
+    return model
 
 
 def _settle(model: nn.Module, images: Images) -> None:
@@ -61,7 +62,7 @@ def _settle(model: nn.Module, images: Images) -> None:
     norms = [each for each in model.modules() if isinstance(each, nn.BatchNorm2d)]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # type: ignore[assignment]
+        norm.momentum = None
     model.eval()
     for norm in norms:
         norm.train()
@@ -75,7 +76,7 @@ def _settle(model: nn.Module, images: Images) -> None:
 def _features(model: FromPixels, inner: nn.Module, images: Images) -> Array:
     """What enters the last layer: float32 [N, F]."""
     kept: list[torch.Tensor] = []
-    hook = inner.get_classifier().register_forward_pre_hook(lambda _, given: kept.append(given[0].cpu()))  # type: ignore[operator]
+    hook = inner.get_classifier().register_forward_pre_hook(lambda _, given: kept.append(given[0].cpu()))
     with torch.no_grad():
         for batch in batches(model, images):
             model(batch)

@@ -1,12 +1,13 @@
 """What is asked of networks at 224 × 224."""
 
 import copy
+from typing import Any
 
 import pytest
 
 from benchmarks.large.targets import STAGES, table, targets
 
-GOOD = {
+GOOD: dict[str, Any] = {
     "planned": ["resnet50"],
     "classes": 1000,
     "rows": [
