@@ -1,10 +1,11 @@
-"""A small project in git with a run that was judged."""
+"""Small projects in git with a run."""
 
 import pytest
 
 from roundoff.results.metrics import write_metrics, write_verdict
 from roundoff.verdict.decide import decide
 from roundoff.verdict.requirements import Target
+from tests.support.diffed import commit_figures
 from tests.support.measured import SAMPLES, UNAVAILABLE, cell, metrics
 from tests.support.repository import commit, git
 
@@ -30,3 +31,16 @@ def judged(tmp_path, monkeypatch):
     commit(project)
     monkeypatch.chdir(project)
     return project
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project below its repository's root, with one run; the current folder."""
+    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    path = tmp_path / "repository/inner"
+    path.mkdir(parents=True)
+    git(path.parent, "init", "-q", ".")
+    commit_figures(path)
+    monkeypatch.chdir(path)
+    return path

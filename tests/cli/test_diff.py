@@ -4,38 +4,15 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 
 import pytest
 
 from roundoff.cli import main
-from roundoff.results.cell import Accuracy, Batch, CellMetrics
-from roundoff.results.metrics import FORMAT, write_metrics, write_verdict
-from roundoff.results.platform import Cpu, Gpu, Platform
-from roundoff.results.run import Method, Metrics
-from roundoff.results.verdict import CellVerdict, Criterion, Requirements, Verdict
+from roundoff.results.metrics import FORMAT
 from roundoff.system.files import write_json
 from tests.cli.conftest import write_run
-from tests.support.repository import commit as commit_all
+from tests.support.diffed import NAME, commit_figures, judge, judgements, shown, write
 from tests.support.repository import git
-
-NAME = "int8/onnxruntime"
-PLATFORM = Platform(id="aaaa", cpu=Cpu(model="one"), gpus=[Gpu(name="one")])
-ACCURACY = Accuracy(top1=0.95, top1_low=0.94, top1_high=0.96, samples=1000, correct=950, nonfinite=0)
-
-
-def write(folder, size=0.1, latency=0.1, platform=PLATFORM, method=None, accuracy=ACCURACY):
-    """The metrics files of a run with one cell."""
-    cell = CellMetrics(
-        status="measured",
-        effective_precision="int8",
-        size_mb=size,
-        accuracy=accuracy,
-        batches={1: Batch(status="measured", device_p50_ms=latency)},
-    )
-    made = Metrics(platform=platform, reference=None, method=method or Method(), cells={NAME: cell})
-    write_metrics(made, folder)
-
 
 OLD_METRICS = {
     "platform": {"gpus": [{"name": "one"}], "id": "aaaa", "cpu": {"model": "one"}},
@@ -57,6 +34,8 @@ OLD_METRICS = {
         "batch_1": {"reason": None, "device_p50_ms": 0.1, "variation": 0.01, "runs": 9, "stopped": "target"},
     },
 }
+
+
 OLD_CHECK = {
     "name": "keep",
     "verdict": "pass",
@@ -66,32 +45,12 @@ OLD_CHECK = {
     "limit": 0.99,
     "reason": "it does",
 }
+
+
 OLD_VERDICT = {
     "target": {"keep": 0.99, "points": None, "batch_size": 1, "speed_margin": 0.01},
     "cells": {NAME: {"verdict": "pass", "checks": [OLD_CHECK], "speed": {"batch_1": "faster"}, "speed_margin": 0.01}},
 }
-
-
-def commit(project, **figures):
-    write(project / "metrics", **figures)
-    return commit_all(project)
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    for name in ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
-        monkeypatch.delenv(name, raising=False)
-    path = tmp_path / "repository/inner"
-    path.mkdir(parents=True)
-    git(path.parent, "init", "-q", ".")
-    commit(path)
-    monkeypatch.chdir(path)
-    return path
-
-
-def shown(capsys, *arguments):
-    assert main(["diff", *arguments]) == 0
-    return capsys.readouterr().out
 
 
 def refused(capsys, *arguments):
@@ -102,7 +61,7 @@ def refused(capsys, *arguments):
 
 
 def test_revisions_are_compared(project, capsys):
-    commit(project, size=0.2, latency=0.105)
+    commit_figures(project, size=0.2, latency=0.105)
     lines = shown(capsys, "HEAD~1", "HEAD", "--all").splitlines()
     assert lines[0] == "ships nothing, as before: 1 proven worse, 0 proven better, 1 within noise, 0 not judged"
     assert lines[4].split() == ["-", NAME, "MB", "0.1", "0.2", "+100.00", "%"]
@@ -128,7 +87,7 @@ def test_all_shows_what_is_unchanged(project, capsys):
 
 
 def test_experiment_is_found_by_name(project, capsys):
-    made = commit(project, size=0.3)
+    made = commit_figures(project, size=0.3)
     git(project, "update-ref", "refs/exps/ab/cdef0123456789/brisk-bird", made)
     git(project, "reset", "-q", "--hard", "HEAD~1")
     assert "+200.00 %" in shown(capsys, "HEAD", "brisk-bird")
@@ -136,7 +95,7 @@ def test_experiment_is_found_by_name(project, capsys):
 
 def test_name_of_two_experiments_is_refused(project, capsys):
     first = git(project, "rev-parse", "HEAD")
-    second = commit(project, size=0.3)
+    second = commit_figures(project, size=0.3)
     git(project, "update-ref", "refs/exps/ab/cdef0123456789/twin", first)
     git(project, "update-ref", "refs/exps/cd/ef0123456789ab/twin", second)
     assert "several experiments have this name" in refused(capsys, "twin")
@@ -195,72 +154,6 @@ def test_directory_without_git_is_refused(tmp_path, capsys, monkeypatch):
     assert "revisions need a git repository" in refused(capsys, "HEAD", "--project", str(tmp_path))
 
 
-def test_other_machine_is_named_and_judges_nothing(project, capsys):
-    commit(project, size=0.2, platform=Platform(id="bbbb", cpu=Cpu(model="two")))
-    out = shown(capsys, "HEAD~1", "HEAD", "--all")
-    assert "fingerprint: aaaa → bbbb" in out
-    assert "cpu.model: one → two" in out
-    assert "0 proven worse, 0 proven better, 0 within noise, 1 not judged" in out
-    assert f"!  {NAME}" in out
-
-
-def judge(project, verdict, **target):
-    criterion = Criterion(name="min_relative_accuracy", verdict=verdict, limit=0.99, value=0.98)
-    asked = Requirements(max_drop_points=None, **target)
-    cells = {NAME: CellVerdict(verdict=verdict, criteria=[criterion])}
-    write_verdict(Verdict(target=asked, cells=cells), project / "metrics")
-
-
-def lock(project, prepared):
-    """A dvc.lock in which `evaluate` read data with the hash `prepared`."""
-    data = {"path": "data/prepared", "md5": prepared}
-    evaluate = {"deps": [{"path": "src", "md5": "x"}, data], "outs": [{"path": "metrics/fp32.json", "md5": "y"}]}
-    write_json(project / "dvc.lock", {"stages": {"prepare": {"outs": [data]}, "evaluate": evaluate}})
-
-
-def judgements(capsys, *arguments):
-    found = json.loads(shown(capsys, *arguments, "--json"))
-    return found, {change["figure"]: change["judgement"] for change in found["changes"]}
-
-
-def test_a_stricter_target_is_named_and_judges_no_verdict(project, capsys):
-    judge(project, "pass", min_relative_accuracy=0.99)
-    commit(project)
-    judge(project, "fail", min_relative_accuracy=0.999)
-    out = shown(capsys, "HEAD")
-    assert "judged by different targets" in out
-    assert "min_relative_accuracy: 0.99 → 0.999" in out
-    found, judged = judgements(capsys, "HEAD")
-    assert (judged["verdict"], found["differing"]) == ("not comparable", ["target"])
-    assert [found[side]["target"]["min_relative_accuracy"] for side in ("a", "b")] == [0.99, 0.999]
-
-
-def test_other_prepared_data_are_another_test_set(project, capsys):
-    lock(project, "one.dir")
-    commit(project)
-    lock(project, "two.dir")
-    write(project / "metrics", accuracy=replace(ACCURACY, top1=0.99, top1_low=0.98, top1_high=1.0, correct=990))
-    assert "tested on different images: no verdict or accuracy is compared" in shown(capsys, "HEAD")
-    found, judged = judgements(capsys, "HEAD")
-    assert (judged["top1"], found["differing"]) == ("not comparable", ["test set"])
-    assert (found["a"]["test_set"], found["b"]["test_set"]) == ("one.dir", "two.dir")
-
-
-def test_the_metrics_own_hash_of_the_test_set_counts(project, capsys):
-    for prepared in ("one.dir", "two.dir"):
-        lock(project, prepared)
-        commit(project, method=Method(test_set="same"))
-    assert judgements(capsys, "HEAD~1", "HEAD")[0]["differing"] == []
-
-
-def test_metrics_that_the_pipeline_did_not_write_are_not_its_datas(project, capsys):
-    lock(project, "one.dir")
-    write(project / "kept")
-    commit(project)
-    lock(project, "two.dir")
-    assert judgements(capsys, "HEAD", "--metrics", "kept")[0]["differing"] == []
-
-
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_a_reader_that_leaves_is_no_error(project, options):
     read, write = os.pipe()
@@ -272,7 +165,7 @@ def test_a_reader_that_leaves_is_no_error(project, options):
 
 
 def test_json_holds_every_figure(project, capsys):
-    commit(project, latency=0.2)
+    commit_figures(project, latency=0.2)
     found = json.loads(shown(capsys, "HEAD~1", "HEAD", "--json"))
     assert found["same_machine"] is True
     assert found["b"]["commit"] == git(project, "rev-parse", "HEAD")
@@ -283,12 +176,12 @@ def test_json_holds_every_figure(project, capsys):
 
 
 def test_drift_can_be_set(project, capsys):
-    commit(project, latency=0.105)
+    commit_figures(project, latency=0.105)
     assert "1 proven worse" in shown(capsys, "HEAD~1", "HEAD", "--drift", "0.01")
 
 
 def test_nothing_proven_is_said(project, capsys):
-    commit(project, latency=0.105)
+    commit_figures(project, latency=0.105)
     assert "no difference is proven; --all shows every figure" in shown(capsys, "HEAD~1")
 
 
@@ -299,7 +192,7 @@ def test_the_exit_code_tells_what_is_proven_worse(project, size, status):
 
 
 def test_markdown_has_a_row_for_what_matters(project, capsys):
-    commit(project, size=0.2, latency=0.105)
+    commit_figures(project, size=0.2, latency=0.105)
     lines = shown(capsys, "HEAD~1", "HEAD", "--md").splitlines()
     assert lines[0].startswith("**ships nothing, as before: 1 proven worse")
     assert lines[-1] == f"| - | {NAME} | MB | 0.1 | 0.2 | +100.00 % |  | worse |"

@@ -7,20 +7,7 @@ import pytest
 
 from roundoff.errors import ConfigError, DataError
 from roundoff.model.keras_file import KerasFile, OpenKeras
-
-SHAPE, CLASSES = (8, 8, 3), tuple("abcde")
-PIXELS = np.random.default_rng(0).integers(0, 256, (6, *SHAPE), dtype=np.uint8)
-
-
-def network(dtype="float32", shape=SHAPE, classes=5, batch=None, lambda_=False, activation="softmax"):
-    import keras
-
-    keras.utils.set_random_seed(0)
-    image = keras.Input(shape, batch_size=batch, dtype=dtype)
-    x = keras.layers.Lambda(lambda value: value + 1)(image) if lambda_ else image
-    x = keras.layers.Rescaling(1 / 255)(x) if dtype == "uint8" else x
-    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3, strides=2, activation="relu")(x))
-    return keras.Model(image, keras.layers.Dense(classes, activation=activation)(x))
+from tests.support.keras_files import CLASSES, PIXELS, SHAPE, network, softmax, taken
 
 
 @pytest.fixture(params=[".keras", ".h5"])
@@ -32,27 +19,6 @@ def saved(tmp_path, request):
         return made, KerasFile(str(path))
 
     return save
-
-
-class Whole:
-    """What was taken, asked both as it is tried on images and as it is saved."""
-
-    def __init__(self, taken):
-        self.taken = taken
-
-    def logits(self, images):
-        found = self.taken.logits(images)
-        np.testing.assert_allclose(np.asarray(self.taken.whole()(images)), found, rtol=1e-4, atol=1e-5)
-        return found
-
-
-def taken(model, classes=CLASSES, shape=SHAPE):
-    return Whole(model.open(shape, classes).with_preprocessing(model.preprocessing))
-
-
-def softmax(logits):
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return raised / raised.sum(axis=1, keepdims=True)
 
 
 def test_a_uint8_model_gets_the_pixels_and_gives_its_logits(saved):
@@ -199,104 +165,10 @@ def test_a_batch_that_cannot_be_opened_is_refused_with_the_reason(tmp_path, kind
         taken(KerasFile(str(tmp_path / "model.keras")))
 
 
-def test_a_file_of_features_is_no_classifier(tmp_path):
-    import keras
-
-    image = keras.Input(SHAPE)
-    keras.Model(image, keras.layers.Conv2D(4, 3)(image)).save(tmp_path / "model.keras")
-    with pytest.raises(DataError, match=r"does not answer with a number for each class(.|\n)*include_top=True"):
-        taken(KerasFile(str(tmp_path / "model.keras")))
-
-
-def test_what_is_quantized_already_is_refused_with_the_way_to_judge_it(tmp_path):
-    import keras
-
-    made = network()
-    made.quantize("int8")
-    made.save(tmp_path / "model.keras")
-    (tmp_path / "model.tflite").touch()
-
-    class QuantizeWrapper(keras.layers.Layer):  # type: ignore[misc]
-        """As TensorFlow's Model Optimization Toolkit calls its own."""
-
-        def call(self, values):
-            return values
-
-    image = keras.Input(SHAPE)
-    keras.Model(image, keras.layers.Dense(5)(QuantizeWrapper()(image))).save(tmp_path / "trained.keras")
-    for name, words in {
-        "model.keras": r"is quantized already(.|\n)*dense\w* in int8(.|\n)*",
-        "model.tflite": r"is a LiteRT model(.|\n)*",
-        "trained.keras": r"QuantizeWrapper is a layer of quantization-aware training(.|\n)*TFLiteConverter(.|\n)*",
-    }.items():
-        with pytest.raises(DataError, match=words + r"precision=\[fp32,fp16,int8,given\] given.given.path="):
-            taken(KerasFile(str(tmp_path / name)))
-
-
 def test_code_in_the_file_is_refused(saved):
     _, model = saved(lambda_=True)
     with pytest.raises(DataError, match=r"does not load as a Keras model(.|\n)*a Lambda is a program"):
         taken(model)
-
-
-def test_hostile_code_in_an_h5_file_does_not_run(tmp_path):
-    import keras
-
-    seen = tmp_path / "seen"
-    image = keras.Input(SHAPE)
-    # the name is looked up when the function runs, as a hostile one would look up its tools
-    poisoned = keras.layers.Lambda(lambda x, at=str(seen): [x for _ in [open(at, "w")]][0])(image)  # noqa: PTH123, SIM115, RUF015
-    keras.Model(image, keras.layers.Dense(5)(keras.layers.Flatten()(poisoned))).save(tmp_path / "model.h5")
-    seen.unlink(missing_ok=True)  # building it ran it
-    with pytest.raises(DataError, match="a Lambda is a program"):
-        taken(KerasFile(str(tmp_path / "model.h5")))
-    assert not seen.exists()
-
-
-@pytest.mark.parametrize("suffix", ["keras", "h5"])
-def test_a_layer_of_ones_own_is_named_with_the_way_to_register_it(tmp_path, suffix):
-    import keras
-
-    @keras.saving.register_keras_serializable("mine")
-    class Doubled(keras.layers.Layer):  # type: ignore[misc]
-        def call(self, x):
-            return 2 * x
-
-    image = keras.Input(SHAPE)
-    path = tmp_path / f"model.{suffix}"
-    keras.Model(image, keras.layers.Dense(5)(keras.layers.Flatten()(Doubled()(image)))).save(path)
-    taken(KerasFile(str(path)))
-    keras.saving.get_custom_objects().clear()
-    words = r"Doubled is neither(.|\n)*registers Doubled(.|\n)*model._target_=MODULE.CLASS"
-    with pytest.raises(DataError, match=words):
-        taken(KerasFile(str(path)))
-
-
-def test_a_model_that_does_not_know_its_input_is_refused(tmp_path):
-    import keras
-
-    @keras.saving.register_keras_serializable("mine")
-    class Own(keras.Model):  # type: ignore[misc]
-        def __init__(self, **values):
-            super().__init__(**values)
-            self.flat, self.dense = keras.layers.Flatten(), keras.layers.Dense(5)
-
-        def call(self, x):
-            return self.dense(self.flat(x))
-
-    made = Own()
-    made(PIXELS.astype(np.float32))
-    made.save(tmp_path / "model.keras")
-    with pytest.raises(DataError, match=r"does not know its own input(.|\n)*keras.Model\(image, model\(image\)\)"):
-        taken(KerasFile(str(tmp_path / "model.keras")))
-
-
-def test_a_file_that_is_none_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"model\.path names no file"):
-        taken(KerasFile(str(tmp_path / "model.keras")))
-    (tmp_path / "model.keras").write_bytes(b"junk")
-    with pytest.raises(DataError, match="does not load as a Keras model"):
-        taken(KerasFile(str(tmp_path / "model.keras")))
 
 
 def test_a_scale_for_a_model_that_takes_pixels_is_refused(saved):

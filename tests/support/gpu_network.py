@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.support.fake_gpu import CLASSES, IMAGE_SHAPE
+from tests.support.fake_trt import CLASSES, IMAGE_SHAPE
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (32, *IMAGE_SHAPE), dtype=np.uint8)
 

@@ -14,7 +14,7 @@ import pytest
 from roundoff.backend import cuda, gpu
 from roundoff.backend.cuda import Stream
 from roundoff.precision.base import Grid
-from tests.support.fake_gpu import FakeCuda
+from tests.support.fake_cuda import FakeCuda
 from tests.support.networks import residual_network
 
 

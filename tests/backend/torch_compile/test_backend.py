@@ -19,7 +19,7 @@ from roundoff.precision.int8 import Int8
 from roundoff.precision.int8_int16 import Int8Int16
 from roundoff.precision.tf32 import Tf32
 from roundoff.results.message import Words, message
-from tests.support.fake_gpu import Error, FakeCuda
+from tests.support.fake_cuda import Error, FakeCuda
 from tests.support.networks import pictures
 from tests.support.present import present
 

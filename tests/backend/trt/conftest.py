@@ -12,7 +12,8 @@ from roundoff.backend import gpu as gpu_bound
 from roundoff.backend.trt.library import make_log
 from roundoff.backend.trt.runner import TensorrtRunner
 from roundoff.results.build import BuildInfo
-from tests.support.fake_gpu import FakeCuda, FakeTensorrt
+from tests.support.fake_cuda import FakeCuda
+from tests.support.fake_trt import FakeTensorrt
 
 
 @pytest.fixture
@@ -42,3 +43,8 @@ def load(gpu, tmp_path):
     yield make
     for runner in runners:
         runner.close()
+
+
+@pytest.fixture(autouse=True)
+def no_file_in_the_users_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))

@@ -10,7 +10,7 @@ import pytest
 
 from roundoff.errors import GateError
 from roundoff.results.build import BuildInfo
-from tests.support.fake_gpu import FakeTensorrt
+from tests.support.fake_trt import FakeTensorrt
 
 
 def layer(kind: str) -> dict[str, Any]:

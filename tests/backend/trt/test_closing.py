@@ -8,8 +8,9 @@ from roundoff.backend import cuda
 from roundoff.backend.trt import runner as trt_runner
 from roundoff.backend.trt.context import SCRATCH
 from roundoff.backend.trt.library import make_log
-from tests.support import fake_gpu
-from tests.support.fake_gpu import Error, FakeTensorrt, images
+from tests.support import fake_trt
+from tests.support.fake_cuda import Error
+from tests.support.fake_trt import FakeTensorrt, images
 
 
 def test_a_hundred_cycles_leave_nothing(load, gpu):
@@ -63,7 +64,7 @@ def test_loading_that_fails_at_the_kernels_frees_everything(load, gpu, monkeypat
     def broken(self):
         raise MemoryError("serialize")
 
-    monkeypatch.setattr(fake_gpu.IRuntimeCache, "serialize", broken)
+    monkeypatch.setattr(fake_trt.IRuntimeCache, "serialize", broken)
     with pytest.raises(MemoryError):
         load()
     assert not gpu.live
@@ -82,17 +83,17 @@ def test_a_closed_engine_is_not_run(load):
 def test_an_interrupt_inside_tensorrt_comes_through_at_once(load, gpu, monkeypatch, kind, call):
     trt = FakeTensorrt(gpu)
     runner = load(trt)
-    called = getattr(getattr(fake_gpu, kind), call)
+    called = getattr(getattr(fake_trt, kind), call)
 
     def interrupted(self, *arguments):
         make_log(trt).raised = KeyboardInterrupt()
-        monkeypatch.setattr(fake_gpu.IExecutionContext, "execute_async_v3", forbidden)
+        monkeypatch.setattr(fake_trt.IExecutionContext, "execute_async_v3", forbidden)
         monkeypatch.setattr(trt_runner, "write_cache", forbidden)
         return called(self, *arguments)
 
     def forbidden(*arguments):
         raise AssertionError("work went on after the interrupt")
 
-    monkeypatch.setattr(getattr(fake_gpu, kind), call, interrupted)
+    monkeypatch.setattr(getattr(fake_trt, kind), call, interrupted)
     with pytest.raises(KeyboardInterrupt):
         runner.bind([images(1)])

@@ -11,8 +11,9 @@ from roundoff.backend import cuda
 from roundoff.backend.trt import compatibility as trt_fit
 from roundoff.backend.trt.library import make_log
 from roundoff.errors import BuildError, Unavailable
-from tests.support import fake_gpu
-from tests.support.fake_gpu import Error, FakeTensorrt
+from tests.support import fake_trt
+from tests.support.fake_cuda import Error
+from tests.support.fake_trt import FakeTensorrt
 
 
 def test_an_engine_that_does_not_deserialize_is_unavailable_in_tensorrts_words(load, gpu):
@@ -49,9 +50,9 @@ def test_a_doubt_that_did_not_count_is_no_reason_of_what_comes(load, gpu):
     trt = FakeTensorrt(gpu)
     trt.validity = (trt.EngineValidity.INVALID, 2)
     log = make_log(trt)
-    log.log(fake_gpu.Severity.ERROR, "compute capability 9.0 is not supported")
+    log.log(fake_trt.Severity.ERROR, "compute capability 9.0 is not supported")
     trt_fit.refuse_foreign(trt, trt_fit.made_for(trt), b"plan", log)
-    log.log(fake_gpu.Severity.ERROR, "kernel compilation failed")
+    log.log(fake_trt.Severity.ERROR, "kernel compilation failed")
     assert log.reason() == "kernel compilation failed"
 
 

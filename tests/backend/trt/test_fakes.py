@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support import fake_gpu
-from tests.support.fake_gpu import FakeCuda
+from tests.support import fake_trt
+from tests.support.fake_cuda import FakeCuda
 
 
 @pytest.mark.parametrize("name", [name for name in vars(FakeCuda) if name.startswith("cuda")])
@@ -26,6 +26,6 @@ def test_fake_cuda_has_the_real_names_and_parameters(name):
 )
 def test_fake_tensorrt_has_the_real_names(kind):
     trt = pytest.importorskip("tensorrt_rtx")
-    for name in vars(getattr(fake_gpu, kind)):
+    for name in vars(getattr(fake_trt, kind)):
         if not name.startswith("_"):
             assert hasattr(getattr(trt, kind), name), f"{kind}.{name}"

@@ -7,8 +7,8 @@ import os
 import pytest
 
 from roundoff.backend.trt.library import make_log, write_cache
-from tests.support import fake_gpu
-from tests.support.fake_gpu import FakeTensorrt, images
+from tests.support import fake_trt
+from tests.support.fake_trt import FakeTensorrt, images
 
 
 def test_an_interrupt_while_kernels_are_read_comes_through_at_once(load, gpu, tmp_path, monkeypatch):
@@ -19,8 +19,8 @@ def test_an_interrupt_while_kernels_are_read_comes_through_at_once(load, gpu, tm
         make_log(trt).raised = KeyboardInterrupt()
         return True
 
-    monkeypatch.setattr(fake_gpu.IRuntimeCache, "deserialize", interrupted)
-    monkeypatch.setattr(fake_gpu.IRuntimeConfig, "set_runtime_cache", lambda self, cache: pytest.fail("work went on"))
+    monkeypatch.setattr(fake_trt.IRuntimeCache, "deserialize", interrupted)
+    monkeypatch.setattr(fake_trt.IRuntimeConfig, "set_runtime_cache", lambda self, cache: pytest.fail("work went on"))
     with pytest.raises(KeyboardInterrupt):
         load(trt)
     assert not gpu.live
@@ -29,13 +29,13 @@ def test_an_interrupt_while_kernels_are_read_comes_through_at_once(load, gpu, tm
 def test_kernels_that_are_refused_are_no_reason_of_what_comes(load, gpu, tmp_path, monkeypatch):
     (tmp_path / "kernels").write_bytes(b"of another GPU")
     trt = FakeTensorrt(gpu)
-    refuse = fake_gpu.IRuntimeCache.deserialize
+    refuse = fake_trt.IRuntimeCache.deserialize
 
     def refused(self, blob):
-        make_log(trt).log(fake_gpu.Severity.ERROR, "the cache is of another GPU")
+        make_log(trt).log(fake_trt.Severity.ERROR, "the cache is of another GPU")
         return refuse(self, blob)
 
-    monkeypatch.setattr(fake_gpu.IRuntimeCache, "deserialize", refused)
+    monkeypatch.setattr(fake_trt.IRuntimeCache, "deserialize", refused)
     load(trt)
     assert make_log(trt).reason() == "TensorRT logged no error"
 

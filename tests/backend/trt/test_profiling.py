@@ -8,7 +8,7 @@ import pytest
 
 from roundoff.backend.trt.inspect import Layer
 from roundoff.backend.trt.profiling import make_profiler, named_layers
-from tests.support.fake_gpu import FakeTensorrt, images
+from tests.support.fake_trt import FakeTensorrt, images
 from tests.support.networks import residual_network
 
 LAYERS = (

@@ -15,8 +15,9 @@ from roundoff.backend.trt.context import SCRATCH
 from roundoff.backend.trt.library import make_log
 from roundoff.errors import DataError, GateError, Unavailable, UnsteadyError
 from roundoff.results.build import BuildInfo
-from tests.support import fake_gpu
-from tests.support.fake_gpu import CLASSES, IMAGE_SHAPE, Error, FakeCuda, FakeTensorrt, images, logits_of
+from tests.support import fake_trt
+from tests.support.fake_cuda import Error, FakeCuda
+from tests.support.fake_trt import CLASSES, IMAGE_SHAPE, FakeTensorrt, images, logits_of
 
 
 @pytest.mark.parametrize("count", [0, 1, 4, 5, 11])
@@ -258,7 +259,7 @@ def unsteady(gpu, monkeypatch, alone):
         off = next(runs) % 3 == 0 and (alone or not lone)
         return logits_of(source) * np.float32(1.05 if off else 1.0)
 
-    monkeypatch.setattr(fake_gpu, "logits_of", logits)
+    monkeypatch.setattr(fake_trt, "logits_of", logits)
 
 
 def any_frame(name):

@@ -25,7 +25,8 @@ from roundoff.measurement.timing import Schedule
 from roundoff.results.build import BuildInfo
 from roundoff.results.cell import CellMetrics, Energy
 from roundoff.results.message import verbatim
-from tests.support.fake_gpu import IMAGE_SHAPE, FakeCuda, FakeTensorrt, logits_of
+from tests.support.fake_cuda import FakeCuda
+from tests.support.fake_trt import IMAGE_SHAPE, FakeTensorrt, logits_of
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (16, *IMAGE_SHAPE), dtype=np.uint8)
 SCHEDULE = Schedule(

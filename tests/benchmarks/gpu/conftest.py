@@ -8,7 +8,7 @@ from benchmarks.gpu import bare
 from benchmarks.gpu import batch as batch_
 from roundoff.backend import cuda
 from roundoff.backend import gpu as gpu_bound
-from tests.support.fake_gpu import FakeCuda
+from tests.support.fake_cuda import FakeCuda
 
 
 @pytest.fixture

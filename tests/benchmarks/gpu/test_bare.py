@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.gpu import bare, bare_life
 from roundoff.backend.trt.library import make_log
-from tests.support.fake_gpu import CLASSES, FakeTensorrt, logits_of
+from tests.support.fake_trt import CLASSES, FakeTensorrt, logits_of
 from tests.support.gpu_network import IMAGES
 
 

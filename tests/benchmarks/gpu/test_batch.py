@@ -15,7 +15,7 @@ from benchmarks.gpu.figures import Load, figures
 from roundoff.backend.trt.library import make_log
 from roundoff.backend.trt.runner import TensorrtRunner
 from roundoff.results.build import BuildInfo
-from tests.support.fake_gpu import FakeTensorrt, logits_of
+from tests.support.fake_trt import FakeTensorrt, logits_of
 from tests.support.gpu_network import IMAGES
 
 

@@ -26,7 +26,8 @@ from roundoff.backend.trt import build as trt_build
 from roundoff.results.build import BuildInfo
 from roundoff.results.cell import BindingInfo, Energy
 from roundoff.results.checked import checked
-from tests.support.fake_gpu import CLASSES, Error, FakeTensorrt, logits_of
+from tests.support.fake_cuda import Error
+from tests.support.fake_trt import CLASSES, FakeTensorrt, logits_of
 from tests.support.gpu_network import IMAGES, mean_plus_class_number
 
 

@@ -18,7 +18,7 @@ from roundoff.backend.trt import backend
 from roundoff.backend.trt import build as trt_build
 from roundoff.backend.trt import library as trt_library
 from roundoff.backend.trt.backend import Tensorrt
-from tests.support.fake_gpu import FakeTensorrt
+from tests.support.fake_trt import FakeTensorrt
 from tests.support.gpu_network import mean_plus_class_number
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from dataclasses import asdict, replace
 
 import numpy as np
 import onnx
 import pytest
 import yaml
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
@@ -23,8 +22,8 @@ from roundoff.calibration.observing import observe
 from roundoff.calibration.observing.calibrate import calibrate, image_indices
 from roundoff.calibration.observing.guards import FEWEST_IMAGES
 from roundoff.calibration.observing.judging import unseen
-from roundoff.calibration.observing.noise import LOSSLESS_DB, measure_noise, sqnr_db
-from roundoff.calibration.observing.observe import SAMPLES, chunks, histograms, stride_for
+from roundoff.calibration.observing.noise import measure_noise
+from roundoff.calibration.observing.observe import histograms, stride_for
 from roundoff.calibration.observing.table import CalibrationTable
 from roundoff.calibration.percentile import Percentile
 from roundoff.errors import CalibrationError
@@ -277,43 +276,6 @@ def test_a_damaged_table_is_refused(tmp_path):
     (tmp_path / "table.json").write_text('{"format": 99, "ranges": {"a": {"new key": 1}}}')
     with pytest.raises(CalibrationError, match="another format"):
         CalibrationTable.load(tmp_path / "table.json")
-
-
-def test_chunks_have_one_size_and_keep_the_order():
-    images = np.arange(50).reshape(50, 1, 1, 1).astype(np.uint8)
-    parts = list(chunks([images[:7], images[7:8], images[8:45], images[45:]], 16))
-    assert [len(part) for part in parts] == [16, 16, 16, 2]
-    assert np.array_equal(np.concatenate(parts), images)
-
-
-def test_sqnr_in_decibels():
-    assert sqnr_db(100, 1) == pytest.approx(20)
-    assert sqnr_db(1, 0) == LOSSLESS_DB
-    assert sqnr_db(0, 1) == -LOSSLESS_DB
-
-
-@settings(max_examples=200, deadline=None)
-@given(st.tuples(st.integers(1, 4096), st.integers(1, 64), st.integers(1, 64)))
-@example((2048, 7, 7))
-@example((1024, 64, 64))
-@example((320, 14, 14))
-def test_strides_reach_every_channel_row_and_column_and_leave_enough_samples(shape):
-    values, stride = math.prod(shape), stride_for(shape)
-    assert values / stride >= min(values, SAMPLES)
-    assert math.gcd(stride, values) == 1
-    for size, reached in zip(shape, np.unravel_index(np.arange(0, values, stride), shape), strict=True):
-        assert len(np.unique(reached)) == size
-
-
-def test_the_next_image_is_counted_at_other_positions():
-    shape = (2048, 7, 7)
-    places = np.arange(0, 2 * math.prod(shape), stride_for(shape))
-    first, second = (set(places[places // math.prod(shape) == image] % math.prod(shape)) for image in (0, 1))
-    assert not first & second
-
-
-def test_a_tensor_with_one_value_an_image_has_a_stride():
-    assert stride_for(()) == stride_for((1,)) == 1
 
 
 def test_builds_from_a_table_depend_on_the_code_that_reads_it():
