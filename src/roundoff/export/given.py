@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-from roundoff.errors import ConfigError, DataError
 from roundoff.export.given_feeding import Beside
+from roundoff.model.taking.settings import described_at
 from roundoff.precision.given import Given
-
-SETTING = re.compile(r"\bmodel\.(path|scale|offset|mean|std|channel_order|classes|output|layout)\b")
 
 
 def write_fit(given: Given, at: Beside, key: str, directory: Path) -> Path:
@@ -21,7 +16,7 @@ def write_fit(given: Given, at: Beside, key: str, directory: Path) -> Path:
     """
     path = Path(given.path)
     given.require_file(key)
-    with _told_of(key):
+    with described_at(key):
         if path.suffix == ".tflite":
             from roundoff.export.given_tflite import fit_tflite
 
@@ -33,15 +28,3 @@ def write_fit(given: Given, at: Beside, key: str, directory: Path) -> Path:
     written = directory / path.name
     written.write_bytes(content)
     return written
-
-
-@contextmanager
-def _told_of(key: str) -> Iterator[None]:
-    """What is said of settings of `model` is said of those at `key`."""
-    try:
-        yield
-    except (ConfigError, DataError) as error:
-        words = (SETTING.sub(rf"{key}.\1", str(each)) for each in (error.received, error.expected, error.fix))
-        received, expected, fix = words
-        what = SETTING.sub(rf"{key}.\1", str(error.what))
-        raise type(error)(what, received=received, expected=expected, fix=fix) from error

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from roundoff.errors import DataError
 from roundoff.model.taking.classes import check_classes
 from roundoff.model.taking.preprocessing import Preprocessing, preprocessing_of
+from roundoff.model.taking.settings import setting
 from roundoff.pipeline.limits import require
 
 if TYPE_CHECKING:
@@ -74,8 +75,8 @@ class TakenModel(AnyModel, ABC):
     check_preprocessing: bool = True
 
     def __post_init__(self) -> None:
-        require(bool(self.path), "model.path", repr(self.path), "the path of a trained model")
-        require(self.output != "", "model.output", "''", "the name of one of the model's outputs, or null")
+        require(bool(self.path), setting("path"), repr(self.path), "the path of a trained model")
+        require(self.output != "", setting("output"), "''", "the name of one of the model's outputs, or null")
         self.preprocessing  # noqa: B018 - refuses what is no preprocessing
         check_classes(self.classes)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from roundoff.model.base import Images, Logits, OpenModel, Saved, SavedOnnx, Taken, TakenModel
 from roundoff.model.taking.preprocessing import Preprocessing
+from roundoff.model.taking.settings import setting
 from roundoff.pipeline.limits import require
 
 
@@ -27,7 +28,7 @@ class OnnxFile(TakenModel):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.layout in (None, "nchw", "nhwc"), "model.layout", repr(self.layout), "nchw, nhwc or null")
+        require(self.layout in (None, "nchw", "nhwc"), setting("layout"), repr(self.layout), "nchw, nhwc or null")
 
     def open(self, shape: tuple[int, int, int], classes: Sequence[str]) -> OpenModel:
         from roundoff.model.taking.onnx_opening import opened

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from roundoff.errors import ConfigError, DataError
+from roundoff.model.taking.settings import setting
 
 
 def check_classes(setting: Any) -> None:
@@ -16,10 +17,10 @@ def check_classes(setting: Any) -> None:
     if setting is None or (setting and (is_list or isinstance(setting, str))):
         return
     raise ConfigError(
-        "model.classes names no classes",
+        f"{setting('classes')} names no classes",
         received=repr(setting),
         expected="a list of names in the order of the model's answers, or a text file with one name a line",
-        fix="write model.classes=[cat,dog], say, or set it to null where the model's order is the dataset's",
+        fix=f"write {setting('classes')}=[cat,dog], say, or set it to null where the model's order is the dataset's",
     )
 
 
@@ -39,10 +40,10 @@ def _lines(path: Path) -> list[str]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            "model.classes names a file that cannot be read",
+            f"{setting('classes')} names a file that cannot be read",
             received=f"{path}: {error}",
             expected="a text file in UTF-8, one name a line, in the order of the model's answers",
-            fix="set model.classes=PATH, absolute, since experiments run in a copy of the project",
+            fix=f"set {setting('classes')}=PATH, absolute, since experiments run in a copy of the project",
         ) from error
     return [line.strip() for line in text.splitlines() if line.strip()]
 
@@ -58,19 +59,20 @@ def columns(answers: int, classes: Sequence[str], named: Sequence[str] | None) -
         return tuple(range(answers))
     if len(named) != answers:
         raise ConfigError(
-            "model.classes does not name each of the model's answers",
+            f"{setting('classes')} does not name each of the model's answers",
             received=f"{len(named)} names for {answers} answers",
             expected=f"{answers} names, in the order of the answers",
-            fix="complete model.classes; what is no class of the dataset, such as a background class, is named too",
+            fix=f"complete {setting('classes')}; what is no class of the dataset, such as a background class, "
+            "is named too",
         )
     times = Counter(named)
     wrong = [name for name in classes if times[name] != 1]
     if wrong:
         raise ConfigError(
-            "model.classes lacks a class of the dataset, or names it twice",
+            f"{setting('classes')} lacks a class of the dataset, or names it twice",
             received=f"{', '.join(f'{name} {times[name]} times' for name in wrong[:5])}; it names {_some(named)}",
             expected=f"each class of the dataset once: {_some(classes)}",
-            fix="call classes alike in model.classes and in the dataset",
+            fix=f"call classes alike in {setting('classes')} and in the dataset",
         )
     return tuple(list(named).index(name) for name in classes)
 
@@ -82,8 +84,9 @@ def _other_number(answers: int, classes: Sequence[str]) -> DataError:
         "The model has another number of classes than the dataset",
         received=f"{answers} answers{why}",
         expected=f"{len(classes)}: {_some(classes)}",
-        fix="name what each answer stands for, in order, by model.classes (a list, or a text file with one name a "
-        "line): answers for what the dataset lacks are left out. Or give the dataset that the model was trained on",
+        fix=f"name what each answer stands for, in order, by {setting('classes')} (a list, or a text file with one "
+        "name a line): answers for what the dataset lacks are left out. Or give the dataset that the model was "
+        "trained on",
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from roundoff.errors import ConfigError, DataError
+from roundoff.model.taking.settings import setting
 
 Sizes = Sequence[int | None]
 
@@ -44,7 +45,7 @@ def chosen_output(path: Path, outputs: Sequence[str], name: str | None) -> str:
         f"{path} has several outputs" if name is None else f"{path} has no output {name}",
         received=f"outputs {', '.join(outputs)}",
         expected="the one with a number for each class",
-        fix=f"set model.output={outputs[0]}" if len(outputs) == 1 else "set model.output=NAME",
+        fix=f"set {setting('output')}={outputs[0] if len(outputs) == 1 else 'NAME'}",
     )
 
 

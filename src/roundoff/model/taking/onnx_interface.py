@@ -10,6 +10,7 @@ import onnx
 
 from roundoff.errors import DataError
 from roundoff.model.taking.fitting import require_images
+from roundoff.model.taking.settings import setting
 
 UINT8, FLOAT = onnx.TensorProto.UINT8, onnx.TensorProto.FLOAT
 LAYOUTS = ("nchw", "nhwc")
@@ -79,7 +80,7 @@ def _has_planes(
         f"{path} does not tell the layout of its images",
         received=onnx.helper.printable_value_info(model.graph.input[0]),
         expected="1 or 3 channels before or behind height and width",
-        fix="set model.layout=nchw (channels first) or model.layout=nhwc (channels last)",
+        fix=f"set {setting('layout')}=nchw (channels first) or {setting('layout')}=nhwc (channels last)",
     )
 
 

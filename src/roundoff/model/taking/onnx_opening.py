@@ -20,6 +20,7 @@ from roundoff.model.taking.onnx_reading import opset_of, read
 from roundoff.model.taking.onnx_running import session
 from roundoff.model.taking.onnx_wrapping import Wrapping, make_room
 from roundoff.model.taking.preprocessing import Preprocessing
+from roundoff.model.taking.settings import setting
 
 
 @dataclass(frozen=True)
@@ -107,5 +108,6 @@ def _output_shape(path: Path, model: onnx.ModelProto, sample: np.ndarray[Any, An
         f"{path} does not answer with a number for each class",
         received=f"{answer.dtype} {list(sizes)} for two images",
         expected="float32 [2, classes]",
-        fix="give the classifier's own output: by model.output=NAME where there are several, else by another export",
+        fix="give the classifier's own output: by "
+        f"{setting('output')}=NAME where there are several, else by another export",
     )

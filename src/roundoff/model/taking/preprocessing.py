@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from roundoff.errors import ConfigError
+from roundoff.model.taking.settings import setting
 from roundoff.pipeline.groups import remedy
 
 LARGEST = 1e6
@@ -81,8 +82,8 @@ class Preprocessing:
         """The settings that say it, as they are given on the command line, where they stood for another before."""
         before = instead_of._numbers() if instead_of else {}
         numbers = {key: value for key, value in self._numbers().items() if _matters(key, value, before.get(key, value))}
-        shown = [f"model.{key}={_written(value)}" for key, value in numbers.items()]
-        return " ".join([*shown, f"model.channel_order={self.channel_order}"])
+        shown = [f"{setting(key)}={_written(value)}" for key, value in numbers.items()]
+        return " ".join([*shown, f"{setting('channel_order')}={self.channel_order}"])
 
 
 def _matters(key: str, value: Numbers, before: Numbers) -> bool:
@@ -127,6 +128,5 @@ def _number(value: Any) -> float | None:
 
 def _require(holds: bool, key: str, received: object, expected: str) -> None:
     if not holds:
-        raise ConfigError(
-            f"model.{key} cannot be used", received=received, expected=expected, fix=remedy(f"model.{key}")
-        )
+        named = setting(key)
+        raise ConfigError(f"{named} cannot be used", received=received, expected=expected, fix=remedy(named))
