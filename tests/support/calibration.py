@@ -11,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from roundoff.dataset.base import Prepared
+from roundoff.graph.queries import with_outputs
 
 CLASSES = 10
 
@@ -93,3 +94,13 @@ def write_prepared(folder: Path, train: int = 300) -> Prepared:
     }
     (directory / "manifest.json").write_text(json.dumps(manifest))
     return Prepared(directory)
+
+
+def outputs(model, names, images):
+    """What ONNX Runtime computes for these tensors, by their names."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(
+        with_outputs(model, names).SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    return dict(zip(names, session.run(names, {"image": images}), strict=True))

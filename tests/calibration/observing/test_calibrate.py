@@ -19,9 +19,8 @@ from roundoff.calibration.entropy import Entropy
 from roundoff.calibration.minmax import MinMax
 from roundoff.calibration.mse import MeanSquaredError
 from roundoff.calibration.observing import observe
-from roundoff.calibration.observing.calibrate import calibrate, image_indices
+from roundoff.calibration.observing.calibrate import calibrate
 from roundoff.calibration.observing.guards import FEWEST_IMAGES
-from roundoff.calibration.observing.judging import unseen
 from roundoff.calibration.observing.noise import measure_noise
 from roundoff.calibration.observing.observe import histograms, stride_for
 from roundoff.calibration.observing.table import CalibrationTable
@@ -29,26 +28,17 @@ from roundoff.calibration.percentile import Percentile
 from roundoff.errors import CalibrationError
 from roundoff.graph.grid import fake_quantize
 from roundoff.graph.observed import observed_tensors
-from roundoff.graph.queries import model_hash, with_outputs
+from roundoff.graph.queries import model_hash
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8
 from roundoff.results.checked import as_json, checked
 from roundoff.results.message import message
 from roundoff.results.preparation import CalibrationMetrics
-from tests.support.calibration import network
+from tests.support.calibration import network, outputs
 from tests.support.places import ROOT
 from tests.support.present import present
 
 METHODS = [MinMax, Percentile, Entropy, MeanSquaredError, Best]
-
-
-def outputs(model, names, images):
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(
-        with_outputs(model, names).SerializeToString(), providers=["CPUExecutionProvider"]
-    )
-    return dict(zip(names, session.run(names, {"image": images}), strict=True))
 
 
 def test_inputs_of_computing_operators_are_observed_and_what_relu_swallows_is_not():
@@ -286,47 +276,3 @@ def test_builds_from_a_table_depend_on_the_code_that_reads_it():
     reader = "src/roundoff/calibration/base.py"
     assert all(any(reader.startswith(dep) for dep in deps) for deps in using.values())
     assert all("src/roundoff/precision" in deps for deps in using.values())
-
-
-def test_the_logit_error_is_of_the_table_on_images_that_chose_nothing(model_path, prepared):
-    def quantize(model, table):
-        return Int8(last_layer=True).convert(model, Grid("uint8", symmetric=False), table)
-
-    outcome = calibrate(MinMax(images=64, held_out=40), model_path, prepared, quantize=quantize)
-    seen, held_out = image_indices(MinMax(images=64, held_out=40), prepared, 300)
-    in_test = prepared.manifest.duplicates.train_indices
-    judged = unseen(300, seen, in_test, held_out)
-    assert len(judged) == 40
-    assert in_test
-    assert not set(judged) & {*seen, *held_out, *in_test}
-    model, images = onnx.load(model_path), np.asarray(prepared.split("train").images)[judged]
-    exact, rounded = (outputs(graph, ["logits"], images)["logits"] for graph in (model, quantize(model, outcome.table)))
-    expected = np.linalg.norm(rounded - exact) / np.linalg.norm(exact)
-    assert 0 < expected < 0.2
-    assert outcome.metrics.logit_error == pytest.approx(expected, rel=1e-3)
-    assert calibrate(MinMax(images=64), model_path, prepared).metrics.logit_error is None  # nothing to quantize by
-
-
-def test_where_every_image_was_seen_the_held_out_ones_judge():
-    held_out = np.array([3, 4])
-    assert unseen(5, np.array([0, 1]), [2], held_out) is held_out
-    assert list(unseen(6, np.array([0, 1]), [2], held_out)) == [5]
-
-
-def test_a_graph_that_cannot_be_made_or_has_no_finite_answers_has_no_logit_error(model_path, prepared, caplog):
-    def refused(model, table):
-        raise CalibrationError("no 8 bits", received="a", expected="b", fix="c")
-
-    def endless(model, table):
-        graph = onnx.ModelProto()
-        graph.CopyFrom(model)
-        for tensor in graph.graph.initializer:
-            if tensor.data_type == TensorProto.FLOAT:
-                tensor.CopyFrom(
-                    numpy_helper.from_array(numpy_helper.to_array(tensor) * np.float32(np.nan), tensor.name)
-                )
-        return graph
-
-    for quantize in (refused, endless):
-        assert calibrate(MinMax(images=64), model_path, prepared, quantize=quantize).metrics.logit_error is None
-    assert "the 8-bit graph cannot be judged" in caplog.text
