@@ -5,7 +5,7 @@ import ast
 import pytest
 import yaml
 
-from tests.support.imports import SOURCE, closure, executed, files_of, only_names_others, parsed
+from tests.support.imports import SOURCE, called_names, closure, executed, files_of, only_names_others, parsed
 from tests.support.places import ROOT
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
@@ -27,6 +27,12 @@ EXEMPT = {
     "system/refusal.py": "says what the system refuses where a stage ends badly",
     "system/scratch.py": "says where temporary files lie",
     "system/stopping.py": "ends a stage at a signal",
+}
+# Modules that import what only a run tells, so that no test can follow it.
+TOLD_BY_A_RUN = {
+    "backend/fingerprint.py": "every backend that is shipped: for probe, which always runs",
+    "backend/trt/library.py": "TensorRT or TensorRT-RTX, none of ours",
+    "pipeline/config/kinds.py": "the bases of components, when a configuration is checked: a component imports its own",
 }
 CATALOGUE = SOURCE / "roundoff/catalogue"
 WRITES_SENTENCES = ("report",)  # other stages write codes, which the catalogue's words do not change
@@ -103,11 +109,36 @@ def test_without_any_of_its_dependencies_there_is_a_hole(stage):
         assert holes(stage, [each for each in deps if each != dep]), f"{dep} is not needed by {stage}"
 
 
-def test_an_import_that_is_planted_is_a_hole(tmp_path):
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import roundoff.verdict.budgets",
+        "from roundoff.verdict import budgets",
+        "def later():\n    from roundoff.verdict import budgets",
+        "try:\n    from roundoff.verdict.budgets import x\nexcept ImportError:\n    pass",
+        "class Late:\n    from roundoff.verdict import budgets",
+        "import importlib\nimportlib.import_module('roundoff.verdict.budgets')",
+        "__import__('roundoff.verdict.budgets')",
+    ],
+)
+def test_an_import_that_is_planted_is_a_hole(tmp_path, line):
     planted = tmp_path / "prepare.py"
-    planted.write_text(script("prepare").read_text() + "\ndef later():\n    from roundoff.verdict import budgets\n")
+    planted.write_text(f"{script('prepare').read_text()}\n{line}\n")
     found = holes("prepare", [*dependencies("prepare"), tmp_path], planted)
     assert {SOURCE / "roundoff/verdict/budgets.py", SOURCE / "roundoff/results/verdict.py"} <= found
+
+
+def test_what_is_imported_for_types_alone_is_no_hole(tmp_path):
+    planted = tmp_path / "prepare.py"
+    line = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from roundoff.verdict import budgets"
+    planted.write_text(f"{script('prepare').read_text()}\n{line}\n")
+    assert holes("prepare", [*dependencies("prepare"), tmp_path], planted) == set()
+
+
+def test_what_only_a_run_imports_is_known_with_its_reason():
+    files = (SOURCE / "roundoff").rglob("*.py")
+    told = {path.relative_to(SOURCE / "roundoff").as_posix() for path in files if None in called_names(path)}
+    assert told == set(TOLD_BY_A_RUN)
 
 
 @pytest.mark.parametrize("name", EXEMPT)

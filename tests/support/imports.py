@@ -43,7 +43,15 @@ def imported_names(path):
             assert node.level == 0, f"{path} has a relative import"
             assert node.module
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
-    return frozenset(names)
+    return frozenset(names | {told for told in called_names(path) if told})
+
+
+def called_names(path):
+    """What import_module and __import__ are given: a dotted name, or None where only a run tells it."""
+    for node in executed(parsed(path)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("import_module", "__import__"):
+            told = node.args[0] if node.args else None
+            yield told.value if isinstance(told, ast.Constant) else None
 
 
 def only_names_others(path):
