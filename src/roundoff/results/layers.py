@@ -13,7 +13,8 @@ from roundoff.errors import DataError
 from roundoff.results.checked import as_json, checked
 from roundoff.results.message import Message
 from roundoff.results.values import Count, NotNegative, Positive, Size, Status, about
-from roundoff.system.files import read_json, write_json, write_text
+from roundoff.results.versions import read_of_format
+from roundoff.system.files import write_json, write_text
 
 FORMAT = 1
 COLUMNS = {
@@ -129,9 +130,7 @@ def read_profile(path: Path) -> Profile:
     """What `write_profile` wrote, empty where there is no file; raises DataError for what is none."""
     if not path.exists():
         return Profile()
-    content = read_json(path)
-    held = {key: value for key, value in content.items() if key != "format"} if isinstance(content, dict) else content
-    return checked(Profile, held, str(path))
+    return checked(Profile, read_of_format(path, FORMAT), str(path))
 
 
 def last_profile(path: Path) -> Profile:

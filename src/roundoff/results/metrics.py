@@ -15,6 +15,7 @@ from roundoff.results.run import Head, Metrics
 from roundoff.results.sound import faults
 from roundoff.results.summary import Answer, BestCell, Summary
 from roundoff.results.verdict import Verdict
+from roundoff.results.versions import require_known
 from roundoff.system.files import read_json, write_json
 from roundoff.system.own import require_folder_name
 from roundoff.system.slots import ANSWER, MORE, STAGED
@@ -157,13 +158,7 @@ def _of_this_format(name: str, content: object, modern: Callable[[Any], Any]) ->
             return modern(content)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise _foreign(name, f"{type(error).__name__}: {error}") from error
-    if version != FORMAT and version not in EARLIER:
-        raise DataError(
-            f"{name}.json has a format that this version of roundoff does not know",
-            received=f"format {version}",
-            expected=f"format {', '.join(map(str, (*EARLIER, FORMAT)))}, or none, as files of before",
-            fix="install the version of roundoff that wrote it, or a newer one",
-        )
+    require_known(f"{name}.json", version, [*EARLIER, FORMAT], ", or none, as files of before")
     return content
 
 

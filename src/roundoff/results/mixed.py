@@ -8,7 +8,8 @@ from typing import Annotated
 
 from roundoff.results.checked import as_json, checked
 from roundoff.results.values import Count, NotNegative, Share, about
-from roundoff.system.files import read_json, write_json
+from roundoff.results.versions import read_of_format
+from roundoff.system.files import write_json
 
 FORMAT = 1
 
@@ -70,6 +71,4 @@ def write_mixed(mixed: Mixed, path: Path) -> None:
 
 def read_mixed(path: Path) -> Mixed:
     """What `write_mixed` wrote; raises DataError."""
-    content = read_json(path)
-    held = {key: value for key, value in content.items() if key != "format"} if isinstance(content, dict) else content
-    return checked(Mixed, held, str(path))
+    return checked(Mixed, read_of_format(path, FORMAT), str(path))

@@ -11,7 +11,8 @@ from typing import Annotated, Literal, TypeAlias
 
 from roundoff.results.checked import as_json, checked
 from roundoff.results.values import Count, NotNegative, Share, about
-from roundoff.system.files import read_json, write_json, write_text
+from roundoff.results.versions import read_of_format
+from roundoff.system.files import write_json, write_text
 
 FORMAT = 1
 Kind: TypeAlias = Literal["activation", "weight"]
@@ -110,7 +111,7 @@ def write_whole(whole: Whole, path: Path) -> None:
 
 def read_whole(path: Path) -> Whole:
     """What `write_whole` wrote, of no images where there is no file; raises DataError."""
-    return checked(Whole, read_json(path), str(path), complete=False) if path.exists() else Whole()
+    return checked(Whole, read_of_format(path, FORMAT), str(path), complete=False) if path.exists() else Whole()
 
 
 def _written(value: object) -> object:
