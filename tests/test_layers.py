@@ -1,6 +1,7 @@
 """Imports inside the package go one way, from high layers to low ones, and inside a layer in no circle."""
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -80,6 +81,19 @@ def test_modules_import_each_other_in_no_circle():
     arrows = {name: {files[each] for each in imported_modules(path) if each in files} for path, name in files.items()}
     assert len(arrows["cells/engine.py"]) > 5
     assert in_circles(arrows) == set()
+
+
+def test_the_document_has_each_room_once_and_low_ones_first():
+    table = (Path(__file__).parents[1] / "docs/architecture.md").read_text().split("\n\n")
+    rows = next(part for part in table if part.startswith("| room |")).splitlines()[2:]
+    rooms = [
+        name.removesuffix("/").removesuffix(".py")
+        for row in rows
+        for name in re.findall("`([^`]+)`", row.split("|")[1])
+    ]
+    inside = [name for name in rooms if name in HEIGHT]
+    assert sorted(inside) == sorted(HEIGHT)
+    assert [HEIGHT[name] for name in inside] == sorted(HEIGHT[name] for name in inside)
 
 
 def test_a_circle_is_found():
