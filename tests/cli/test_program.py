@@ -24,9 +24,10 @@ def test_alone_it_prints_help(capsys):
     assert main([]) == 0
     shown = capsys.readouterr().out
     assert all(
-        f"    {name} " in shown for name in ("run", "plan", "report", "check", "diff", "ship", "verify", "doctor")
+        f"    {name} " in shown
+        for name in ("run", "plan", "report", "check", "diff", "compare", "collect", "ship", "verify", "doctor")
     )
-    assert len(COMMANDS) == 8
+    assert len(COMMANDS) == 10
 
 
 def test_version(capsys):

@@ -47,7 +47,10 @@ def test_every_command_is_listed_with_its_options():
     page = PAGES["commands.md"]
     assert set(re.findall(r"^## (.+)$", page, re.MULTILINE)) == {
         *("roundoff", "make"),
-        *(f"roundoff {name}" for name in ("run", "plan", "report", "check", "diff", "ship", "verify", "doctor")),
+        *(
+            f"roundoff {name}"
+            for name in ("run", "plan", "report", "check", "diff", "compare", "collect", "ship", "verify", "doctor")
+        ),
     }
     assert "| `--undecided {pass,fail}` | what undecided counts as (default: exit code 3) |" in page
     assert "(default: 0.12) |" in page

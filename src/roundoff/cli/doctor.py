@@ -14,6 +14,7 @@ from rich.text import Text
 from roundoff.cli.terminal.console import Commands, stdout_console
 from roundoff.pipeline.composing import composed
 from roundoff.pipeline.running import home
+from roundoff.results.platform import Platform
 from roundoff.system.git import git
 
 TOOLS = {
@@ -42,11 +43,17 @@ def add(commands: Commands) -> None:
         help="what runs on this machine, and what is missing",
         description="Lists this machine, its programs and the backends. Exit code 1 where no backend runs.",
     )
+    parser.add_argument(
+        "--id", action="store_true", help="only print the id of this machine's fingerprint, to name an experiment by"
+    )
     parser.set_defaults(run=run)
 
 
-def run(_: argparse.Namespace) -> int:
-    """Print the list."""
+def run(given: argparse.Namespace) -> int:
+    """Print the list, or the id."""
+    if given.id:
+        print(_fingerprint().id)
+        return 0
     items = [*_machine(), *_programs(), *_backends()]
     width = max(len(item.name) for item in items)
     console = stdout_console()
@@ -58,10 +65,14 @@ def run(_: argparse.Namespace) -> int:
     return 0 if any(item.is_backend and item.remedy is None for item in items) else 1
 
 
-def _machine() -> Iterator[Item]:
+def _fingerprint() -> Platform:
     from roundoff.backend.fingerprint import fingerprint
 
-    machine = fingerprint()
+    return fingerprint()
+
+
+def _machine() -> Iterator[Item]:
+    machine = _fingerprint()
     yield Item("system", f"{machine.system}, Python {machine.python}")
     yield Item("CPU", f"{machine.cpu.model}, {machine.cpu.cores} cores, {machine.memory_gb} GB of memory")
     for gpu in machine.gpus:

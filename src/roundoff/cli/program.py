@@ -8,12 +8,12 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from roundoff.cli import check, compare, diff, doctor, plan, report, run, ship, verify
+from roundoff.cli import check, collect, compare, diff, doctor, plan, report, run, ship, verify
 from roundoff.cli.terminal.completion import add_completion
 from roundoff.errors import RoundoffError
 from roundoff.system.refusal import in_words
 
-COMMANDS = (run, plan, report, check, diff, compare, ship, verify, doctor)
+COMMANDS = (run, plan, report, check, diff, compare, collect, ship, verify, doctor)
 ERROR = 2  # as argparse has it
 # What a shell reports of a program that ends as its reader does (128 + SIGPIPE).
 READER_GONE = 141

@@ -1,0 +1,44 @@
+"""The front of several runs: ratios within a run, shared engines once, machines apart."""
+
+import pytest
+
+from roundoff.comparison.front import fields_of, relative_speed, yardstick
+
+SETTINGS = {"train": {"epochs": 1}}
+
+
+def test_a_shared_engine_is_one_place_and_times_are_over_the_own_runs_yardstick(compared):
+    found = compared(
+        a={"settings": SETTINGS}, b={"settings": SETTINGS, "calibrate": "minmax", "speed": 3.0, "regressed": 500}
+    )
+    (field,) = fields_of(found)
+    assert [(place.cell, place.number, place.also) for place in field.places] == [
+        ("fp32/ort", 0, (1,)),
+        ("int8/ort", 0, ()),
+        ("int8/ort", 1, ()),
+    ]
+    assert [place.speed for place in field.places] == [1.0, 2.0, 3.0]
+    assert [place.lost for place in field.places] == [0.0, 0.0, 5.0]
+    assert [(place.cell, place.number) for place in field.front] == [("int8/ort", 1), ("int8/ort", 0)]
+
+
+def test_machines_and_networks_have_fronts_of_their_own(compared):
+    found = compared(a={}, b={"machine": "two"}, c={"network": "deep"})
+    assert [field.numbers for field in fields_of(found)] == [(0,), (1,), (2,)]
+
+
+def test_a_reference_that_was_not_timed_is_no_yardstick(compared):
+    (run, _) = compared(a={}, b={}).runs
+    assert yardstick(run) == run.metrics.reference == "fp32/ort"
+    del run.metrics.cells["fp32/ort"].batches[1]
+    assert yardstick(run) is None
+    assert relative_speed(run, "int8/ort") is None
+
+
+def test_across_backends_the_interval_holds_both_medians(compared):
+    (run, _) = compared(a={"speed": 2.0}, b={}).runs
+    run.metrics.cells["int8/other"] = run.metrics.cells.pop("int8/ort")
+    ratio, low, high = relative_speed(run, "int8/other")
+    assert ratio == pytest.approx(2.0)
+    assert low == pytest.approx(2.0 / 1.0142, rel=1e-3)  # ± 1 % of each, by the root of the sum of squares
+    assert high == pytest.approx(2.0 * 1.0142, rel=1e-3)
