@@ -15,6 +15,9 @@ from roundoff.results.message import Words
 ID_SHOWN = 6
 """Characters of a fingerprint's id, where two machines have one name."""
 
+MOST_SHOWN = 3
+"""Values that make a label."""
+
 
 def machine_names(runs: Sequence[Run], words: Words) -> dict[str, str]:
     """Each machine's name by the id of its fingerprint; with the id where two have the same."""
@@ -37,14 +40,17 @@ def value_words(facet: Facet, number: int, machines: dict[str, str]) -> str:
 def labels_of(
     runs: Sequence[Run], facets: Sequence[Facet], machines: dict[str, str], words: Words, without: str | None = None
 ) -> list[str]:
-    """A label for each run: its values of the facets, but for `without`; its own name where these do not tell it."""
+    """A label for each run: its values of the facets, but for `without`; its own name where these do not tell it, and
+    where they are many."""
     unique = len({tuple(facet.values[number] for facet in facets) for number in range(len(runs))}) == len(runs)
     shown = [facet for facet in facets if facet.key != without]
+    if not unique or len(shown) > MOST_SHOWN:
+        return short_names(runs)
     told = [
         words.listed(value_words(facet, number, machines) for facet in shown if facet.values[number] is not None)
         for number in range(len(runs))
     ]
-    return [label if label and unique else name for label, name in zip(told, short_names(runs), strict=True)]
+    return [label or name for label, name in zip(told, short_names(runs), strict=True)]
 
 
 def short_names(runs: Sequence[Run]) -> list[str]:

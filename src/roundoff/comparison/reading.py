@@ -9,7 +9,7 @@ from roundoff.comparison.run import Run
 from roundoff.errors import DataError
 from roundoff.results.message import LANGUAGES
 from roundoff.revisions.lock import yaml_at
-from roundoff.revisions.revision import experiments_here, folder_snapshot, snapshot
+from roundoff.revisions.revision import WORKSPACE, experiments_here, folder_snapshot, snapshot
 from roundoff.revisions.revision_context import revision_context
 from roundoff.system.slots import REFERENCE_PRECISION
 
@@ -54,7 +54,8 @@ def _read(project: Path, metrics: str, name: str) -> list[Run]:
     if not folder.is_dir():
         return [_of_revision(project, metrics, name)]
     if place := metrics_folder(folder):
-        return [_of_folder(folder, place, name)]
+        is_here = folder.resolve() == project.resolve()
+        return [_of_folder(folder, place, WORKSPACE if is_here else name)]
     inside = [(each, place) for each in sorted(folder.iterdir()) if each.is_dir() and (place := metrics_folder(each))]
     if inside:
         return [_of_folder(each, place, f"{name.rstrip('/')}/{each.name}") for each, place in inside]

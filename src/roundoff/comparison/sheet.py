@@ -70,6 +70,11 @@ class Sheet:
         return all(len(group) == 1 for group in self.compared.groups)
 
     @property
+    def several_batches(self) -> bool:
+        """Whether the runs rank cells at different batch sizes."""
+        return len({run.batch_size for run in self.runs}) > 1
+
+    @property
     def batches(self) -> str:
         """The batch sizes that the runs rank cells at."""
         sizes = dict.fromkeys(f"{run.batch_size:,}" for run in self.runs if run.batch_size)

@@ -74,7 +74,8 @@ def resolve(project: Path, revision: str) -> str:
     if parsed.returncode == 0:
         return parsed.stdout.strip()
     found = [one for one in experiments(project) if one.name == revision]
-    here = [one for one in found if one.baseline == _head(project)]
+    head = _head(project)
+    here = [one for one in found if one.baseline == head]
     if len(found) == 1 or here:
         return (here or found)[0].commit
     if not found:
@@ -112,7 +113,8 @@ def experiments(project: Path) -> list[Experiment]:
 
 def experiments_here(project: Path) -> list[str]:
     """Names of the experiments that were made from the commit that is checked out."""
-    return [one.name for one in experiments(project) if one.baseline == _head(project)]
+    head = _head(project)
+    return [one.name for one in experiments(project) if one.baseline == head]
 
 
 def _head(project: Path) -> str:

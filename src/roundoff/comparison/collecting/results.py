@@ -36,6 +36,9 @@ def read_results(folder: Path, metrics: str) -> Results:
         raise _no_results(folder)
     run = Run(folder.name, folder_snapshot(place, str(folder)))
     _read_all(run, place)
+    for at in (folder, place):
+        read_lock(at, None)
+        yaml_at(at, None, PARAMS)
     files = {PurePosixPath(metrics) / path.relative_to(place).as_posix(): path for path in _of_metrics(place)}
     found = ((name, next((at / name for at in (folder, place) if _is_file(at / name)), None)) for name in OF_RUN)
     files |= {PurePosixPath(name): path for name, path in found if path is not None}
@@ -65,9 +68,6 @@ def _read_all(run: Run, place: Path) -> None:
     read_profile(place / "profile.json")
     read_effects(place / "sensitivity.csv")
     read_whole(place / "sensitivity.json")
-    for folder in (place, place.parent):
-        read_lock(folder, None)
-        yaml_at(folder, None, PARAMS)
 
 
 def _require_one_machine(run: Run, platform: Path | None) -> None:

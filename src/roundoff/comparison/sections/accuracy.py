@@ -15,13 +15,16 @@ TONES: dict[Judgement, Tone] = {"better": "good", "worse": "bad"}
 
 
 def accuracy_section(page: Page, sheet: Sheet) -> None:
-    """Tables for each class of runs that may be compared, and why the others may not."""
+    """Tables for each class of runs that may be compared; of the others, why they may not."""
     words = sheet.words
     sheet.heading(page, "accuracy")
     page.add(Paragraph(words("compare_accuracy_intro")))
     if reasons := apart_words(sheet):
         page.add(Bullets(tuple(reasons)))
-    page.add(*side_by_side(table for numbers in sheet.compared.classes for table in _tables(sheet, numbers)))
+    shared = [numbers for numbers in sheet.compared.classes if len(numbers) > 1]
+    page.add(*side_by_side(table for numbers in shared for table in _tables(sheet, numbers)))
+    if not shared:
+        page.add(Paragraph(words("compare_accuracy_none"), "note"))
 
 
 def apart_words(sheet: Sheet) -> list[str]:

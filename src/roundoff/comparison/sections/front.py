@@ -21,7 +21,9 @@ def front_section(page: Page, sheet: Sheet) -> None:
     sheet.heading(page, "front")
     page.add(Paragraph(sheet.words("compare_front_intro")))
     page.plots(_plots(fields[:MOST_PLOTS], sheet))
-    page.add(Bullets(tuple(_said(field, sheet) for field in fields)))
+    page.add(Bullets(tuple(_said(field, sheet) for field in fields[:MOST_PLOTS])))
+    if len(fields) > MOST_PLOTS:
+        page.add(Paragraph(sheet.words("compare_front_more", count=len(fields) - MOST_PLOTS), "note"))
 
 
 def _plots(fields: list[Field], sheet: Sheet) -> Iterator[tuple[Drawing | None, Figure]]:

@@ -41,7 +41,9 @@ def leads_of(sheet: Sheet) -> Iterator[str]:
         for number in numbers:
             said.setdefault(sheet.runs[number].ships or words("compare_nothing"), []).append(number)
         name = sheet.machines[machine]
-        if len(said) == 1:
+        if not any(sheet.runs[number].ships for number in numbers):
+            yield words("compare_lead_none", machine=name)
+        elif len(said) == 1:
             yield words("compare_lead", machine=name, cell=next(iter(said)))
         else:
             parts = [_part(cell, who, len(numbers), sheet) for cell, who in said.items()]
@@ -55,23 +57,28 @@ def _part(cell: str, numbers: list[int], whole: int, sheet: Sheet) -> str:
 
 
 def _table(sheet: Sheet) -> Table:
-    words, several = sheet.words, sheet.compared.several_machines
-    names = ("run", *(("machine",) if several else ()), "ships", "accuracy", "end_speedup", "end_to_end", "size")
-    columns = tuple(words(f"col_{name}") for name in names)
+    labels = ("run", *(name for name, is_shown in _told_apart(sheet).items() if is_shown), "ships")
+    names = (*labels, "accuracy", "end_speedup", "end_to_end", "size")
+    columns = tuple(sheet.words(f"col_{name}") for name in names)
     rows = tuple(_row(sheet, number) for number in sheet.compared.order)
-    caption = words("compare_ships_caption", batch=sheet.batches)
-    return Table(caption, columns, rows, labels=3 if several else 2)
+    return Table(sheet.words("compare_ships_caption", batch=sheet.batches), columns, rows, labels=len(labels))
+
+
+def _told_apart(sheet: Sheet) -> dict[str, bool]:
+    """The columns that stand there only where the runs differ in them."""
+    return {"machine": sheet.compared.several_machines, "batch": sheet.several_batches}
 
 
 def _row(sheet: Sheet, number: int) -> tuple[Field, ...]:
     run = sheet.runs[number]
-    machine = (sheet.machines[run.machine],) if sheet.compared.several_machines else ()
+    values = {"machine": sheet.machines[run.machine], "batch": f"{run.batch_size:,}" if run.batch_size else MISSING}
+    shown = [values[name] for name, is_shown in _told_apart(sheet).items() if is_shown]
     if run.ships is None:
-        return row(sheet.labels[number], *machine, Field(sheet.words("compare_nothing"), "muted"), *[MISSING] * 4)
+        return row(sheet.labels[number], *shown, Field(sheet.words("compare_nothing"), "muted"), *[MISSING] * 4)
     cell, timing = run.cell(run.ships), run.timing(run.ships)
     return row(
         sheet.labels[number],
-        *machine,
+        *shown,
         run.ships,
         percent_with_interval(cell.accuracy if cell else None, "top1"),
         speed_words(run, run.ships, sheet),

@@ -15,6 +15,8 @@ SAID: tuple[tuple[Effect, str], ...] = (
     ("unknown", "compare_touch_unknown"),
 )
 
+MOST_KEYS = 6
+
 
 def touched_section(page: Page, sheet: Sheet) -> None:
     """A line for each setting and effect; nothing where the runs differ in nothing that is known."""
@@ -29,7 +31,8 @@ def touch_words(sheet: Sheet) -> Iterator[str]:
     for touch in sheet.compared.touches:
         yield from _of_setting(touch, sheet)
     if alone := [touch.key for touch in sheet.compared.touches if not touch.pairs]:
-        yield sheet.words("compare_touch_no_pair", keys=sheet.words.listed(alone))
+        shown = [*alone[:MOST_KEYS], *(["…"] if len(alone) > MOST_KEYS else [])]
+        yield sheet.words("compare_touch_no_pair", keys=sheet.words.listed(shown))
 
 
 def _of_setting(touch: Touch, sheet: Sheet) -> Iterator[str]:
