@@ -3,6 +3,7 @@
 import pytest
 
 from roundoff.comparison.front import fields_of, relative_speed, yardstick
+from roundoff.comparison.noise import noise_of
 
 SETTINGS = {"train": {"epochs": 1}}
 
@@ -42,3 +43,12 @@ def test_across_backends_the_interval_holds_both_medians(compared):
     assert ratio == pytest.approx(2.0)
     assert low == pytest.approx(2.0 / 1.0142, rel=1e-3)  # ± 1 % of each, by the root of the sum of squares
     assert high == pytest.approx(2.0 * 1.0142, rel=1e-3)
+
+
+def test_what_one_engine_varies_by_is_the_noise_of_its_machine(compared):
+    found = compared(
+        a={"speed": 2.0}, b={"speed": 2.6}, c={"speed": 9.0, "calibrate": "minmax"}, d={"machine": "two", "speed": 1.0}
+    )
+    (noise,) = noise_of(found)  # c is another engine, d the only run of its machine
+    assert (noise.machine, noise.cell, noise.runs, noise.low, noise.high) == ("one", "int8/ort", 2, 2.0, 2.6)
+    assert noise_of(compared(a={"speed": 2.0}, b={"speed": 2.6, "reference": "other"})) == []  # the base is another

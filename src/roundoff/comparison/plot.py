@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HEIGHT = 4.6
+ROOM, WIDEST = 0.15, 1.5
+"""Room beside the points as a share of their range; how far an interval may widen it, as a ratio."""
 
 
 def front_figure(field: Field, sheet: Sheet) -> Drawing:
@@ -73,7 +76,17 @@ def _axes(axes: Any, field: Field, sheet: Sheet) -> None:
     label = sheet.words("compare_front_axis", yardstick=field.yardstick)
     axes.set_xlabel(sheet.words("axis", label=label, scale=scale_name(axes.xaxis, sheet.words)))
     axes.set_ylabel(sheet.words("axis_lost"))
-    axes.margins(x=0.2, y=0.14)
+    axes.margins(y=0.14)
+    axes.set_xlim(*_limits(field.places))
+
+
+def _limits(places: Sequence[Place]) -> tuple[float, float]:
+    """From the slowest to the fastest with room for labels; intervals far wider than all points run out of the plot."""
+    slowest, fastest = min(place.speed for place in places), max(place.speed for place in places)
+    low = max(min(place.low for place in places), slowest / WIDEST)
+    high = min(max(place.high for place in places), fastest * WIDEST)
+    room = ROOM * (high - low) or ROOM
+    return max(low - room, low / WIDEST), high + 2 * room
 
 
 def _error(value: float, low: float, high: float) -> NDArray[np.float64]:

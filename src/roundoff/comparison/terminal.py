@@ -11,6 +11,7 @@ from rich.text import Text
 
 from roundoff.comparison.sections.accuracy import apart_words
 from roundoff.comparison.sections.ships import leads_of
+from roundoff.comparison.sections.speed import noise_words
 from roundoff.comparison.sections.touched import touch_words
 from roundoff.comparison.sheet import Sheet
 from roundoff.report.words.decision import Decision
@@ -91,5 +92,6 @@ def _notes(sheet: Sheet) -> Iterator[str]:
         yield sheet.words("compare_targets")
     yield from apart_words(sheet)
     yield from touch_words(sheet)
+    yield from noise_words(sheet)
     if sheet.compared.several_machines:
         yield sheet.words("compare_times_machines")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from roundoff.comparison.noise import noise_of
 from roundoff.comparison.sections.ships import speed_words
 from roundoff.comparison.sheet import Sheet, side_by_side
-from roundoff.report.render.document import Field, Page, Paragraph
+from roundoff.report.render.document import Bullets, Field, Page, Paragraph
 from roundoff.report.sections.rows import verdict_field
 from roundoff.report.words.decision import Decision
 from roundoff.report.words.numbers import MISSING
@@ -32,3 +35,13 @@ def speed_section(page: Page, sheet: Sheet) -> None:
     caption = words("compare_speed_caption", batch=sheet.batches)
     tables = sheet.tables(caption, lambda number, cell: speed_words(sheet.runs[number], cell, sheet))
     page.add(*side_by_side(tables))
+    if told := tuple(noise_words(sheet)):
+        page.add(Bullets(told))
+
+
+def noise_words(sheet: Sheet) -> Iterator[str]:
+    """For each machine, what an engine that stayed the same differs by."""
+    for noise in noise_of(sheet.compared):
+        ends = {"low": f"{noise.low:.2f}", "high": f"{noise.high:.2f}"}
+        values = {"machine": sheet.machines[noise.machine], "cell": noise.cell, "count": noise.runs}
+        yield sheet.words("compare_noise", **values, **ends)
