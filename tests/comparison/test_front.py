@@ -21,6 +21,7 @@ def test_a_shared_engine_is_one_place_and_times_are_over_the_own_runs_yardstick(
     assert [place.speed for place in field.places] == [1.0, 2.0, 3.0]
     assert [place.lost for place in field.places] == [0.0, 0.0, 5.0]
     assert [(place.cell, place.number) for place in field.front] == [("int8/ort", 1), ("int8/ort", 0)]
+    assert field.line == field.front  # the faster one loses more
 
 
 def test_machines_and_networks_have_fronts_of_their_own(compared):

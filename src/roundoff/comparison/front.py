@@ -59,6 +59,18 @@ class Field:
         chosen = [place for number, place in enumerate(self.places) if str(number) in names]
         return sorted(chosen, key=lambda place: -place.speed)
 
+    @property
+    def line(self) -> list[Place]:
+        """Those of the front that lose less than every faster one, fastest first; none where they make no line.
+
+        The others are on it by their size.
+        """
+        line: list[Place] = []
+        for place in self.front:
+            if not line or place.lost < line[-1].lost:
+                line.append(place)
+        return line if len(line) > 1 else []
+
 
 def fields_of(compared: Compared) -> list[Field]:
     """One for each class of runs and machine, with a place for each cell; without those that have no times."""

@@ -17,6 +17,7 @@ ID_SHOWN = 6
 
 MOST_SHOWN = 3
 """Values that make a label."""
+BETWEEN = " · "
 
 
 def machine_names(runs: Sequence[Run], words: Words) -> dict[str, str]:
@@ -38,7 +39,7 @@ def value_words(facet: Facet, number: int, machines: dict[str, str]) -> str:
 
 
 def labels_of(
-    runs: Sequence[Run], facets: Sequence[Facet], machines: dict[str, str], words: Words, without: str | None = None
+    runs: Sequence[Run], facets: Sequence[Facet], machines: dict[str, str], without: str | None = None
 ) -> list[str]:
     """A label for each run: its values of the facets, but for `without`; its own name where these do not tell it, and
     where they are many."""
@@ -47,7 +48,7 @@ def labels_of(
     if not unique or len(shown) > MOST_SHOWN:
         return short_names(runs)
     told = [
-        words.listed(value_words(facet, number, machines) for facet in shown if facet.values[number] is not None)
+        BETWEEN.join(value_words(facet, number, machines) for facet in shown if facet.values[number] is not None)
         for number in range(len(runs))
     ]
     return [label or name for label, name in zip(told, short_names(runs), strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roundoff.comparison.facets import MACHINE, Facet
 from roundoff.comparison.front import Field, Place
+from roundoff.comparison.labels import BETWEEN
 from roundoff.comparison.sheet import Sheet
 
 
@@ -12,9 +13,9 @@ def what_words(field: Field, sheet: Sheet) -> str:
     first = field.numbers[0]
     machine, label = sheet.machines[sheet.runs[first].machine], sheet.labels[first]
     if len(field.numbers) == 1:
-        return label if machine in label else sheet.words.listed([machine, label])
+        return label if machine in label else BETWEEN.join([machine, label])
     shared = [facet.values[first] for facet in sheet.compared.facets if facet.key != MACHINE and _shared(facet, field)]
-    return sheet.words.listed([machine, *filter(None, shared)])
+    return BETWEEN.join([machine, *filter(None, shared)])
 
 
 def place_name(place: Place, sheet: Sheet, field: Field) -> str:
@@ -22,7 +23,7 @@ def place_name(place: Place, sheet: Sheet, field: Field) -> str:
     if {place.number, *place.also} == set(field.numbers):
         return place.cell
     values = [facet.values[place.number] for facet in sheet.compared.facets if not _shared(facet, field)]
-    name = sheet.words.listed(filter(None, values)) or sheet.labels[place.number]
+    name = BETWEEN.join(filter(None, values)) or sheet.labels[place.number]
     return sheet.words("compare_cell_of_run", cell=place.cell, run=name)
 
 

@@ -33,7 +33,7 @@ def front_figure(field: Field, sheet: Sheet) -> Drawing:
         axes = figure.add_subplot()
         for place in field.places:
             _draw(axes, place, backends)
-        _draw_front(axes, field.front)
+        _draw_line(axes, field.line)
         _axes(axes, field, sheet)
         title(figure, sheet.words("compare_front_title", what=what_words(field, sheet)))
         legend_of(figure, [precision for precision, _ in cells], [backend for _, backend in cells], backends)
@@ -53,13 +53,8 @@ def _draw(axes: Any, place: Place, backends: tuple[str, ...]) -> None:
     axes.errorbar(place.speed, place.lost, fmt=marker_of(backend, backends), **errors, **style)
 
 
-def _draw_front(axes: Any, front: list[Place]) -> None:
-    """From fast to slow, those alone that lose less than every faster one: others are there by their size."""
-    line: list[Place] = []
-    for place in front:
-        if not line or place.lost < line[-1].lost:
-            line.append(place)
-    if len(line) > 1:
+def _draw_line(axes: Any, line: Sequence[Place]) -> None:
+    if line:
         style = {"color": "#888888", "linestyle": "--", "linewidth": 1, "zorder": 0}
         axes.step([place.speed for place in line], [place.lost for place in line], where="post", **style)
 

@@ -101,6 +101,11 @@ class Run:
         named = {"exported": exported.onnx_sha256 if exported else None, "wide": next(filter(None, wide), None)}
         return {name: digest for name, digest in named.items() if digest}
 
+    @property
+    def shown_graph(self) -> str | None:
+        """The one of these that most runs have, by which a reader sees which are the same."""
+        return self.model_graphs.get("wide") or self.model_graphs.get("exported")
+
     @cached_property
     def told(self) -> dict[str, str]:
         """What stages call the choices of `model` and `calibrate`, where they tell."""

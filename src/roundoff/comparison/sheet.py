@@ -55,19 +55,22 @@ class Sheet:
     @cached_property
     def labels(self) -> list[str]:
         """A name for each run."""
-        return labels_of(self.runs, self.compared.facets, self.machines, self.words)
+        return labels_of(self.runs, self.compared.facets, self.machines)
 
     @cached_property
     def short_labels(self) -> list[str]:
         """The same without what their group has in common."""
         facet = self.compared.facet
-        named = facet.key if facet and not self.one_table else None
-        return labels_of(self.runs, self.compared.facets, self.machines, self.words, named)
+        return self.labels_without(facet.key) if facet and not self.one_table else self.labels
+
+    def labels_without(self, key: str) -> list[str]:
+        """The same without the value of a facet that stands elsewhere."""
+        return labels_of(self.runs, self.compared.facets, self.machines, key)
 
     @property
     def one_table(self) -> bool:
-        """Whether no group has two runs, so that each is a column."""
-        return all(len(group) == 1 for group in self.compared.groups)
+        """Whether the groups stand beside each other: they are few runs, or each is one."""
+        return len(self.runs) <= MOST_COLUMNS or all(len(group) == 1 for group in self.compared.groups)
 
     @property
     def several_batches(self) -> bool:

@@ -56,5 +56,5 @@ def _tables(sheet: Sheet, numbers: Sequence[int]) -> Iterator[Table]:
 def _caption(sheet: Sheet, numbers: Sequence[int]) -> str:
     first = sheet.runs[numbers[0]]
     samples = max((cell.accuracy.all_images for cell in first.metrics.cells.values() if cell.accuracy), default=0)
-    graph = next(iter(first.model_graphs.values()), MISSING)[:HASH_SHOWN]
+    graph = (first.shown_graph or MISSING)[:HASH_SHOWN]
     return sheet.words("compare_accuracy_caption", samples=f"{samples:,}", graph=graph)

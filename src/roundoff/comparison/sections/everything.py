@@ -59,8 +59,7 @@ def runs_section(page: Page, sheet: Sheet) -> None:
 def _identity(sheet: Sheet, number: int) -> tuple[Field, ...]:
     run = sheet.runs[number]
     origin = run.metrics.method.origin
-    graph = next(iter(run.model_graphs.values()), MISSING)
-    shown = (origin.commit or run.snapshot.commit, run.test_set, graph)
+    shown = (origin.commit or run.snapshot.commit, run.test_set, run.shown_graph)
     return row(
         sheet.labels[number],
         run.name,

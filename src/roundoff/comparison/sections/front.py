@@ -32,6 +32,8 @@ def _plots(fields: list[Field], sheet: Sheet) -> Iterator[tuple[Drawing | None, 
         told = {"what": what_words(field, sheet), "yardstick": field.yardstick}
         alt = sheet.words("compare_front_alt", **told, marks=sheet.words("group_separator").join(marks))
         caption = sheet.words("compare_front_caption", **told)
+        if field.line:
+            caption = sheet.words("sentence_separator").join((caption, sheet.words("compare_front_line")))
         yield front_figure(field, sheet), Figure(f"compare_{number}", alt, caption)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from roundoff.comparison.facets import MACHINE
 from roundoff.comparison.run import Run
 from roundoff.comparison.sheet import Sheet
 from roundoff.report.render.document import Bullets, Field, Page, Paragraph, Table, row
@@ -73,11 +74,12 @@ def _row(sheet: Sheet, number: int) -> tuple[Field, ...]:
     run = sheet.runs[number]
     values = {"machine": sheet.machines[run.machine], "batch": f"{run.batch_size:,}" if run.batch_size else MISSING}
     shown = [values[name] for name, is_shown in _told_apart(sheet).items() if is_shown]
+    label = sheet.labels_without(MACHINE)[number]
     if run.ships is None:
-        return row(sheet.labels[number], *shown, Field(sheet.words("compare_nothing"), "muted"), *[MISSING] * 4)
+        return row(label, *shown, Field(sheet.words("compare_nothing"), "muted"), *[MISSING] * 4)
     cell, timing = run.cell(run.ships), run.timing(run.ships)
     return row(
-        sheet.labels[number],
+        label,
         *shown,
         run.ships,
         percent_with_interval(cell.accuracy if cell else None, "top1"),

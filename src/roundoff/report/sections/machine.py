@@ -27,6 +27,8 @@ def machine_name(platform: Platform, words: Words) -> str:
     """The GPUs if there are any, else the CPU."""
     if platform.gpus:
         return ", ".join(dict.fromkeys(words("machine_gpu", name=gpu.name, sm=gpu.sm) for gpu in platform.gpus))
+    if platform.cpu.cores == 1:
+        return words("machine_cpu_one", model=platform.cpu.model)
     return words("machine_cpu", model=platform.cpu.model, cores=platform.cpu.cores)
 
 
