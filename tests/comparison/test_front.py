@@ -4,6 +4,7 @@ import pytest
 
 from roundoff.comparison.front import fields_of, relative_speed, yardstick
 from roundoff.comparison.noise import noise_of
+from tests.support.present import present
 
 SETTINGS = {"train": {"epochs": 1}}
 
@@ -40,7 +41,7 @@ def test_a_reference_that_was_not_timed_is_no_yardstick(compared):
 def test_across_backends_the_interval_holds_both_medians(compared):
     (run, _) = compared(a={"speed": 2.0}, b={}).runs
     run.metrics.cells["int8/other"] = run.metrics.cells.pop("int8/ort")
-    ratio, low, high = relative_speed(run, "int8/other")
+    ratio, low, high = present(relative_speed(run, "int8/other"))
     assert ratio == pytest.approx(2.0)
     assert low == pytest.approx(2.0 / 1.0142, rel=1e-3)  # ± 1 % of each, by the root of the sum of squares
     assert high == pytest.approx(2.0 * 1.0142, rel=1e-3)

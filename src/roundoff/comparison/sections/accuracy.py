@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from roundoff.comparison.comparable import difference, judged
+from roundoff.comparison.run import Run
 from roundoff.comparison.sheet import Sheet, side_by_side
 from roundoff.report.render.document import Bullets, Field, Page, Paragraph, Table, Tone
 from roundoff.report.words.numbers import MISSING, percent_with_interval
+from roundoff.results.cell import Accuracy
 from roundoff.revisions.diff import Judgement
 
 HASH_SHOWN = 8  # characters
@@ -42,15 +44,18 @@ def _tables(sheet: Sheet, numbers: Sequence[int]) -> Iterator[Table]:
     first = sheet.runs[numbers[0]]
 
     def figure(number: int, cell: str) -> Field:
-        found = sheet.runs[number].cell(cell)
-        accuracy, base = found.accuracy if found else None, first.cell(cell)
+        accuracy = _accuracy(sheet.runs[number], cell)
         if accuracy is None:
             return Field(MISSING)
-        text = percent_with_interval(accuracy, "top1")
-        same = number == numbers[0] or base is None
-        return Field(text, "" if same else TONES.get(judged(difference(base.accuracy, accuracy)), ""))
+        change = None if number == numbers[0] else difference(_accuracy(first, cell), accuracy)
+        return Field(percent_with_interval(accuracy, "top1"), TONES.get(judged(change), ""))
 
     return sheet.tables(_caption(sheet, numbers), figure, tuple(numbers))
+
+
+def _accuracy(run: Run, cell: str) -> Accuracy | None:
+    found = run.cell(cell)
+    return found.accuracy if found else None
 
 
 def _caption(sheet: Sheet, numbers: Sequence[int]) -> str:
