@@ -118,10 +118,8 @@ def test_what_was_kept_of_a_gpu_is_taken(project, capsys):
     assert said(capsys, ROOT / "results/h200/resnet8").startswith(f"collected: {platform['id']}, ")
     found = snapshot(project, "metrics", platform["id"])
     assert found.has_gpu
-    assert (
-        found.verdict.shipped.cell
-        == read_json(ROOT / "results/h200/resnet8/verdict.json")["recommendations"]["balanced"]["cell"]
-    )
+    kept = read_json(ROOT / "results/h200/resnet8/verdict.json")["recommendations"]["balanced"]["cell"]
+    assert present(found.verdict.shipped).cell == kept
 
 
 @pytest.mark.slow  # DVC, twice
