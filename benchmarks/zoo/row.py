@@ -112,7 +112,8 @@ def _speedup(batch: Batch) -> Ends | None:
 
 
 def _classes(predictions: Path, name: str) -> NDArray[np.int64]:
-    return np.asarray(np.load(predictions / f"{name}.npy").argmax(1))
+    answers = np.load(predictions / f"{name}.npy")
+    return np.asarray(answers[:, 0] if answers.dtype == np.int32 else answers.argmax(1))
 
 
 def _ratio(theirs: Any, ours: Any) -> Ends:

@@ -2,13 +2,18 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 
 from roundoff.errors import GateError
+from roundoff.measurement import logits_file
 from roundoff.measurement.accuracy import (
     accuracy,
     chance_level,
     predictions,
     refuse_chance_level,
+    top_classes,
 )
 from roundoff.measurement.effective_precision import label
 from tests.support.present import present
@@ -86,3 +91,23 @@ def test_an_fp32_row_that_is_another_network_is_refused():
 
 def test_float32_arithmetic_over_other_weights_is_no_wrong_fp32():
     assert label("coarse", 0.2, "coarse/x", False) == "coarse"
+
+
+@given(
+    arrays(np.float32, array_shapes(min_dims=2, max_dims=2, max_side=12), elements=st.integers(0, 3).map(float)),
+    st.integers(1, 6),
+)
+def test_top_classes_are_the_largest_and_begin_with_the_prediction(logits, most):
+    logits[:1, :1] = np.nan
+    found, chosen = top_classes(logits, most), predictions(logits)
+    assert found.shape == (len(logits), min(most, logits.shape[1]))
+    np.testing.assert_array_equal(found[:, 0], chosen)
+    for row, classes in zip(logits[chosen >= 0], found[chosen >= 0], strict=True):
+        assert len(set(classes.tolist())) == len(classes)
+        np.testing.assert_array_equal(row[classes], np.sort(row)[::-1][: len(classes)])
+
+
+def test_predictions_by_blocks_are_those_of_the_whole(monkeypatch):
+    logits = np.random.default_rng(0).normal(size=(50, 7)).astype(np.float32)
+    monkeypatch.setattr(logits_file, "CHUNK_BYTES", 3 * 8 * 7)
+    np.testing.assert_array_equal(predictions(logits), logits.argmax(1))

@@ -56,12 +56,29 @@ def test_every_cell_has_a_row_and_the_right_file(measured):
 
 def test_accuracy_is_what_the_saved_predictions_say(measured):
     root, rows = measured
-    logits = np.load(root / "predictions/fp16/onnxruntime.npy", allow_pickle=False)
+    classes = np.load(root / "predictions/fp16/onnxruntime.npy", allow_pickle=False)
     labels = np.load(root / "predictions/labels.npy", allow_pickle=False)
     found = rows["fp16/onnxruntime"].accuracy
-    assert found.correct == int((logits.argmax(1) == labels).sum())
+    assert (classes.dtype, classes.shape) == (np.int32, (COUNT, CLASSES))
+    assert found.correct == int((classes[:, 0] == labels).sum())
     assert found.samples == COUNT
     assert 1e-5 < rows["fp16/onnxruntime"].numerics.relative_error < 1e-2
+
+
+def test_logits_are_kept_on_request_and_say_the_same_as_what_is_kept_else(fresh):
+    plan = replace(QUICK, accuracy_only=["onnxruntime"])
+    run(fresh, plan)
+    cell = fresh / "predictions/fp16/onnxruntime.npy"
+    classes, margin = np.load(cell), np.load(cell.with_name("onnxruntime.margin.npy"))
+    rows = run(fresh, replace(plan, keep_logits=True))
+    logits = np.load(cell)
+    assert logits.dtype == np.float32
+    assert not cell.with_name("onnxruntime.margin.npy").exists()
+    np.testing.assert_array_equal(classes, np.argsort(-logits, axis=1, kind="stable"))
+    np.testing.assert_array_equal(margin, -np.diff(np.sort(logits, axis=1)[:, ::-1], axis=1)[:, 0])
+    assert (logits.argmax(1) == np.load(fresh / "predictions/labels.npy")).sum() == rows[
+        "fp16/onnxruntime"
+    ].accuracy.correct
 
 
 def test_speed_is_measured_at_every_batch_size_with_raw_samples(measured):

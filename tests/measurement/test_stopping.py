@@ -1,15 +1,18 @@
 """A test set that ends as soon as it decides, on networks that are tables of answers."""
 
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from roundoff.measurement.accuracy import NOT_RUN, accuracy, predictions
-from roundoff.measurement.answered import CHUNK, _logits
+from roundoff.measurement.answered import CHUNK, Part, run_images
+from roundoff.measurement.logits_file import LogitsFile
 from roundoff.measurement.stopping import Z_WHOLE, EarlyStop
-from roundoff.system.progress import progress_bar
+from roundoff.system.progress import Silent
 
 COUNT, CLASSES = 4000, 4
 LABELS = np.sort(np.random.default_rng(0).integers(0, CLASSES, COUNT))  # sorted by class, as image folders are
@@ -45,9 +48,11 @@ def stop(share=0.99):
 
 def ran(logits, early=None):
     table: Any = Table(logits)
-    with progress_bar("x", COUNT) as bar:
-        found, rows = _logits(table, IMAGES, bar, "int8/x", early)
-    return found, rows, table.ran
+    order = np.arange(COUNT) if early is None else early.order
+    with tempfile.TemporaryDirectory() as folder:
+        written = LogitsFile(Path(folder) / "x.npy", COUNT)
+        rows = run_images(table, Part(IMAGES, order, early), written, Silent(), "int8/x")
+        return np.array(written.read()), rows, table.ran
 
 
 def test_equal_answers_pass_early_on_a_random_part_of_all_classes():

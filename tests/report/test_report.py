@@ -13,7 +13,7 @@ from roundoff.report.plots.dvc_csv import SPEED_COLUMNS, csv_files
 from roundoff.report.plots.model import confusion_figure, flips_figure
 from roundoff.report.render.document import Details, Gallery, Page, Paragraph, Table
 from roundoff.report.report import Report
-from roundoff.report.sections.changes import changes_section, confusion
+from roundoff.report.sections.changes import changes_section, confusion, quantized_cells
 from roundoff.report.sections.precision import precision_section
 from roundoff.report.sections.training import noise_section
 from roundoff.results.cell import Batch, CellMetrics
@@ -193,15 +193,21 @@ def test_speed_csv_has_a_row_per_cell_and_batch(run):
     assert len(rows) == 12
 
 
-def test_confusion_csv_has_a_row_per_test_image(run):
-    rows = list(csv.DictReader(io.StringIO(csv_files(run.evidence())["confusion.csv"])))
-    assert len(rows) == 360
-    assert set(rows[0]) == {"actual", "predicted"}
+def test_confusion_csv_counts_every_test_image_once_by_its_pair(run):
+    evidence = run.evidence()
+    rows = list(csv.DictReader(io.StringIO(csv_files(evidence)["confusion.csv"])))
+    assert sum(int(row["images"]) for row in rows) == 360
+    assert len({(row["actual"], row["predicted"]) for row in rows}) == len(rows)
+    names, matrix = evidence.classes, confusion(evidence, evidence.guesses(quantized_cells(evidence)[0]))
+    counted = {(row["actual"], row["predicted"]): int(row["images"]) for row in rows}
+    assert counted == {
+        (names[true], names[guess]): matrix[true, guess] for true, guess in zip(*np.nonzero(matrix), strict=True)
+    }
 
 
 def test_confusion_csv_without_int8_is_its_head_alone(run):
     run.rewrite("int8", lambda content: content.update(onnxruntime=ABSENT, litert=ABSENT))
-    assert csv_files(run.evidence())["confusion.csv"] == "actual,predicted\n"
+    assert csv_files(run.evidence())["confusion.csv"] == "actual,predicted,images\n"
 
 
 def test_tensors_that_stay_wide_are_not_drawn_among_the_worst(run):

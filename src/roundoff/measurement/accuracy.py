@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from roundoff.dataset.base import Labels
 from roundoff.errors import GateError
 from roundoff.measurement.anytime import Paired, drop_sequence, relative_sequence, share_sequence
+from roundoff.measurement.logits_file import blocks
 from roundoff.measurement.statistics import Interval, Z, mcnemar_exact, paired_drop, paired_kept, wilson_at
 from roundoff.results.cell import Accuracy
 
@@ -36,8 +37,28 @@ def accuracy(logits: Logits, labels: Labels, reference: Logits | None, z: float 
 
 def predictions(logits: Logits) -> NDArray[np.int64]:
     """The class of each row's largest logit; -1 where a logit is not finite, NOT_RUN where none is a number."""
-    finite, run = np.isfinite(logits).all(axis=1), ~np.isnan(logits).all(axis=1)
-    return np.where(finite, np.argmax(logits, axis=1), np.where(run, -1, NOT_RUN)).astype(np.int64)
+    chosen = np.empty(len(logits), np.int64)
+    for first, last in blocks(len(logits), logits.shape[1]):
+        part = logits[first:last]
+        finite, run = np.isfinite(part).all(axis=1), ~np.isnan(part).all(axis=1)
+        chosen[first:last] = np.where(finite, np.argmax(part, axis=1), np.where(run, -1, NOT_RUN))
+    return chosen
+
+
+def top_classes(logits: Logits, most: int) -> NDArray[np.int32]:
+    """The classes of each row's largest logits, at most so many, int32 [N, k], the largest first: `predictions`.
+
+    In a row that has no class by that, all are what it says.
+    """
+    best, falling = predictions(logits), -logits
+    some = np.argpartition(falling, min(most, falling.shape[1]) - 1, axis=1)[:, :most]
+    some.sort(axis=1)  # of equal ones the first class comes first, as for `predictions`
+    places = np.argsort(np.take_along_axis(falling, some, axis=1), axis=1, kind="stable")
+    order = np.take_along_axis(some, places, axis=1)
+    cut = np.flatnonzero((order[:, 0] != best) & (best >= 0))  # more are equal than fit
+    order[cut] = np.argsort(falling[cut], axis=1, kind="stable")[:, :most]
+    order[best < 0] = best[best < 0, None]
+    return order.astype(np.int32)
 
 
 def accuracy_when_stopped(logits: Logits, labels: Labels, reference: Logits, available: int, alpha: float) -> Accuracy:

@@ -121,14 +121,13 @@ def answer(cell: Cell, run: AccuracyRun, part: Part, missing: Missing, bar: Bar)
             locked = shared_device(runner.device, run.locking)
             with runner, noted(f"while {cell.name} ran the test set"), locked:
                 layers, written = runner.layer_types(), run.file_of(cell, len(part.images))
-                ran = _written(runner, part, written, bar, cell.name)
-                rows = None if part.stop is None or ran == len(part.images) else np.sort(part.order[:ran])
+                rows = run_images(runner, part, written, bar, cell.name)
                 return Answered(cell, runner.device, written, layers, rows=rows)
     return None
 
 
-def _written(runner: Runner, part: Part, written: LogitsFile, bar: Bar, name: str) -> int:
-    """Run, and write the logits; how many images were run."""
+def run_images(runner: Runner, part: Part, written: LogitsFile, bar: Bar, name: str) -> Rows | None:
+    """Run, and write the logits; which images were run, ascending, where `stop` had enough before all were."""
     stop, seen, ran, wrong = part.stop, Paired(0, 0, 0, 0, 0), 0, 0
     for rows in part.chunks():
         logits = _a_row_each(np.asarray(runner.infer(np.ascontiguousarray(part.images[rows]))), len(rows))
@@ -144,7 +143,7 @@ def _written(runner: Runner, part: Part, written: LogitsFile, bar: Bar, name: st
         if stop.decided(seen):
             break
     _require_finite(wrong, ran)
-    return ran
+    return None if ran == len(part.order) else np.sort(part.order[:ran])
 
 
 def _a_row_each(logits: Logits, count: int) -> Logits:

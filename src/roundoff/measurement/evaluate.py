@@ -50,13 +50,13 @@ class Evaluation:
     where GPUs share the batch sizes. `input_buffers` is how many inputs take turns, `chance_margin` how far above
     chance an accuracy must be, as a share of the way to 1. With `aa_control`, the fp32 engine is loaded and timed a
     second time, to show what this machine's noise is. With `multi_gpu`, equal GPUs share the batch sizes, and each
-    cell's test set unless it may stop early, a process each. Backends in `accuracy_only` are not timed. With `strict`
-    the first cell or batch size that fails ends the stage; else it is a row with its reason. With `stop_early`, the
-    verdict's `min_relative_accuracy`, a cell's test set ends as soon as it decides, and its timing as soon as the
-    speed-up is within ±`interval_target`, or three times that where it is clearly none, by intervals that allow for it.
-    Jobs that use the same `lock_directory` wait for each other's devices: one that times is alone, those that do not
-    share it and are let in between loads. After `lock_timeout_s` seconds of waiting (None: without limit) the stage
-    ends.
+    cell's test set unless it may stop early, a process each. Backends in `accuracy_only` are not timed. With
+    `keep_logits` all logits are kept, not the classes of the largest alone. With `strict` the first cell or batch size
+    that fails ends the stage; else it is a row with its reason. With `stop_early`, the verdict's
+    `min_relative_accuracy`, a cell's test set ends as soon as it decides, and its timing as soon as the speed-up is
+    within ±`interval_target`, or three times that where it is clearly none, by intervals that allow for it. Jobs that
+    use the same `lock_directory` wait for each other's devices: one that times is alone, those that do not share it and
+    are let in between loads. After `lock_timeout_s` seconds of waiting (None: without limit) the stage ends.
     """
 
     batch_sizes: list[int] = field(default_factory=lambda: [1, 32])
@@ -73,6 +73,7 @@ class Evaluation:
     aa_control: bool = True
     multi_gpu: bool = True
     accuracy_only: list[str] = field(default_factory=list)
+    keep_logits: bool = False
     strict: bool = False
     lock_directory: str | None = None
     lock_timeout_s: float | None = None
@@ -144,7 +145,7 @@ class Evaluation:
                 method=self._method(prepared, chance, speeds, precisions),
                 cells=rows,
             )
-            save_predictions(answered, labels, folder)
+            save_predictions(answered, labels, folder, self.keep_logits)
         save_timings({name: timing for _, speed in speeds for name, timing in speed.timings.items()}, timings)
         write_metrics(result, metrics)
         return result

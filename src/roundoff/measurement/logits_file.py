@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from roundoff.backend.base import Logits
+from roundoff.system.arrays import write_head
 
+Logits = NDArray[np.float32]
 CHUNK_BYTES = 2**25
 
 
@@ -67,6 +68,5 @@ def _written(descriptor: int, content: memoryview, offset: int) -> None:
 
 def _head(shape: tuple[int, int]) -> bytes:
     head = io.BytesIO()
-    described = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(head, described)
+    write_head(head, np.float32, shape)
     return head.getvalue()

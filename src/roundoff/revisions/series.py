@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from roundoff.measurement.accuracy import NOT_RUN, predictions
 from roundoff.results.cell import Accuracy
-from roundoff.system.arrays import mapped_array, number_series, unreadable
+from roundoff.system.arrays import array_type, mapped_array, number_series, unreadable
 
 WRITER = "evaluate"
 TIMES = ("device_ms", "end_to_end_ms", "round_ms", "round_end_to_end_ms", "round_load")
@@ -31,12 +31,10 @@ def labels_in(path: Path, classes: int) -> NDArray[np.int64]:
 def guesses_in(path: Path, labels: NDArray[np.int64], classes: int, told: Accuracy | None) -> NDArray[np.int64]:
     """The class chosen for each test image, int64 [N], -1 where a logit is not finite, NOT_RUN behind an early stop.
 
-    DataError unless the logits are of those images and classes, and as many are right as the metrics tell.
+    From the classes of the largest logits, or from all logits, as they were kept before. DataError unless these are of
+    those images and classes, and as many are right as the metrics tell.
     """
-    logits = mapped_array(path, "float32", 2, WRITER)
-    if logits.shape != (len(labels), classes):
-        raise unreadable(path, f"logits {list(logits.shape)}", f"[{len(labels)}, {classes}], a row an image", WRITER)
-    chosen: NDArray[np.int64] = predictions(logits)
+    chosen = _chosen(path, len(labels), classes)
     whole = told is None or told.samples == len(labels)
     if whole:
         chosen[chosen == NOT_RUN] = -1  # every image was run, and some have no number for an answer
@@ -46,6 +44,20 @@ def guesses_in(path: Path, labels: NDArray[np.int64], classes: int, told: Accura
         expected = f"{told.correct} of {told.samples}, {told.nonfinite} not finite, as in the metrics"
         raise unreadable(path, received, expected, WRITER)
     return chosen
+
+
+def _chosen(path: Path, images: int, classes: int) -> NDArray[np.int64]:
+    """The first of the classes that a cell's file has by the size of their logits, or the largest of its logits."""
+    if array_type(path, WRITER) == "int32":
+        ranked = mapped_array(path, "int32", 2, WRITER)
+        first = np.array(ranked[:, 0], np.int64) if ranked.shape[1] else np.full(len(ranked), classes)
+        if ranked.shape[0] != images or (images and not NOT_RUN <= first.min() <= first.max() < classes):
+            raise unreadable(path, f"classes {list(ranked.shape)}", f"some of {classes}, for {images} images", WRITER)
+        return first
+    logits = mapped_array(path, "float32", 2, WRITER)
+    if logits.shape != (images, classes):
+        raise unreadable(path, f"logits {list(logits.shape)}", f"[{images}, {classes}], a row an image", WRITER)
+    return predictions(logits)
 
 
 def times_in(path: Path) -> dict[str, NDArray[np.float64]]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from roundoff.calibration.base import Calibrator
 from roundoff.calibration.observing.calibrate import image_indices
 from roundoff.dataset.base import Images, Prepared
-from roundoff.dataset.preparing.prepare import image_hash
+from roundoff.dataset.preparing.duplicated import image_hash
 from roundoff.errors import DataError
 
 FEWEST = 64
@@ -48,8 +48,9 @@ def training_images(prepared: Prepared, indices: NDArray[np.int64]) -> Images:
     Raises DataError where one is, byte for byte: what is chosen by test images cannot be judged by them.
     """
     images = np.ascontiguousarray(prepared.split("train").images[indices])
-    of_test = {image_hash(image) for image in prepared.split("test").images}
-    known = [int(index) for index, image in zip(indices, images, strict=True) if image_hash(image) in of_test]
+    hashes = [image_hash(image) for image in images]
+    of_test = set(hashes).intersection(map(image_hash, prepared.split("test").images))
+    known = [int(index) for index, image in zip(indices, hashes, strict=True) if image in of_test]
     if known:
         raise DataError(
             "test images would choose what is left in float",

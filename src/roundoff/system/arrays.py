@@ -9,10 +9,10 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from roundoff.errors import DataError
 
@@ -37,6 +37,18 @@ def mapped_array(path: Path, dtype: str, dimensions: int, stage: str) -> NDArray
         if path.stat().st_size != array.offset + array.nbytes:
             raise ValueError(f"{path.stat().st_size} bytes for {dtype} {list(array.shape)}")
         return array
+
+
+def array_type(path: Path, stage: str) -> str:
+    """The type of the values in an .npy file, by NumPy's name; DataError where there is no such file."""
+    with _in_words(path, f"an array, as the {stage} stage writes it", stage):
+        return str(np.lib.format.open_memmap(path, mode="r").dtype)
+
+
+def write_head(file: BinaryIO, dtype: DTypeLike, shape: tuple[int, ...]) -> None:
+    """Begin an .npy file; its values follow in C order, block by block if need be."""
+    described = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, described)
 
 
 def number_series(path: Path, stage: str) -> dict[str, NDArray[np.float64]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from roundoff.dataset.base import Dataset, Images, Labels, OpenDataset, SplitName
+from roundoff.dataset.preparing.duplicated import Duplicated
 from roundoff.dataset.preparing.pixels import PixelStatistics
 from roundoff.dataset.preparing.slices import sliced
 from roundoff.dataset.preparing.stratified import stratified_indices
@@ -18,6 +18,7 @@ from roundoff.pipeline.limits import MOST_IMAGES, check_seed
 from roundoff.results.checked import as_json
 from roundoff.results.preparation import ChannelStatistics, ClassCounts, Counts, Duplicates, Manifest
 from roundoff.system import own
+from roundoff.system.arrays import write_head
 from roundoff.system.files import sha256_of, whole_directory, write_json, write_text
 from roundoff.system.progress import track
 
@@ -47,15 +48,15 @@ class Preparation:
     def run(self, dataset: Dataset, directory: Path, slices: Path | None = None) -> Manifest:
         """Write both splits and manifest.json into `directory`, the slices' table to `slices`; return the manifest.
 
-        Images are held one at a time; what stays in memory is 8 bytes per label and a hash per test image.
+        Images are held one at a time; what stays in memory is a hash of 16 bytes per test image.
         `directory` is replaced only once everything is written. Raises DataError.
         """
-        duplicates = _Duplicates()
         with dataset.open() as opened, whole_directory(directory, own.prepared) as partial:
+            duplicates = Duplicated(opened.count("test"))
             table = sliced(Path(self.slices) if self.slices else None, opened)
             test = _write_split(opened, "test", partial, duplicates.remember)
             train = _write_split(opened, "train", partial, duplicates.recognise)
-            manifest = self._manifest(opened, train, test, duplicates.train_indices)
+            manifest = self._manifest(opened, train, test, duplicates.train_indices())
             write_json(partial / "manifest.json", as_json(manifest))
         if slices is not None:
             write_text(slices, table)
@@ -92,26 +93,6 @@ def require_calibration_images(manifest: Manifest, wanted: int) -> None:
         )
 
 
-def image_hash(image: Images) -> bytes:
-    """16 bytes by which equal images are found: BLAKE2b of the pixels, uint8 [H, W, C] in C order."""
-    return hashlib.blake2b(image.tobytes(), digest_size=16).digest()
-
-
-class _Duplicates:
-    """Training images whose pixels are also in the test split; the test split has to be shown first."""
-
-    def __init__(self) -> None:
-        self._test: set[bytes] = set()
-        self.train_indices: list[int] = []
-
-    def remember(self, _: int, image: Images) -> None:
-        self._test.add(image_hash(image))
-
-    def recognise(self, index: int, image: Images) -> None:
-        if image_hash(image) in self._test:
-            self.train_indices.append(index)
-
-
 @dataclass(frozen=True)
 class _Written:
     """What was learnt about a split while it was written."""
@@ -127,22 +108,22 @@ def _write_split(
 ) -> _Written:
     """Write the split's images and labels, showing each image to `see` with its index."""
     images_path, labels_path = directory / f"{split}_images.npy", directory / f"{split}_labels.npy"
-    labels, pixels = np.empty(opened.count(split), dtype=np.int64), PixelStatistics(opened.shape[-1])
-    written = 0
+    count, pixels, written = opened.count(split), PixelStatistics(opened.shape[-1]), 0
     # Written rather than memory-mapped: mapped pages would count as this process's memory, all of them.
-    with images_path.open("wb") as file:
-        header = {"descr": "|u1", "fortran_order": False, "shape": (len(labels), *opened.shape)}
-        np.lib.format.write_array_header_1_0(file, header)
-        for image, label in track(opened.read(split), f"prepare {split}", len(labels)):
+    with images_path.open("wb") as images, labels_path.open("wb") as labels:
+        write_head(images, np.uint8, (count, *opened.shape))
+        write_head(labels, np.int64, (count,))
+        for image, label in track(opened.read(split), f"prepare {split}", count):
             _require_as_announced(opened, split, written, image, label)
-            file.write(image.tobytes())
-            labels[written] = label
+            images.write(image.tobytes())
+            labels.write(np.int64(label).tobytes())
             pixels.add(image)
             see(written, image)
             written += 1
-    class_counts = _require_every_class(opened, split, labels[:written])
-    np.save(labels_path, labels, allow_pickle=False)
-    return _Written(labels, class_counts, pixels, {path.name: sha256_of(path) for path in (images_path, labels_path)})
+    _require_all(opened, split, written)
+    stored = np.load(labels_path, mmap_mode="r", allow_pickle=False)
+    class_counts = _require_every_class(opened, split, stored)
+    return _Written(stored, class_counts, pixels, {path.name: sha256_of(path) for path in (images_path, labels_path)})
 
 
 def _require_as_announced(opened: OpenDataset, split: SplitName, index: int, image: Images, label: int) -> None:
@@ -157,18 +138,28 @@ def _require_as_announced(opened: OpenDataset, split: SplitName, index: int, ima
         )
 
 
+def _require_all(opened: OpenDataset, split: SplitName, written: int) -> None:
+    """Raise DataError where images are missing."""
+    if written < opened.count(split):
+        raise _incomplete(opened, split, f"{written} images")
+
+
 def _require_every_class(opened: OpenDataset, split: SplitName, labels: Labels) -> dict[str, int]:
-    """Images per class; raises DataError if images are missing or a class has none."""
+    """Images per class; raises DataError if a class has none."""
     counts = dict(zip(opened.classes, np.bincount(labels, minlength=len(opened.classes)).tolist(), strict=True))
     empty = [name for name, count in counts.items() if count == 0]
-    if empty or len(labels) < opened.count(split):
-        raise DataError(
-            f"the {split} split is incomplete",
-            received=f"{len(labels)} images, none of {', '.join(empty)}" if empty else f"{len(labels)} images",
-            expected=f"{opened.count(split)} images, at least one of each class",
-            fix="complete the split, or remove the class from both splits; if files changed meanwhile, run again",
-        )
+    if empty:
+        raise _incomplete(opened, split, f"{len(labels)} images, none of {', '.join(empty)}")
     return counts
+
+
+def _incomplete(opened: OpenDataset, split: SplitName, received: str) -> DataError:
+    return DataError(
+        f"the {split} split is incomplete",
+        received=received,
+        expected=f"{opened.count(split)} images, at least one of each class",
+        fix="complete the split, or remove the class from both splits; if files changed meanwhile, run again",
+    )
 
 
 def _require_images_outside_test(train: _Written, in_test: list[int]) -> None:

@@ -7,6 +7,8 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from roundoff.measurement.accuracy import NOT_RUN
 from roundoff.report.sections.changes import quantized_cells
 from roundoff.report.words.decision import Decision
@@ -28,11 +30,11 @@ BATCH_COLUMNS = (
 )
 ACCURACY_COLUMNS = ("top1", "top1_low", "top1_high")
 SPEED_COLUMNS = ("cell", "precision", "backend", "batch", *BATCH_COLUMNS, *ACCURACY_COLUMNS, "size_mb", "on_front")
-CONFUSION_COLUMNS = ("actual", "predicted")
+CONFUSION_COLUMNS = ("actual", "predicted", "images")
 
 
 def csv_files(evidence: Evidence) -> dict[str, str]:
-    """File name → text: a row per measured cell and batch size; a row per test image for the confusion matrix.
+    """File name → text: a row per measured cell and batch size; of the confusion matrix a row per pair that occurs.
 
     Both are always there, since dvc.yaml names them: with nothing but their heads where a run has no rows.
     """
@@ -42,14 +44,16 @@ def csv_files(evidence: Evidence) -> dict[str, str]:
     }
 
 
-def confusion_rows(evidence: Evidence) -> Iterable[tuple[str, str]]:
-    """True class and answer of the worst 8-bit cell, a pair for each image that it ran; none without such a cell."""
+def confusion_rows(evidence: Evidence) -> Iterable[tuple[str, str, int]]:
+    """True class, answer and the images of both, of the worst 8-bit cell and what it ran; none without such a cell."""
     cell = next(iter(quantized_cells(evidence)), None)
     guesses = evidence.guesses(cell) if cell else None
     if guesses is not None:
-        run = guesses != NOT_RUN
-        for true, guess in zip(evidence.labels[run], guesses[run], strict=True):
-            yield evidence.class_name(true), evidence.class_name(guess)
+        run, size = guesses != NOT_RUN, len(evidence.classes) + 1  # -1, no finite answer, is one more
+        pairs, counts = np.unique(evidence.labels[run] * size + guesses[run] + 1, return_counts=True)
+        for pair, count in zip(pairs.tolist(), counts.tolist(), strict=True):
+            true, guess = divmod(pair, size)
+            yield evidence.class_name(true), evidence.class_name(guess - 1), count
 
 
 def speed_rows(evidence: Evidence) -> Iterable[tuple[Any, ...]]:
