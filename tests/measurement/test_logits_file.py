@@ -31,4 +31,4 @@ def test_what_was_not_run_is_nan(tmp_path):
 def test_blocks_cover_all_rows_and_are_small(count, width):
     found = blocks(count, width)
     assert [first for first, _ in found] + [count] == [0, *(last for _, last in found)]
-    assert all(last - first == 1 or 8 * width * (last - first) <= 2**25 for first, last in found)
+    assert all(last - first == 1 or 8 * width * (last - first) <= 2**21 for first, last in found)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from roundoff.system.arrays import write_head
 
 Logits = NDArray[np.float32]
-CHUNK_BYTES = 2**25
+CHUNK_BYTES = 2**21
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class LogitsFile:
 
 
 def blocks(count: int, width: int) -> list[tuple[int, int]]:
-    """First and last row (exclusive) of parts of `count` rows of so many float64 values that fit into 32 MB."""
+    """First and last row (exclusive) of parts of `count` rows of so many float64 values that fit into 2 MB."""
     step = max(1, CHUNK_BYTES // (8 * max(1, width)))
     return [(first, min(count, first + step)) for first in range(0, count, step)]
 
