@@ -75,7 +75,7 @@ def figures(metrics: Path) -> dict[str, Any]:
         }
         for name, cell in found.cells.items()
     }
-    waited_s = sum(device.waited_s for device in found.method.devices.values())
+    waited_s = sum(device.waited_s or 0.0 for device in found.method.devices.values())
     return {"machine": found.platform.id, "devices": list(found.method.devices), "waited_s": waited_s, "cells": cells}
 
 

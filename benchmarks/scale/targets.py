@@ -51,12 +51,12 @@ def slower(stage: str, rows: list[Result]) -> float:
     few, more, most = (row["stages"][stage]["processor_s"] for row in rows)
     counts = [row["case"]["images"] for row in rows]
     to_most = max(most - few, 0.0) / (counts[2] - counts[0])
-    return to_most / (max(more - few, UNSURE_S) / (counts[1] - counts[0]))
+    return float(to_most / (max(more - few, UNSURE_S) / (counts[1] - counts[0])))
 
 
 def bytes_each(row: Result) -> float:
     """What is kept of a test image's answers by one of three cells."""
-    return float(row["predictions_bytes"]) / (row["case"]["images"] // 2) / 3
+    return float(row["predictions_bytes"] / (row["case"]["images"] // 2) / 3)
 
 
 def table(result: Result) -> str:
