@@ -22,7 +22,7 @@ from benchmarks.gpu.targets import PEER, wilson
 from roundoff.backend.torch_compile.backend import TorchCompile
 from roundoff.backend.trt.library import OUT_OF_MEMORY
 from roundoff.errors import Unavailable
-from roundoff.measurement.effective_precision import label
+from roundoff.measurement.effective_precision import label, tf32_error
 from roundoff.results.build import BuildInfo
 from roundoff.results.checked import as_json
 from roundoff.system.files import sha256_of, whole_file
@@ -72,9 +72,7 @@ class Bench:
             accuracy, logits = self._accuracy(model, runner.infer)
             row = {
                 "status": "measured",
-                "effective_precision": label(
-                    precision, accuracy["relative_error"], f"{model}/{precision}", precision_named(precision).full_width
-                ),
+                "effective_precision": self._label(model, precision, accuracy["relative_error"]),
                 "device": runner.device,
                 "build_s": build_s,
                 **first,
@@ -136,6 +134,11 @@ class Bench:
         onnx.save(kind.convert(onnx.load(self.options.onnx[model]), backend.grid, ranges), graph)
         source = Source(precision, kind, graph, None, self.images[:1])
         return timed(lambda: backend.build(source, directory))
+
+    def _label(self, model: str, precision: str, error: float) -> str:
+        """What it computes in, by its error."""
+        rounding = partial(tf32_error, Path(self.options.onnx[model]), self.images, self._expected(model))
+        return label(precision, error, f"{model}/{precision}", precision_named(precision).full_width, rounding)
 
     def _accuracy(self, model: str, infer: Callable[[np.ndarray], np.ndarray]) -> tuple[dict[str, Any], np.ndarray]:
         """What the engine makes of all test images, and its logits."""

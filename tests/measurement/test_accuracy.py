@@ -15,7 +15,6 @@ from roundoff.measurement.accuracy import (
     refuse_chance_level,
     top_classes,
 )
-from roundoff.measurement.effective_precision import label
 from tests.support.present import present
 
 LABELS = np.array([0, 1, 2, 0, 1, 2], dtype=np.int64)
@@ -64,33 +63,6 @@ def test_the_report_that_called_chance_no_degradation_is_refused():
 
 def test_a_trained_model_passes_the_gate():
     refuse_chance_level("fp32/x", accuracy(logits_for(np.tile(LABELS, 20)), np.tile(LABELS, 20), None), 1 / 3, 0.05)
-
-
-@pytest.mark.parametrize(
-    ("precision", "error", "expected"),
-    [
-        ("fp32", 1e-6, "fp32"),
-        ("fp32", 1.1e-3, "tf32"),
-        ("tf32", 1e-3, "tf32"),
-        ("tf32", 1e-7, "fp32"),
-        ("fp16", 5e-4, "fp16"),
-        ("bf16", 1e-2, "bf16"),
-        ("int8", 0.08, "int8"),
-        ("int8", 1e-7, "fp32"),
-        ("fp16", None, "fp16"),
-    ],
-)
-def test_a_row_is_called_by_its_measured_error(precision, error, expected):
-    assert label(precision, error, "cell", precision in ("fp32", "tf32")) == expected
-
-
-def test_an_fp32_row_that_is_another_network_is_refused():
-    with pytest.raises(GateError, match="fp32/x is neither FP32 nor TF32"):
-        label("fp32", 0.2, "fp32/x", True)
-
-
-def test_float32_arithmetic_over_other_weights_is_no_wrong_fp32():
-    assert label("coarse", 0.2, "coarse/x", False) == "coarse"
 
 
 @given(

@@ -172,7 +172,7 @@ class Evaluation:
         answered += infer(later, test.images, run, missing, spread, stop) if stop else []
         against = reference.logits if exact is None else exact
         others = [each for each in answered if each.name not in {reference.name, *missing}]
-        labelled = [with_effective_precision(each, against, missing, self.strict) for each in others]
+        labelled = [with_effective_precision(each, against, test.images, missing, self.strict) for each in others]
         return [reference, *(each for each in labelled if each is not None)], reference.name, stop
 
     def _early_stop(self, test: Split, reference: Logits, chance: float) -> EarlyStop | None:
