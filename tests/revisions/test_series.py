@@ -1,5 +1,6 @@
 """Answers, times, curves and noise are those of the run, or refused."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from roundoff.errors import DataError
 from roundoff.measurement.accuracy import accuracy
+from roundoff.results.preparation import Noise
 from roundoff.revisions.series import curves_in, guesses_in, labels_in, noise_in, times_in
 
 LABELS = np.array([0, 1, 2, 1])
@@ -86,7 +88,7 @@ def test_tables_are_read(tmp_path):
     (tmp_path / "curves.csv").write_text(CURVES)
     (tmp_path / "noise.csv").write_text(NOISE)
     assert curves_in(tmp_path / "curves.csv")[0] == {"epoch": "1", "loss": "2.5", "val_loss": "nan"}
-    assert noise_in(tmp_path / "noise.csv")[0]["tensor"] == "relu"
+    assert noise_in(tmp_path / "noise.csv") == [Noise("relu", "activation", math.inf, -1.0, 2.0, True)]
     assert curves_in(None) == noise_in(tmp_path / "none.csv") == []
 
 

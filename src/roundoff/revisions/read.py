@@ -19,7 +19,7 @@ from roundoff.results.layers import LayerRow, Profile, read_profile, read_rows
 from roundoff.results.metrics import builds_from, read_metrics
 from roundoff.results.platform import Platform
 from roundoff.results.precision import Types
-from roundoff.results.preparation import AnyTrained, CalibrationMetrics, ExportMetrics, Manifest, stage_from
+from roundoff.results.preparation import AnyTrained, CalibrationMetrics, ExportMetrics, Manifest, Noise, stage_from
 from roundoff.results.run import Device, Metrics
 from roundoff.results.sensitivity import Effect, Whole, read_effects, read_whole
 from roundoff.results.slices import SliceLoss
@@ -184,7 +184,7 @@ class Evidence:
         return curves_in(self.sources.curves)
 
     @cached_property
-    def noise(self) -> list[dict[str, str]]:
+    def noise(self) -> list[Noise]:
         return noise_in(self.sources.noise)
 
     @cached_property

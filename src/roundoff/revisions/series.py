@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from math import isfinite, isnan
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from roundoff.measurement.accuracy import NOT_RUN, predictions
 from roundoff.results.cell import Accuracy
+from roundoff.results.preparation import Noise
 from roundoff.system.arrays import array_type, mapped_array, number_series, unreadable
 
 WRITER = "evaluate"
@@ -87,13 +90,27 @@ def curves_in(path: Path | None) -> Rows:
     return rows
 
 
-def noise_in(path: Path | None) -> Rows:
+def noise_in(path: Path | None) -> list[Noise]:
     """The rows of noise.csv, a tensor each; none where there is no file."""
     rows = _rows(path, "calibrate", ("tensor", "kind", "sqnr_db", "low", "high"))
     for row in rows:
         if wrong := next(_noise_faults(row), None):
             raise unreadable(_there(path), f"{wrong} in the row {row}", "a tensor's noise", "calibrate")
-    return rows
+    return [_noise(row) for row in rows]
+
+
+def _noise(row: Mapping[str, str]) -> Noise:
+    """Columns that a run of before lacks have the dataclass's values."""
+    held = {field.name for field in fields(Noise)} & row.keys()
+    return Noise(**{name: _noise_value(name, row[name]) for name in held})
+
+
+def _noise_value(name: str, text: str) -> Any:
+    if name in ("tensor", "kind"):
+        return text
+    if name.endswith("quantized"):
+        return text == "True"
+    return float(text) if text else None
 
 
 def _noise_faults(row: Mapping[str, str]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from roundoff.report.plots.style import BELOW, PALETTE, SMALL, WIDTH, draw, kind_colour, title
 from roundoff.report.render.document import Drawing
 from roundoff.results.message import Words
+from roundoff.results.preparation import Noise
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -47,20 +48,20 @@ def curves_figure(rows: Sequence[dict[str, str]], words: Words) -> Drawing | Non
     return draw(plot, WIDTH, 2.5 * len(panels))
 
 
-def noise_figure(rows: Sequence[dict[str, str]], words: Words) -> Drawing | None:
+def noise_figure(rows: Sequence[Noise], words: Words) -> Drawing | None:
     """The tensors with the smallest signal-to-quantization-noise ratio, worst first."""
-    ranked = [(float(row["sqnr_db"]), row) for row in rows if _finite(row.get("sqnr_db"))]
-    worst = sorted(ranked, key=lambda pair: pair[0])[:WORST_TENSORS]
+    ranked = [row for row in rows if np.isfinite(row.sqnr_db)]
+    worst = sorted(ranked, key=lambda row: row.sqnr_db)[:WORST_TENSORS]
     if not worst:
         return None
-    kinds = tuple(sorted({row["kind"] for _, row in worst}))
+    kinds = tuple(sorted({row.kind for row in worst}))
 
     def plot(figure: Figure) -> None:
         from matplotlib.patches import Patch
 
         axes = figure.add_subplot()
-        colours = [kind_colour(row["kind"], kinds) for _, row in worst]
-        bars_under_names(axes, [row["tensor"] for _, row in worst], [ratio for ratio, _ in worst], color=colours)
+        colours = [kind_colour(row.kind, kinds) for row in worst]
+        bars_under_names(axes, [row.tensor for row in worst], [row.sqnr_db for row in worst], color=colours)
         axes.set_xlabel(words("axis_sqnr"))
         title(figure, _noise_title(len(worst), len(ranked), words))
         figure.legend(
@@ -146,7 +147,3 @@ def short(name: str, length: int = 36) -> str:
         if room < (place > 0):
             return "…" + name[place + 1 :]
     return name
-
-
-def _finite(text: str | None) -> bool:
-    return text not in (None, "") and bool(np.isfinite(float(text or "nan")))

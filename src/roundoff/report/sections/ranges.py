@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from roundoff.report.words.compute_types import is_quantized_integer
 from roundoff.report.words.decision import Decision
 from roundoff.report.words.numbers import percent, plain
 from roundoff.results.message import Words
-from roundoff.results.preparation import CalibrationMetrics
+from roundoff.results.preparation import CalibrationMetrics, Noise
 from roundoff.revisions.read import Cell, Evidence
 from roundoff.system.slots import config_key
 
@@ -45,20 +45,28 @@ def range_notes(evidence: Evidence, words: Words) -> Iterator[str]:
 def held_tensors(cell: Cell, evidence: Evidence) -> list[HeldTensor]:
     """The tensors that the cell holds in 8 bits by the table; none where it was not built from one."""
     ranges = cell.metrics.ranges
-    prefix = "asymmetric_" if ranges == "asymmetric" else ""
+    fitted = ranges == "asymmetric"
     lines = evidence.noise if ranges else []
     integers = is_quantized_integer(cell)
-    return [_held(line, prefix, integers) for line in lines if line.get(f"{prefix}quantized", "True") == "True"]
+    held = [line for line in lines if (line.asymmetric_quantized if fitted else line.quantized)]
+    return [_of_fitted_grid(line, integers) if fitted else _of_symmetric_grid(line, integers) for line in held]
 
 
-def _held(line: Mapping[str, str], prefix: str, integers: bool) -> HeldTensor:
-    """Weights are symmetric on every grid, so their figures stand in the plain columns alone."""
+def _of_symmetric_grid(line: Noise, integers: bool) -> HeldTensor:
+    return HeldTensor(line.tensor, line.low, line.high, line.clipped_percent or 0.0, line.sqnr_db if integers else None)
 
-    def figure(name: str) -> float:
-        return float(line.get(f"{prefix}{name}") or line.get(name) or 0.0)
 
-    sqnr = figure("sqnr_db") if integers else None
-    return HeldTensor(line["tensor"], figure("low"), figure("high"), figure("clipped_percent"), sqnr)
+def _of_fitted_grid(line: Noise, integers: bool) -> HeldTensor:
+    """Weights are symmetric on every grid, so their figures are those alone; so are all of a run of before."""
+    other = _of_symmetric_grid(line, integers)
+    low, high, clipped = line.asymmetric_low, line.asymmetric_high, line.asymmetric_clipped_percent
+    return HeldTensor(
+        line.tensor,
+        other.low if low is None else low,
+        other.high if high is None else high,
+        other.clipped_percent if clipped is None else clipped,
+        other.sqnr_db if line.asymmetric_sqnr_db is None or not integers else line.asymmetric_sqnr_db,
+    )
 
 
 def _is_bad(tensor: HeldTensor, allowed_percent: float) -> bool:

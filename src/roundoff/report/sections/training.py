@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from roundoff.report.plots.model import curves_figure, kind_words, noise_figure
 from roundoff.report.render.document import Details, Figure, Heading, Page, Paragraph, Table, row
 from roundoff.report.words.numbers import MISSING, plain
 from roundoff.results.message import Words
+from roundoff.results.preparation import Noise
 from roundoff.revisions.read import Evidence
 
 CURVES = ("loss", "accuracy", "val_loss", "val_accuracy")
@@ -19,40 +20,37 @@ def noise_section(page: Page, evidence: Evidence, words: Words) -> None:
     if not evidence.noise:
         page.add(Paragraph(words("noise_none")))
         return
-    held = [line for line in evidence.noise if is_quantized(line)]
+    held = [line for line in evidence.noise if line.quantized]
     page.add(Paragraph(_counts(evidence.noise, held, words)))
     page.plot(noise_figure(held, words), Figure("noise", _noise_alt(held, words), words("noise_caption")))
     columns = tuple(words(f"col_{name}") for name in ("tensor", "kind", "quantized", "sqnr", "range"))
     rows = tuple(
         row(
-            line["tensor"],
-            kind_words(line["kind"], words),
-            words("yes" if is_quantized(line) else "no"),
-            plain(float(line["sqnr_db"])),
-            f"{plain(float(line['low']))} … {plain(float(line['high']))}",
+            line.tensor,
+            kind_words(line.kind, words),
+            words("yes" if line.quantized else "no"),
+            plain(line.sqnr_db),
+            f"{plain(line.low)} … {plain(line.high)}",
         )
-        for line in sorted(evidence.noise, key=lambda line: float(line["sqnr_db"]))
+        for line in sorted(evidence.noise, key=lambda line: line.sqnr_db)
     )
     caption = words("noise_table", count=len(rows))
     page.add(Details(caption, (Table(caption, columns, rows, labels=3),)))
 
 
-def _counts(rows: Sequence[Mapping[str, str]], held: Sequence[Mapping[str, str]], words: Words) -> str:
+def _counts(rows: Sequence[Noise], held: Sequence[Noise], words: Words) -> str:
     """How many tensors were watched, of which kinds, and how many are held in 8 bits."""
-    kinds = {kind: sum(1 for line in rows if line["kind"] == kind) for kind in ("activation", "weight")}
+    kinds = {kind: sum(1 for line in rows if line.kind == kind) for kind in ("activation", "weight")}
     return words(
         "noise_counts", total=len(rows), **{f"{kind}s": count for kind, count in kinds.items()}, held=len(held)
     )
 
 
-def _noise_alt(held: Sequence[Mapping[str, str]], words: Words) -> str:
-    worst = min(held, key=lambda line: float(line["sqnr_db"]), default={"tensor": MISSING, "sqnr_db": "0"})
-    return words("noise_alt", tensor=worst["tensor"], sqnr=plain(float(worst["sqnr_db"])))
-
-
-def is_quantized(line: Mapping[str, str]) -> bool:
-    """Whether the graph that is built holds the tensor in 8 bits; a run that does not tell had all of them so."""
-    return line.get("quantized", "True") == "True"
+def _noise_alt(held: Sequence[Noise], words: Words) -> str:
+    if not held:
+        return words("noise_alt", tensor=MISSING, sqnr=plain(0.0))
+    worst = min(held, key=lambda line: line.sqnr_db)
+    return words("noise_alt", tensor=worst.tensor, sqnr=plain(worst.sqnr_db))
 
 
 def curves_section(page: Page, evidence: Evidence, words: Words) -> None:
