@@ -16,7 +16,7 @@ from roundoff.export.given_feeding import Beside, beside
 from roundoff.model.taking.preprocessing import Preprocessing, preprocessing_of
 from roundoff.precision.given import Given
 from roundoff.results.preparation import Manifest
-from tests.model.test_onnx_file import CLASSES, IMAGENET, PIXELS, SHAPE, answers, graph
+from tests.support.onnx_files import CLASSES, IMAGENET, PIXELS, SHAPE, answers, graph
 from tests.support.present import present
 from tests.support.quantized import quantized_by_onnxruntime, with_pairs
 

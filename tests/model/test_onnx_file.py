@@ -7,9 +7,7 @@ from onnx import TensorProto, helper
 
 from roundoff.errors import ConfigError, DataError
 from roundoff.model.onnx_file import OnnxFile
-from tests.support.onnx_files import CLASSES, PIXELS, SHAPE, answers, graph, taken
-
-IMAGENET = {"scale": "1/255", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+from tests.support.onnx_files import CLASSES, IMAGENET, PIXELS, SHAPE, answers, graph, taken
 
 
 def normalised(order=slice(None)):

@@ -7,6 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 SHAPE, CLASSES = (8, 10, 3), tuple("abcde")
 
 
+IMAGENET = {"scale": "1/255", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, *SHAPE), dtype=np.uint8)
 
 

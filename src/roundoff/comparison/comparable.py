@@ -8,7 +8,8 @@ from roundoff.comparison.run import Run
 from roundoff.results.cell import Accuracy
 from roundoff.results.message import Message, message
 from roundoff.results.values import bounds_of
-from roundoff.revisions.diff import Judgement, differing_contexts, interval_of_change
+from roundoff.revisions.change import Judgement, interval_of_change
+from roundoff.revisions.diff import differing_contexts
 from roundoff.revisions.figures import ACCURACY_FIGURES
 
 TOP1 = next(figure for figure in ACCURACY_FIGURES if figure.name == "top1")

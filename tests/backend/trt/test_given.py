@@ -10,7 +10,7 @@ from roundoff.export.given import write_fit
 from roundoff.export.given_feeding import Beside
 from roundoff.precision.given import Given
 from tests.export.test_given_onnx import SCALES, UNIT, planes
-from tests.model.test_onnx_file import CLASSES, PIXELS, SHAPE, graph
+from tests.support.onnx_files import CLASSES, PIXELS, SHAPE, graph
 from tests.support.quantized import quantized_by_onnxruntime, with_pairs
 
 pytest.importorskip("tensorrt_rtx")

@@ -10,7 +10,7 @@ from roundoff.comparison.sheet import Sheet, side_by_side
 from roundoff.report.render.document import Bullets, Field, Page, Paragraph, Table, Tone
 from roundoff.report.words.numbers import MISSING, percent_with_interval
 from roundoff.results.cell import Accuracy
-from roundoff.revisions.diff import Judgement
+from roundoff.revisions.change import Judgement
 
 HASH_SHOWN = 8  # characters
 TONES: dict[Judgement, Tone] = {"better": "good", "worse": "bad"}
