@@ -17,11 +17,14 @@ from roundoff.results.cell import BindingInfo
 FAULTS = {
     "load": "loading the engine failed",
     "infer": "running the test set failed",
+    "layer_types": "running the test set failed",
     "few_rows": "it does not answer with one row of logits for every image",
     "nan": "200 of 200 answers to the test set are not finite numbers",
     "another_network": "fp32/broken is neither FP32 nor TF32",
     "classes": "it answers for another number of classes than FP32",
     "bind": "laying out its inputs failed",
+    "no_binding": "checking its outputs failed",
+    "speechless": "laying out its inputs failed",
     "late_load": "loading the engine failed",
     "late_bind": "laying out its inputs failed",
     "first_run": "a timed run failed",
@@ -34,11 +37,19 @@ FAULTS = {
     "unsteady": "10 runs of one input differ",
     "close": "freeing the engine failed",
 }
-WHOLE = ("load", "infer", "few_rows", "nan", "another_network", "classes")  # found before anything is timed
+# found before anything is timed
+WHOLE = ("load", "infer", "layer_types", "few_rows", "nan", "another_network", "classes")
 
 
 class KernelError(RuntimeError):
     """What a runtime raises that roundoff knows nothing of."""
+
+
+class SpeechlessError(RuntimeError):
+    """What cannot even be printed."""
+
+    def __str__(self):
+        raise ValueError("no words")
 
 
 def broken(what: str) -> KernelError:
@@ -103,11 +114,18 @@ class BrokenRunner(Runner):
                 return answers + np.float32(1)
         return answers
 
+    def layer_types(self):
+        return {"float32": 3} if self.backend.fault == "layer_types" else None
+
     def bind(self, batches):
         if self.backend.fault == "dies" and len(batches[0]) in self.backend.at and multiprocessing.parent_process():
             os._exit(1)  # as a segmentation fault would
         self.backend.counts.binds += 1
         bound = BrokenBinding(self.backend, batches)
+        if bound.breaks("no_binding"):
+            return None
+        if bound.breaks("speechless"):
+            raise SpeechlessError
         if bound.breaks("bind") or (bound.breaks("late_bind") and self.backend.counts.binds > 2 * self.backend.late):
             raise broken("bind")
         return bound

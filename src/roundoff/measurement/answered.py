@@ -120,10 +120,17 @@ def answer(cell: Cell, run: AccuracyRun, part: Part, missing: Missing, bar: Bar)
             # not timed, but it would spoil what another job times on this device
             locked = shared_device(runner.device, run.locking)
             with runner, noted(f"while {cell.name} ran the test set"), locked:
-                layers, written = runner.layer_types(), run.file_of(cell, len(part.images))
+                layers, written = _layer_types(runner), run.file_of(cell, len(part.images))
                 rows = run_images(runner, part, written, bar, cell.name)
                 return Answered(cell, runner.device, written, layers, rows=rows)
     return None
+
+
+def _layer_types(runner: Runner) -> LayerTypes | None:
+    told: object = runner.layer_types()
+    if told is None or isinstance(told, LayerTypes):
+        return told
+    raise TypeError(f"layer_types gives a {type(told).__name__}, where a LayerTypes or None is expected")
 
 
 def run_images(runner: Runner, part: Part, written: LogitsFile, bar: Bar, name: str) -> Rows | None:

@@ -182,8 +182,8 @@ class Bench:
         return [np.ascontiguousarray(self.images[row]) for row in self.inputs[size]]
 
     def _check_outputs(self, entry: str, answered: Answered, bound: Binding) -> None:
-        expected = np.concatenate([answered.logits[row] for row in self.inputs[bound.batch_size]])
         with self._tolerated([entry], message("doing_outputs")):
+            expected = np.concatenate([answered.logits[row] for row in self.inputs[bound.batch_size]])
             answers = check_outputs(answered.name, bound, expected, answered.relative_error)
             self.answers[entry] = answers.worst(self.answers.get(entry))
 

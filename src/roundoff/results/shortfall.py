@@ -12,7 +12,7 @@ from roundoff.errors import ConfigError, GateError, MachineError, RoundoffError,
 from roundoff.results.build import BuildMetrics
 from roundoff.results.cell import CellMetrics
 from roundoff.results.message import Message, message, verbatim
-from roundoff.system.refusal import is_exhausted
+from roundoff.system.refusal import is_exhausted, words_of
 
 NO_MEMORY = re.compile(r"out.?of.?memory|bad_alloc|failed to allocate memory|cannot allocate memory", re.IGNORECASE)
 
@@ -110,10 +110,7 @@ def encodable(text: str) -> str:
 
 
 def _printable(error: Exception) -> str:
-    try:
-        return encodable(str(error)).strip()
-    except Exception:  # of a foreign library anything may come
-        return "no words that can be printed"
+    return encodable(words_of(error)).strip()
 
 
 class Told(Protocol):

@@ -123,10 +123,18 @@ def number_of(error: BaseException) -> int | None:
         return error.errno
     if isinstance(error, MemoryError):
         return errno.ENOMEM
-    words = str(error)
+    words = words_of(error)
     if isinstance(error, OSError) and CUT_SHORT.search(words):
         return errno.ENOSPC
     return next((number for said, number in SAID.items() if said in words), None)
+
+
+def words_of(error: BaseException) -> str:
+    """What an error says, unless it cannot be printed: of a foreign library anything may come."""
+    try:
+        return str(error)
+    except Exception:
+        return "no words that can be printed"
 
 
 def name_path(error: OSError, path: Path) -> None:
@@ -146,7 +154,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 def _told(number: int, error: BaseException) -> MachineError:
     path = _path_of(error)
-    kind = TEMPORARY if NO_TEMPORARY_FOLDER in str(error) else KINDS[number]
+    kind = TEMPORARY if NO_TEMPORARY_FOLDER in words_of(error) else KINDS[number]
     parts = [path, f"{os.strerror(number)} ({errno.errorcode[number]})", _beside(number, path), _where(error)]
     return MachineError(
         kind.what,
