@@ -29,6 +29,8 @@ PLAN = replace(QUICK, aa_control=False)
 SIZES = PLAN.batch_sizes
 # what is kept of a fault that is no KernelError
 WORDS = {
+    "backwards": r"ValueError: \d+ runs have times that cannot be: \[-",
+    "few_times": "ValueError: .* of shape",
     "layer_types": "TypeError: layer_types gives a dict",
     "no_binding": "AttributeError: 'NoneType'",
     "speechless": "SpeechlessError: no words that can be printed",

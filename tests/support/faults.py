@@ -29,6 +29,8 @@ FAULTS = {
     "late_bind": "laying out its inputs failed",
     "first_run": "a timed run failed",
     "late_run": "a timed run failed",
+    "backwards": "a timed run failed",
+    "few_times": "a timed run failed",
     "facts": "looking at how it runs failed",
     "poison": "the device-only timed mode does not compute what the accuracy run computed",
     "not_finite": "the end-to-end timed mode does not compute what the accuracy run computed",
@@ -148,7 +150,8 @@ class BrokenBinding(HostBinding):
         self.backend.counts.runs += 1
         if self.breaks("first_run") or (self.breaks("late_run") and self.backend.counts.runs > 20):
             raise broken("run")
-        return super().device_only(runs)
+        times = super().device_only(runs)
+        return -times if self.breaks("backwards") else times[1:] if self.breaks("few_times") else times
 
     def lay_in(self, index):
         pass

@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from roundoff.backend.base import Binding
+from roundoff.backend.base import Binding, Milliseconds
 from roundoff.measurement.samples import Block, Timing, paired_speedup
 from roundoff.system.gc_pause import collector_paused
 
@@ -161,7 +161,7 @@ class Interleaved:
         block, block_s, run_ms = math.ceil(self.schedule.warmup_runs / WARMUP_BLOCKS), list[float](), list[float]()
         while len(block_s) < WARMUP_BLOCKS or self.clock() - started < warm_up_s:
             before = self.clock()
-            run_ms.append(float(np.median(bound.device_only(block))))
+            run_ms.append(float(np.median(_times(bound.device_only, block))))
             block_s.append(self.clock() - before)
         self._pace_s[name] = self._counted_s[name] = max(float(np.median(block_s)) / block, 1e-9)
         self._settling[name] = max(1, math.ceil(SETTLE_MS / max(float(np.median(run_ms)), 1e-6)))
@@ -211,11 +211,11 @@ class Interleaved:
         started = self.clock()
         # Of the two latencies each goes first in every other round: what does finds the caches of another engine.
         if len(self.timings[name].blocks) % 2:
-            end_to_end_ms = bound.end_to_end(first + runs)[first:]
-            device_ms = bound.device_only(first + runs)[first:]
+            end_to_end_ms = _times(bound.end_to_end, first + runs)[first:]
+            device_ms = _times(bound.device_only, first + runs)[first:]
         else:
-            device_ms = bound.device_only(first + runs)[first:]
-            end_to_end_ms = bound.end_to_end(first + runs)[first:]
+            device_ms = _times(bound.device_only, first + runs)[first:]
+            end_to_end_ms = _times(bound.end_to_end, first + runs)[first:]
         stream_s = bound.stream(runs)
         return Block(self.loads, device_ms, end_to_end_ms, stream_s, runs, self.clock() - started)
 
@@ -251,3 +251,11 @@ class Interleaved:
             return widest <= target
         clear = speedup.low > 1 + CLEARLY * target or speedup.high < 1 / (1 + CLEARLY * target)
         return clear and widest <= ROUGHLY * target
+
+
+def _times(mode: Callable[[int], Milliseconds], runs: int) -> Milliseconds:
+    """What each of `runs` runs took; ValueError where the backend gives no such times, by which no round could end."""
+    times: Milliseconds = np.asarray(mode(runs), dtype=np.float64)
+    if times.shape != (runs,) or not (np.isfinite(times) & (times >= 0)).all():
+        raise ValueError(f"{runs} runs have times that cannot be: {times.ravel()[:3].tolist()}, of shape {times.shape}")
+    return times
