@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from roundoff.errors import DataError
 from roundoff.export.given_feeding import Beside, fed, names
 from roundoff.export.given_types import require_types
-from roundoff.export.source import first_line
 from roundoff.export.tflite_graph import TfliteGraph
 from roundoff.model.base import INPUT_NAME
 from roundoff.model.taking.classes import columns
 from roundoff.model.taking.fitting import chosen_output, require_images
 from roundoff.model.taking.preprocessing import Preprocessing
 from roundoff.precision.given import Given
+from roundoff.system.said import said
 
 SOFTENING = ("SOFTMAX", "LOG_SOFTMAX", "LOGISTIC")
 PRODUCTS = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "BATCH_MATMUL")
@@ -51,7 +51,7 @@ def _read(path: Path) -> TfliteGraph:
     except Exception as error:  # the format's reader raises what it stumbles over
         raise DataError(
             f"{path} is no LiteRT model",
-            received=first_line(error),
+            received=said(error),
             expected="a file as TFLiteConverter writes it",
             fix="convert the model again",
         ) from error
@@ -152,7 +152,7 @@ def _require_any_batch(path: Path, content: bytes, shape: Sequence[int]) -> None
         alone = np.concatenate([_answers(content, pixels[i : i + 1]) for i in (0, 1)])
         received = _difference(alone, together)
     except Exception as error:  # LiteRT raises RuntimeError and ValueError, in its own words
-        received = first_line(error)
+        received = said(error)
     if received is not None:
         raise DataError(
             f"{path} does not run on batches of any size",

@@ -17,7 +17,6 @@ from roundoff.export.converting import converted
 from roundoff.export.folding import with_weights
 from roundoff.export.naming import bodies
 from roundoff.export.parity import Logits, batched, onnx_logits, parity
-from roundoff.export.source import first_line
 from roundoff.export.steps import cleaned, facts, refused_in_words, sources_of, whole
 from roundoff.export.taken import OwnNames, name_nodes
 from roundoff.export.tracing import RECURRENT_BYTES, Trace, frozen
@@ -27,6 +26,7 @@ from roundoff.system.files import sha256_of, whole_file
 from roundoff.system.held_output import held_back_output
 from roundoff.system.keras_import import quiet_keras
 from roundoff.system.progress import track
+from roundoff.system.said import said
 
 LIFTED_BYTES = 1024
 PREFIX = re.compile(r"^(StatefulPartitionedCall/|PartitionedCall/)+")  # TensorFlow's, of functions inside functions
@@ -82,7 +82,7 @@ def _interface(source: Path) -> tuple[Any, Any]:
     except Exception as error:  # TensorFlow raises what its reading does
         raise DataError(
             f"{source} holds no SavedModel that can be exported",
-            received=first_line(error),
+            received=said(error),
             expected=f"one with a signature serving_default from {INPUT_NAME} to {OUTPUT_NAME}, as the train stage "
             "leaves it",
             fix="run it again: `dvc repro -f train`",

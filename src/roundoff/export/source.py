@@ -15,6 +15,7 @@ from roundoff.model.taking.keras_reading import Unloadable, loaded
 from roundoff.model.taking.quantized import as_given
 from roundoff.results.preparation import as_manifest
 from roundoff.system.keras_import import quiet_keras
+from roundoff.system.said import said, telling
 
 if TYPE_CHECKING:
     import keras
@@ -61,7 +62,7 @@ def opened(source: Path) -> keras.Model:
     except Unloadable as error:
         raise ExportError(
             f"{source} does not load as a Keras model",
-            received=str(error).strip().partition("\n")[0],
+            received=telling(str(error)),
             expected="a .keras file, functional or sequential, whose custom layers are registered with Keras",
             fix="import the module that registers the layer, or save the model with Keras' own layers, without Lambda",
         ) from error
@@ -73,12 +74,6 @@ def opened(source: Path) -> keras.Model:
             fix="save keras.Model(image, model(image)) with image = keras.Input(SHAPE, dtype='uint8') instead",
         )
     return network
-
-
-def first_line(error: Exception) -> str:
-    """An exception's type and the first line of what it says."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
 
 
 def in_float32(network: keras.Model) -> keras.Model:
@@ -99,7 +94,7 @@ def in_float32(network: keras.Model) -> keras.Model:
     except Exception as error:  # Keras raises whatever the layers do
         raise ExportError(
             "The model cannot be rebuilt in float32",
-            received=first_line(error),
+            received=said(error),
             expected="layers that `from_config` builds under any dtype policy",
             fix="build it under the float32 policy, take over its weights (set_weights), and save that model",
         ) from error

@@ -21,13 +21,14 @@ from roundoff.export.folding import cast_first, drop_idle_reshapes, folded, with
 from roundoff.export.layers import Labels
 from roundoff.export.naming import name_by_layer
 from roundoff.export.parity import Logits, Parity, keras_logits, onnx_logits, parity
-from roundoff.export.source import first_line, load
+from roundoff.export.source import load
 from roundoff.export.tracing import traced
 from roundoff.graph.provenance import write_provenance
 from roundoff.graph.reading import seal
 from roundoff.results.preparation import ExportMetrics, KerasExport
 from roundoff.system.files import sha256_of, whole_file
 from roundoff.system.held_output import held_back_output
+from roundoff.system.said import said
 
 BATCH_DIMENSION = "N"
 
@@ -140,7 +141,7 @@ def refused_in_words(labels: Spoken, who: str) -> Iterator[None]:
     except Exception as error:  # they raise whatever their parts do
         raise ExportError(
             f"{who} cannot convert the model",
-            received=labels.spoken(first_line(error)),
+            received=labels.spoken(said(error)),
             expected="layers that can be traced, whose operators ONNX has",
             fix="replace the layer that is named, or the custom layer last added, by Keras' own that computes the same",
         ) from error

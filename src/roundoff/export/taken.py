@@ -13,10 +13,10 @@ from roundoff.dataset.base import Prepared
 from roundoff.errors import ExportError
 from roundoff.export.fit import require_fit
 from roundoff.export.parity import onnx_logits, parity
-from roundoff.export.source import first_line
 from roundoff.export.steps import cleaned, facts, refused_in_words, sources_of, whole
 from roundoff.results.preparation import SourceExport
 from roundoff.system.files import sha256_of, whole_file
+from roundoff.system.said import said
 
 IR_VERSION = 8  # the oldest that knows operator set 18
 
@@ -64,7 +64,7 @@ def raised(model: onnx.ModelProto, opset: int) -> onnx.ModelProto:
     except Exception as error:  # the converter raises what its adapters do
         raise ExportError(
             f"The model cannot be brought from ONNX's operator set {current} to {opset}",
-            received=first_line(error),
+            received=said(error),
             expected="operators that onnx.version_converter knows in both",
             fix=f"export it again with opset_version={opset}",
         ) from error

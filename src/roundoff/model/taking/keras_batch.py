@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from roundoff.errors import DataError
+from roundoff.system.said import said
 
 if TYPE_CHECKING:
     import keras
@@ -27,8 +28,7 @@ def with_open_batch(path: Path, network: keras.Model) -> keras.Model:
         opened = _rebuilt(network)
         difference = _difference(network, opened, size)
     except Exception as error:  # Keras raises whatever the layers do
-        lines = str(error).strip().splitlines() or ["no message"]
-        raise _fixed(path, size, f"{type(error).__name__}: {lines[0]}"[:500]) from error
+        raise _fixed(path, size, said(error)[:500]) from error
     if not difference <= TOLERANCE:
         raise _fixed(path, size, f"built for any batch it answers otherwise: a relative difference of {difference:.1e}")
     return opened

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from roundoff.errors import ConfigError, DataError
 from roundoff.model.taking.classes import class_names, columns
 from roundoff.model.taking.fitting import chosen_output, require_images
+from roundoff.model.taking.independence import require_independent
 from roundoff.model.taking.keras_batch import with_open_batch
 from roundoff.model.taking.keras_reading import Unloadable, loaded
 from roundoff.model.taking.keras_wrapping import without_softmax
 from roundoff.model.taking.quantized import as_given, quantized_already, refuse_tflite
+from roundoff.system.said import telling
 
 if TYPE_CHECKING:
     from roundoff.model.base import TakenModel
 
 UNKNOWN_CLASS = re.compile(r"(?:Could not locate class|Unknown layer:?|Could not deserialize class) '?(?:\w+>)?(\w+)'?")
+UNBUILT = re.compile(r"Error when deserializing class '(\w+)' using config=\{'name': '([^']*)'")
 CODE = re.compile("Lambda|unsafe deserialization|safe_mode|arbitrary code", re.IGNORECASE)
 
 
@@ -38,6 +41,7 @@ def opened(
     output = _chosen(path, network, source.output)
     network, removed = without_softmax(network, output)
     count = answers(path, tuple(network.outputs[output].shape))
+    require_independent(path, _asked(network, output), shape, network.inputs[0].dtype == "uint8")
     chosen = columns(2 if count == 1 else count, classes, class_names(source.classes))
     return network, output, shape, chosen, removed
 
@@ -74,8 +78,9 @@ def _loaded(path: Path) -> Any:
 def _unloadable(path: Path, error: Unloadable) -> DataError:
     lines = str(error).strip().splitlines() or ["no message"]
     unknown = UNKNOWN_CLASS.search(str(error))
-    telling = next((line for line in lines if UNKNOWN_CLASS.search(line)), lines[0])
-    received = telling[:500]
+    unbuilt = UNBUILT.findall(str(error))
+    line = next((line for line in lines if UNKNOWN_CLASS.search(line)), lines[0])
+    received = line[:500]
     if CODE.search(str(error)):
         expected, fix = (
             "layers that hold no code of their own: a Lambda is a program, and is never loaded",
@@ -94,6 +99,14 @@ def _unloadable(path: Path, error: Unloadable) -> DataError:
             f"write a module that registers {name} (@keras.saving.register_keras_serializable) and holds a dataclass "
             "that inherits from roundoff.model.keras_file.KerasFile; put it on PYTHONPATH, and name that class: "
             "model._target_=MODULE.CLASS"
+        )
+    elif unbuilt:
+        kind, name = unbuilt[-1]
+        received = f"{kind} {name}: {telling(str(error))}"[:500]
+        expected = "layers that Keras can build from what was saved of them"
+        fix = (
+            f"save a model without {name}, if it changes nothing once the model is trained (as RandomFlip and its "
+            "like); else save it again with the Keras that made it, as .keras or by model.export"
         )
     else:
         expected = "a .keras or .h5 file, as model.save writes it"
@@ -129,11 +142,28 @@ def _require_one_image(path: Path, network: Any, shape: tuple[int, int, int]) ->
     require_images(path, sizes[1:], shape)
 
 
+def _asked(network: Any, output: int) -> Callable[[Any], Any]:
+    import keras
+
+    return lambda images: keras.tree.flatten(network(images, training=False))[output]
+
+
 def _chosen(path: Path, network: Any, name: str | None) -> int:
     """The place of the output that `name` says, or of the only one."""
     struct = getattr(network, "_outputs_struct", None)
-    names = sorted(struct) if isinstance(struct, dict) else list(getattr(network, "output_names", ["output"]))
+    names = _named(struct) if isinstance(struct, dict) else list(getattr(network, "output_names", ["output"]))
     return names.index(chosen_output(path, names, name))
+
+
+def _named(outputs: dict[str, Any]) -> list[str]:
+    """A name for each tensor of a dictionary of outputs, in Keras' order: its key, with a number where it has several.
+
+    As in `box/0`.
+    """
+    import keras
+
+    counts = {key: len(keras.tree.flatten(outputs[key])) for key in sorted(outputs)}
+    return [key if count == 1 else f"{key}/{n}" for key, count in counts.items() for n in range(count)]
 
 
 def answers(path: Path, sizes: tuple[int | None, ...]) -> int:

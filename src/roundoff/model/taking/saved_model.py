@@ -13,6 +13,7 @@ from roundoff.errors import DataError
 from roundoff.model.base import INPUT_NAME, OUTPUT_NAME, Images, Logits, OpenModel, Saved, SavedTensorflow, Taken
 from roundoff.model.taking.classes import class_names, columns
 from roundoff.model.taking.fitting import chosen_output, require_images
+from roundoff.model.taking.independence import require_independent
 from roundoff.model.taking.keras_opening import answers
 from roundoff.model.taking.preprocessing import Preprocessing
 from roundoff.model.taking.saved_batch import with_open_batch
@@ -122,13 +123,20 @@ def opened_saved(source: TakenModel, shape: tuple[int, int, int], classes: Seque
     chosen = columns(max(2, count), classes, class_names(source.classes))
     uint8 = taken.dtype == "uint8"
     cut = without_softmax(function, output)
-    if cut.before is not None:
-        return OpenSaved(cut.before, None, shape, count, chosen, uint8, cut.removed, True)
 
     def answered(given: Any) -> Any:
         return function(**{name: given})[output]
 
+    _require_independent(path, cut.before or answered, shape, uint8)
+    if cut.before is not None:
+        return OpenSaved(cut.before, None, shape, count, chosen, uint8, cut.removed, True)
     return OpenSaved(answered, loaded, shape, count, chosen, uint8, None, cut.seen)
+
+
+def _require_independent(path: Path, answered: Callable[[Any], Any], shape: tuple[int, int, int], uint8: bool) -> None:
+    import tensorflow as tf
+
+    require_independent(path, lambda images: tf.nest.flatten(answered(tf.constant(images)))[0], shape, uint8)
 
 
 def _loaded(path: Path) -> tuple[Any, Any]:
