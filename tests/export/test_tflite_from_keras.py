@@ -56,6 +56,18 @@ def test_of_a_layer_without_a_kernel_the_folder_names_the_operator(tmp_path):
     assert re.search(r": 'tf.Cholesky' op is neither a custom op nor a flex op \(functional\w*/Cholesky\)$", str(why))
 
 
+def test_names_that_tensorflow_refuses_are_no_hindrance(tmp_path):
+    import keras
+
+    image = keras.Input((8, 8, 3), dtype="uint8", name="image")
+    x = keras.layers.Conv2D(4, 3, name="畳み込み 2")(keras.layers.Rescaling(1.0, name="a:b")(image))
+    trained(tmp_path, "keras", "model.keras")
+    keras.Model(image, keras.layers.GlobalAveragePooling2D()(x), name="classifier").save(tmp_path / "model.keras")
+    tflite_from_trained(tmp_path, tmp_path / "tflite")
+    path, why = float_tflite(tmp_path / "tflite")
+    assert path, why
+
+
 def test_keras_on_another_backend_gives_none(source, tmp_path, monkeypatch):
     import keras
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from roundoff.errors import Unavailable
 from roundoff.export.layers import walked
-from roundoff.export.source import first_line, in_float32, keras_on_tensorflow, opened
+from roundoff.export.source import in_float32, keras_on_tensorflow, opened
 from roundoff.export.tflite_folder import MODEL, WHY_NONE, describe
 from roundoff.results.checked import as_json
 from roundoff.results.message import Message, as_message, message
@@ -20,9 +20,11 @@ from roundoff.system import own
 from roundoff.system.files import whole_directory, write_json
 from roundoff.system.held_output import held_back_output
 from roundoff.system.memory import give_back_memory
+from roundoff.system.said import said
 from roundoff.training.trained import read_trained
 
 SERVING = "serving_default"
+REFUSED = re.compile(r"^[^A-Za-z0-9.]|[^A-Za-z0-9_.\\/>-]")  # in the names of TensorFlow's scopes
 # Where an operator stands, as MLIR says it: its name in TensorFlow's graph, then every function around it
 PLACE = re.compile(r'loc\(.*?fused\["[^"]*", "([^"@]*)[^"]*"\].*\): ')
 
@@ -75,8 +77,18 @@ def _write(network: Any, folder: Path) -> None:
         if isinstance(layer, keras.layers.Layer) and not layer.variables:
             archive.track(layer)
     signature = [tf.TensorSpec(taken.shape, taken.dtype, name=taken.name)]
+    _name_for_tensorflow(network)
     archive.add_endpoint(SERVING, functools.partial(network, training=False), signature)
     archive.write_out(folder, verbose=False)
+
+
+def _name_for_tensorflow(network: Any) -> None:
+    """Call layers and their variables, in place, by names that TensorFlow takes: `畳み込み 2` becomes `xxxxx2`."""
+    for layer in walked(network):
+        layer.name = REFUSED.sub("x", layer.name)
+    for variable in network.variables:
+        held = variable._value  # TensorFlow's own, which has kept the name that it was made with
+        held._handle_name = REFUSED.sub("x", held.name.removesuffix(":0")) + ":0"
 
 
 def tflite_from_saved(saved: Path | Message, output: Path) -> None:
@@ -125,7 +137,7 @@ def _convertible() -> Iterator[None]:
 def not_convertible(error: Exception) -> Message:
     """The reason for a row, with the operator that has no kernel where the converter names it."""
     lines = [line.strip() for line in str(error).splitlines()]
-    named = next((line.partition("error: ")[2] for line in lines if "error: " in line), first_line(error))
+    named = next((line.partition("error: ")[2] for line in lines if "error: " in line), said(error))
     place = PLACE.match(named)
     words = f"{named[place.end() :]} ({place[1]})" if place else named
     return message("not_convertible", words=words)
