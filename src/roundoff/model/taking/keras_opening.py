@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from roundoff.model.base import TakenModel
 
 UNKNOWN_CLASS = re.compile(r"(?:Could not locate class|Unknown layer:?|Could not deserialize class) '?(?:\w+>)?(\w+)'?")
+FUNCTIONS = ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer")  # of Keras 2
 UNBUILT = re.compile(r"Error when deserializing class '(\w+)' using config=\{'name': '([^']*)'")
 CODE = re.compile("Lambda|unsafe deserialization|safe_mode|arbitrary code", re.IGNORECASE)
 
@@ -79,12 +80,21 @@ def _unloadable(path: Path, error: Unloadable) -> DataError:
     lines = str(error).strip().splitlines() or ["no message"]
     unknown = UNKNOWN_CLASS.search(str(error))
     unbuilt = UNBUILT.findall(str(error))
-    line = next((line for line in lines if UNKNOWN_CLASS.search(line)), lines[0])
+    line = next((line for line in lines if UNKNOWN_CLASS.search(line)), telling(str(error)))
     received = line[:500]
-    if CODE.search(str(error)):
+    if unknown and unknown[1] in FUNCTIONS:
+        expected = f"layers; {unknown[1]} is a function of TensorFlow's that Keras 2 put between them"
+        fix = "save the model where it was made by model.export('folder'), and give that SavedModel"
+    elif CODE.search(str(error)):
         expected, fix = (
             "layers that hold no code of their own: a Lambda is a program, and is never loaded",
             "replace each Lambda by a layer of Keras' own or a registered class of yours, and save the model again",
+        )
+    elif unknown and unknown[1] in ("Functional", "Sequential"):
+        expected = "a .keras file of Keras 3; this one is of Keras 2 (TensorFlow before 2.16, or tf_keras)"
+        fix = (
+            "save the model where it was made as model.save('model.h5') or by model.export('folder'), and give that: "
+            "both are read"
         )
     elif unknown and unknown[1].startswith("Quantize"):  # TensorFlow's Model Optimization Toolkit
         expected = f"a model in float32; {unknown[1]} is a layer of quantization-aware training"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from roundoff.model.taking.keras_two import modernised
 
 MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 LARGEST_BYTES = 1 << 32  # twice what one ONNX file can hold
@@ -25,10 +28,12 @@ def loaded(path: Path) -> Any:
         raise Unloadable(wrong)
     import keras
 
-    try:
-        return keras.models.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises whatever the layers do
-        raise Unloadable(f"{type(error).__name__}: {error}") from error
+    with tempfile.TemporaryDirectory(prefix="roundoff-keras-") as scratch:
+        try:
+            read = modernised(path, Path(scratch)) if path.suffix in (".h5", ".hdf5") else path
+            return keras.models.load_model(read, compile=False, safe_mode=True)
+        except Exception as error:  # Keras raises whatever the layers do
+            raise Unloadable(f"{type(error).__name__}: {error}") from error
 
 
 def _faults(path: Path) -> Iterator[str]:
