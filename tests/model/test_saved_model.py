@@ -91,16 +91,18 @@ def test_one_answer_becomes_two_logits(saved, activation):
     np.testing.assert_allclose(found, np.hstack([-z / 2, z / 2]), rtol=1e-4, atol=1e-6)
 
 
-def test_where_the_graph_cannot_be_frozen_one_probability_becomes_two(saved, monkeypatch):
+@pytest.mark.parametrize("activation", ["sigmoid", "linear"])
+def test_where_the_graph_cannot_be_frozen_one_answer_becomes_two(saved, monkeypatch, activation):
     from tensorflow.python.framework import convert_to_constants
 
     def fails(*_, **__):
         raise ValueError("a table")
 
     monkeypatch.setattr(convert_to_constants, "convert_variables_to_constants_v2", fails)
-    made, model = saved(classes=1, activation="sigmoid")
+    made, model = saved(classes=1, activation=activation)
     wanted = made.predict(PIXELS.astype(np.float32) / 255, verbose=0)
-    np.testing.assert_allclose(logits(model, ("no", "yes")), np.hstack([1 - wanted, wanted]), rtol=1e-4, atol=1e-6)
+    two = [1 - wanted, wanted] if activation == "sigmoid" else [-wanted / 2, wanted / 2]
+    np.testing.assert_allclose(logits(model, ("no", "yes")), np.hstack(two), rtol=1e-4, atol=1e-6)
 
 
 def test_one_of_several_outputs_loses_its_softmax(tmp_path):

@@ -120,7 +120,10 @@ def _unloadable(path: Path, error: Unloadable) -> DataError:
         )
     else:
         expected = "a .keras or .h5 file, as model.save writes it"
-        fix = "save the model again with a current Keras: model.save('model.keras')"
+        fix = (
+            "save the model again with a current Keras, model.save('model.keras'); one of Keras 2, where it was made, "
+            "by model.export('folder')"
+        )
     return DataError(f"{path} does not load as a Keras model", received=received, expected=expected, fix=fix)
 
 
