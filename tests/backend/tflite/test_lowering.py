@@ -99,10 +99,10 @@ def test_a_residual_add_can_be_left_in_float32(source, precision, adds):
     assert found.count("INT8") == adds
 
 
-@pytest.mark.parametrize(("precision", "kinds"), [(Int8(), {"FLOAT32"}), (Int8(last_layer=True), {"INT8"})])
-def test_the_pooling_in_front_of_a_last_layer_in_float32_is_too(source, precision, kinds):
+@pytest.mark.parametrize(("precision", "types"), [(Int8(), {"FLOAT32"}), (Int8Int16(last_layer=True), {"INT16"})])
+def test_the_pooling_in_front_of_a_last_layer_in_float32_is_too(source, precision, types):
     graph = TfliteGraph.read(lowered(replace(source, precision=precision), 1)[0])
-    assert {graph.kind(int(each.outputs[0])) for each in graph.operators if graph.operator(each) == "MEAN"} == kinds
+    assert {graph.kind(int(each.outputs[0])) for each in graph.operators if graph.operator(each) == "MEAN"} == types
 
 
 def test_a_name_that_excludes_nothing_is_told(source):

@@ -9,6 +9,7 @@ import numpy as np
 
 from roundoff.backend.base import Source
 from roundoff.backend.tflite.bias import with_corrected_biases
+from roundoff.backend.tflite.chaining import reach
 from roundoff.backend.tflite.leaving import excluded, left_in_float
 from roundoff.backend.tflite.matching import onnx_names
 from roundoff.backend.tflite.observing import Ends, observed
@@ -61,9 +62,11 @@ def _with_table(source: Source, content: bytes, threads: int) -> tuple[bytes, li
     patterns = names_left_wide(getattr(source.precision, "exclude_nodes", ()), model)
     out, idle = excluded(graph, model, patterns, names) if patterns else ([], [])
     left = [*left_in_float(graph, source.precision), *out]
+    reached = reach(graph, left)
     corrected = with_corrected_biases(content, seen) if _corrects(source) else content
-    made = quantized(corrected, ranges, 8, left, graph)
-    return made, list(_notes(made, seen.ends, names, idle))
+    made = quantized(corrected, ranges, 8, reached.outside, graph, reached.rounding)
+    rounding = [message("rounded_as_it_runs", count=len(reached.rounding))] if reached.rounding else []
+    return made, [*_notes(made, seen.ends, names, idle), *rounding]
 
 
 def _corrects(source: Source) -> bool:

@@ -34,11 +34,19 @@ def with_float16_weights(content: bytes) -> bytes:
     return _made(content, recipe, None)
 
 
-def quantized(content: bytes, ranges: Mapping[str, Ends], bits: int, left: Sequence[Any], graph: TfliteGraph) -> bytes:
+def quantized(
+    content: bytes,
+    ranges: Mapping[str, Ends],
+    bits: int,
+    left: Sequence[Any],
+    graph: TfliteGraph,
+    rounding: Sequence[Any] = (),
+) -> bytes:
     """The model with int8 weights per channel and activations of 8 (asymmetric) or 16 bits (symmetric).
 
     `ranges` are those of all float activations, by name; operators of the `graph` that are `left`, and the output, stay
-    in float32. An operator that LiteRT has no kernel for in these types does, too.
+    in float32. An operator that LiteRT has no kernel for in these types does, too. Fully connected ones that are
+    `rounding` take and give floats, and choose the range of each row as they run.
     """
     from ai_edge_quantizer import algorithm_manager, qtyping, recipe_manager
 
@@ -48,6 +56,8 @@ def quantized(content: bytes, ranges: Mapping[str, Ends], bits: int, left: Seque
     recipe.add_quantization_config(".*", qtyping.TFLOperationName.OUTPUT, algorithm_key=none)
     for name in dict.fromkeys(_scope(graph, each) for each in left):
         recipe.add_quantization_config(f"^{re.escape(name)}", every, algorithm_key=none)
+    for name in dict.fromkeys(_scope(graph, each) for each in rounding):
+        recipe.add_dynamic_config(f"^{re.escape(name)}", qtyping.TFLOperationName.FULLY_CONNECTED, 8)
     return _made(content, recipe, {name: _as_array(ends) for name, ends in ranges.items()})
 
 
