@@ -41,7 +41,7 @@ def test_a_quantized_convolution_says_so(tmp_path):
     convolution = next(layer for layer in layers if "conv2" in layer.nodes)
     assert convolution.kind == "QLinearConv"
     assert convolution.computes_in == "int8"
-    assert "QuantizeLinear" in {layer.kind for layer in layers}
+    assert "DequantizeLinear" in {layer.kind for layer in layers}
 
 
 def test_bytes_are_those_of_the_tensors(tmp_path):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
@@ -72,7 +74,8 @@ class OnnxRuntime(Backend):
 
         path = directory / self.artifact
         try:
-            level = self._optimize(source, path)
+            with _without_rounded_pixels(source) as ready:
+                level = self._optimize(ready, path)
         except not_implemented() as error:
             raise Unavailable(in_its_own_words(error)) from error
         except Exception as error:
@@ -132,6 +135,24 @@ class OnnxRuntime(Backend):
         if integer_products_saturate():
             options.add_session_config_entry("session.x64quantprecision", "1")
         return options
+
+
+@contextmanager
+def _without_rounded_pixels(source: Source) -> Iterator[Source]:
+    """The source, its graph one that reads the pixels as they are where that can be; a given one stays as it is."""
+    import onnx
+
+    from roundoff.backend.onnxrt.pixels import with_pixels_as_codes
+
+    rounds = source.given is None and source.precision.activations == "int8"
+    changed = with_pixels_as_codes(onnx.load(source.graph)) if rounds else None
+    if changed is None:
+        yield source
+        return
+    with tempfile.TemporaryDirectory(prefix="roundoff-pixels-") as folder:
+        graph = Path(folder) / source.graph.name
+        onnx.save(changed, graph)
+        yield replace(source, graph=graph)
 
 
 def _session(path: Path, options: Any, level: str, disabled: Sequence[str], optimized: Path | None = None) -> Any:
