@@ -32,7 +32,7 @@ from benchmarks.zoo.targets import targets
 from roundoff.system.files import read_json
 
 ROOMS = ("backend", "calibration", "export", "graph", "model", "precision")
-OWN = ("layer_net", "measuring", "networks", "peer", "pipeline", "prepared", "row", "study")
+OWN = ("layer_net", "layers", "measuring", "networks", "peer", "pipeline", "prepared", "row", "study")
 """The modules of this folder that decide what stands in a row."""
 LIBRARIES = ("onnxruntime", "ai-edge-litert", "ai-edge-quantizer", "tensorflow", "nvidia-modelopt", "nncf", "numpy")
 

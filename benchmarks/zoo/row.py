@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.zoo.layers import inner_layers
 from roundoff.measurement.samples import medians_by_load
 from roundoff.measurement.statistics import median_interval
 from roundoff.results.cell import Batch, CellMetrics
@@ -27,7 +28,7 @@ class CellRow:
     """One cell; shares and MB.
 
     `agrees` has a bit for each test image, 1 where the answer is FP32's, in base64. `multiplying` are the layers that
-    multiply, `in_8_bits` those of them that do it in 8 bits.
+    multiply, `in_8_bits` those of them that do it in 8 bits; `inner` are those of `layers.inner_layers`.
     """
 
     status: str
@@ -38,6 +39,8 @@ class CellRow:
     error: float | None = None
     multiplying: int | None = None
     in_8_bits: int | None = None
+    inner: int | None = None
+    inner_in_8_bits: int | None = None
     conversions: int | None = None
     instructions: list[str] | None = None
     agrees: str | None = None
@@ -57,7 +60,8 @@ def cells(folder: Path) -> dict[str, CellRow]:
     assert metrics.reference, "evaluate ends without one"
     predictions = folder / "data" / "predictions"
     exact = _classes(predictions, metrics.reference)
-    return {name: _row(cell, predictions, name, exact) for name, cell in metrics.cells.items()}
+    rows = {name: _row(cell, predictions, name, exact) for name, cell in metrics.cells.items()}
+    return {name: _counted(row, folder / "models" / "engines" / name / "model.onnx") for name, row in rows.items()}
 
 
 def parity(folder: Path) -> float:
@@ -103,6 +107,14 @@ def _row(cell: CellMetrics, predictions: Path, name: str, exact: NDArray[np.int6
         instructions=cell.numerics.cpu_instructions if cell.numerics else None,
         agrees=base64.b64encode(np.packbits(_classes(predictions, name) == exact).tobytes()).decode(),
     )
+
+
+def _counted(row: CellRow, engine: Path) -> CellRow:
+    """The row with its layers counted, where there is an ONNX graph to count them in."""
+    if row.agreement is None or not engine.exists():
+        return row
+    inner, in_8_bits = inner_layers(engine)
+    return replace(row, inner=inner, inner_in_8_bits=in_8_bits)
 
 
 def _speedup(batch: Batch) -> Ends | None:

@@ -52,7 +52,7 @@ def _agreements(rows: list[Row], names: list[str]) -> str:
 
 def _speeds(rows: list[Row]) -> str:
     over = [f"{words}, batch {size}" for words in ("times FP32", "times quantize_static") for size in BATCHES]
-    layers = ("8-bit layers", "quantize_static's", "conversions")
+    layers = ("layers in 8 bits, the last one aside", "quantize_static's", "conversions")
     lines = _head("INT8 on ONNX Runtime", *layers, *over, "LiteRT: times FP32, batch 1", "MB, FP32", "INT8")
     for row in rows:
         if row["speed"]:
@@ -73,7 +73,7 @@ def _speeds(rows: list[Row]) -> str:
 
 
 def _layers(cell: Row) -> str:
-    return f"{cell['in_8_bits']} of {cell['multiplying']}" if cell.get("multiplying") else "–"
+    return f"{cell['inner_in_8_bits']} of {cell['inner']}" if cell.get("inner") else "–"
 
 
 def _sixteen(rows: list[Row]) -> str:

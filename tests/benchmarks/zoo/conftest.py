@@ -27,6 +27,8 @@ def agreeing(wrong: int, first: int = 0) -> dict[str, Any]:
         "drop": [0.001, -0.002, 0.004],
         "in_8_bits": 12,
         "multiplying": 12,
+        "inner": 11,
+        "inner_in_8_bits": 11,
         "conversions": 3,
         "agrees": base64.b64encode(np.packbits(agrees).tobytes()).decode(),
     }

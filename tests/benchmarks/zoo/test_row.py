@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 
 from benchmarks.zoo.row import OURS, RIVAL, bits, cells, speed
 from tests.benchmarks.zoo.conftest import IMAGES, agreeing
+from tests.benchmarks.zoo.test_layers import conv, graph_of
 from tests.support.run import Run
 
 
@@ -24,6 +26,15 @@ def test_cells_are_told_with_the_images_that_agree(run: Run):
     assert bits(ours.agrees, 360).mean() == pytest.approx(ours.agreement)
     assert found["fp32/tensorrt_rtx"].status == "unavailable"
     assert found["fp32/tensorrt_rtx"].reason
+
+
+def test_inner_layers_are_counted_where_there_is_an_engine(run: Run):
+    engine = run.root / "models" / "engines" / OURS / "model.onnx"
+    engine.parent.mkdir(parents=True)
+    onnx.save(graph_of([conv("w", "a"), conv("w", "y")], {"w": ((4, 3, 3, 3), np.int8)}), engine)
+    found = cells(run.root)
+    assert (found[OURS].inner, found[OURS].inner_in_8_bits) == (1, 1)
+    assert found["fp32/tensorrt_rtx"].inner is None
 
 
 def test_speed_over_quantize_static_is_of_shared_loads(run: Run):
