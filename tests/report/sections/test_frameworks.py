@@ -29,3 +29,11 @@ def test_an_artifact_larger_than_its_fp32_is_explained(run):
     run.rewrite("int8", lambda content: content["tensorrt_rtx"].update(size_mb=2.58))
     (text,) = notes(run, size_section)
     assert "Larger than their FP32: int8/tensorrt_rtx. An engine holds more than weights" in text
+
+
+def test_8_bits_larger_than_16_are_explained(run):
+    assert not any("16-bit artifact" in text for text in notes(run, size_section))
+    run.rewrite("int8", lambda content: content["onnxruntime"].update(size_mb=0.2))
+    assert any(
+        "Larger than their backend's 16-bit artifact: int8/onnxruntime. What" in t for t in notes(run, size_section)
+    )

@@ -7,13 +7,15 @@ from collections.abc import Iterable, Iterator
 from roundoff.report.render.document import Field, Heading, Page, Paragraph, Table, row
 from roundoff.report.sections.precision import timed
 from roundoff.report.sections.rows import absent_words, folded, marked_rows, row_name
+from roundoff.report.words.compute_types import is_8_bit
 from roundoff.report.words.decision import Decision
 from roundoff.report.words.numbers import MISSING, percent, plain
 from roundoff.results.message import Words
 from roundoff.revisions.read import Cell, Evidence
 from roundoff.system.slots import REFERENCE_PRECISION
 
-LARGER = 1.05  # a share of FP32's size that wants to be explained
+LARGER = 1.05  # a share of another's size that wants to be explained
+HALF_BITS = 16
 
 
 def framework_section(page: Page, evidence: Evidence, words: Words) -> None:
@@ -57,7 +59,7 @@ def size_section(page: Page, evidence: Evidence, words: Words) -> None:
     )
     page.add(Heading(2, words("size_heading"), "size"))
     page.add(*folded(Table(words("size_caption"), (words("col_precision"), *backends), rows), words))
-    remarks = [*_built_only(evidence, words), *_larger(evidence, words)]
+    remarks = [*_built_only(evidence, words), *_larger(evidence, words), *_larger_than_16_bits(evidence, words)]
     if remarks:
         page.add(Paragraph(words("sentence_separator").join(remarks), "note"))
 
@@ -74,6 +76,17 @@ def _larger(evidence: Evidence, words: Words) -> Iterator[str]:
     shares = ((cell.key, _share(cell, evidence)) for cell in evidence.cells)
     if larger := [name for name, share in shares if share and share > LARGER]:
         yield words("size_larger", cells=words.listed(larger))
+
+
+def _larger_than_16_bits(evidence: Evidence, words: Words) -> Iterator[str]:
+    """Which artifacts in 8 bits are clearly larger than one of the same backend in 16, and how that comes."""
+    halves: dict[str, float] = {}
+    for cell in evidence.cells:
+        if cell.types and cell.types.weight_bits == HALF_BITS and cell.metrics.size_mb is not None:
+            halves[cell.backend] = min(cell.metrics.size_mb, halves.get(cell.backend, cell.metrics.size_mb))
+    sizes = {cell.key: (cell.metrics.size_mb, halves.get(cell.backend)) for cell in evidence.cells if is_8_bit(cell)}
+    if larger := [name for name, (size, half) in sizes.items() if size and half and size > LARGER * half]:
+        yield words("size_larger_than_16_bits", cells=words.listed(larger))
 
 
 def size_words(cell: Cell | None, evidence: Evidence, words: Words) -> str:
