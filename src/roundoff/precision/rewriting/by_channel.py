@@ -15,6 +15,7 @@ from onnx import helper, numpy_helper
 
 from roundoff.graph.links import CHAINED, FOLDED, MOVING, Links
 from roundoff.graph.queries import WEIGHTED
+from roundoff.precision.rewriting.pooling import with_global_pooling
 
 Floats = NDArray[np.float32]
 IN_8_BITS = (*WEIGHTED, *CHAINED, *FOLDED, *MOVING, "BatchNormalization")
@@ -32,9 +33,13 @@ class _Scaling:
 
 
 def as_convolutions(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy of the model with each such pair of nodes as one Conv, which gives the tensor of the same name."""
+    """A copy of the model with each such pair of nodes as one Conv, which gives the tensor of the same name.
+
+    Means over height and width are global pooling there, which has an 8-bit kernel, too.
+    """
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
+    with_global_pooling(copy.graph, model)
     for scaling in _scalings(Links.of(model)):
         _replace(copy.graph, scaling)
     return copy
