@@ -13,6 +13,7 @@ from roundoff.revisions.revision import snapshot
 from roundoff.system.files import read_json, write_json
 from tests.comparison.conftest import write_run
 from tests.support.places import ROOT
+from tests.support.present import present
 from tests.support.repository import commit, git
 
 
