@@ -50,6 +50,18 @@ def test_operands_are_eight_bits_and_the_rest_is_float16(precision, code, error)
     assert relative_error(run(converted, images)[0], run(model, images)[0]) < error
 
 
+def test_the_tensors_that_are_told_are_those_that_are_quantized():
+    model = residual_network()
+    read = {
+        n.input[0] for n in Fp8().convert(model, Grid(), table_of(model)).graph.node if n.op_type == "QuantizeLinear"
+    }
+    told = Fp8().quantized_tensors(model, Grid())
+    assert told - {tensor.name for tensor in model.graph.initializer} == {
+        name.removesuffix("_float16") for name in read
+    }
+    assert Fp8(exclude_nodes=["conv2"]).quantized_tensors(model, Grid()) < told
+
+
 @pytest.mark.parametrize("depthwise", [False, True])
 def test_depthwise_convolutions_stay_in_float16_unless_asked_for(depthwise):
     model = depthwise_network()

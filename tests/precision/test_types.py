@@ -8,7 +8,7 @@ from roundoff.measurement.evaluate import types_of
 from roundoff.results.legacy import FORMER
 from tests.support.places import ROOT
 
-WIDEST_FIRST = ["fp32", "tf32", "bf16", "fp16", "fp8", "fp8_mixed", "int8_int16"]
+WIDEST_FIRST = ["fp32", "tf32", "bf16", "fp16", "fp16_mixed", "fp8", "fp8_mixed", "int8_int16"]
 WIDEST_FIRST += ["int8_fp16", "int8_fp16_mixed", "int8", "int8_mixed"]
 TOLD = "given"  # its types are settings
 

@@ -76,6 +76,7 @@ def test_a_float16_remainder_and_8_bit_floats_are_mixed_as_well(kind, grid):
     before, chosen = present(found.steps[0].verified), present(found.step.verified)
     assert 0 < chosen.error <= before.error
     assert found.step.expected_error == pytest.approx(chosen.error, rel=0.3)
+    assert len(found.steps) > 1  # a part can be left wide
 
 
 def test_something_is_left_that_multiplies_in_8_bits():

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from roundoff.calibration.base import TensorRange
     from roundoff.calibration.observing.table import CalibrationTable
+    from roundoff.precision.rewriting.placement import Placement
 
 LARGEST = 448.0  # of E4M3 without infinities (Micikevicius et al., "FP8 Formats for Deep Learning", 2022)
 
@@ -62,15 +63,28 @@ class Fp8(Quantizing):
     def with_pairs(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """Insert the pairs; raises CalibrationError without a table of this model."""
         from roundoff.precision.rewriting.cast import at_least_opset
-        from roundoff.precision.rewriting.chosen import names_left_wide, note_chosen
-        from roundoff.precision.rewriting.placement import Placement
+        from roundoff.precision.rewriting.chosen import note_chosen
         from roundoff.precision.rewriting.qdq import quantize
 
         if table is None:
             raise CalibrationError(
                 "FP8 needs a calibration table", received=None, expected="a table", fix="run the calibrate stage first"
             )
-        placement = Placement(
+        quantized = quantize(model, table, E4m3Codec(), self._placement(model), self.bias_correction)
+        note_chosen(quantized, self.exclude_nodes, model)
+        return at_least_opset(quantized, FIRST_OPSET)
+
+    def quantized_tensors(self, model: onnx.ModelProto, grid: Grid) -> set[str]:
+        """Names of the activations and weights that `convert` puts into 8 bits; raises BuildError."""
+        from roundoff.precision.rewriting.placement import tensors
+
+        return tensors(model, self._placement(model))
+
+    def _placement(self, model: onnx.ModelProto) -> Placement:
+        from roundoff.precision.rewriting.chosen import names_left_wide
+        from roundoff.precision.rewriting.placement import Placement
+
+        return Placement(
             first_layer=self.first_layer,
             last_layer=self.last_layer,
             residual=self.residual,
@@ -78,9 +92,6 @@ class Fp8(Quantizing):
             exclude_types=self.exclude_types,
             depthwise=self.depthwise,
         )
-        quantized = quantize(model, table, E4m3Codec(), placement, self.bias_correction)
-        note_chosen(quantized, self.exclude_nodes, model)
-        return at_least_opset(quantized, FIRST_OPSET)
 
 
 class E4m3Codec(Codec):

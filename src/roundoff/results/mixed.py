@@ -30,7 +30,10 @@ class Verified:
 class Step:
     """One more name that is left wide, all earlier steps' names with it; the first step adds none."""
 
-    added: Annotated[str | None, about("node or tensor that this step leaves wide; null: nothing is")] = None
+    added: Annotated[
+        str | None,
+        about("node or tensor that this step leaves wide; in `nodes` with those that hold its values; null: nothing"),
+    ] = None
     cost: Annotated[NotNegative, about("of what is left wide, all steps up to this, in `cost_unit`")]
     cost_share: Annotated[Share, about("of what could be")]
     expected_error: Annotated[NotNegative, about("√ of the sum of the squared effects that are left")]

@@ -41,10 +41,11 @@ def quantizing_recipe(
     """The recipe of a precision with pairs; raises what converting raises."""
     floats = precision.float_graph(model, grid)
     parts = parts_of(floats, precision.with_pairs(model, grid, table))
+    placed = grid if precision.remainder == "float32" else Grid()  # no CPU kernel takes pairs beside float16
     return Recipe(
         parts=parts,
         units=units_of(precision, floats, grid, parts.sources),
-        price=price_of(floats, grid, parts.sources),
+        price=price_of(floats, placed, parts.sources),
         off_with=partial(off_without, precision, floats, grid, parts.sources),
         narrow=partial(_multiplies, parts.sources),
         make=lambda names: leaving(precision, names).convert(model, grid, table),
