@@ -117,6 +117,13 @@ class TestEarly:
         assert loop.timings["shaky"].stop_reason == "budget"
         assert loop.timings["steady"].stop_reason == "early"
 
+    def test_what_others_saved_is_not_spent_on_a_shaky_entry(self):
+        loop = self.run({"shaky": 0.5}, budget_seconds=12.0)
+        spent = {name: sum(block.seconds for block in timing.blocks) for name, timing in loop.timings.items()}
+        assert loop.timings["shaky"].stop_reason == "budget"
+        assert 4 <= spent["shaky"] < 4.5  # a third of the budget, and the rest of a load
+        assert sum(spent.values()) < 10
+
     def test_what_has_the_minimum_met_its_target(self):
         assert {t.stop_reason for t in self.run({}, min_loads=2, min_seconds=0.1).timings.values()} <= {
             "target",

@@ -42,7 +42,8 @@ class Schedule:
     every entry's counted runs took `min_seconds`, and each speed-up's 95 % interval is within ±`interval_target` (a
     share) or `budget_seconds` have passed. With `early_loads` an entry may stop after so many loads as soon as its
     speed-up is known well enough, whatever the minimum is, and roughly known is enough for what is clearly faster or
-    slower than FP32; None: it may not.
+    slower than FP32; one that is not known by then ends with its share of the budget, since what others saved is saved.
+    None: it may not.
     """
 
     warmup_ms: float
@@ -237,11 +238,18 @@ class Interleaved:
         for name, reference in self.references.items():
             settled = self._settled(name, reference)
             self.timings[name].stop_reason = "target" if settled else "budget"
-            if not settled and not over_budget:
+            if not settled and not over_budget and not self._used_its_share(name):
                 going_on |= {name: None, reference: None}
         alone = self.timings.keys() - self.references.keys() - set(self.references.values())
         going_on |= {name: None for name in self.names if name in alone and not self._has_minimum(self.timings[name])}
         return list(going_on)
+
+    def _used_its_share(self, name: str) -> bool:
+        """Whether an entry that may stop early took as long as each may that does not."""
+        if self.schedule.early_loads is None:
+            return False
+        share_s = max(self.schedule.min_seconds, self.schedule.budget_seconds / len(self.names))
+        return sum(block.seconds for block in self.timings[name].blocks) >= share_s
 
     def _settled(self, name: str, reference: str) -> bool:
         speedup = paired_speedup(self.timings[reference], self.timings[name])
