@@ -2,7 +2,7 @@
 
 import pytest
 
-from roundoff.report.render.document import Page, Table
+from roundoff.report.render.document import Figure, Page, Table
 from roundoff.report.sections.draws import draws_section
 from roundoff.results.checked import as_json
 from roundoff.results.message import Words
@@ -45,7 +45,15 @@ def test_the_answer_is_a_sentence(run, suffices, said):
 
 def test_without_more_images_that_is_said(run):
     assert "no more training images" in texts_in(section(run).blocks)[1]
-    assert len(section(run, "ja").blocks) == 3
+    assert len(section(run, "ja").blocks) == 4
+
+
+def test_the_numbers_of_images_are_on_a_plot(run):
+    page = section(run)
+    assert [block.name for block in page.blocks if isinstance(block, Figure)] == ["draws"]
+    drawn = page.drawings["draws"].svg.decode()
+    for text in ("160", "320", "640", "agreement with FP32 (%)", "20 draws"):
+        assert f">{text}<" in drawn or text in drawn
 
 
 def test_where_it_is_off_there_is_no_section(run):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from roundoff.report.render.document import Heading, Page, Paragraph, Table, row
+from roundoff.report.plots.draws import draws_figure
+from roundoff.report.render.document import Figure, Heading, Page, Paragraph, Table, row
 from roundoff.report.words.numbers import percent, points
 from roundoff.results.message import Words
 from roundoff.results.preparation import Draws, DrawSize
@@ -10,7 +11,7 @@ from roundoff.revisions.read import Evidence
 
 
 def draws_section(page: Page, evidence: Evidence, words: Words) -> None:
-    """A sentence on the draw, one on the number of images, and a row for each number; nothing where it is off."""
+    """A sentence on the draw, one on the number of images, a plot and a row for each; nothing where it is off."""
     calibrated = evidence.calibration
     found = calibrated.draws if calibrated else None
     if calibrated is None or found is None or not found.sizes:
@@ -21,6 +22,8 @@ def draws_section(page: Page, evidence: Evidence, words: Words) -> None:
     intro = words("draws_intro", draws=found.draws, judged=f"{found.judged:,}", images=f"{own.images:,}", **ends)
     page.add(Heading(2, words("draws_heading"), "draws"))
     page.add(Paragraph(words("sentence_separator").join([intro, _suffices(found, own, words)])))
+    alt = words("draws_alt", images=f"{own.images:,}", agreement=percent(own.agreement), **ends)
+    page.plot(draws_figure(found, words), Figure("draws", alt, words("draws_plot_caption")))
     page.add(_table(found, words))
 
 
