@@ -2,7 +2,16 @@ import pytest
 
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8
-from roundoff.sensitivity.choosing import Price, Unit, fillings, leaving, off_without, price_of, units_of
+from roundoff.sensitivity.choosing import (
+    WIDE_VALUE,
+    Price,
+    Unit,
+    fillings,
+    leaving,
+    off_without,
+    price_of,
+    units_of,
+)
 from roundoff.sensitivity.sources import parts_of
 from tests.support.networks import residual_network, table_of
 from tests.support.product import product_network, product_table
@@ -45,14 +54,14 @@ def test_a_tensor_that_another_node_still_reads_in_8_bits_is_on():
 
 def price(products, values=(), macs=None):
     values = values or [0.0] * len(products)
-    return Price([frozenset(each) for each in products], values, macs or {})
+    return Price([frozenset(each) for each in products], values, macs or {}, 1.0)
 
 
 def test_a_weight_costs_its_multiply_adds_and_an_activation_its_values():
     sources = product_sources()
     found = price_of(product_network(), Grid(), sources)
     costs = {source.name: found.of(frozenset({place})) for place, source in enumerate(sources)}
-    assert costs == {"flat": 2, "first": 4, "hidden": 2, "second": 6}
+    assert costs == {"flat": 2 * WIDE_VALUE, "first": 4, "hidden": 2 * WIDE_VALUE, "second": 6}
 
 
 def test_a_node_is_paid_once():

@@ -21,7 +21,10 @@ from roundoff.sensitivity.half_recipe import half_recipe
 from roundoff.sensitivity.recipe import Recipe, quantizing_recipe
 from roundoff.sensitivity.verifying import Search
 
-MULTIPLY_ADDS = "multiply-adds that are not in {} bits, and one for each wide value of an activation, per image"
+MULTIPLY_ADDS = "multiply-adds that are not in {bits} bits, and {value:.0f} for each wide value, per image"
+
+NS_PER_VALUE = 1.0
+"""As long as a value takes to be put into 8 bits and back, or a little longer: measured as `WIDE_VALUE` was."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def mixed_of(given: Given, images: Images, others: Images, least: float, seed: i
         passes=passes,
         chosen=chosen,
         nodes=list(steps[chosen].names),
-        cost_unit=given.cost.unit if given.cost else MULTIPLY_ADDS.format(recipe.bits),
+        cost_unit=given.cost.unit if given.cost else MULTIPLY_ADDS.format(bits=recipe.bits, value=recipe.price.value),
         steps=_steps(steps, search),
         images=len(images),
         images_sha256=hashlib.sha256(images.tobytes()).hexdigest(),
@@ -102,7 +105,7 @@ def front(given: Given, images: Images) -> list[Point]:
     variances = (found.squares.sum(axis=0) / found.scale.sum()).tolist()
     price = recipe.price
     if given.cost:
-        price = replace(price, macs=given.cost.of(frozenset().union(*price.products)))
+        price = replace(price, macs=given.cost.of(frozenset().union(*price.products)), value=NS_PER_VALUE)
     first, *further = fillings(recipe.units, variances, price, recipe.off_with)
     whole = price.of(frozenset(range(len(reads))))
     return [_point(one, whole) for one in [first, *(each for each in further if recipe.narrow(each.off))]]
