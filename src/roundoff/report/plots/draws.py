@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from roundoff.report.plots.style import BELOW, PALETTE, WIDTH, draw, title
 from roundoff.report.render.document import Drawing
@@ -27,9 +27,10 @@ def draws_figure(found: Draws, words: Words) -> Drawing | None:
             [100 * (size.agreement - size.agreement_low) for size in found.sizes],
             [100 * (size.agreement_high - size.agreement) for size in found.sizes],
         ]
-        seen = {"colors": PALETTE[5], "linewidth": 6, "alpha": 0.6, "label": words("col_agreement_seen")}
-        axes.vlines(images, *([100 * end for end in each] for each in _seen(found)), **seen)
-        style = {"fmt": "o-", "color": PALETTE[0], "capsize": 4, "linewidth": 1.2}
+        seen: Any = {"colors": PALETTE[5], "linewidth": 6, "alpha": 0.6, "label": words("col_agreement_seen")}
+        lowest, highest = ([100 * end for end in each] for each in _seen(found))
+        axes.vlines(images, lowest, highest, **seen)
+        style: Any = {"fmt": "o-", "color": PALETTE[0], "capsize": 4, "linewidth": 1.2}
         axes.errorbar(images, means, yerr=ends, **style, label=words("draws_mean"))
         axes.set_xscale("log", base=2)
         axes.set_xticks(images, [f"{count:,}" for count in images])
