@@ -90,7 +90,9 @@ class Race:
         return {**costs, "random": float(np.median([self._cheapest(order, reached) for order in random]))}
 
     def _cheapest(self, order: Sequence[str], reached: Callable[[Differences], bool]) -> float:
-        """The cost of the shortest beginning of the order that reaches the target, by bisection."""
+        """The cost of the shortest beginning of the order that reaches the target, by bisection; 1 if none does."""
+        if not reached(self.run(order)):
+            return 1.0
         low, high = -1, len(order)
         while high - low > 1:
             middle = (low + high) // 2
