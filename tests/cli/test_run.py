@@ -121,10 +121,14 @@ def test_the_exit_code_is_the_commands_also_of_a_signal():
     assert run._ran([sys.executable, "-c", "import os; os.kill(os.getpid(), 15)"]) == 143
 
 
-def test_an_empty_entry_of_pythonpath_does_not_stand_for_the_current_folder(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", ":/plug::/ins")
-    says = "import os, sys; sys.exit(os.environ['PYTHONPATH'] != '/source:/plug:/ins')"
-    assert run._ran([sys.executable, "-c", says], Path("/source")) == 0
+@pytest.mark.parametrize(
+    ("before", "source", "then"),
+    [(":/plug::/ins", Path("/source"), "/source:/plug:/ins"), ("/plug:", None, "/plug"), (":", None, None)],
+)
+def test_an_empty_entry_of_pythonpath_does_not_stand_for_the_current_folder(monkeypatch, before, source, then):
+    monkeypatch.setenv("PYTHONPATH", before)
+    says = f"import os, sys; sys.exit(os.environ.get('PYTHONPATH') != {then!r})"
+    assert run._ran([sys.executable, "-c", says], source) == 0
 
 
 def test_what_was_started_ends_when_roundoff_is_killed():

@@ -44,6 +44,30 @@ def test_hydras_own_files_that_cannot_be_written_are_told(probe, tmp_path, place
     assert TRACED or len(done.stderr.splitlines()) == 4
 
 
+SPEAKING = """
+import logging
+from roundoff.pipeline.stage import stage
+
+@stage
+def main(cfg, workspace):
+    logging.getLogger("spoken").warning("warning: said")
+    return 0
+
+main()
+"""
+
+
+def test_a_log_without_room_costs_nothing_but_itself(tmp_path):
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "conf").symlink_to(ROOT / "conf")
+    script = tmp_path / "stages/speaking.py"
+    script.write_text(SPEAKING)
+    full = "hydra.job_logging.handlers.file.filename=/dev/full"
+    done = subprocess.run([sys.executable, str(script), full], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "warning: said" in done.stdout
+
+
 @pytest.mark.slow  # a stage for each
 @pytest.mark.parametrize(
     ("setting", "first", "fix"),

@@ -11,7 +11,7 @@ import pytest
 
 from roundoff.errors import ConfigError, ExportError, MachineError
 from roundoff.system.files import whole_directory, whole_file, write_json
-from roundoff.system.refusal import KINDS, in_words, is_exhausted, refusal_of
+from roundoff.system.refusal import KINDS, in_words, is_exhausted, name_path, refusal_of
 
 
 def told(error):
@@ -133,3 +133,13 @@ def test_a_file_that_may_not_grow_is_told(tmp_path):
     with pytest.raises(OSError, match=r"No space left|requested and") as caught, open("/dev/full", "wb") as full:  # noqa: PTH123
         np.arange(10**5).tofile(full)
     assert "no room is left on a disk" in told(caught.value)
+
+
+def test_the_file_is_named_of_an_error_without_a_number_too(tmp_path):
+    with pytest.raises(OSError, match=r"No space left|requested and") as caught, open("/dev/full", "wb") as full:  # noqa: PTH123
+        np.arange(10**5).tofile(full)
+    name_path(caught.value, tmp_path / "labels.npy")
+    assert f"{tmp_path}/labels.npy; No space left on device" in told(caught.value)
+    other = OSError("neither a number nor words that mean one")
+    name_path(other, tmp_path)
+    assert other.filename is None

@@ -85,7 +85,8 @@ def _ran(command: Sequence[str], source: Path | None = None) -> int:
     """
     others = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     path = os.pathsep.join(filter(None, [str(source or ""), *others]))  # an empty entry would be the current folder
-    environment = os.environ | ({"PYTHONPATH": path} if path else {})
+    inherited = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment = inherited | ({"PYTHONPATH": path} if path else {})
     ending = partial(die_with, os.getpid())
     with subprocess.Popen(command, env=environment, preexec_fn=ending) as process:
 

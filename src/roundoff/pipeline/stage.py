@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import sys
 import traceback
@@ -81,6 +82,7 @@ def stage(body: Body) -> Callable[..., object]:
     @functools.wraps(body)
     def task(cfg: DictConfig) -> object:
         workspace = _workspace()
+        logging.raiseExceptions = False  # of the run folder's log, on a full disk: the terminal has what it lacks
         try:
             check(cfg)
             with stopping(), held_back_libraries():

@@ -138,8 +138,10 @@ def words_of(error: BaseException) -> str:
 
 
 def name_path(error: OSError, path: Path) -> None:
-    """Let an error say which file it was of; writing and closing do not."""
-    if error.errno is not None and error.filename is None:
+    """Let an error say which file it was of; writing and closing do not, and NumPy's has no number either."""
+    number = number_of(error)
+    if number is not None and error.filename is None:
+        error.errno, error.strerror = number, os.strerror(number)  # else its words would be those of no number
         error.filename = str(path)
 
 
