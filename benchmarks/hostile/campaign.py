@@ -36,9 +36,9 @@ class _Worker:
         return json.loads(said) if said.endswith(b"\n") else None
 
 
-def rows_of(family: str, project: Path, scale: float) -> Iterator[Row]:
-    """What became of each case; one that ended or held up its worker is a traceback."""
-    first, total = 0, None
+def rows_of(family: str, project: Path, scale: float, first: int = 0) -> Iterator[Row]:
+    """What became of each case from number `first` on; one that ended or held up its worker is a traceback."""
+    total: int | None = None
     while total is None or first < total:
         with tempfile.TemporaryFile() as errors:
             worker = _started(family, project, scale, first, errors)

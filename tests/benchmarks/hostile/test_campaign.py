@@ -55,6 +55,20 @@ def rows_of(**outcomes):
     ]
 
 
+def test_a_campaign_goes_on_behind_the_cases_that_are_known(family, tmp_path):
+    assert [row["how"] for row in campaign.rows_of(family, tmp_path, 1.0, first=3)] == ["wrong"]
+    assert list(campaign.rows_of(family, tmp_path, 1.0, first=4)) == []
+
+
+def test_a_family_that_was_cut_short_is_named():
+    rows = rows_of(refused=900, accepted=98)
+    assert result_of(rows)["unfinished"] == ["calibration"]
+    done = result_of([*rows, {"family": "calibration", "outcome": "done"}])
+    assert (done["unfinished"], done["counts"]) == ([], result_of(rows)["counts"])
+    assert "calibration" not in table(done).splitlines()[-1]
+    assert "calibration" in table(result_of(rows)).splitlines()[-1]
+
+
 def test_targets_count_every_outcome():
     result = result_of(rows_of(refused=900, accepted=98, traceback=1, wrong=1))
     assert result["counts"]["calibration"] == {"refused": 900, "accepted": 98, "traceback": 1, "wrong": 1}
