@@ -6,9 +6,10 @@ In a copy of the checkout with a tiny job. After each kill -9 the next `roundoff
 what DVC left of its own files) starts at once, and has to end with exit code 0, with the accuracies and files of an
 untouched run, no more and no fewer, the same bytes where two untouched runs have the same; nothing of the killed run
 may still be at work or lie anywhere. What is killed in a stage is `dvc repro --single-item STAGE`; the last tenth of
-the kills come at any moment of `dvc repro`. The moments are drawn with a fixed seed. Each kill is kept in FILE.rows: a
-run that was cut short goes on from there, as long as the pipeline's sources are the same. Prints JSON; with --check,
-exits 1 and names each target that was missed. --read judges what FILE holds.
+the kills come at any moment of `dvc repro`. The moments are drawn with a fixed seed. Each kill is kept in FILE.rows
+with the commit that it was tried on, also one that was not survived: a run that was cut short goes on from there, and
+from what FILE holds. Prints JSON; with --check, exits 1 and names each target that was missed. --read judges what FILE
+holds.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from typing import Any
 from benchmarks.commands import ROOT
 from benchmarks.journal import Row, collected, journal_of, kept
 from benchmarks.kill.targets import table, targets
-from benchmarks.kill.trial import Untouched, cases, tried
+from benchmarks.kill.trial import Untouched, cases, is_of, tried
 from benchmarks.kill.workspace import Workspace
-from benchmarks.sources import sha256_of_sources
 from benchmarks.targets import concluded
 from roundoff.backend.fingerprint import fingerprint
 from roundoff.results.checked import as_json
 from roundoff.system.files import read_json
+from roundoff.system.git import git
 
 
 def main() -> int:
@@ -42,28 +43,26 @@ def main() -> int:
 def _measured(chosen: argparse.Namespace) -> dict[str, Any]:
     journal = journal_of(chosen.out)
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    sources = _sources()
-    known = [row for row in kept(journal) if row["sources"] == sources]
-    rows = collected(_rows(chosen.kills, known, sources), known, journal)
+    before = read_json(chosen.out)["rows"] if chosen.out.exists() else []
+    known = [*before, *(row for row in kept(journal) if row not in before)]
+    rows = collected(_rows(chosen.kills, known), known, journal)
     return {"platform": as_json(fingerprint()), "planned": chosen.kills, "rows": rows}
 
 
-def _sources() -> str:
-    """The hash of all that a kill could show a fault of, and of the trials themselves."""
-    own = Path(__file__).parent.glob("*.py")
-    return sha256_of_sources(["."], [*sorted((ROOT / "stages").glob("*.py")), ROOT / "dvc.yaml", *sorted(own)])
-
-
-def _rows(count: int, known: list[Row], sources: str) -> Iterator[Row]:
-    by_number = {row["number"]: row for row in known}
+def _rows(count: int, known: list[Row]) -> Iterator[Row]:
+    """All kills of the plan: those that are known, each once, in its place, and the others as they are tried."""
+    commit = git(ROOT, "describe", "--always", "--dirty").stdout.strip()
+    unused = list(known)
     with tempfile.TemporaryDirectory(prefix="kills-", ignore_cleanup_errors=True) as folder:
         prepared: tuple[Workspace, Untouched] | None = None
         for case in cases(count):
-            if case.number not in by_number:
-                prepared = prepared or _prepared(Path(folder))
-                yield tried(case, *prepared) | {"sources": sources}
-            else:
-                yield by_number[case.number]
+            found = next((row for row in unused if is_of(row, case)), None)
+            if found:
+                unused.remove(found)
+                yield found
+                continue
+            prepared = prepared or _prepared(Path(folder))
+            yield tried(case, *prepared) | {"commit": commit}
 
 
 def _prepared(folder: Path) -> tuple[Workspace, Untouched]:

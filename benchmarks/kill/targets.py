@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from benchmarks.kill.trial import KINDS, STAGES
@@ -35,6 +36,8 @@ def table(result: Result) -> str:
         _line("**all**", rows),
     ]
     wrong = [f"- {row['number']} ({row['stage']}, {row['kind']}): {'; '.join(row['wrong'])}" for row in _wrong(rows)]
+    commits = [f"{count} on {commit}" for commit, count in Counter(row["commit"] for row in rows).items()]
+    lines += ["", f"Tried on these commits: {', '.join(commits)}."]
     if len(rows) < result["planned"]:
         lines += ["", f"{len(rows)} of {result['planned']} kills so far."]
     return "\n".join([*lines, *(["", "Not survived:", "", *wrong] if wrong else [])])

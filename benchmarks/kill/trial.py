@@ -55,6 +55,11 @@ def cases(count: int) -> list[Case]:
     ]
 
 
+def is_of(row: Row, case: Case) -> bool:
+    """Whether a row is of such a kill, whatever its number and its moment."""
+    return all(row[key] == getattr(case, key) for key in ("stage", "kind", "anywhere"))
+
+
 def tried(case: Case, workspace: Workspace, untouched: Untouched) -> Row:
     """Kill, run again, and compare; a workspace that is not as it was is put back."""
     mark, began = f"{os.getpid()}-{case.number}", time.monotonic()

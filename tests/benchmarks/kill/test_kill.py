@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 
+from benchmarks.kill import __main__ as command
 from benchmarks.kill.targets import table, targets
 from benchmarks.kill.trial import KINDS, STAGES, cases, marked
 from benchmarks.kill.workspace import MARK
@@ -12,7 +13,7 @@ from benchmarks.kill.workspace import MARK
 
 def row(case, **more):
     told = {"number": case.number, "stage": case.stage, "kind": case.kind, "anywhere": case.anywhere}
-    return told | {"outlived_s": None, "mended": [], "wrong": []} | more
+    return told | {"outlived_s": None, "mended": [], "wrong": [], "commit": "c0ffee"} | more
 
 
 def test_each_stage_is_killed_fifteen_times_and_more_by_both_kinds():
@@ -38,6 +39,16 @@ def test_too_few_kills_miss_the_target():
     met = targets({"planned": 200, "rows": [row(case) for case in cases(100)]})
     assert list(met.values()) == [False, False, True]
     assert "100 of 200 kills so far." in table({"planned": 200, "rows": [row(case) for case in cases(100)]})
+
+
+def test_kills_of_before_count_whatever_their_numbers_and_commits(monkeypatch):
+    monkeypatch.setattr(command, "_prepared", lambda folder: ())
+    monkeypatch.setattr(command, "tried", row)
+    before = [row(case, number=200 - case.number, commit="before") for case in cases(200) if case.number % 3]
+    rows = list(command._rows(200, before))
+    assert all(targets({"planned": 200, "rows": rows}).values())
+    assert sum(found in before for found in rows) == len(before)
+    assert f"Tried on these commits: {len(rows) - len(before)} on" in table({"planned": 200, "rows": rows})
 
 
 def test_a_trials_processes_are_known_by_their_mark():
