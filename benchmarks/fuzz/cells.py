@@ -73,7 +73,7 @@ Tables = Mapping[str, CalibrationTable]
 
 def tried(seed: int) -> Row:
     """The row of the network of that seed: an outcome for each step and cell, and INT8's errors by method."""
-    row: Row = {"seed": seed, "outcomes": {}, "errors": {}}
+    row: Row = {"seed": seed, "outcomes": {}, "errors": {}, "varying": {}}
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         _Trial(Path(folder), row).run(seed)
     return row
@@ -125,8 +125,9 @@ class _Trial:
         for method, chosen in tables.items():
             for grid_name, grid in GRIDS.items():
                 with self._step(f"int8 {method} {grid_name}"):
-                    made = PRECISIONS["int8"].convert(onnx.load(self._model), grid, chosen)
-                    self._row["errors"].setdefault(grid_name, {})[method] = _error(_run(made, judged), exact)
+                    found = _run(PRECISIONS["int8"].convert(onnx.load(self._model), grid, chosen), judged)
+                    self._row["errors"].setdefault(grid_name, {})[method] = _error(found, exact)
+                    self._row["varying"].setdefault(grid_name, {})[method] = _error(_unshifted(found, exact), exact)
 
     def _built(
         self, name: str, precision: Precision, table: CalibrationTable | None, seen: Images, judged: Images
@@ -167,6 +168,12 @@ def _error(found: Logits, exact: Logits) -> float:
     """The error of logits as a share of their size; NaN where either is not finite."""
     size = float(np.linalg.norm(exact.astype(np.float64)))
     return float(np.linalg.norm(found.astype(np.float64) - exact) / max(size, 1e-30))
+
+
+def _unshifted(found: Logits, exact: Logits) -> Logits:
+    """Logits without what all images' have too much: the error left is that which differs between images."""
+    shifted: Logits = found - (found.astype(np.float64) - exact).mean(axis=0)
+    return shifted
 
 
 def _run(model: onnx.ModelProto, batch: Images) -> Logits:

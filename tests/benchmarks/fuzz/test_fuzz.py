@@ -35,6 +35,7 @@ def test_a_network_comes_through_in_every_precision():
         row["outcomes"][f"{name} onnxruntime"] == "done" for name in PRECISIONS if name not in ("bf16", "int8_int16")
     )
     assert 0 < row["errors"]["cells"]["int8 onnxruntime"] < 0.2
+    assert 0 < row["varying"]["tensorrt"]["mse"] <= row["errors"]["tensorrt"]["mse"]
 
 
 def row(seed, outcome="done", **errors):
@@ -44,7 +45,7 @@ def row(seed, outcome="done", **errors):
 
 def test_a_crash_and_a_default_that_is_far_from_the_best_miss_their_targets():
     rows = [
-        row(0, mse=0.02, minmax=0.01),
+        row(0, mse=0.02, minmax=0.01) | {"varying": {"tensorrt": {"mse": 0.015, "minmax": 0.01}}},
         row(1, mse=0.021, minmax=0.01),
         row(2, "crash: KeyError"),
         row(3, "wrong: x"),
@@ -53,7 +54,7 @@ def test_a_crash_and_a_default_that_is_far_from_the_best_miss_their_targets():
     assert [name.split(" (")[-1] for name in missed] == ["in: 2: int8 tensorrt)", "in: 3: int8 tensorrt)", "not: 1)"]
     shown = table({"planned": 4, "rows": rows})
     assert "| int8 tensorrt | 2 | 0 | 1 | 1 |  |" in shown
-    assert "| tensorrt | 2 | 2.05 | 2.10 | 2.10 | 1 | 0 |" in shown
+    assert "| tensorrt | 2 | 2.05 | 2.10 | 2.10 | 1 | 1.50 | 0 |" in shown
 
 
 def test_errors_as_small_as_float32s_own_are_alike_and_infinite_ones_are_not():
@@ -65,4 +66,4 @@ def test_errors_as_small_as_float32s_own_are_alike_and_infinite_ones_are_not():
 def test_answers_that_are_lost_by_every_method_compare_none():
     lost = row(0, mse=0.9, minmax=0.6)
     assert ratio(lost, "tensorrt") is None
-    assert "| tensorrt | 1 | nan | nan | nan | 0 | 1 |" in table({"planned": 1, "rows": [lost]})
+    assert "| tensorrt | 1 | nan | nan | nan | 0 | nan | 1 |" in table({"planned": 1, "rows": [lost]})
