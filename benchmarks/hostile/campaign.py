@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import selectors
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from benchmarks.commands import environment
 from benchmarks.journal import Row
+from roundoff.pipeline.survival import die_with
 
 HANGS_S = 300.0  # without a word from the worker; a whole stage is one case
 
@@ -30,7 +34,7 @@ class _Worker:
         stream = self.process.stdout
         assert stream is not None
         if not self.waiting.select(HANGS_S):
-            self.process.kill()
+            os.killpg(self.process.pid, signal.SIGKILL)  # with the stage that it may wait for
             return None
         said = stream.readline()
         return json.loads(said) if said.endswith(b"\n") else None
@@ -58,7 +62,16 @@ def rows_of(family: str, project: Path, scale: float, first: int = 0) -> Iterato
 def _started(family: str, project: Path, scale: float, first: int, errors: IO[bytes]) -> _Worker:
     command = [sys.executable, "-m", "benchmarks.hostile.families", family, str(project), str(scale), str(first)]
     quiet = environment(TF_CPP_MIN_LOG_LEVEL="3")
-    process = subprocess.Popen(command, bufsize=0, stdout=subprocess.PIPE, stderr=errors, cwd=project, env=quiet)
+    process = subprocess.Popen(
+        command,
+        bufsize=0,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        cwd=project,
+        env=quiet,
+        start_new_session=True,
+        preexec_fn=partial(die_with, os.getpid()),
+    )
     waiting = selectors.DefaultSelector()
     assert process.stdout is not None
     waiting.register(process.stdout, selectors.EVENT_READ)

@@ -1,6 +1,7 @@
 """A worker that dies or hangs costs a case, not the campaign."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,14 +11,17 @@ from benchmarks.hostile.tampering import broken_bytes, broken_json, changed, mir
 from benchmarks.hostile.targets import result_of, table, targets
 
 FAMILY = """
-import os, time
+import os, subprocess, time
+from pathlib import Path
 from benchmarks.hostile.case import Case, same
 
 def die(_):
     os.kill(os.getpid(), 9)
 
 def hang(_):
-    time.sleep(60)
+    stage = subprocess.Popen(["sleep", "60"])
+    Path("stage").write_text(str(stage.pid))
+    stage.wait()
 
 def cases(project, random):
     yield Case("a", "good", lambda _: 1, same(1))
@@ -45,6 +49,8 @@ def test_a_case_that_kills_or_holds_up_its_worker_is_a_traceback(family, tmp_pat
     rows = list(campaign.rows_of(family, tmp_path, 1.0))
     assert [row["outcome"] for row in rows] == ["accepted", "traceback", "traceback", "wrong"]
     assert rows[1]["words"].startswith("killed by signal 9")
+    stage = Path(f"/proc/{(tmp_path / 'stage').read_text()}/stat")
+    assert not stage.exists() or stage.read_text().split()[2] == "Z"  # what a hung case had started is ended, too
 
 
 def rows_of(**outcomes):
