@@ -17,7 +17,7 @@ from onnx import numpy_helper
 from roundoff.graph.links import Links
 from roundoff.graph.reading import seal
 
-FACTOR = 2.0**12
+FACTOR = 2.0**14
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -2,9 +2,9 @@
 
     python benchmarks/sensitivity/nncf_order.py MODEL.onnx IMAGES.npz OUT.json
 
-IMAGES has `calibrating` and `validating`, uint8 [n, H, W, C]. FP32's own answers stand for labels. NNCF stops where INT8
-is as good as the float model, or within the drop asked for: so the one is said to be better than anything is, the other
-is negative, and every group of operations comes up once. OUT has a list of steps, each with the operations' names and
+IMAGES has `calibrating` and `validating`, uint8 [n, H, W, C]. FP32's own answers stand for labels. NNCF stops where
+INT8 is as good as the float model, or within the drop asked for: so the one is said to be better than anything is, the
+other is negative, and every group of operations comes up once. OUT has a list of steps, each with operations' names and
 the seconds until then; and what NNCF's INT8 agrees with FP32.
 """
 
