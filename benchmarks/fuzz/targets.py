@@ -63,7 +63,7 @@ def table(result: Result) -> str:
         "|---|---:|---:|---:|---:|---:|",
     ]
     lines += [_line(step, rows) for step in (*STEPS, *_cells())]
-    near = ("grid", "networks", "median ratio", "95th percentile", "worst", "beyond 2")
+    near: tuple[str, ...] = ("grid", "networks", "median ratio", "95th percentile", "worst", "beyond 2")
     near += ("worst without the shift", "lost by every method")
     lines += ["", f"| {' | '.join(near)} |", f"|---|{'---:|' * (len(near) - 1)}"]
     return "\n".join([*lines, *(_near(grid, rows) for grid in GRIDS)])

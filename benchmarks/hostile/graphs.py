@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 from numpy.random import Generator
 
 from benchmarks.hostile.case import Case
 from benchmarks.hostile.crafted import crafted
 from benchmarks.hostile.tampering import broken_bytes, broken_json, found, tampered_cases
+from roundoff.backend.base import Runner
+from roundoff.dataset.base import Prepared
 
 GRAPH, PREPARED = "models/onnx/model.onnx", "data/prepared"
 TFLITE, NONE = "models/tflite/model.tflite", "models/tflite/none.json"
@@ -37,12 +40,9 @@ def logits(folder: Path) -> object:
     from roundoff.calibration.observing.calibrate import calibrate
     from roundoff.cells.inputs import Inputs
     from roundoff.cells.store import build_cell, open_cell
-    from roundoff.dataset.base import Prepared
     from roundoff.export.fit import require_fit
-    from roundoff.measurement.answered import _logits
     from roundoff.precision.fp16 import Fp16
     from roundoff.results.platform import Platform
-    from roundoff.system.progress import progress_bar
 
     graph, prepared = found(folder, GRAPH), Prepared(found(folder, PREPARED))
     require_fit(graph, prepared)
@@ -50,8 +50,20 @@ def logits(folder: Path) -> object:
     inputs = Inputs(graph, None, None, prepared.calibration_images(IMAGES), Platform())
     backend, cell = OnnxRuntime(threads=1), folder / "fp16" / "onnxruntime"
     build_cell("onnxruntime", backend, "fp16", Fp16(), inputs, cell)
-    with open_cell(backend, cell, Platform()) as runner, progress_bar("", IMAGES) as bar:
-        return _logits(runner, prepared.split("test").images[:IMAGES], bar, "fp16", None)[0]
+    with open_cell(backend, cell, Platform()) as runner:
+        return _answers(runner, prepared, folder)
+
+
+def _answers(runner: Runner, prepared: Prepared, folder: Path) -> object:
+    """The logits of the first test images, as evaluate has them."""
+    from roundoff.measurement.answered import Part, run_images
+    from roundoff.measurement.logits_file import LogitsFile
+    from roundoff.system.progress import progress_bar
+
+    written = LogitsFile(folder / "logits.npy", IMAGES)
+    with progress_bar("", IMAGES) as bar:
+        run_images(runner, Part(prepared.split("test").images[:IMAGES], np.arange(IMAGES)), written, bar, "cell")
+    return written.read()
 
 
 def litert(folder: Path) -> object:
@@ -59,13 +71,10 @@ def litert(folder: Path) -> object:
     from roundoff.backend.tflite.backend import LiteRT
     from roundoff.cells.inputs import Inputs
     from roundoff.cells.store import build_cell, open_cell
-    from roundoff.dataset.base import Prepared
     from roundoff.errors import Unavailable
     from roundoff.export.tflite_folder import float_tflite
-    from roundoff.measurement.answered import _logits
     from roundoff.precision.fp32 import Fp32
     from roundoff.results.platform import Platform
-    from roundoff.system.progress import progress_bar
 
     prepared = Prepared(found(folder, PREPARED))
     tflite, why_none = float_tflite(found(folder, "models/tflite"))
@@ -75,8 +84,8 @@ def litert(folder: Path) -> object:
     inputs = Inputs(found(folder, GRAPH), None, None, images, Platform(), tflite=tflite)
     backend, cell = LiteRT(threads=1), folder / "fp32" / "litert"
     build_cell("litert", backend, "fp32", Fp32(), inputs, cell)
-    with open_cell(backend, cell, Platform()) as runner, progress_bar("", IMAGES) as bar:
-        return _logits(runner, prepared.split("test").images[:IMAGES], bar, "fp32", None)[0]
+    with open_cell(backend, cell, Platform()) as runner:
+        return _answers(runner, prepared, folder)
 
 
 def _without_model(_: Generator, folder: Path) -> object:

@@ -41,7 +41,7 @@ def prepared(archive: Path, folder: Path) -> Prepared:
     return Prepared(folder)
 
 
-def network(name: str, given: Prepared, device: torch.device) -> FromPixels:
+def network(name: str, given: Prepared, device: torch.device) -> nn.Module:
     """From uint8 [N, 224, 224, 3] to logits [N, classes]."""
     torch.manual_seed(0)
     train, classes = given.split("train"), len(given.manifest.classes)

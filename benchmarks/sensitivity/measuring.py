@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.sensitivity.graphs import Case, case_of
 from benchmarks.sensitivity.orders import GRID, INT8, Race
 from roundoff.dataset.base import Prepared
-from roundoff.dataset.preparing.prepare import image_hash
+from roundoff.dataset.preparing.duplicated import image_hash
 from roundoff.results.sensitivity import Whole
 from roundoff.sensitivity.answers import Differences, Reference, differences
 from roundoff.sensitivity.intervals import clearly_larger, ranks

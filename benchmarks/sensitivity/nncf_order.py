@@ -1,4 +1,4 @@
-"""In which order NNCF's accuracy control gives operations back to floats, in an environment that has NNCF and OpenVINO:
+"""In which order NNCF's accuracy control gives operations back to floats, where NNCF and OpenVINO are installed:
 
     python benchmarks/sensitivity/nncf_order.py MODEL.onnx IMAGES.npz OUT.json
 

@@ -75,8 +75,11 @@ def test_a_process_that_dies_leaves_a_row_and_the_other_cells_stand(shared):
 
 def test_cells_that_may_stop_early_are_run_by_the_stage_itself(shared, monkeypatch):
     named: list[str] = []
-    monkeypatch.setattr(
-        accuracy_run.Spread, "started", lambda self, cells, *_: named.extend(cell.name for cell in cells) or {}
-    )
+
+    def started(_, cells, *__):
+        named.extend(cell.name for cell in cells)
+        return {}
+
+    monkeypatch.setattr(accuracy_run.Spread, "started", started)
     shared(["first", "second"], replace(PLAN, stop_early=0.9))
     assert named == ["fp32/gpu"]

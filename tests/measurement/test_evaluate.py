@@ -22,6 +22,7 @@ from roundoff.system.files import read_json, sha256_of, write_json
 from roundoff.system.lock_file import ELSEWHERE
 from tests.support.cells import (
     BACKENDS,
+    CLASSES,
     COUNT,
     PLATFORM,
     PRECISIONS,

@@ -109,7 +109,7 @@ def large_network():
     mean = next(place for place, node in enumerate(model.graph.node) if node.name == "mean")
     model.graph.node[mean].input[0] = "small"
     model.graph.node.insert(mean, helper.make_node("Mul", ["relu2", "tiny"], ["small"], "shrink"))
-    model.graph.initializer.append(numpy_helper.from_array(np.float32(1e-4), "tiny"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(1e-4, np.float32), "tiny"))
     return model
 
 

@@ -40,7 +40,7 @@ class Team:
             (place / SECOND, SECOND, None),
         ):
             folder.mkdir()
-            shutil.chown(folder, user, group)
+            shutil.chown(folder, user or -1, group or -1)
         self.cache.chmod(0o2775)
 
     def run(self, user, line, umask):

@@ -9,7 +9,7 @@ import pytest
 from roundoff.backend.onnxrt.backend import OnnxRuntime
 from roundoff.backend.tflite.backend import LiteRT
 from roundoff.backend.tflite.lowering import lowered
-from roundoff.calibration.base import CalibrationTable
+from roundoff.calibration.observing.table import CalibrationTable
 from roundoff.export.tflite_graph import TfliteGraph
 from roundoff.precision.int8 import Int8
 from roundoff.results.message import message
