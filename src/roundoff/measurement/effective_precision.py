@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from roundoff.backend.base import Logits
 from roundoff.dataset.base import Images
 from roundoff.errors import GateError
-from roundoff.graph.difference import relative_error
 from roundoff.results.message import message
 
 if TYPE_CHECKING:
@@ -43,6 +42,8 @@ def tf32_error(graph: Path, images: Images, exact: Logits) -> float:
     random weights among them, enlarge what rounding does.
     """
     import onnx
+
+    from roundoff.graph.difference import relative_error
 
     model = onnx.load(str(graph))
     for weights in model.graph.initializer:
