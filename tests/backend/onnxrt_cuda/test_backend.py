@@ -16,7 +16,7 @@ from roundoff.backend.base import Source
 from roundoff.backend.onnxrt.backend import OnnxRuntime
 from roundoff.backend.onnxrt_cuda import backend as cuda_backend
 from roundoff.backend.onnxrt_cuda.backend import OnnxRuntimeCuda
-from roundoff.backend.onnxrt_cuda.sessions import ON_CPU, PROVIDER
+from roundoff.backend.onnxrt_cuda.sessions import ON_CPU, PROVIDER, Sessions
 from roundoff.errors import BuildError, ConfigError, Unavailable
 from roundoff.graph.difference import relative_error
 from roundoff.precision.base import Grid
@@ -178,6 +178,20 @@ def test_a_graph_that_does_not_load_fails(fake, tmp_path):
     (tmp_path / "graph.onnx").write_bytes(b"no graph")
     with pytest.raises(BuildError, match="cannot load the test graph"):
         OnnxRuntimeCuda().build(Source("test", Fp32(), tmp_path / "graph.onnx", None, pictures(1)), tmp_path)
+
+
+def test_an_operator_that_no_provider_has_a_kernel_for_is_unavailable_in_its_words(built, monkeypatch):
+    words = (
+        "Exception during initialization: transformer_memcpy.cc:253 !node_provider_type.empty() was false. "
+        "Provider type for MaxPool node with name '/maxpool/MaxPool' is not set."
+    )
+
+    def refusing(*_):
+        raise RuntimeError(words)
+
+    monkeypatch.setattr(Sessions, "made", refusing)
+    with pytest.raises(Unavailable, match="MaxPool node with name"):
+        built(Fp32())
 
 
 @pytest.mark.parametrize("cuda_graphs", [True, False])

@@ -24,6 +24,10 @@ from roundoff.system.gc_pause import collector_paused
 INSTALL = "pip uninstall -y onnxruntime && pip install 'onnxruntime-gpu>=1.24,<2', in an environment of its own"
 
 
+NO_KERNEL = "!node_provider_type.empty() was false"
+"""In ONNX Runtime's words where neither provider has a kernel for a node: MaxPool in bfloat16, with 1.31 on an H200."""
+
+
 @dataclass(frozen=True)
 class OnnxRuntimeCuda(GpuFloats):
     """ONNX Runtime's CUDA provider on the first visible GPU, replayed from CUDA graphs.
@@ -73,6 +77,8 @@ class OnnxRuntimeCuda(GpuFloats):
         except Unavailable:
             raise
         except Exception as error:
+            if NO_KERNEL in str(error):
+                raise Unavailable(in_its_own_words(error, "CUDA")) from error
             raise BuildError(
                 f"ONNX Runtime cannot load the {source.name} graph",
                 received=f"{source.graph}: {in_its_own_words(error, 'CUDA')}",
