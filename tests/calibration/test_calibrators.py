@@ -13,6 +13,7 @@ from roundoff.calibration.best import Best
 from roundoff.calibration.entropy import LEVELS, Entropy, divergences
 from roundoff.calibration.minmax import MinMax
 from roundoff.calibration.mse import MeanSquaredError, squared_error
+from roundoff.calibration.observing.grid_error import GridError
 from roundoff.calibration.observing.histogram import Histogram
 from roundoff.calibration.percentile import Percentile
 from roundoff.errors import ConfigError
@@ -55,6 +56,16 @@ def test_divergence_from_prefix_sums_equals_the_sum_over_bins(seed, end, emptine
     counts[-1] = 500
     found = divergences(counts, np.array([end, len(counts)]))
     assert found == pytest.approx([naive_divergence(counts, end), naive_divergence(counts, len(counts))], abs=1e-9)
+
+
+def test_entropy_gives_up_no_value_of_few():
+    """300 values among 30,000 zeros: the largest is a value like the others."""
+    values = np.zeros(30_000)
+    values[::100] = np.random.default_rng(0).standard_t(2, 300)
+    seen = histogram_of(values)
+    thresholds = np.array([method.threshold(seen) for method in (Entropy(), MeanSquaredError())])
+    told, best = GridError(seen).symmetric(thresholds)
+    assert told <= 2 * best
 
 
 def test_entropy_clips_a_far_outlier_and_not_a_uniform_range():

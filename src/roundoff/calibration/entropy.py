@@ -25,6 +25,8 @@ LEVELS = 128
 """Codes 0 to 127 on each side of int8's symmetric grid."""
 FALLBACK_RATIO = 2.0
 """A squared error so many times that of the best range is another range's business."""
+MANY = 10_000
+"""Values other than 0 beside which a single one may be given up."""
 SAFE = MeanSquaredError()
 
 
@@ -96,11 +98,11 @@ class Entropy(Calibrator):
 def _fallback(seen: Histogram, errors: Callable[[GridError], Floats]) -> Fallback | None:
     """What is told of the fallback where the first of two errors is more than FALLBACK_RATIO times the second.
 
-    The largest value is left out of it: clipping a single far outlier is what the divergence is good at.
+    The largest of MANY values is left out of it: clipping a single far outlier is what the divergence is good at.
     """
     if too_small(seen):
         return None
-    told, least = errors(GridError(seen, but_one=True))
+    told, least = errors(GridError(seen, but_one=seen.total - seen.zeros >= MANY))
     if told <= FALLBACK_RATIO * least:
         return None
     whole = GridError(seen)
