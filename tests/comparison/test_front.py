@@ -49,7 +49,7 @@ def test_across_backends_the_interval_holds_both_medians(compared):
 
 def test_what_one_engine_varies_by_is_the_noise_of_its_machine(compared):
     found = compared(
-        a={"speed": 2.0}, b={"speed": 2.6}, c={"speed": 9.0, "calibrate": "minmax"}, d={"machine": "two", "speed": 1.0}
+        c={"speed": 9.0, "calibrate": "minmax"}, a={"speed": 2.0}, b={"speed": 2.6}, d={"machine": "two", "speed": 1.0}
     )
     (noise,) = noise_of(found)  # c is another engine, d the only run of its machine
     assert (noise.machine, noise.cell, noise.runs, noise.low, noise.high) == ("one", "int8/ort", 2, 2.0, 2.6)

@@ -35,18 +35,20 @@ def noise_of(compared: Compared) -> list[Noise]:
 
 
 def _of_cell(machine: str, cell: str, runs: Sequence[Run], numbers: Sequence[int]) -> Iterator[Noise]:
-    """Of the runs that share the engine of the first one that has it."""
+    """One for each engine of the cell that several of the runs share, with its backend's FP32 engine."""
     precision, _, backend = cell.partition("/")
-    if precision == REFERENCE_PRECISION:
-        return
-    base = f"{REFERENCE_PRECISION}/{backend}"
-    first = next((runs[number] for number in numbers if _speedup(runs[number], cell)), None)
-    if first is None:
-        return
-    alike = [runs[n] for n in numbers if all(same_engine(first, runs[n], name) for name in (cell, base))]
-    speeds = [speed for run in alike if run.batch_size == first.batch_size and (speed := _speedup(run, cell))]
-    if len(speeds) > 1:
-        yield Noise(machine, cell, len(speeds), min(speeds), max(speeds))
+    left = [runs[n] for n in numbers if precision != REFERENCE_PRECISION and _speedup(runs[n], cell)]
+    while left:
+        first, *others = left
+        alike = [first, *(run for run in others if _alike(first, run, cell, f"{REFERENCE_PRECISION}/{backend}"))]
+        left = [run for run in others if all(run is not one for one in alike)]
+        speeds = [speed for run in alike if (speed := _speedup(run, cell))]
+        if len(speeds) > 1:
+            yield Noise(machine, cell, len(speeds), min(speeds), max(speeds))
+
+
+def _alike(a: Run, b: Run, *cells: str) -> bool:
+    return a.batch_size == b.batch_size and all(same_engine(a, b, cell) for cell in cells)
 
 
 def _speedup(run: Run, cell: str) -> float | None:
