@@ -13,6 +13,7 @@ from pathlib import Path
 
 POLL_S = 0.02
 PROC = Path("/proc")
+TOLD = ("VmSize", "VmData", "RssAnon", "RssFile")
 
 
 @dataclass(frozen=True)
@@ -40,24 +41,29 @@ def watched(command: Sequence[str], folder: Path, environment: dict[str, str]) -
 
 
 def anonymous_mb(top: int) -> float:
-    """RssAnon of a process and all below it, MB."""
-    return sum(_own_kb(pid) for pid in _tree(top)) * 1024 / 1e6
+    """RssAnon of a process and all below it, MB.
+
+    A child that has its parent's memory still, as between a vfork and its program, is not counted a second time.
+    """
+    return sum(_tree(top, {})) * 1024 / 1e6
 
 
-def _tree(top: int) -> Iterator[int]:
-    yield top
+def _tree(process: int, above: dict[str, int]) -> Iterator[int]:
+    own = _memory_kb(process)
+    if own != above:
+        yield own.get("RssAnon", 0)
     with suppress(OSError):
-        for children in (PROC / str(top) / "task").glob("*/children"):
+        for children in (PROC / str(process) / "task").glob("*/children"):
             for child in children.read_text().split():
-                yield from _tree(int(child))
+                yield from _tree(int(child), own)
 
 
-def _own_kb(pid: int) -> int:
+def _memory_kb(process: int) -> dict[str, int]:
+    """Of a process what tells its memory from another's; empty where it has ended."""
     with suppress(OSError):
-        for line in (PROC / str(pid) / "status").read_text().splitlines():
-            if line.startswith("RssAnon:"):
-                return int(line.split()[1])
-    return 0
+        lines = (line.split() for line in (PROC / str(process) / "status").read_text().splitlines())
+        return {name[:-1]: int(rest[0]) for name, *rest in lines if name[:-1] in TOLD}
+    return {}
 
 
 def _children_s() -> float:
