@@ -54,7 +54,7 @@ RIGHT = {
     # a budget that all cells hold; a rate at which training tells that its loss is not finite
     "huge": "latency_ms throughput_per_s size_mb memory_mb mj_per_image learning_rate weight_decay price_per_hour",
     "true": "flip first_layer last_layer residual depthwise bias_correction version_compatible cuda_graphs "
-    "spin_between_runs aa_control multi_gpu strict check_preprocessing symmetric",
+    "spin_between_runs aa_control keep_logits multi_gpu strict check_preprocessing symmetric",
     "mandatory": "build.precision",
 }
 PRECISIONS = "fp32,tf32,fp16,bf16,int8,int8_fp16,int8_int16,fp8"
