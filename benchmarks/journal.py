@@ -25,6 +25,8 @@ def kept(journal: Path | None) -> list[Row]:
 def collected(rows: Iterable[Row], known: list[Row], journal: Path | None) -> list[Row]:
     """All rows; each that is not known is printed and kept as it comes."""
     every = []
+    if journal:
+        journal.parent.mkdir(parents=True, exist_ok=True)
     for row in rows:
         every.append(row)
         if row not in known:

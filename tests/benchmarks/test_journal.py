@@ -27,3 +27,15 @@ def test_without_a_file_nothing_is_kept():
     assert journal_of(None) is None
     assert collected([{"a": 1}], kept(None), None) == [{"a": 1}]
     assert isinstance(journal_of(Path("x.json")), Path)
+
+
+def test_the_journals_folder_is_made_before_the_first_row_is_measured(tmp_path):
+    journal = journal_of(tmp_path / "results" / "new" / "result.json")
+    assert journal is not None
+
+    def rows():
+        assert journal.parent.is_dir()
+        yield {"a": 1}
+
+    collected(rows(), [], journal)
+    assert kept(journal) == [{"a": 1}]
