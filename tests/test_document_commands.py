@@ -9,7 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from roundoff.cli.program import COMMANDS, program
 from roundoff.pipeline.composing import composed
-from roundoff.pipeline.running import EVERY, refuse_unknown
+from roundoff.pipeline.running import stages_in_order
 from tests.support.places import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
@@ -17,6 +17,7 @@ FENCE = re.compile(r"^ *```\w*\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"^    (\S.*)$", re.MULTILINE)
 INLINE = re.compile(r"`([^`\n]+)`")
 ROUNDOFF = re.compile(r"^(\.venv/bin/roundoff|python3? -m roundoff\.cli) ")
+PRECISIONS = sorted(path.stem for path in (ROOT / "conf" / "precision").glob("*.yaml"))
 OPEN = re.compile(r"[A-Z]{4,}|…")
 """What stands for something of the reader's, such as NAME, or for more of the same."""
 
@@ -73,9 +74,7 @@ def test_options_of_roundoff_are_known(command):
     given = program().parse_args([name, *words])
     if name == "run" and not OPEN.search(command):
         compose_all([word for word in given.what if "=" in word])
-        for stage in given.what:
-            if "=" not in stage:
-                refuse_unknown(stage, EVERY)
+        stages_in_order([word for word in given.what if "=" not in word], PRECISIONS)
 
 
 @pytest.mark.parametrize("command", beginning_with("make"))
