@@ -118,6 +118,16 @@ def behind_relu_net() -> onnx.ModelProto:
     return net.model(net.conv(second, 8, 8), 8)
 
 
+def densely_connected_net() -> onnx.ModelProto:
+    """Batch norm behind Concats of Concats, as in a DenseNet."""
+    net = Net()
+    wide = net.conv(net.start, 3, 8)
+    for channels in (8, 12, 16):
+        inside = net.op("Relu", [normalized(net, wide, channels)])
+        wide = net.op("Concat", [wide, net.conv(inside, channels, 4)], axis=1)
+    return net.model(net.op("Relu", [normalized(net, wide, 20)]), 20)
+
+
 def pre_activation_net() -> onnx.ModelProto:
     net = Net()
     stem = net.conv(net.start, 3, 8)
@@ -141,6 +151,7 @@ NETS = {
     "squeeze and excitation": squeezed_net,
     "concat": branched_net,
     "batch norm behind relu": behind_relu_net,
+    "dense": densely_connected_net,
     "pre-activation": pre_activation_net,
     "flatten": flattened_net,
 }
@@ -222,6 +233,37 @@ def test_scales_and_offsets_by_channel_lose_nothing():
     wanted = next(numpy_helper.to_array(t).ravel() for t in model.graph.initializer if list(t.dims) == [8, 1, 1])
     scale = values[name.replace("codes", "scale")]
     np.testing.assert_allclose(values[name].ravel() * scale, wanted, rtol=1e-6)
+
+
+def test_parts_of_a_concat_are_scaled_on_their_own_grids_and_given_on_that_of_the_whole():
+    model = densely_connected_net()
+    made = Int8().convert(model, GRID, table_of(model))
+    pairs = {node.input[0]: node.input[1] for node in made.graph.node if node.op_type == "QuantizeLinear"}
+    grids = {t.name: float(numpy_helper.to_array(t)) for t in made.graph.initializer if t.name in pairs.values()}
+    joined = [node for node in made.graph.node if node.op_type == "Concat" and "part_" in node.input[0]]
+    assert [len(node.input) for node in joined] == [2, 3]
+    for node in joined:
+        parts = {grids[pairs[name.removesuffix("/quantized")]] for name in node.input}
+        assert parts == {grids[pairs[node.output[0]]]}
+    convs = [node for node in made.graph.node if node.op_type == "Conv"]
+    taken = {node.input[0] for node in convs if "by_channel" in node.input[1]}
+    assert len({grids[pairs[name.removesuffix("/quantized")]] for name in taken}) == 3
+
+
+@pytest.mark.parametrize("excluded", [{"exclude_types": ["Concat"]}, {"exclude_nodes": ["*part_1"]}])
+def test_a_part_has_the_range_of_the_whole_where_the_whole_is_excluded(excluded):
+    model = densely_connected_net()
+    made = Int8(**excluded).convert(model, GRID, table_of(model))
+    assert relative_error(run(made, images())[0], run(model, images())[0]) < 0.05
+
+
+def test_a_scaling_that_no_8_bit_layer_reads_stays_in_float():
+    net = Net()
+    scaled = normalized(net, net.op("Relu", [net.conv(net.conv(net.start, 3, 8), 8, 8)]), 8)
+    model = net.model(scaled, 8)
+    made = Int8().convert(model, GRID, table_of(model))
+    assert scaled not in {node.input[0] for node in made.graph.node if node.op_type == "QuantizeLinear"}
+    assert [node.op_type for node in made.graph.node].count("Conv") == 2
 
 
 def test_the_pixels_own_scaling_stays_as_it_is():

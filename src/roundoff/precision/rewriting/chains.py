@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import onnx
 
-from roundoff.graph.links import MOVING, Links
+from roundoff.graph.links import FOLDED, MOVING, Links
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,29 @@ class _Search:
         for name in [*sorted(taken - given - rescaled.keys()), *self._in_order(given)]:
             maker = self.links.makers.get(name)
             moved = maker is not None and maker.op_type in MOVING and name in given
-            grids[name] = grids[maker.input[0]] if maker is not None and moved else name
+            grids[name] = grids[maker.input[0]] if maker is not None and moved else self._joined(name, given)
         return Chains(grids, given, useful - self.starts.keys() - rescaled.keys(), rescaled)
+
+    def _joined(self, name: str, given: Collection[str]) -> str:
+        """The tensor on whose grid the named one is: what it is but a part of, so that no part is rounded twice."""
+        readers = self.links.readers.get(name, [])
+        if (
+            name not in given
+            or [each.op_type for each in readers] != ["Concat"]
+            or not self._ends_alike(name, readers[0])
+        ):
+            return name
+        whole = self.links.settled(readers[0].output[0])
+        if whole in given:
+            return self._joined(whole, given)
+        return name if self._has_a_range(name) else whole
+
+    def _ends_alike(self, name: str, concat: onnx.NodeProto) -> bool:
+        """Whether the grid of all parts can do what the Relu or Clip that gives this one does, which it has folded."""
+        makers = [self.links.makers.get(part) for part in concat.input]
+        maker = self.links.makers[name]
+        same = all(each and (each.op_type, each.input[1:]) == (maker.op_type, maker.input[1:]) for each in makers)
+        return same or maker.op_type not in FOLDED
 
     def _useful(self) -> set[str]:
         useful = self.gives.keys() & self.starts.keys()
