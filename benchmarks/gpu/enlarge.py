@@ -22,7 +22,7 @@ FACTOR = 2.0**14
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the enlarged network; returns 0."""
-    parser = argparse.ArgumentParser(prog="benchmarks.gpu enlarge", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu enlarge", description=__doc__)
     parser.add_argument("model", type=Path)
     parser.add_argument("out", type=Path)
     given = parser.parse_args(arguments)

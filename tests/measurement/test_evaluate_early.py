@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from roundoff.measurement.accuracy import NOT_RUN
 from roundoff.results.metrics import read_metrics
 from tests.support.cells import QUICK, build, images_and_labels, prepare, run
 
@@ -36,17 +37,18 @@ def test_fp32_runs_all_images_and_others_until_they_decide(measured):
     assert 1e-5 < rows["fp16/onnxruntime"].numerics.relative_error < 1e-2
 
 
-def test_answers_that_were_not_asked_for_are_no_numbers(measured):
+def test_answers_that_were_not_asked_for_are_told_from_answers(measured):
     root, _ = measured
-    logits = np.load(root / "predictions/fp16/onnxruntime.npy", allow_pickle=False)
-    assert np.isfinite(logits).all(axis=1).sum() == 256
-    assert np.isnan(logits).all(axis=1).sum() == 200 * TIMES - 256
+    classes = np.load(root / "predictions/fp16/onnxruntime.npy", allow_pickle=False)[:, 0]
+    assert (classes >= 0).sum() == 256
+    assert (classes == NOT_RUN).sum() == 200 * TIMES - 256
 
 
-def test_timing_ends_after_eight_loads_and_its_outputs_are_checked(measured):
+def test_timing_ends_early_and_its_outputs_are_checked(measured):
+    """After eight loads on a quiet machine, as test_timing_ends.py holds by a clock of its own."""
     _, rows = measured
     for name in ("fp32/onnxruntime", "fp16/onnxruntime"):
         for batch in rows[name].batches.values():
-            assert (batch.status, batch.loads, batch.stop_reason) == ("measured", 8, "early")
-            assert batch.measured_s < 0.5
+            assert (batch.status, batch.stop_reason) == ("measured", "early")
+            assert batch.loads >= 8
             assert batch.output_error <= batch.output_tolerance

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from roundoff.errors import BuildError
-from roundoff.graph.queries import model_hash
 from roundoff.precision.rewriting.kept import BEST_CHOSEN, CHOSEN, note_kept
 from roundoff.results.mixed import Mixed, read_mixed
 
@@ -28,6 +27,8 @@ def note_chosen(converted: onnx.ModelProto, exclude: Sequence[str] | str, model:
 
 
 def _choice(path: str, model: onnx.ModelProto) -> Mixed:
+    from roundoff.graph.queries import model_hash
+
     if not Path(path).exists():
         raise BuildError(
             "what is left wide has not been chosen",
