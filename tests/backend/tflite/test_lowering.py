@@ -51,7 +51,7 @@ def test_activations_span_the_asymmetric_choice_of_the_table(source, tmp_path):
         source, tmp_path, lambda name, each: replace(each, asymmetric=Choice(*clipped[name], "mse", 0.01))
     )
     wanted = [grid_for(*ends, "int8", symmetric=False) for ends in clipped.values()]
-    held = grids(lowered(asked, 1)[0])
+    held = {name: grid for name, grid in grids(lowered(asked, 1)[0]).items() if "rescaling" not in name}  # the pixels
     assert held
     for name, (scale, zero) in held.items():
         assert any(np.isclose(scale, one, rtol=1e-4) and abs(zero - other) <= 1 for one, other in wanted), name

@@ -13,6 +13,7 @@ from roundoff.backend.tflite.chaining import reach
 from roundoff.backend.tflite.leaving import excluded, left_in_float
 from roundoff.backend.tflite.matching import onnx_names
 from roundoff.backend.tflite.observing import Ends, observed
+from roundoff.backend.tflite.pixels import with_pixels_on_a_grid
 from roundoff.backend.tflite.quantizer import quantized, with_float16_weights
 from roundoff.calibration.observing.table import CalibrationTable
 from roundoff.errors import CalibrationError
@@ -64,7 +65,9 @@ def _with_table(source: Source, content: bytes, threads: int) -> tuple[bytes, li
     left = [*left_in_float(graph, source.precision), *out]
     reached = reach(graph, left)
     corrected = with_corrected_biases(content, seen) if _corrects(source) else content
-    made = quantized(corrected, ranges, 8, reached.outside, graph, reached.rounding)
+    floats = {graph.name(int(tensor)) for each in reached.outside for tensor in each.outputs}
+    settled, pixels = with_pixels_on_a_grid(corrected, floats)
+    made = quantized(settled, ranges | pixels, 8, reached.outside, graph, reached.rounding)
     rounding = [message("rounded_as_it_runs", count=len(reached.rounding))] if reached.rounding else []
     return made, [*_notes(made, seen.ends, names, idle), *rounding]
 
