@@ -63,6 +63,7 @@ def test_of_a_cut_lock_file_whole_stages_stay(project, line):
     assert kept == {name: STAGES[name] for name in begun[:-1]}
 
 
+@pytest.mark.slow
 def test_a_lock_file_cut_at_the_end_of_a_line_is_one_that_dvc_takes(project):
     lines = LOCK.splitlines(keepends=True)
     for count in range(len(lines) + 1):
