@@ -1,7 +1,6 @@
 """The evaluate stage's body on real engines: a small convolutional network on ONNX Runtime, in three precisions."""
 
 import json
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -11,15 +10,13 @@ import pytest
 
 from roundoff.backend.onnxrt.backend import OnnxRuntime, OnnxRuntimeRunner
 from roundoff.cells.cell import find_cells
-from roundoff.errors import GateError, Unavailable
-from roundoff.measurement import answered, bench
+from roundoff.errors import Unavailable
+from roundoff.measurement import bench
 from roundoff.precision.fp32 import Fp32
 from roundoff.results.build import Builds, LayerTypes
 from roundoff.results.checked import as_json
 from roundoff.results.preparation import Counts, Manifest
-from roundoff.system.device_lock import lock_path
 from roundoff.system.files import read_json, sha256_of, write_json
-from roundoff.system.lock_file import ELSEWHERE
 from tests.support.cells import (
     BACKENDS,
     CLASSES,
@@ -27,7 +24,6 @@ from tests.support.cells import (
     PLATFORM,
     PRECISIONS,
     QUICK,
-    STRICT,
     build,
     prepare,
     run,
@@ -187,35 +183,6 @@ def test_what_the_loaded_engine_tells_of_its_types_is_in_the_row(fresh, monkeypa
     numerics = run(fresh)["fp16/onnxruntime"].numerics
     assert numerics.relative_error > 0
     assert (numerics.layer_types, numerics.compute_share) == (told.layer_types, told.compute_share)
-
-
-def test_the_test_set_runs_under_the_devices_lock_and_a_failure_names_the_cell(fresh, monkeypatch):
-    held = []
-
-    @contextmanager
-    def lock(device, locking):
-        assert locking.directory == str(fresh)
-        held.append(device)
-        yield 0.0
-        held.pop()
-
-    def broken(self, images):
-        assert held == ["cpu"]
-        raise GateError("no", received=1, expected=2, fix="mend it")
-
-    monkeypatch.setattr(answered, "shared_device", lock)
-    monkeypatch.setattr(OnnxRuntimeRunner, "infer", broken)
-    with pytest.raises(GateError) as error:
-        run(fresh, replace(STRICT, lock_directory=str(fresh)))
-    assert error.value.__notes__ == ["while fp32/onnxruntime ran the test set"]
-
-
-def test_the_locks_lie_where_the_setting_says(fresh, tmp_path_factory, monkeypatch):
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    monkeypatch.setenv(ELSEWHERE, str(fresh / "nowhere"))  # where none can lie
-    run(fresh, replace(QUICK, lock_directory=str(elsewhere)))
-    lock = lock_path("cpu", str(elsewhere))
-    assert set(elsewhere.iterdir()) == {lock, lock.with_suffix(".turn"), lock.with_suffix(".timing")}
 
 
 def test_a_batch_size_that_does_not_fit_is_a_row_and_the_others_stand(fresh, monkeypatch):
