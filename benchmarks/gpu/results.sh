@@ -19,8 +19,10 @@ prepared=$(realpath "$1") out=$(realpath -m "$2") steps=$3
 mapfile -t models < <(realpath "${@:4}")
 MORE=${MORE-tf32 bf16 fp8} MIXED=${MIXED-} BACKENDS=${BACKENDS-tensorrt_rtx,onnxruntime}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/roundoff
+untimed=  # the CPU, where it is beside a GPU
+[[ ,$BACKENDS, != *,onnxruntime,* ]] || untimed=onnxruntime
 settings=(
-  "backend=[$BACKENDS]" "evaluate.batch_sizes=[${BATCHES-1,32,1024,8192}]" 'evaluate.accuracy_only=[onnxruntime]'
+  "backend=[$BACKENDS]" "evaluate.batch_sizes=[${BATCHES-1,32,1024,8192}]" "evaluate.accuracy_only=[$untimed]"
   "precision=[fp32,fp16,int8${MORE:+,${MORE// /,}}${MIXED:+,${MIXED// /,}}]" verdict.batch_size=32
 )
 read -ra overrides <<< "${OVERRIDES:-}"

@@ -76,6 +76,21 @@ def test_unknown_types_are_no_verdict_and_weights_tell_where_inputs_do_not():
         refuse_false_claim(["int8"], layers_from_inspector(json.dumps(half)), unknown_counts=True)
 
 
+def test_one_wide_convolution_does_not_belie_many_narrow_matrix_products():
+    patches = {"Name": "patches", "LayerType": "correlation", "Inputs": [{"Format/Datatype": "Half"}]}
+    products = [
+        {"Name": f"dense{number}", "LayerType": "gemm", "Inputs": [{"Format/Datatype": "FP8"}]} for number in range(3)
+    ]
+
+    def claim(*told: dict[str, object]) -> None:
+        layers = layers_from_inspector(json.dumps({"Layers": told}))
+        refuse_false_claim(["float8_e4m3fn"], layers, unknown_counts=False)
+
+    claim(patches, *products)
+    with pytest.raises(GateError, match="claims float8_e4m3fn"):
+        claim(patches, products[0])
+
+
 def test_a_false_claim_is_refused():
     layers = layers_from_inspector(json.dumps(INSPECTION))
     refuse_false_claim(["int8", "float16"], layers, unknown_counts=False)

@@ -151,11 +151,13 @@ def decides(layer_types: Mapping[str, int] | None) -> bool:
 def refuse_false_claim(claimed: Iterable[str], layers: Sequence[Layer], unknown_counts: bool) -> None:
     """GateError for an engine that claims an 8-bit type and has no convolution in it.
 
-    Where it has no convolutions, matrix products count. Layers of unknown type, and an engine of which nothing is told,
-    pass if `unknown_counts`: where a better account was given already, or is to come once a context is set.
+    Where most of its layers are matrix products, as in a ViT whose one convolution cuts the image up, those count, too.
+    Layers of unknown type, and an engine of which nothing is told, pass if `unknown_counts`: where a better account was
+    given already, or is to come once a context is set.
     """
     multiplying = [layer for layer in layers if layer.multiplies]
-    deciding = [layer for layer in multiplying if CONVOLUTIONS.search(layer.kind)] or multiplying
+    convolutions = [layer for layer in multiplying if CONVOLUTIONS.search(layer.kind)]
+    deciding = convolutions if 2 * len(convolutions) >= len(multiplying) else multiplying
     read = {layer.reads or UNKNOWN for layer in deciding}
     if unknown_counts and (not read or UNKNOWN in read):
         return
@@ -164,7 +166,7 @@ def refuse_false_claim(claimed: Iterable[str], layers: Sequence[Layer], unknown_
         raise GateError(
             message("false_claim", kind=kind),
             received=dict(told) or "nothing: this library does not tell what the engine's layers are",
-            expected=f"at least one convolution that reads {kind} (a matrix product, where there are none)",
+            expected=f"at least one convolution that reads {kind} (a matrix product, where most layers are such)",
             fix="leave this precision out for this backend, or use a version that computes in it and tells so",
         )
 
