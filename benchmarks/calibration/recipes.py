@@ -38,6 +38,7 @@ from roundoff.dataset.base import Images, Prepared
 from roundoff.dataset.preparing.stratified import stratified_indices
 from roundoff.graph.observed import observed_tensors
 from roundoff.graph.queries import model_hash
+from roundoff.graph.sessions import with_exact_products
 from roundoff.precision.base import Grid
 from roundoff.precision.int8 import Int8
 
@@ -121,6 +122,7 @@ def onnxruntime_inference(model: onnx.ModelProto) -> Callable[[Images], Any]:
     few_threads(onnxruntime)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    with_exact_products(options)
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return lambda batch: session.run(None, {"image": batch})[0]
 

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from roundoff.dataset.base import Prepared
 from roundoff.graph.queries import with_outputs
+from roundoff.graph.sessions import session_options
 
 CLASSES = 10
 
@@ -101,6 +102,6 @@ def outputs(model, names, images):
     import onnxruntime
 
     session = onnxruntime.InferenceSession(
-        with_outputs(model, names).SerializeToString(), providers=["CPUExecutionProvider"]
+        with_outputs(model, names).SerializeToString(), session_options(), providers=["CPUExecutionProvider"]
     )
     return dict(zip(names, session.run(names, {"image": images}), strict=True))

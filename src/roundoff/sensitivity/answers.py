@@ -15,6 +15,7 @@ from roundoff.calibration.observing.observe import filled
 from roundoff.dataset.base import Images
 from roundoff.errors import RoundoffError
 from roundoff.graph.queries import image_input
+from roundoff.graph.sessions import session_options
 from roundoff.sensitivity.variants import Reads, rewired, with_versions
 from roundoff.system.machine import usable_cores
 from roundoff.system.progress import track
@@ -163,9 +164,7 @@ def _session(model: onnx.ModelProto, pairs_fused: bool) -> Any:
     """Without `pairs_fused` what stands in the graph is computed in floats, as it stands."""
     import onnxruntime as ort
 
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
+    options = session_options()
     options.intra_op_num_threads = usable_cores()
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.disable_quant_qdq", "0" if pairs_fused else "1")
     return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])

@@ -10,10 +10,10 @@ from onnx import TensorProto, helper, numpy_helper
 
 from roundoff.backend.base import Source
 from roundoff.backend.cpu import CHUNK
-from roundoff.backend.onnxrt import backend as onnxrt
 from roundoff.backend.onnxrt.backend import OnnxRuntime
 from roundoff.backend.onnxrt.layers import layer_types, note
 from roundoff.errors import BuildError, ConfigError, Unavailable
+from roundoff.graph import sessions
 from roundoff.precision.base import Precision
 from roundoff.precision.bf16 import Bf16
 from roundoff.precision.fp16 import Fp16
@@ -211,7 +211,7 @@ def test_the_artifact_is_not_bound_to_a_cpu(tmp_path):
 
 
 def test_saturating_cpus_get_unsigned_weights(tmp_path, monkeypatch):
-    monkeypatch.setattr(onnxrt, "integer_products_saturate", lambda: True)
+    monkeypatch.setattr(sessions, "integer_products_saturate", lambda: True)
     backend, _ = built(tmp_path, Int8())
     images = pictures(5)
     with backend.load(tmp_path) as loaded:

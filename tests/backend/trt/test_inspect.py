@@ -77,14 +77,15 @@ def test_unknown_types_are_no_verdict_and_weights_tell_where_inputs_do_not():
 
 
 def test_one_wide_convolution_does_not_belie_many_narrow_matrix_products():
-    patches = {"Name": "patches", "LayerType": "correlation", "Inputs": [{"Format/Datatype": "Half"}]}
-    products = [
-        {"Name": f"dense{number}", "LayerType": "gemm", "Inputs": [{"Format/Datatype": "FP8"}]} for number in range(3)
-    ]
+    def layer(name: str, kind: str, reads: str) -> dict[str, object]:
+        return {"Name": name, "LayerType": kind, "Inputs": [{"Format/Datatype": reads}]}
 
     def claim(*told: dict[str, object]) -> None:
         layers = layers_from_inspector(json.dumps({"Layers": told}))
         refuse_false_claim(["float8_e4m3fn"], layers, unknown_counts=False)
+
+    patches = layer("patches", "correlation", "Half")
+    products = [layer(f"dense{number}", "gemm", "FP8") for number in range(3)]
 
     claim(patches, *products)
     with pytest.raises(GateError, match="claims float8_e4m3fn"):

@@ -16,14 +16,13 @@ from roundoff.backend.base import Backend, Binding, Lack, LayerTimer, Logits, Ru
 from roundoff.backend.cpu import HostBinding, check_threads, infer_in_chunks
 from roundoff.backend.onnxrt.layers import conversions, layer_types, note
 from roundoff.backend.onnxrt.probes import (
-    PROVIDERS,
     convolution_error,
     in_its_own_words,
-    integer_products_saturate,
     not_implemented,
 )
 from roundoff.dataset.base import Images
 from roundoff.errors import BuildError, Unavailable
+from roundoff.graph.sessions import PROVIDERS, with_exact_products
 from roundoff.precision.base import Grid, Precision
 from roundoff.results.build import BuildInfo, LayerTypes
 from roundoff.results.cell import BindingInfo
@@ -132,8 +131,7 @@ class OnnxRuntime(Backend):
         options.log_severity_level = 3
         if not self.spin_between_runs:
             options.add_session_config_entry("session.force_spinning_stop", "1")
-        if integer_products_saturate():
-            options.add_session_config_entry("session.x64quantprecision", "1")
+        with_exact_products(options)
         return options
 
 

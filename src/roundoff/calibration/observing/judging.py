@@ -13,11 +13,12 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
-from roundoff.calibration.observing.observe import filled, in_batches, runtime_in_words, session_options
+from roundoff.calibration.observing.observe import filled, in_batches, runtime_in_words
 from roundoff.dataset.base import Images
 from roundoff.errors import RoundoffError
 from roundoff.graph.difference import relative_error
 from roundoff.graph.queries import image_input
+from roundoff.graph.sessions import session_options
 
 log = logging.getLogger(__name__)
 

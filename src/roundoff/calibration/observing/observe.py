@@ -21,6 +21,7 @@ from roundoff.calibration.observing.histogram import Histogram
 from roundoff.dataset.base import Images
 from roundoff.errors import CalibrationError
 from roundoff.graph.queries import bytes_per_image, convolution_inputs, image_input, with_outputs
+from roundoff.graph.sessions import session_options
 from roundoff.system.progress import progress_bar
 
 CHUNK_BYTES = 8_000_000
@@ -199,14 +200,3 @@ def add_counted(histogram: Histogram, name: str, values: NDArray[np.float32], re
             raise not_finite(name, str(error)) from error
         return False
     return True
-
-
-def session_options() -> object:
-    """For sessions that run beside work of ours."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    # Waiting threads would spin on the cores that count the previous chunk: a third of the time on two cores.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return options

@@ -59,8 +59,9 @@ def activation_peaks(model: onnx.ModelProto, images: Images) -> dict[str, float]
     import onnx
     import onnxruntime
 
-    from roundoff.calibration.observing.observe import chunks, filled, session_options
+    from roundoff.calibration.observing.observe import chunks, filled
     from roundoff.graph.queries import activations, bytes_per_image, element_types, image_input
+    from roundoff.graph.sessions import session_options
 
     types = element_types(model)
     names = sorted(name for name in activations(model) if types.get(name) == onnx.TensorProto.FLOAT)
