@@ -9,7 +9,7 @@ JOBS ?= 2
 PYTEST := pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
-.PHONY: help repro in-git test test-all coverage params lock audit lint contract results release docs
+.PHONY: help repro in-git test test-all fast-tests all-tests coverage params lock audit lint style types contract results release docs
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile
@@ -22,11 +22,21 @@ repro: in-git $(READY) ## runs the whole pipeline, from images to metrics/report
 in-git:
 	@git rev-parse --git-dir >/dev/null 2>&1 || { echo 'error: DVC works in a git repository alone, and this folder is none; start one (git init && git add -A && git commit -m start), or run the stages without DVC: pip install -e . && roundoff run' >&2; exit 1; }
 
-test: $(READY) lint ## lint, types and the fast tests
+# Types are checked beside the tests, so that no processor waits; either that fails makes the whole fail.
+test: style ## lint, types and the fast tests
+	$(MAKE) --no-print-directory --jobs types fast-tests
+
+test-all: style ## the slow tests, too: what CI runs
+	$(MAKE) --no-print-directory --jobs types all-tests
+
+fast-tests: $(READY)
 	$(PYTEST) -m "not slow"
 
-test-all: $(READY) lint ## the slow tests, too: what CI runs
+all-tests: $(READY)
 	$(PYTEST)
+
+# Bytecode is written even where the environment forbids it: the tests start hundreds of processes, and each would compile anew what it imports.
+test test-all coverage: export PYTHONDONTWRITEBYTECODE =
 
 # All tests, the stages that DVC starts included; the pages are under build/coverage/html.
 coverage: $(READY) ## all tests, and what they cover: build/coverage/html
@@ -36,9 +46,13 @@ coverage: $(READY) ## all tests, and what they cover: build/coverage/html
 	coverage html --quiet --directory build/coverage/html
 	coverage report --skip-covered
 
-lint: $(READY) ## ruff and mypy
+lint: style types ## ruff and mypy
+
+style: $(READY)
 	ruff check .
 	ruff format --check .
+
+types: $(READY)
 	mypy
 
 params: $(READY) ## composes params.yaml from conf/
