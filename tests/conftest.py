@@ -1,5 +1,6 @@
 """What all tests have around them: nothing that they or their processes write outlives them or keeps others waiting."""
 
+import gc
 import os
 import signal
 import tempfile
@@ -34,5 +35,21 @@ def folders_of_their_own(tmp_path_factory):
 
 
 def pytest_collection_modifyitems(items):
-    """The tests of the finished pipeline come first: of two processes, one has them while the other has the rest."""
-    items.sort(key=lambda item: "finished" not in item.fixturenames)
+    """The longest come first, so that no process is left with one at the end: the pipelines.
+
+    The file that needs the finished one most makes it; the others that need it come when it is there.
+    """
+    waiting = {item.path for item in items if "finished" in item.fixturenames}
+
+    def place(item):
+        if item.path.parent.name != "stages":
+            return 3
+        return 0 if item.path.name == "test_pipeline.py" else 1 + (item.path in waiting)
+
+    items.sort(key=place)
+
+
+def pytest_collection_finish():
+    """What was imported stays: the exports collect garbage, and need not look at all modules and tests each time."""
+    gc.collect()
+    gc.freeze()

@@ -45,9 +45,10 @@ def test_continuous_integration_runs_all_tests_on_every_python_that_is_allowed()
     assert True in WORKFLOW  # `on`, as YAML 1.1 reads it
 
 
-@pytest.fixture
-def repository(tmp_path):
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
     """A small package under the hooks and tool settings of this repository; commits nothing."""
+    tmp_path = tmp_path_factory.mktemp("repository")
     for name in (HOOKS.name, "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     for folder in ("src/roundoff", "stages", "benchmarks", "tests"):
@@ -82,5 +83,9 @@ def test_hooks_pass_what_is_right(hooks):
 
 @pytest.mark.parametrize("hook", FAULTS)
 def test_each_hook_stops_what_is_its_own(hooks, repository, hook):
-    (repository / "src/roundoff/__init__.py").write_text(FAULTS[hook])
-    assert hooks() == dict.fromkeys(FAULTS, "Passed") | {hook: "Failed"}
+    module = repository / "src/roundoff/__init__.py"
+    module.write_text(FAULTS[hook])
+    try:
+        assert hooks() == dict.fromkeys(FAULTS, "Passed") | {hook: "Failed"}
+    finally:
+        module.write_text(GOOD)

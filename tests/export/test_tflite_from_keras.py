@@ -17,12 +17,12 @@ from roundoff.export.onnx_from_keras import Export
 from roundoff.export.tflite_folder import float_tflite
 from roundoff.export.tflite_from_keras import tflite_from_trained
 from roundoff.pipeline import apart
-from tests.support.exported import exported, residual
+from tests.support.exported import residual_source
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    return exported(residual(), tmp_path_factory.mktemp("exported"))
+    return residual_source(tmp_path_factory)
 
 
 def trained(folder, form, name):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.quick import TIMING
+from tests.support.once import once
 from tests.support.places import ROOT
 
 QUICK = (
@@ -26,7 +27,7 @@ CELLS = [(precision, backend) for precision in ("fp32", "fp16", "int8") for back
 
 
 class Project:
-    """A copy of the repository with quick settings in params.yaml."""
+    """A copy of the repository, in a folder."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -36,10 +37,16 @@ class Project:
             "PYTHONPATH": str(folder / "src"),
             "SHELL": "/bin/sh",  # Debian's does not replace itself by the command it runs, as bash does
         }
+
+    @classmethod
+    def made(cls, folder):
+        """A copy of the repository, committed, with quick settings in params.yaml."""
+        project = cls(folder)
         copy_tree(folder)
         for command in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "start")):
-            self.git(*command)
-        self.params()
+            project.git(*command)
+        project.params()
+        return project
 
     def git(self, *words):
         identity = ("-c", "user.name=t", "-c", "user.email=t@example.org")
@@ -117,12 +124,11 @@ def copy_tree(target):
 
 @pytest.fixture(scope="session")
 def make_project(tmp_path_factory):
-    return lambda: Project(tmp_path_factory.mktemp("project"))
+    return lambda: Project.made(tmp_path_factory.mktemp("project"))
 
 
 @pytest.fixture(scope="session")
-def finished(make_project):
-    """A project whose pipeline has run to its end."""
-    project = make_project()
-    project.repro()
-    return project
+def finished(tmp_path_factory):
+    """A project whose pipeline has run to its end, in a copy that the tests of one process may change."""
+    run = once(tmp_path_factory, "finished", lambda folder: Project.made(folder).repro())
+    return Project(Path(shutil.copytree(run, tmp_path_factory.mktemp("copy") / "project", symlinks=True)))

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 import onnx
+import pytest
 
 from roundoff.backend.base import Source
 from roundoff.dataset.base import Prepared
 from roundoff.export.onnx_from_keras import Export
 from roundoff.precision.fp32 import Fp32
 from tests.support.networks import table_of
+from tests.support.once import once
 
 
 def residual(seed: int = 0) -> Any:
@@ -32,6 +34,11 @@ def residual(seed: int = 0) -> Any:
     return keras.Model(image, layers.Dense(5, name="logits")(x))
 
 
+def residual_source(factory: pytest.TempPathFactory) -> Source:
+    """The source of `residual()`, exported once for all that ask; nobody may change its files."""
+    return source_in(once(factory, "residual-exported", lambda folder: exported(residual(), folder)))
+
+
 def exported(network: Any, folder: Path, count: int = 16) -> Source:
     """The source of an FP32 cell, in `folder`; the network takes uint8 images [8, 8, 3]."""
     images = np.random.default_rng(2).integers(0, 256, (count, 8, 8, 3), dtype=np.uint8)
@@ -46,12 +53,17 @@ def exported(network: Any, folder: Path, count: int = 16) -> Source:
     export.onnx_from_trained(folder / "trained", Prepared(folder), folder / "model.onnx")
     export.tflite_from_trained(folder / "trained", folder / "tflite")
     table_of(onnx.load(folder / "model.onnx")).save(folder / "table.json")
+    return source_in(folder)
+
+
+def source_in(folder: Path) -> Source:
+    """What `exported` wrote there."""
     return Source(
         "fp32",
         Fp32(),
         folder / "model.onnx",
         folder / "trained" / "model.keras",
-        images,
+        np.load(folder / "train_images.npy"),
         tflite=folder / "tflite" / "model.tflite",
         table=folder / "table.json",
     )

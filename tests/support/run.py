@@ -26,6 +26,7 @@ from roundoff.revisions.read import Evidence, Sources, read_evidence
 from roundoff.system.files import read_json, write_json
 from roundoff.verdict.decide import decide
 from roundoff.verdict.requirements import Target
+from tests.support.once import once
 
 CLASSES = [str(digit) for digit in range(10)]
 BACKENDS = {"onnxruntime": 1.0, "litert": 1.6}
@@ -94,7 +95,7 @@ class Run:
 @pytest.fixture(scope="session")
 def pristine(tmp_path_factory: Any) -> Run:
     """One run with all that a report shows, written once; never changed."""
-    return write_run(tmp_path_factory.mktemp("pristine") / "run", samples=360, wrong=12)
+    return Run(once(tmp_path_factory, "pristine", lambda folder: write_run(folder / "run", 360, 12)) / "run")
 
 
 @pytest.fixture
@@ -105,11 +106,15 @@ def run(pristine: Run, tmp_path: Path) -> Run:
 
 
 @pytest.fixture(scope="session", params=["en", "ja"])
-def written(request: Any, pristine: Run) -> Path:
+def written(request: Any, pristine: Run, tmp_path_factory: Any) -> Path:
     """The folder of a whole report in each language."""
-    output: Path = pristine.root.parent / request.param
-    Report(language=request.param).run(pristine.sources, pristine.verdict(), output, output / "plots")
-    return output
+    report = Report(language=request.param)
+
+    def write(folder: Path) -> None:
+        output = folder / request.param
+        report.run(pristine.sources, pristine.verdict(), output, output / "plots")
+
+    return once(tmp_path_factory, f"report-{request.param}", write) / request.param
 
 
 def write_run(root: Path, samples: int, wrong: int) -> Run:

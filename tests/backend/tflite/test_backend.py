@@ -91,15 +91,22 @@ def test_logits_agree_with_keras_as_the_precision_allows(network, built, name, l
     assert low <= np.abs(logits - reference).max() / np.abs(reference).max() < high
 
 
-@pytest.mark.parametrize("name", ["fp32", "int8"])
-def test_a_flatten_that_computes_its_shape_takes_any_batch(tmp_path, name):
+@pytest.fixture(scope="module")
+def flattening(tmp_path_factory):
+    """A network that computes the shape of its flat features, and its source."""
     import keras
 
     image = keras.Input((SIZE, SIZE, 3), dtype="uint8", name="image")
     x = keras.layers.Conv2D(4, 3, strides=2)(keras.layers.Rescaling(1 / 255)(image))
     flat = keras.Model(image, keras.layers.Dense(CLASSES)(keras.layers.Flatten()(x)))
+    return flat, exported(flat, tmp_path_factory.mktemp("flattening"))
+
+
+@pytest.mark.parametrize("name", ["fp32", "int8"])
+def test_a_flatten_that_computes_its_shape_takes_any_batch(flattening, tmp_path, name):
+    flat, source = flattening
     backend, images = LiteRT(threads=1), pictures(7)
-    backend.build(replace(exported(flat, tmp_path), precision=PRECISIONS[name]), tmp_path)
+    backend.build(replace(source, precision=PRECISIONS[name]), tmp_path)
     reference = flat(images, training=False).numpy()
     with backend.load(tmp_path) as loaded:
         assert np.abs(loaded.infer(images) - reference).max() / np.abs(reference).max() < 0.05

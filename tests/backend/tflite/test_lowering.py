@@ -18,13 +18,13 @@ from roundoff.precision.fp32 import Fp32
 from roundoff.precision.int8 import Int8
 from roundoff.precision.int8_int16 import Int8Int16
 from roundoff.results.message import message
-from tests.support.exported import exported, residual
+from tests.support.exported import residual_source
 from tests.support.present import present
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    return replace(exported(residual(), tmp_path_factory.mktemp("exported")), precision=Int8())
+    return replace(residual_source(tmp_path_factory), precision=Int8())
 
 
 def grids(content):

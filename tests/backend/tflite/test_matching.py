@@ -12,13 +12,13 @@ from roundoff.calibration.observing import observe
 from roundoff.calibration.observing.table import CalibrationTable
 from roundoff.errors import CalibrationError
 from roundoff.graph.observed import observed_tensors
-from tests.support.exported import exported, residual
+from tests.support.exported import exported, residual, residual_source
 from tests.support.networks import table_of
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    return exported(residual(), tmp_path_factory.mktemp("exported"))
+    return residual_source(tmp_path_factory)
 
 
 def names(source, table=None):
