@@ -1,6 +1,6 @@
 # Two commands: `make repro` runs the pipeline, `make test` the checks; both set up .venv/ first.
 # `make test-all` adds the slow tests (`@pytest.mark.slow`), which `pytest` alone runs too. Both run tests in JOBS
-# processes; the tests of one file stay in one.
+# processes, mypy beside them; the tests of one file stay in one.
 PYTHON ?= $(firstword $(foreach p,python3.12 python3.11 python3.13 python3,$(if $(shell $(p) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo ok),$(p))))
 VENV := .venv
 DOCS := build/docs

@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items):
 
     The file that needs the finished one most makes it; the others that need it come when it is there.
     """
-    waiting = {item.path for item in items if "finished" in item.fixturenames}
+    waiting = {item.path for item in items if "copy_finished" in item.fixturenames}
 
     def place(item):
         if item.path.parent.name != "stages":

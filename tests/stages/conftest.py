@@ -128,7 +128,17 @@ def make_project(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    """A project whose pipeline has run to its end, in a copy that the tests of one process may change."""
-    run = once(tmp_path_factory, "finished", lambda folder: Project.made(folder).repro())
-    return Project(Path(shutil.copytree(run, tmp_path_factory.mktemp("copy") / "project", symlinks=True)))
+def copy_finished(tmp_path_factory):
+    """Makes a copy of a project whose pipeline has run to its end, which it does once for all processes."""
+
+    def copied():
+        run = once(tmp_path_factory, "finished", lambda folder: Project.made(folder).repro())
+        return Project(Path(shutil.copytree(run, tmp_path_factory.mktemp("copy") / "project", symlinks=True)))
+
+    return copied
+
+
+@pytest.fixture(scope="session")
+def finished(copy_finished):
+    """A copy for all tests of a process, which leave it as it was."""
+    return copy_finished()

@@ -24,9 +24,9 @@ def planned(project):
     }
 
 
-@pytest.mark.slow  # a pipeline of its own
-def test_a_mixed_precision_is_chosen_built_and_judged(make_project):
-    project = make_project()
+@pytest.mark.slow  # a pipeline of its own from calibration on
+def test_a_mixed_precision_is_chosen_built_and_judged(copy_finished):
+    project = copy_finished()
     project.params(*FEW)
     project.repro()
     with (project.folder / "metrics/sensitivity.csv").open() as file:

@@ -4,11 +4,18 @@ import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
-import pytest
+
+class Folders(Protocol):
+    """pytest's factory of temporary folders, as far as it is needed."""
+
+    def getbasetemp(self) -> Path: ...
+
+    def mktemp(self, name: str, /) -> Path: ...
 
 
-def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+def once(factory: Folders, name: str, make: Callable[[Path], object]) -> Path:
     """A folder that the first to ask for `name` fills by `make`, while the others wait; nobody may change it.
 
     Where `make` fails, so does each that asks: the next one makes it anew, in a folder of its own.

@@ -93,7 +93,7 @@ class Run:
 
 
 @pytest.fixture(scope="session")
-def pristine(tmp_path_factory: Any) -> Run:
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """One run with all that a report shows, written once; never changed."""
     return Run(once(tmp_path_factory, "pristine", lambda folder: write_run(folder / "run", 360, 12)) / "run")
 
@@ -106,15 +106,15 @@ def run(pristine: Run, tmp_path: Path) -> Run:
 
 
 @pytest.fixture(scope="session", params=["en", "ja"])
-def written(request: Any, pristine: Run, tmp_path_factory: Any) -> Path:
+def written(request: Any, pristine: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a whole report in each language."""
-    report = Report(language=request.param)
+    language: str = request.param
 
     def write(folder: Path) -> None:
-        output = folder / request.param
-        report.run(pristine.sources, pristine.verdict(), output, output / "plots")
+        output = folder / language
+        Report(language=language).run(pristine.sources, pristine.verdict(), output, output / "plots")
 
-    return once(tmp_path_factory, f"report-{request.param}", write) / request.param
+    return once(tmp_path_factory, f"report-{language}", write) / language
 
 
 def write_run(root: Path, samples: int, wrong: int) -> Run:
