@@ -82,25 +82,18 @@ def keys_of(values, prefix=""):
             yield from keys_of(value, f"{prefix}{name}.")
 
 
-def choices():
-    """All backends and precisions, and each other file of the groups of which one is chosen."""
-    yield pytest.param("", "", id="default")
+def every_key():
+    cfg = whole(
+        "backend=[tensorrt,tensorrt_rtx,torch,onnxruntime,onnxruntime_cuda,litert]", f"precision=[{PRECISIONS}]"
+    )
+    yield from [pytest.param(cfg, key, id=key) for key in keys_of(cfg)]
     chosen = {"digits", "resnet8", "resnet20", "entropy"}
     for group in ("dataset", "model", "calibrate"):
         for path in sorted((CONF / group).glob("*.yaml")):
             if path.stem not in chosen:
-                yield pytest.param(group, path.stem, id=path.stem)
-
-
-def of_choice(group, name):
-    """The configuration, and what of it is to be spoilt."""
-    if not group:
-        cfg = whole(
-            "backend=[tensorrt,tensorrt_rtx,torch,onnxruntime,onnxruntime_cuda,litert]", f"precision=[{PRECISIONS}]"
-        )
-        return cfg, cfg
-    cfg = whole(f"{group}={name}")
-    return cfg, {group: cfg[group]}
+                cfg = whole(f"{group}={path.stem}")
+                for key in keys_of({group: cfg[group]}):
+                    yield pytest.param(cfg, key, id=f"{path.stem}:{key}")
 
 
 def spoilt_at(cfg, key, value):
@@ -119,24 +112,15 @@ def right(cfg, key):
     return found | ({"0.5"} if key == "model.width" and "mobilenet" in cfg["model"]["_target_"] else set())
 
 
-@pytest.mark.parametrize(("group", "name"), choices())
-def test_a_spoilt_value_is_refused_with_its_key(group, name, tmp_path):
-    cfg, parts = of_choice(group, name)
-    keys = list(keys_of(parts))
-    assert len(keys) > 1
-    found = {key: tried(cfg, key, tmp_path) for key in keys}
-    assert found == {key: (right(cfg, key) & set(ways_for(key)), dict[str, str]()) for key in keys}
-
-
-def tried(cfg, key, folder):
-    """Which ways are accepted, and the errors that do not name the key."""
+@pytest.mark.parametrize(("cfg", "key"), every_key())
+def test_a_spoilt_value_is_refused_with_its_key(cfg, key, tmp_path):
     accepted, unnamed = set(), {}
     for words in ways_for(key):
         try:
-            check(spoilt_at(cfg, key, SPOILT[words]), folder)
+            check(spoilt_at(cfg, key, SPOILT[words]), tmp_path)
         except ConfigError as error:
             if key.split(".")[-1].removesuffix("s") not in str(error):
                 unnamed[words] = error.what
         else:
             accepted.add(words)
-    return accepted, unnamed
+    assert (accepted, unnamed) == (right(cfg, key) & set(ways_for(key)), {})
