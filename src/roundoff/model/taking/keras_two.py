@@ -8,9 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from roundoff.model.taking.keras_two_calls import renumbered
+
 SEPARABLE = ("SeparableConv1D", "SeparableConv2D")
 UNGROUPED = (*SEPARABLE, "DepthwiseConv1D", "DepthwiseConv2D", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")
 RENAMED = {"SyncBatchNormalization": "BatchNormalization"}  # which is told only while it is trained
+DROPOUT = ("trainable", "noise_shape")  # which only training asks for
+FORGOTTEN = {
+    **{f"SpatialDropout{n}D": DROPOUT for n in (1, 2, 3)},
+    "Discretization": ("trainable",),
+    "MultiHeadAttention": ("query_shape", "key_shape", "value_shape", "softmax_robust_masking"),
+}
+MODELS = ("Sequential", "Functional", "Model")
 TRAINED_BY = ("kernel_initializer", "kernel_regularizer", "kernel_constraint")  # of kernels that these layers lack
 ENGINES = ("tf_keras.", "keras.src.engine.", "keras.engine.")  # modules that are no more
 
@@ -19,7 +28,7 @@ def modernised(path: Path, scratch: Path) -> Path:
     """The .h5 file itself, or a copy in the folder `scratch` with a configuration that Keras 3 reads.
 
     Without arguments that say nothing and are no more (one group of layers that know no groups), without `/` in names,
-    and with layers that have another name by now. Weights are found by their order. A file without a configuration is
+    and with layers and arguments that have another name by now. Weights are found by their order. A file without a configuration is
     left to Keras.
     """
     import h5py
@@ -27,6 +36,8 @@ def modernised(path: Path, scratch: Path) -> Path:
     try:
         with h5py.File(path, "r") as file:
             told = json.loads(file.attrs["model_config"])
+            if str(file.attrs.get("keras_version")).startswith("3."):
+                return path
     except (OSError, KeyError, ValueError, TypeError):
         return path
     modern = _modern(told, {name: name.replace("/", "_") for name in _names(told) if "/" in name})
@@ -61,12 +72,31 @@ def _modern(told: Any, names: dict[str, str]) -> Any:
     if str(said.get("module")).startswith(ENGINES):
         said = {key: each for key, each in said.items() if key not in ("module", "registered_name", "build_config")}
     kind, config = said.get("class_name"), said.get("config")
+    if kind == "Sequential" and isinstance(config, list):  # before 2.2.3
+        config = {"name": said.get("name", "sequential"), "layers": config}
     if not (isinstance(kind, str) and isinstance(config, dict)):
         return said
     known = {key: each for key, each in config.items() if not _forgotten(kind, key, each)}
     if kind.endswith("BatchNormalization") and isinstance(known.get("axis"), list):
         known["axis"] = known["axis"][-1]  # of one
+    if kind in MODELS and isinstance(known.get("layers"), list):
+        known["layers"] = _shaped(known["layers"], kind == "Sequential")
+        known = known if kind == "Sequential" else renumbered(known)
     return said | {"class_name": RENAMED.get(kind, kind), "config": known}
+
+
+def _shaped(layers: list[Any], sequential: bool) -> list[Any]:
+    """The layers of a model, where the first alone of a sequential one says the shape of its images.
+
+    Others that say one were given it for nothing, and Keras 3 knows no batch size in it.
+    """
+    for n, layer in enumerate(layers):
+        config = layer.get("config") if isinstance(layer, dict) else None
+        if isinstance(config, dict) and layer.get("class_name") != "InputLayer":
+            shape = config.pop("batch_input_shape", None)
+            if sequential and n == 0 and isinstance(shape, list):
+                config["input_shape"] = shape[1:]
+    return layers
 
 
 def _forgotten(kind: str, key: str, value: Any) -> bool:
@@ -75,4 +105,6 @@ def _forgotten(kind: str, key: str, value: Any) -> bool:
         return kind in UNGROUPED and value == 1
     if key in TRAINED_BY:
         return kind in SEPARABLE
+    if key in FORGOTTEN.get(kind, ()):
+        return True
     return (key == "time_major" and value is False) or (key == "rng_type" and kind.startswith("Random"))
