@@ -55,6 +55,7 @@ def old(tmp_path):
     made.save(path)
     with h5py.File(path, "r+") as file:
         file.attrs["model_config"] = json.dumps(as_keras_two(json.loads(file.attrs["model_config"])))
+        file.attrs["keras_version"] = "2.15.0"
     return made, path
 
 

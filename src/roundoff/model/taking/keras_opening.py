@@ -13,7 +13,8 @@ from roundoff.model.taking.classes import class_names, columns
 from roundoff.model.taking.fitting import chosen_output, require_images
 from roundoff.model.taking.independence import require_independent
 from roundoff.model.taking.keras_batch import with_open_batch
-from roundoff.model.taking.keras_reading import Unloadable, loaded
+from roundoff.model.taking.keras_reading import loaded
+from roundoff.model.taking.keras_two import CHANGED, Unloadable
 from roundoff.model.taking.keras_wrapping import without_softmax
 from roundoff.model.taking.quantized import as_given, quantized_already, refuse_tflite
 from roundoff.system.said import telling
@@ -84,6 +85,9 @@ def _unloadable(path: Path, error: Unloadable) -> DataError:
     received = line[:500]
     if unknown and unknown[1] in FUNCTIONS:
         expected = f"layers; {unknown[1]} is a function of TensorFlow's that Keras 2 put between them"
+        fix = "save the model where it was made by model.export('folder'), and give that SavedModel"
+    elif str(error) == CHANGED:
+        expected = "functions that compute in Keras 3 what they computed in Keras 2"
         fix = "save the model where it was made by model.export('folder'), and give that SavedModel"
     elif CODE.search(str(error)):
         expected, fix = (

@@ -9,14 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from roundoff.model.taking.keras_two import modernised
+from roundoff.model.taking.keras_two import Unloadable, modernised
 
 MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 LARGEST_BYTES = 1 << 32  # twice what one ONNX file can hold
-
-
-class Unloadable(Exception):  # noqa: N818 - what a caller puts into an error of its own
-    """Why a file does not load as a Keras model: what Keras raised, or what is wrong with the archive."""
 
 
 def loaded(path: Path) -> Any:
@@ -32,6 +28,8 @@ def loaded(path: Path) -> Any:
         try:
             read = modernised(path, Path(scratch)) if path.suffix in (".h5", ".hdf5") else path
             return keras.models.load_model(read, compile=False, safe_mode=True)
+        except Unloadable:
+            raise
         except Exception as error:  # Keras raises whatever the layers do
             raise Unloadable(f"{type(error).__name__}: {error}") from error
 
