@@ -4,7 +4,8 @@ import zipfile
 
 import pytest
 
-from roundoff.model.taking.keras_reading import MEMBERS, Unloadable, loaded
+from roundoff.model.taking.keras_reading import MEMBERS, loaded
+from roundoff.model.taking.keras_two import Unloadable
 
 
 def archive(path, members):
