@@ -15,6 +15,7 @@ from roundoff.measurement import bench
 from roundoff.precision.fp32 import Fp32
 from roundoff.results.build import Builds, LayerTypes
 from roundoff.results.checked import as_json
+from roundoff.results.metrics import read_metrics
 from roundoff.results.preparation import Counts, Manifest
 from roundoff.system.files import read_json, sha256_of, write_json
 from tests.support.cells import (
@@ -24,6 +25,7 @@ from tests.support.cells import (
     PLATFORM,
     PRECISIONS,
     QUICK,
+    OnGpus,
     build,
     prepare,
     run,
@@ -220,13 +222,16 @@ def test_a_batch_larger_than_the_test_set_repeats_images(fresh):
 
 
 @pytest.mark.slow  # two processes that load every library
-def test_shares_measured_in_processes_of_their_own_make_whole_rows(fresh, monkeypatch):
-    """Two names of one CPU stand for two GPUs: the same processes, the same merging, one lock."""
+def test_loads_shared_by_processes_of_their_own_make_whole_rows(fresh, monkeypatch):
+    """Two names of one CPU stand for two GPUs: the same processes, the same merging, two locks."""
     monkeypatch.setattr("roundoff.measurement.evaluate.equal_gpus", lambda device, platform: ["first", "second"])
-    rows = run(fresh, backends={"onnxruntime": OnnxRuntime(threads=1)})
+    rows = run(fresh, backends={"onnxruntime": OnGpus(threads=1)})
+    devices = read_metrics(fresh / "metrics").method.devices
+    assert [(name, each.first_load) for name, each in devices.items()] == [("GPU-first", 0), ("GPU-second", 1)]
+    assert len({each.loads for each in devices.values()}) == 1
     for name in ("fp32/onnxruntime", "fp16/onnxruntime"):
-        assert rows[name].batches[1].runs > 0
-        assert rows[name].batches[4].runs > 0
+        for size in (1, 4):
+            assert rows[name].batches[size].loads == sum(each.loads for each in devices.values()) >= QUICK.min_loads
     assert (fresh / "timings/fp16/onnxruntime/batch_4.npz").exists()
 
 

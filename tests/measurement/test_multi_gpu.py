@@ -1,20 +1,18 @@
-"""Batch sizes over several GPUs; what runs in each process is tested on the CPU by tests/test_evaluation.py."""
+"""Which GPUs share the work; how they do is tested by test_shared_loads.py, in processes by test_evaluate.py."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from roundoff.cells import cell as measured
 from roundoff.cells.cell import Cell
 from roundoff.errors import GateError, Unavailable
 from roundoff.measurement.answered import Answered
 from roundoff.measurement.logits_file import LogitsFile
-from roundoff.measurement.multi_gpu import Share, dealt, measure_share
 from roundoff.measurement.plan import CellSpeed
 from roundoff.measurement.put_together import merged_speeds
+from roundoff.measurement.share import Share, device_of
 from roundoff.measurement.speed import DeviceSpeed
 from roundoff.measurement.workers import equal_gpus
 from roundoff.results.cell import Batch, CellMetrics, Energy
@@ -22,20 +20,6 @@ from roundoff.results.platform import Gpu, Platform
 from roundoff.results.run import Device
 
 PAIR = Platform(gpus=[Gpu(uuid="GPU-1", name="H200"), Gpu(uuid="GPU-2", name="H200")])
-
-
-@given(st.lists(st.integers(1, 10_000), min_size=1, unique=True), st.integers(1, 8))
-def test_every_batch_size_is_dealt_once_and_evenly(sizes, hands):
-    found = dealt(sizes, hands)
-    assert sorted(size for hand in found for size in hand) == sorted(sizes)
-    assert max(map(len, found)) - min(map(len, found)) <= 1
-    assert len(found) == min(hands, len(sizes))
-    assert all(hand == sorted(hand) for hand in found)
-
-
-def test_the_longest_and_the_shortest_go_together():
-    assert dealt([1, 32, 1024, 8192], 2) == [[1, 8192], [32, 1024]]
-    assert dealt([1, 2, 3], 2) == [[3], [1, 2]]
 
 
 def test_equal_gpus_share_the_work(monkeypatch):
@@ -86,6 +70,6 @@ def test_a_gpu_that_loads_no_engine_is_an_error_that_says_why(monkeypatch):
         for name in ("fp32", "fp16")
     ]
     with pytest.raises(GateError) as error:
-        measure_share(Share("7", cells, nothing, nothing, Platform()))
+        device_of(Share("7", "", cells, nothing, nothing, Platform()))
     assert "GPU 7" in str(error.value.what)
     assert str(error.value.received).count("no memory left for the engine") == 2

@@ -1,5 +1,6 @@
 """A small convolutional network in three precisions on ONNX Runtime, built and evaluated."""
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -49,6 +50,24 @@ class HalfWeights(Precision):
                 rounded = values.astype(np.float16).astype(np.float32)
                 tensor.CopyFrom(numpy_helper.from_array(rounded, tensor.name))
         return converted
+
+
+def gpu_of_process():
+    """A GPU named after what the process may see; "cpu" where nothing is said of GPUs."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return f"GPU-{visible}" if visible else "cpu"
+
+
+@dataclass(frozen=True)
+class OnGpus(OnnxRuntime):
+    """Says that it runs on the GPU of its process."""
+
+    on_gpu = True
+
+    def load(self, directory):
+        runner = super().load(directory)
+        runner.device = gpu_of_process()
+        return runner
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from roundoff.backend.base import Backend, Runner
 from roundoff.backend.cpu import HostBinding
 from roundoff.results.build import BuildInfo
 from roundoff.results.cell import BindingInfo
+from tests.support.cells import gpu_of_process
 
 FAULTS = {
     "load": "loading the engine failed",
@@ -96,10 +97,8 @@ class Broken(Backend):
 
 
 class BrokenRunner(Runner):
-    device = "cpu"
-
     def __init__(self, backend: Broken) -> None:
-        self.backend, self.closed = backend, False
+        self.backend, self.closed, self.device = backend, False, gpu_of_process()
 
     def infer(self, images):
         answers = self.backend.answers(images)

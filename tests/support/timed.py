@@ -8,7 +8,8 @@ import numpy as np
 
 from roundoff.backend.base import Binding
 from roundoff.measurement.energy import Monitor
-from roundoff.measurement.timing import Interleaved, Schedule
+from roundoff.measurement.enough import Schedule
+from roundoff.measurement.timing import Interleaved
 from roundoff.results.message import verbatim
 
 SCHEDULE = Schedule(

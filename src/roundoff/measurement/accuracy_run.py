@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -78,10 +78,12 @@ def infer(
     missing: Missing,
     spread: Spread,
     stop: EarlyStop | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> list[Answered]:
     """Run images uint8 [N, H, W, C] through every cell that was built and loads: all, or till `stop` has enough.
 
-    A cell that may stop early is run by this process, since what one image says depends on those before it.
+    A cell that may stop early is run by this process, since what one image says depends on those before it. What is to
+    be done `meanwhile` is done while processes of several GPUs are at work.
     """
     built = [cell for cell in cells if cell.built.measured]
     order = np.arange(len(images)) if stop is None else stop.order
@@ -89,6 +91,8 @@ def infer(
         elsewhere = {} if stop is not None else spread.started(built, run, len(images))
         # meanwhile, what this process runs itself
         part = Part(images, order, stop)
+        if elsewhere:
+            meanwhile()
         here = {cell.name: answer(cell, run, part, missing, bar) for cell in built if cell.name not in elsewhere}
         there = {
             cell.name: _gathered(cell, elsewhere[cell.name], run, missing, bar)
@@ -117,5 +121,6 @@ def _gathered(cell: Cell, running: Sequence[Running], run: AccuracyRun, missing:
                 missing.setdefault(cell.name, result)
                 continue
             found.append(result)
+            each.workers.devices[each.gpu] = result.device
             bar.advance(result.written.count / len(running), cell.name)
     return found[0] if len(found) == len(running) else None

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,23 +16,14 @@ from roundoff.backend.base import Binding, Runner
 from roundoff.dataset.base import Images
 from roundoff.measurement.answered import Answered
 from roundoff.measurement.energy import Meter, energy_per_image, meter_for
+from roundoff.measurement.figures import CONTROL, entry_name, twin_of
 from roundoff.measurement.heap_layout import scatter
-from roundoff.measurement.latency import batch_metrics, batch_without_figures, speedup
 from roundoff.measurement.output_check import Answers, check_outputs
-from roundoff.measurement.plan import CellSpeed, SpeedPlan
-from roundoff.measurement.timing import Interleaved
-from roundoff.results.cell import Batch, BindingInfo, Energy, Speedup
+from roundoff.measurement.plan import SpeedPlan
+from roundoff.measurement.samples import turn
+from roundoff.results.cell import BindingInfo, Energy
 from roundoff.results.message import Message, message
-from roundoff.results.run import AaControl
 from roundoff.results.shortfall import Shortfall, ends_all, raise_strictly, shortfall, tolerated
-from roundoff.system.slots import REFERENCE_PRECISION
-
-CONTROL = "aa_control"
-
-
-def entry_name(cell: str, batch_size: int) -> str:
-    """What a cell at a batch size is called in the timing loop, and its file of raw samples."""
-    return f"{cell}/batch_{batch_size}"
 
 
 @dataclass
@@ -48,7 +38,6 @@ class Bench:
     info: dict[str, BindingInfo] = field(default_factory=dict)
     checked_after: set[tuple[str, Path]] = field(default_factory=set)
     answers: dict[str, Answers] = field(default_factory=dict)
-    figures: dict[str, Batch] = field(default_factory=dict)
     missing: dict[str, Shortfall] = field(default_factory=dict)  # by entry: why it is timed no more
     loads: int = 0
 
@@ -56,8 +45,7 @@ class Bench:
         self.inputs = {size: self._indices(size) for size in self.plan.batch_sizes}
         self.loaders = {each.name: each for each in self.cells}
         self.load_ms: dict[str, list[float]] = {each.name: [] for each in self.cells}
-        fp32 = [each for each in self.cells if each.cell.precision == REFERENCE_PRECISION]
-        self.twin = fp32[0] if fp32 and self.plan.aa_control else None
+        self.twin = twin_of(self.cells, self.plan)
         if self.twin is not None:
             self.loaders[CONTROL] = self.twin
             self.load_ms[CONTROL] = []
@@ -75,10 +63,14 @@ class Bench:
         parts = [each.rows for each in self.cells if each.rows is not None]
         return min(parts, key=len) if parts else np.arange(len(self.images))
 
-    def first_load(self) -> list[str]:
-        """Load all, not timed: which entries there are, and that their outputs are right."""
+    def first_load(self, cells: Sequence[str] | None = None) -> list[str]:
+        """Load each alone, not timed: which entries there are, and that their outputs are right.
+
+        `cells` are those to load, where equal devices share this, too; None: all.
+        """
         names: list[str] = []
-        for name, answered in self.loaders.items():
+        for name in self.loaders if cells is None else cells:
+            answered = self.loaders[name]
             with ExitStack() as stack:
                 bounds = self._opened(name, answered.cell.directory, list(self.inputs), stack)
                 for entry, bound in bounds.items():
@@ -96,9 +88,9 @@ class Bench:
         for name in (name for name in names if name not in self.missing):
             cell, batch = name.rsplit("/batch_", 1)
             wanted.setdefault(cell, []).append(int(batch))
-        builds = {cell: known[self.loads % len(known)] for cell in wanted for known in [self.loaders[cell].cell.builds]}
+        builds = {cell: self._build(cell) for cell in wanted}
         self.loads += 1
-        random, blocks = np.random.default_rng((self.plan.seed, self.loads)), []
+        random, blocks = np.random.default_rng((self.plan.seed, self.loads, self.plan.place)), []
         with ExitStack() as stack:
             bounds: dict[str, Binding] = {}
             for cell, sizes in wanted.items():
@@ -108,6 +100,10 @@ class Bench:
             for name, bound in bounds.items():
                 if name not in self.missing:
                     self._look_after(name, builds[name.rsplit("/batch_", 1)[0]], bound)
+
+    def _build(self, cell: str) -> Path:
+        known = self.loaders[cell].cell.builds
+        return known[turn(self.loads, self.plan.place, len(known))]
 
     def _look_after(self, name: str, build: Path, bound: Binding) -> None:
         """What a binding tells of itself, and its outputs after it was timed."""
@@ -187,57 +183,6 @@ class Bench:
             answers = check_outputs(answered.name, bound, expected, answered.relative_error)
             self.answers[entry] = answers.worst(self.answers.get(entry))
 
-    def references(self, names: Sequence[str]) -> dict[str, str]:
-        """For each entry, the fp32 entry of the same backend and batch size; for the control, its twin."""
-        pairs = [(each.name, f"{REFERENCE_PRECISION}/{each.cell.backend}") for each in self.cells]
-        if self.twin is not None:
-            pairs.append((CONTROL, self.twin.name))
-        wanted = {entry_name(a, size): entry_name(b, size) for a, b in pairs if a != b for size in self.inputs}
-        return {name: reference for name, reference in wanted.items() if {name, reference} <= set(names)}
-
-    def batches(self, answered: Answered, loop: Interleaved) -> dict[int, Batch]:
-        """By batch size the figures of its raw samples, or why there are none."""
-        for size in self.inputs:
-            entry = entry_name(answered.name, size)
-            if entry in loop.timings and entry not in self.missing:
-                with self._tolerated([entry], message("doing_figures")):
-                    self.figures[entry] = self._batch(answered, size, loop)
-        entries = {size: entry_name(answered.name, size) for size in self.inputs}
-        figures = {size: self._without_figures(entry) or self.figures.get(entry) for size, entry in entries.items()}
-        return {size: batch for size, batch in figures.items() if batch is not None}
-
-    def _without_figures(self, entry: str) -> Batch | None:
-        return batch_without_figures(self.missing[entry]) if entry in self.missing else None
-
-    def speed(self, name: str, batches: dict[int, Batch]) -> CellSpeed:
-        """All that was found of a cell."""
-        loads = self.load_ms[name]
-        return CellSpeed(
-            load_ms=statistics.median(loads) if loads else None,
-            memory_mb=self.memory_mb.get(name),
-            energy=self.energy.get(name, Energy()),
-            batches=batches,
-        )
-
-    def _batch(self, answered: Answered, size: int, loop: Interleaved) -> Batch:
-        entry = entry_name(answered.name, size)
-        # fp32 is its own reference: exactly 1, so that a table has no hole there.
-        own = answered.cell.precision == REFERENCE_PRECISION
-        base = entry if own else loop.references.get(entry)
-        reference = loop.timings[base] if base and base not in self.missing else None
-        builds = len(answered.cell.builds)
-        batch = batch_metrics(loop.timings[entry], reference, size, self.info[entry], loop.repeated_rounds, builds)
-        why = None if reference else self._no_reference(answered, size)
-        return replace(batch, speedup_reason=why, **asdict(self.answers[entry]))
-
-    def _no_reference(self, answered: Answered, size: int) -> Message:
-        """Why there is no speed-up over FP32 on the same backend."""
-        name = f"{REFERENCE_PRECISION}/{answered.cell.backend}"
-        missing = self.missing.get(entry_name(name, size))
-        if missing is None:
-            return message("fp32_not_timed", cell=name, batch=size)
-        return message(f"fp32_{missing.status}_at", cell=name, batch=size, reason=missing.reason)
-
     def largest(self, name: str) -> int | None:
         """The largest batch size that a cell was timed at."""
         entries = {size: entry_name(name, size) for size in self.inputs}
@@ -273,14 +218,3 @@ class Bench:
         directory = self.loaders[name].cell.directory
         with self._loaded(name, directory) as runner, runner.bind(self._batches(size)) as bound:
             return energy_per_image(bound, meter, self.plan.energy_seconds)
-
-    def aa_control(self, loop: Interleaved) -> AaControl | None:
-        """What the same engine, loaded twice, differs by."""
-        if self.twin is None:
-            return None
-        speedups: dict[int, Speedup] = {}
-        for size in self.inputs:
-            entry = entry_name(CONTROL, size)
-            if entry in loop.references and not {entry, loop.references[entry]} & set(self.missing):
-                speedups[size] = speedup(loop.timings[entry], loop.timings[loop.references[entry]])
-        return AaControl(cell=self.twin.name, batches=speedups)

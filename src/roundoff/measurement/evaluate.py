@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from roundoff.measurement.anytime import FEWEST_FOR_SEQUENCE
 from roundoff.measurement.origin import origin_of
 from roundoff.measurement.plan import SpeedPlan
 from roundoff.measurement.put_together import Parts, accuracies_of, merged_speeds, put_together, refuse_empty
-from roundoff.measurement.reference import choose_reference, no_reference, with_effective_precision
+from roundoff.measurement.reference import StrictAnswers, choose_reference, no_reference, with_effective_precision
 from roundoff.measurement.saving import save_predictions, save_timings
 from roundoff.measurement.statistics import FEWEST_FOR_MEDIAN_INTERVAL
 from roundoff.measurement.stopping import EarlyStop
@@ -35,8 +36,8 @@ from roundoff.system.files import whole_directory
 from roundoff.system.slots import REFERENCE_PRECISION
 
 if TYPE_CHECKING:
+    from roundoff.measurement.enough import Schedule
     from roundoff.measurement.speed import DeviceSpeed
-    from roundoff.measurement.timing import Schedule
 
 MOST = {"warmup_runs": 10**6, "rounds_per_load": MOST_LOADS, "input_buffers": 1024}
 
@@ -47,9 +48,9 @@ class Evaluation:
 
     `min_seconds` holds for every cell and batch size, over `min_loads` loads or more of up to `rounds_per_load` rounds;
     `budget_seconds` bounds what is added to get each speed-up's 95 % interval within ±`interval_target`, and is shared
-    where GPUs share the batch sizes. `input_buffers` is how many inputs take turns, `chance_margin` how far above
+    where GPUs share the loads. `input_buffers` is how many inputs take turns, `chance_margin` how far above
     chance an accuracy must be, as a share of the way to 1. With `aa_control`, the fp32 engine is loaded and timed a
-    second time, to show what this machine's noise is. With `multi_gpu`, equal GPUs share the batch sizes, and each
+    second time, to show what this machine's noise is. With `multi_gpu`, equal GPUs share the loads, and each
     cell's test set unless it may stop early, a process each. Backends in `accuracy_only` are not timed. With
     `keep_logits` all logits are kept, not the classes of the largest alone. With `strict` the first cell or batch size
     that fails ends the stage; else it is a row with its reason. With `stop_early`, the verdict's
@@ -136,6 +137,7 @@ class Evaluation:
             refuse_chance_level(reference, accuracies[reference], chance, self.chance_margin)
             timed = [each for each in answered if each.cell.backend not in self.accuracy_only]
             speeds = self._measure_speed(timed, prepared, platform, workers)
+            workers.dismiss()
             merged = merged_speeds([speed for _, speed in speeds])
             rows = put_together(cells, Parts(answered, accuracies, missing, merged))
             refuse_empty(rows)
@@ -163,8 +165,16 @@ class Evaluation:
         """
         test = run.prepared.split("test")
         later = [cell for cell in cells if self.stop_early is not None and cell.precision != REFERENCE_PRECISION]
-        answered = infer([cell for cell in cells if cell not in later], test.images, run, missing, spread)
-        chosen = choose_reference(answered, test.images, missing, self.strict)
+        strict = StrictAnswers(test.images)
+        answered = infer(
+            [cell for cell in cells if cell not in later],
+            test.images,
+            run,
+            missing,
+            spread,
+            meanwhile=partial(_prepared, strict, cells),
+        )
+        chosen = choose_reference(answered, strict, missing, self.strict)
         if chosen is None:
             raise no_reference(cells, missing)
         reference, exact = chosen
@@ -209,7 +219,7 @@ class Evaluation:
         speeds: list[tuple[str, DeviceSpeed]] = []
         for device, members in devices.items():
             gpus = equal_gpus(device, platform) if self.multi_gpu else []
-            if len(gpus) > 1 and len(plan.batch_sizes) > 1:
+            if len(gpus) > 1:
                 speeds += measure_on_several(workers, gpus, members, plan, prepared, platform)
             else:
                 speeds.append((device, measure_device(device, members, plan, prepared.split("test").images)))
@@ -217,7 +227,7 @@ class Evaluation:
 
     def schedule(self) -> Schedule:
         """The part of this that the timing loop needs."""
-        from roundoff.measurement.timing import Schedule
+        from roundoff.measurement.enough import Schedule
 
         return Schedule(
             warmup_ms=self.warmup_ms,
@@ -244,6 +254,13 @@ class Evaluation:
             strict=self.strict,
             locking=self._locking(),
         )
+
+
+def _prepared(strict: StrictAnswers, cells: Sequence[Cell]) -> None:
+    """Have at hand what this process needs as soon as the test set was run: strict FP32's answers, and SciPy."""
+    from scipy import optimize, stats  # noqa: F401
+
+    strict.prepare(cells)
 
 
 def types_of(precision: Precision) -> Types:

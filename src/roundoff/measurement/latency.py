@@ -108,8 +108,8 @@ def build_medians(timing: Timing, builds: int) -> list[float] | None:
     if builds == 1:
         return None
     by_load = timing.by_load(timing.round_ms)
-    turn = np.unique(timing.round_load) % builds
-    return [float(np.median(by_load[turn == build])) for build in range(builds)]
+    taken = timing.builds_of_loads(builds)
+    return [float(np.median(by_load[taken == build])) for build in range(builds)]
 
 
 def _percentiles(mode: str, timing: Timing, by_round: Sequence[Milliseconds]) -> dict[str, float | None]:

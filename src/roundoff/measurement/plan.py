@@ -9,14 +9,15 @@ from roundoff.results.cell import Batch, Energy
 from roundoff.system.device_lock import ANYWHERE, Locking
 
 if TYPE_CHECKING:
-    from roundoff.measurement.timing import Schedule
+    from roundoff.measurement.enough import Schedule
 
 
 @dataclass(frozen=True)
 class SpeedPlan:
     """What to time: batch sizes, input buffers, seconds of energy, whether with an A/A control; and its lock.
 
-    With `strict` the first failure ends it; else what fails is a row, and the others go on.
+    With `strict` the first failure ends it; else what fails is a row, and the others go on. `place` is that of the
+    device among several that share the loads: orders and places in memory are drawn anew on each.
     """
 
     schedule: Schedule
@@ -27,6 +28,7 @@ class SpeedPlan:
     seed: int
     strict: bool = False
     locking: Locking = ANYWHERE
+    place: int = 0
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -24,8 +25,51 @@ from roundoff.system.slots import REFERENCE_PRECISION
 log = logging.getLogger(__name__)
 
 
+@dataclass
+class StrictAnswers:
+    """What strict FP32 answers to the test images uint8 [N, H, W, C], by the cell that it is held against."""
+
+    images: Images
+    _known: dict[str, Logits | None] = field(default_factory=dict)
+
+    def prepare(self, cells: Sequence[Cell]) -> None:
+        """Compute the answers of the cell that is likely to be the reference."""
+        first = next((cell for cell in cells if cell.precision == REFERENCE_PRECISION and cell.built.measured), None)
+        if first is not None and not any(cell.loader.strict_fp32 for cell in cells if cell.built.measured):
+            self._of(first)
+
+    def against(self, reference: Answered) -> Logits | None:
+        """The reference's own where it is strict FP32 by itself; None where nothing tells.
+
+        A GPU's FP32 cell, compared with itself, would show no error whatever it computes in.
+        """
+        return reference.logits if reference.cell.loader.strict_fp32 else self._of(reference.cell)
+
+    def _of(self, cell: Cell) -> Logits | None:
+        graph = cell.directory / GRAPH
+        if cell.name not in self._known:
+            self._known[cell.name] = _strict_logits(cell.name, graph, self.images) if graph.exists() else None
+        return self._known[cell.name]
+
+
+def _strict_logits(name: str, graph: Path, images: Images) -> Logits | None:
+    logits: list[Logits] = []
+    with tolerated(
+        message("doing_strict_fp32"),
+        lambda why: log.warning(
+            "warning: nothing tells whether %s computes in FP32 (%s: %s), so errors are against it as it is: add the "
+            "backend onnxruntime",
+            name,
+            why.reason,
+            why.detail,
+        ),
+    ):
+        logits.append(np.asarray(strict_fp32(graph, images)))
+    return logits[0] if logits else None
+
+
 def choose_reference(
-    answered: Sequence[Answered], images: Images, missing: Missing, strict: bool = False
+    answered: Sequence[Answered], exactly: StrictAnswers, missing: Missing, strict: bool = False
 ) -> tuple[Answered, Logits | None] | None:
     """The reference among cells that ran the test set, labelled, and exact logits of the first images or all.
 
@@ -34,8 +78,8 @@ def choose_reference(
     """
     candidates = [each for each in answered if each.cell.precision == REFERENCE_PRECISION]
     for candidate in sorted(candidates, key=lambda each: not each.cell.loader.strict_fp32):
-        exact = _exact_logits(candidate, images)
-        labelled = with_effective_precision(candidate, exact, images, missing, strict)
+        exact = exactly.against(candidate)
+        labelled = with_effective_precision(candidate, exact, exactly.images, missing, strict)
         if labelled is not None:
             return labelled, exact
     return None
@@ -90,28 +134,3 @@ def no_reference(cells: Sequence[Cell], missing: Missing) -> GateError:
 def _became(cell: Cell, missing: Missing) -> str:
     why = missing.get(cell.name, cell.built)
     return f"{cell.name} is {why.status} ({why.reason}{f': {why.detail}' if why.detail else ''})"
-
-
-def _exact_logits(reference: Answered, images: Images) -> Logits | None:
-    """The reference's own where it is strict FP32 by itself.
-
-    A GPU's FP32 cell, compared with itself, would show no error whatever it computes in.
-    """
-    if reference.cell.loader.strict_fp32:
-        return reference.logits
-    graph = reference.cell.directory / GRAPH
-    if not graph.exists():
-        return None
-    logits: list[Logits] = []
-    with tolerated(
-        message("doing_strict_fp32"),
-        lambda why: log.warning(
-            "warning: nothing tells whether %s computes in FP32 (%s: %s), so errors are against it as it is: add the "
-            "backend onnxruntime",
-            reference.name,
-            why.reason,
-            why.detail,
-        ),
-    ):
-        logits.append(np.asarray(strict_fp32(graph, images)))
-    return logits[0] if logits else None

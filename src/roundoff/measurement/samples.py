@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,12 +38,14 @@ class Block:
 class Timing:
     """Everything measured of one entry, a block per round; `stop_reason` says why no more was.
 
-    Where it may stop `anytime`, since its figures were looked at after each load, its intervals allow for that.
+    Where it may stop `anytime`, since its figures were looked at after each load, its intervals allow for that. Of
+    several `devices` that share the loads, load n ran on the one of place n mod `devices`.
     """
 
     blocks: list[Block] = field(default_factory=list)
     stop_reason: StopReason = "minimum"
     anytime: bool = False
+    devices: int = 1
 
     @property
     def seconds(self) -> float:
@@ -74,6 +77,10 @@ class Timing:
         """The load, counted from 0, that each round ran on."""
         return np.array([block.load for block in self.blocks], dtype=np.int64)
 
+    def builds_of_loads(self, builds: int) -> NDArray[np.int64]:
+        """Which of so many builds each load took, in the order of the loads: see `turn`."""
+        return turn(np.unique(self.round_load) // self.devices, np.unique(self.round_load) % self.devices, builds)
+
     def median_interval(self, values: NDArray[np.float64]) -> Interval:
         """The median of a figure with one value per load, with its 95 % interval; ValueError for too few loads."""
         found = median_sequence(values) if self.anytime else median_interval(values)
@@ -84,6 +91,14 @@ class Timing:
     def by_load(self, per_round: NDArray[np.float64]) -> NDArray[np.float64]:
         """Medians over the rounds of each load, of a figure with one value per round."""
         return medians_by_load(per_round, self.round_load)
+
+
+Turn = TypeVar("Turn", int, NDArray[np.int64])
+
+
+def turn(load: Turn, place: Turn, builds: int) -> Turn:
+    """Which build a device of that place takes at its own load, both from 0: each device takes all, in turn."""
+    return (load + place) % builds
 
 
 def medians_by_load(per_round: NDArray[np.float64], loads: NDArray[np.int64]) -> NDArray[np.float64]:

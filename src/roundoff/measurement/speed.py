@@ -8,14 +8,17 @@ from dataclasses import dataclass, replace
 
 from roundoff.dataset.base import Images
 from roundoff.measurement.answered import Answered
-from roundoff.measurement.bench import CONTROL, Bench
-from roundoff.measurement.energy import monitor_for
+from roundoff.measurement.bench import Bench
+from roundoff.measurement.energy import Monitor, monitor_for
+from roundoff.measurement.enough import Schedule
+from roundoff.measurement.figures import CONTROL, Figures, references_of
+from roundoff.measurement.found import Found
 from roundoff.measurement.plan import CellSpeed, SpeedPlan
 from roundoff.measurement.samples import Timing
 from roundoff.measurement.timing import Interleaved
 from roundoff.results.cell import Energy
 from roundoff.results.run import Device
-from roundoff.system.device_lock import device_lock
+from roundoff.system.device_lock import Alone, device_lock
 from roundoff.system.progress import progress_bar
 
 
@@ -28,9 +31,7 @@ class DeviceSpeed:
     report: Device
 
 
-def measure_device(
-    device: str, cells: Sequence[Answered], plan: SpeedPlan, images: Images, with_energy: bool = True
-) -> DeviceSpeed:
+def measure_device(device: str, cells: Sequence[Answered], plan: SpeedPlan, images: Images) -> DeviceSpeed:
     """Time `cells` on one device; images uint8 [N, H, W, C] are the test set.
 
     A batch size that fails, or whose timed mode computes something else than the accuracy run did, has no figures, and
@@ -40,19 +41,12 @@ def measure_device(
         bench = Bench(cells, plan, images)
         names = bench.first_load()
         monitor = monitor_for(device)
-        builds = max(len(each.cell.builds) for each in cells)
-        early = plan.schedule.early_loads
-        schedule = replace(
-            plan.schedule,
-            min_loads=max(plan.schedule.min_loads, builds),
-            early_loads=None if early is None else max(early, builds),
-        )
-        references = bench.references(names)
+        references = references_of(cells, plan, names)
         loop = Interleaved(
             names,
             bench.fresh,
             references,
-            schedule,
+            schedule_for(cells, plan),
             monitor,
             plan.seed,
             on_error=bench.drop,
@@ -60,22 +54,58 @@ def measure_device(
         )
         with _timing_bar(device, loop) as show:
             loop.run(show)
-        batches = {each.name: bench.batches(each, loop) for each in cells}
-        if with_energy:
-            bench.measure_energy(device, {each.name: bench.largest(each.name) for each in cells})
-    kept = {name: timing for name, timing in loop.timings.items() if name not in bench.missing}
-    timings = {name: timing for name, timing in kept.items() if not name.startswith(f"{CONTROL}/")}
-    report = Device(
+        found = found_by(bench, loop)
+        figures = Figures(cells, plan, found, loop.references)
+        batches = {each.name: figures.batches(each) for each in cells}
+        bench.measure_energy(device, {each.name: bench.largest(each.name) for each in cells})
+    report = replace(reported(found, cells, alone, monitor), aa_control=figures.aa_control())
+    speeds = {name: figures.speed(name, each, bench.energy.get(name, Energy())) for name, each in batches.items()}
+    return DeviceSpeed(speeds, kept_timings(found), report)
+
+
+def schedule_for(cells: Sequence[Answered], plan: SpeedPlan) -> Schedule:
+    """The plan's, with a load for each build at least."""
+    builds, early = max(len(each.cell.builds) for each in cells), plan.schedule.early_loads
+    return replace(
+        plan.schedule,
+        min_loads=max(plan.schedule.min_loads, builds),
+        early_loads=None if early is None else max(early, builds),
+    )
+
+
+def found_by(bench: Bench, loop: Interleaved | None, entries: Sequence[str] = (), seconds: float = 0.0) -> Found:
+    """What a bench found so far, and its timing loop, if there was one already."""
+    return Found(
+        entries=list(entries),
+        timings=loop.timings if loop else {},
+        loads=loop.loads if loop else 0,
+        seconds=seconds,
+        repeated_rounds=loop.repeated_rounds if loop else 0,
+        missing=bench.missing,
+        info=bench.info,
+        answers=bench.answers,
+        load_ms=bench.load_ms,
+        memory_mb=bench.memory_mb,
+    )
+
+
+def reported(found: Found, cells: Sequence[Answered], alone: Alone, monitor: Monitor) -> Device:
+    """How a device was timed; what the control showed is for the caller to add."""
+    return Device(
         cells=[each.name for each in cells],
-        loads=loop.loads,
-        rounds=max((len(timing.blocks) for timing in loop.timings.values()), default=0),
-        repeated_rounds=loop.repeated_rounds,
+        loads=found.loads,
+        rounds=found.rounds,
+        repeated_rounds=found.repeated_rounds,
         waited_s=alone.waited_s,
         conditions=monitor.conditions(),
         conditions_reason=monitor.reason,
-        aa_control=bench.aa_control(loop),
     )
-    return DeviceSpeed({name: bench.speed(name, measured) for name, measured in batches.items()}, timings, report)
+
+
+def kept_timings(found: Found) -> dict[str, Timing]:
+    """The raw samples of the entries that have figures, without the control's."""
+    kept = {name: timing for name, timing in found.timings.items() if name not in found.missing}
+    return {name: timing for name, timing in kept.items() if not name.startswith(f"{CONTROL}/")}
 
 
 def measure_energies(

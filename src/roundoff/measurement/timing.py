@@ -16,44 +16,20 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from roundoff.backend.base import Binding, Milliseconds
-from roundoff.measurement.samples import Block, Timing, paired_speedup
+from roundoff.measurement.enough import Enough, Schedule
+from roundoff.measurement.samples import Block, Timing
 from roundoff.system.gc_pause import collector_paused
 
 Clock = Callable[[], float]
 Fresh = Callable[[Sequence[str]], AbstractContextManager[Mapping[str, Binding]]]
 Found = TypeVar("Found")
 MODES = 3
-CHECK_EVERY = 1.25
 MOST_REPEATS = 3
 OVERTIME = 1.5
 FEWEST_ROUNDS = 2
 EARLY_SLICES = 2  # loads that may be the last are so many times shorter: they differ more than rounds do
-CLEARLY, ROUGHLY = 2, 3  # in widths of the target: what is so far from FP32 need be known so roughly only
 WARMUP_BLOCKS = 3  # fewer say too little of how long a run takes
 SETTLE_MS = 0.5  # of runs after another engine's meet its caches, and are not counted: at least one
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long to time: milliseconds and runs of warm-up, seconds per engine and batch size, seconds in all.
-
-    Each load is timed for `rounds_per_load` rounds, or, where an engine is so slow that these would take too long, for
-    fewer, down to two, in which the fast ones get as much time all the same. Loads go on until there are `min_loads`,
-    every entry's counted runs took `min_seconds`, and each speed-up's 95 % interval is within ±`interval_target` (a
-    share) or `budget_seconds` have passed. With `early_loads` an entry may stop after so many loads as soon as its
-    speed-up is known well enough, whatever the minimum is, and roughly known is enough for what is clearly faster or
-    slower than FP32; one that is not known by then ends with its share of the budget, since what others saved is saved.
-    None: it may not.
-    """
-
-    warmup_ms: float
-    warmup_runs: int
-    min_seconds: float
-    budget_seconds: float
-    min_loads: int
-    rounds_per_load: int
-    interval_target: float
-    early_loads: int | None = None
 
 
 class Monitor(Protocol):
@@ -69,7 +45,7 @@ def raise_it(name: str, error: Exception) -> None:
 
 
 @dataclass
-class Interleaved:
+class Interleaved(Enough):
     """Times entries against each other on one device.
 
     `fresh(names)` loads the named engines anew and gives their bindings, less those that do not fit beside the others,
@@ -83,42 +59,38 @@ class Interleaved:
     references: Mapping[str, str]
     schedule: Schedule
     monitor: Monitor
-    seed: int
+    seed: int | Sequence[int]
     clock: Clock = time.perf_counter
     on_error: Callable[[str, Exception], None] = raise_it
     between_loads: Callable[[], float] = lambda: 0.0
     repeated_rounds: int = 0
     loads: int = 0
     timings: dict[str, Timing] = field(default_factory=dict)
+    next_check: int = 0
     _pace_s: dict[str, float] = field(default_factory=dict)  # wall time of a run
     _counted_s: dict[str, float] = field(default_factory=dict)  # of it what a counted run adds to `Timing.seconds`
     _runs: dict[str, int] = field(default_factory=dict)
     _settling: dict[str, int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self._order = np.random.default_rng(self.seed)
+        self.begin()
+
     def run(self, on_load: Callable[[float], None] = lambda share: None) -> dict[str, Timing]:
         """Load, warm up, time in rounds, again; `on_load` is told the share of the time budget that has passed."""
-        early = self.schedule.early_loads is not None
-        self.timings = {name: Timing(anytime=early) for name in self.names}
-        order = np.random.default_rng(self.seed)
         started, active, away_s = self.clock(), list(self.names), 0.0
-        next_check = self.schedule.early_loads or self.schedule.min_loads
         while active:
-            active = self._time_load(active, order)
+            active = self.load(active)
             elapsed = self.clock() - started - away_s
             on_load(elapsed / self.schedule.budget_seconds)
-            over_budget = elapsed >= self.schedule.budget_seconds
-            if self._minimum_reached() and (over_budget or self.loads >= next_check):
-                active = self._unsettled(over_budget)
-                next_check = self.loads + 1 if early else math.ceil(self.loads * CHECK_EVERY)
+            active = self.still(active, elapsed)
             away_s += self.between_loads() if active else 0.0
-        for timing in self.timings.values():
-            if timing.stop_reason != "budget" and not self._has_minimum(timing):
-                timing.stop_reason = "early"
+        self.end()
         return self.timings
 
-    def _time_load(self, names: Sequence[str], order: np.random.Generator) -> list[str]:
+    def load(self, names: Sequence[str]) -> list[str]:
         """One load of the named entries in changing order (the first finds the better memory): those that took part."""
-        with self.fresh([names[i] for i in order.permutation(len(names))]) as given:
+        with self.fresh([names[i] for i in self._order.permutation(len(names))]) as given:
             bounds = {name: given[name] for name in names if name in given}
             for name in list(bounds):
                 self._attempt(bounds, name, self._warm_up)
@@ -126,10 +98,10 @@ class Interleaved:
             self.monitor.disturbed()
             for _ in range(rounds):
                 present = list(bounds)
-                self._round(bounds, [present[i] for i in order.permutation(len(present))])
+                self._round(bounds, [present[i] for i in self._order.permutation(len(present))])
             self._learn(list(bounds), rounds)
         self.loads += 1
-        self._forget(set(names) - set(bounds))
+        self.forget(set(names) - set(bounds))
         return list(bounds)
 
     def _attempt(self, bounds: dict[str, Binding], name: str, run: Callable[[str, Binding], Found]) -> Found | None:
@@ -140,10 +112,6 @@ class Interleaved:
             del bounds[name]
             self.on_error(name, error)
             return None
-
-    def _forget(self, gone: set[str]) -> None:
-        self.timings = {name: timing for name, timing in self.timings.items() if name not in gone}
-        self.references = {a: b for a, b in self.references.items() if not gone & {a, b}}
 
     def _warm_up(self, name: str, bound: Binding) -> None:
         """Run uncounted: at the first load in full, which also shows how long a run takes.
@@ -219,46 +187,6 @@ class Interleaved:
             end_to_end_ms = _times(bound.end_to_end, first + runs)[first:]
         stream_s = bound.stream(runs)
         return Block(self.loads, device_ms, end_to_end_ms, stream_s, runs, self.clock() - started)
-
-    def _minimum_reached(self) -> bool:
-        if self.schedule.early_loads is not None:
-            return self.loads >= self.schedule.early_loads
-        return all(map(self._has_minimum, self.timings.values())) and self.loads >= self.schedule.min_loads
-
-    def _has_minimum(self, timing: Timing) -> bool:
-        loads = len(np.unique(timing.round_load))
-        return loads >= self.schedule.min_loads and timing.seconds >= self.schedule.min_seconds
-
-    def _unsettled(self, over_budget: bool) -> list[str]:
-        """Entries to go on with: those whose speed-up is not yet known well enough, and what they are compared with.
-
-        What nothing is compared with goes on to the minimum.
-        """
-        going_on: dict[str, None] = {}
-        for name, reference in self.references.items():
-            settled = self._settled(name, reference)
-            self.timings[name].stop_reason = "target" if settled else "budget"
-            if not settled and not over_budget and not self._used_its_share(name):
-                going_on |= {name: None, reference: None}
-        alone = self.timings.keys() - self.references.keys() - set(self.references.values())
-        going_on |= {name: None for name in self.names if name in alone and not self._has_minimum(self.timings[name])}
-        return list(going_on)
-
-    def _used_its_share(self, name: str) -> bool:
-        """Whether an entry that may stop early took as long as each may that does not."""
-        if self.schedule.early_loads is None:
-            return False
-        share_s = max(self.schedule.min_seconds, self.schedule.budget_seconds / len(self.names))
-        return sum(block.seconds for block in self.timings[name].blocks) >= share_s
-
-    def _settled(self, name: str, reference: str) -> bool:
-        speedup = paired_speedup(self.timings[reference], self.timings[name])
-        widest = max(speedup.high / speedup.value - 1, 1 - speedup.low / speedup.value)
-        target = self.schedule.interval_target
-        if widest <= target or self.schedule.early_loads is None:
-            return widest <= target
-        clear = speedup.low > 1 + CLEARLY * target or speedup.high < 1 / (1 + CLEARLY * target)
-        return clear and widest <= ROUGHLY * target
 
 
 def _times(mode: Callable[[int], Milliseconds], runs: int) -> Milliseconds:

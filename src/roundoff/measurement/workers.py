@@ -23,10 +23,12 @@ Found = TypeVar("Found")
 class Workers:
     """Processes by the value of CUDA_VISIBLE_DEVICES that they run under, each started at its first work.
 
-    A context manager, which ends them: at once where the stage is being stopped.
+    A context manager, which ends them: at once where the stage is being stopped. `devices` is what is known of the GPU
+    that each of them has.
     """
 
     def __init__(self) -> None:
+        self.devices: dict[str, str] = {}
         self._pools: dict[str, ProcessPoolExecutor] = {}
 
     def submit(self, gpu: str, work: Callable[[Share], Found], share: Share) -> Future[Found]:
@@ -43,6 +45,11 @@ class Workers:
             spawn = multiprocessing.get_context("spawn")
             self._pools[gpu] = ProcessPoolExecutor(1, spawn, _begin, (os.getpid(), gpu))
         return self._pools[gpu]
+
+    def dismiss(self) -> None:
+        """No more work comes: they end while the stage goes on."""
+        for pool in self._pools.values():
+            pool.shutdown(wait=False)
 
     def __enter__(self) -> Workers:
         return self

@@ -39,6 +39,9 @@ class Device:
 
     cells: Annotated[list[str], about("the cells that were timed on it")]
     loads: Annotated[Count, about("times that the engines were loaded anew")] = 0
+    first_load: Annotated[
+        Count | None, about("number, in raw timings, of its first load, of devices that share them in turn")
+    ] = None
     rounds: Annotated[Count, about("interleaved rounds")] = 0
     repeated_rounds: Annotated[Count | None, about("rounds repeated since the reasons for throttling changed")] = None
     waited_s: Annotated[NotNegative | None, about("seconds spent waiting for other jobs")] = None

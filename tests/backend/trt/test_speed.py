@@ -18,10 +18,10 @@ from roundoff.cells.cell import Cell
 from roundoff.errors import Unavailable
 from roundoff.measurement import bench
 from roundoff.measurement.answered import Answered
+from roundoff.measurement.enough import Schedule
 from roundoff.measurement.logits_file import LogitsFile
 from roundoff.measurement.plan import CellSpeed, SpeedPlan
 from roundoff.measurement.speed import measure_device
-from roundoff.measurement.timing import Schedule
 from roundoff.results.build import BuildInfo
 from roundoff.results.cell import CellMetrics, Energy
 from roundoff.results.message import verbatim

@@ -1,0 +1,283 @@
+"""Loads shared by several GPUs: engines of known speed stand for theirs, and calls for their processes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from roundoff.errors import GateError
+from roundoff.measurement import bench, share
+from roundoff.measurement.multi_gpu import measure_on_several
+from roundoff.measurement.put_together import merged_speeds
+from roundoff.measurement.samples import paired_speedup
+from roundoff.measurement.share import Session
+from roundoff.measurement.speed import measure_device
+from roundoff.results.platform import Platform
+from tests.support.team import IMAGES, PLAN, SCHEDULE, SIZES, Inline, World, cells_in
+
+MS = {"fp32": 0.4, "fp16": 0.1}
+NAMES = [f"{name}/gpu" for name in MS]
+LOST = "GPU 1 was lost, its loads are not counted: timing on GPU 1 failed"
+ENTRIES = [f"{name}/batch_{size}" for name in NAMES for size in SIZES]
+
+
+@pytest.fixture(autouse=True)
+def locks(tmp_path, monkeypatch):
+    (tmp_path / "locks").mkdir()
+    monkeypatch.setenv("ROUNDOFF_LOCK_DIRECTORY", str(tmp_path / "locks"))
+    yield
+    for device in list(share._SESSIONS):  # where a run was ended, which ends its processes
+        share._close(device)
+
+
+class Prepared:
+    def split(self, name):
+        return self
+
+    images = IMAGES
+
+
+def shared(folder, world, gpus=2, plan=PLAN, devices=None):
+    """What so many GPUs find, by device, and the processes."""
+    names = [str(gpu) for gpu in range(gpus)]
+    workers: Any = Inline(world, devices or {name: f"GPU-{name}" for name in names})
+    prepared: Any = Prepared()
+    found = measure_on_several(workers, names, cells_in(folder, world), plan, prepared, Platform())
+    assert world.open == 0
+    return dict(found), workers
+
+
+def one(folder, world, plan=PLAN):
+    return measure_device("GPU-0", cells_in(folder, world), plan, IMAGES)
+
+
+@pytest.mark.parametrize("gpus", [2, 3, 5])
+def test_every_load_is_there_once_with_every_entry_and_each_gpu_has_as_many(tmp_path, gpus):
+    found, _ = shared(tmp_path, World(MS), gpus)
+    timings, reports = found["GPU-0"].timings, [each.report for each in found.values()]
+    assert sorted(timings) == sorted(ENTRIES)
+    loads = reports[0].loads
+    assert loads * gpus >= SCHEDULE.min_loads
+    for timing in timings.values():
+        assert list(np.unique(timing.round_load)) == list(range(loads * gpus))
+        assert timing.seconds >= SCHEDULE.min_seconds
+    assert [(report.loads, report.first_load, report.cells) for report in reports] == [
+        (loads, place, NAMES) for place in range(gpus)
+    ]
+
+
+def test_the_figures_are_those_of_one_device(tmp_path):
+    (tmp_path / "one").mkdir()
+    alone, (found, _) = one(tmp_path / "one", World(MS)), shared(tmp_path, World(MS))
+    several = merged_speeds(list(found.values()))
+    for name in NAMES:
+        assert several[name].memory_mb == alone.cells[name].memory_mb
+        for size in SIZES:
+            a, b = (asdict(each[name].batches[size]) for each in (alone.cells, several))
+            differing = {key for key, value in a.items() if value != pytest.approx(b[key])}
+            assert differing <= {"runs", "measured_s"}  # how many fit into a slice is of the clock
+    assert found["GPU-0"].report.aa_control == alone.report.aa_control
+    assert found["GPU-1"].report.aa_control is None
+
+
+def test_a_ratio_comes_from_one_device_though_they_differ(tmp_path):
+    """One GPU is a tenth slower, each load off by 2 %: a ratio is known all the same, and a time is of both."""
+    found, _ = shared(tmp_path, World(MS, slower={"1": 1.1}, noise=0.0))
+    row = found["GPU-0"].cells["fp16/gpu"].batches[1]
+    assert (row.speedup_low, row.speedup, row.speedup_high) == pytest.approx((4, 4, 4))
+    assert (row.device_p50_low_ms, row.device_p50_high_ms) == pytest.approx((0.1, 0.11))
+    timing = found["GPU-0"].timings["fp16/gpu/batch_1"]
+    assert timing.by_load(timing.round_ms)[:4] == pytest.approx([0.1, 0.11, 0.1, 0.11])
+
+
+def test_an_interval_over_loads_of_two_devices_that_differ_holds_the_median_of_both():
+    """What the module says of Hoeffding's theorem, by simulation: 95 % and more, however far the devices are apart."""
+    from roundoff.measurement.statistics import median_interval
+
+    random = np.random.default_rng(3)
+    for apart in (0.0, 1.0, 10.0):
+        loads = random.normal(0, 1, (4000, 20)) + apart * (np.arange(20) % 2)
+        intervals = [median_interval(each) for each in loads]
+        held = np.mean([each.low <= apart / 2 <= each.high for each in intervals])
+        assert held > 0.95
+
+
+def test_each_load_of_a_pair_of_gpus_is_drawn_anew(tmp_path, monkeypatch):
+    seeds = []
+
+    def scatter(random):
+        seeds.append(random.integers(10**9))
+        return []
+
+    monkeypatch.setattr(bench, "scatter", scatter)
+    shared(tmp_path, World(MS))
+    assert len(set(seeds)) == len(seeds)
+
+
+def test_each_cell_is_looked_at_alone_on_one_gpu_only(tmp_path):
+    world = World(MS)
+    found, workers = shared(tmp_path, world)
+    loads = found["GPU-0"].report.loads
+    # untimed alone: fp32 and its twin on one, fp16 on the other; timed: three engines a load; one each for energy
+    by_gpu = [[each[1] for each in world.loads if each[0] == gpu] for gpu in ("0", "1")]
+    assert by_gpu[0][:2] == ["fp32", "fp32"]
+    assert by_gpu[1][:1] == ["fp16"]
+    assert [len(each) for each in by_gpu] == [2 + 3 * loads, 1 + 3 * loads]
+    assert not any(work == "device_of" for _, work in workers.asked)
+
+
+def test_builds_take_the_loads_in_turn_on_each_gpu(tmp_path):
+    world = World(MS)
+    (tmp_path / "fp16/rebuilds/2").mkdir(parents=True)
+    found, _ = shared(tmp_path, world)
+    timed = [[build for gpu, name, build in world.loads if (gpu, name) == (each, "fp16")] for each in ("0", "1")]
+    loads = found["GPU-0"].report.loads
+    assert timed[0][:loads] == (["fp16", "2"] * loads)[:loads]
+    assert timed[1][1 : loads + 1] == (["2", "fp16"] * loads)[:loads]
+    timing = found["GPU-0"].timings["fp16/gpu/batch_1"]
+    assert list(timing.builds_of_loads(2)[:4]) == [0, 1, 1, 0]
+    assert len(found["GPU-0"].cells["fp16/gpu"].batches[1].build_p50_ms) == 2
+
+
+def breaks(where, when, error):
+    """A fault of one GPU, precision and batch size from its so manieth timed run on."""
+    runs = []
+
+    def fault(*here):
+        runs.extend([here] if here == where else [])
+        if here == where and len(runs) > when:
+            raise error
+
+    return fault
+
+
+def test_what_one_gpu_cannot_time_is_a_failed_row_that_names_it(tmp_path):
+    fault = breaks(("1", "fp16", 8), 12, RuntimeError("launch failed"))
+    found, _ = shared(tmp_path, World(MS, fault=fault))
+    rows = found["GPU-0"].cells
+    row = rows["fp16/gpu"].batches[8]
+    assert (row.status, str(row.reason)) == ("failed", "a timed run failed (on GPU 1)")
+    assert row.detail == "RuntimeError: launch failed"
+    assert row.rerun == "dvc repro -f evaluate"
+    assert "fp16/gpu/batch_8" not in found["GPU-0"].timings
+    assert rows["fp16/gpu"].batches[1].speedup == pytest.approx(4)
+    assert rows["fp32/gpu"].batches[8].device_p50_ms == pytest.approx(3.2)
+
+
+def loses(monkeypatch, what, gpus, after=0):
+    """These GPUs' processes raise at their so manieth call of a session's step."""
+    step, calls = getattr(Session, what), dict.fromkeys(gpus, 0)
+
+    def broken(self, *arguments):
+        gpu = self.share.visible
+        if gpu in calls:
+            calls[gpu] += 1
+            if calls[gpu] > after:
+                raise RuntimeError("the GPU has fallen off the bus")
+        return step(self, *arguments)
+
+    monkeypatch.setattr(Session, what, broken)
+
+
+@pytest.mark.parametrize("after", [0, 1, 2])
+def test_a_gpu_that_is_lost_is_told_and_the_others_have_its_loads(tmp_path, monkeypatch, after):
+    loses(monkeypatch, "load", ["1"], after)
+    found, workers = shared(tmp_path, World(MS))
+    rows, reports = found["GPU-0"].cells, {name: each.report for name, each in found.items()}
+    for name in NAMES:
+        for size in SIZES:
+            row = rows[name].batches[size]
+            assert (row.status, row.stop_reason) == ("measured", "target" if name == "fp16/gpu" else "minimum")
+            assert row.loads >= SCHEDULE.min_loads
+            assert [str(each) for each in row.warnings] == [LOST]
+            assert row.speedup == pytest.approx(4 if name == "fp16/gpu" else 1)
+    assert str(reports["GPU-1"].conditions_reason) == "timing on GPU 1 failed"
+    assert (reports["GPU-1"].loads, reports["GPU-0"].loads) == (0, row.loads)
+    assert set(found["GPU-0"].timings["fp16/gpu/batch_1"].round_load % 2) == {0}
+    assert {gpu for gpu, work in workers.asked if work == "measure_energy_share"} == {"0"}
+
+
+def test_a_gpu_that_is_lost_before_the_first_timed_load_leaves_its_cells_to_the_others(tmp_path, monkeypatch):
+    loses(monkeypatch, "found", ["0"])
+    found, _ = shared(tmp_path, World(MS))
+    rows = found["GPU-0"].cells  # figures are with the first, whoever has timed
+    assert all(row.batches[size].speedup for row in rows.values() for size in SIZES)
+    assert rows["fp32/gpu"].memory_mb == rows["fp16/gpu"].memory_mb == 10.0
+    assert (found["GPU-0"].report.loads, found["GPU-1"].report.loads) == (0, rows["fp16/gpu"].batches[1].loads)
+
+
+def test_a_cell_that_ends_two_processes_has_failed_and_the_others_stand(tmp_path, monkeypatch):
+    def ends(self, cells=None):
+        if "fp16/gpu" in cells:
+            raise RuntimeError("killed")
+        return first_load(self, cells)
+
+    first_load = bench.Bench.first_load
+    monkeypatch.setattr(bench.Bench, "first_load", ends)
+    found, _ = shared(tmp_path, World(MS))
+    rows = found["GPU-0"].cells
+    assert {str(batch.reason) for batch in rows["fp16/gpu"].batches.values()} == {"timing on GPU 0 failed"}
+    assert {batch.status for batch in rows["fp16/gpu"].batches.values()} == {"failed"}
+    assert all(batch.loads >= SCHEDULE.min_loads and not batch.warnings for batch in rows["fp32/gpu"].batches.values())
+    assert len({each.report.loads for each in found.values()}) == 1
+
+
+def test_where_all_are_lost_every_row_has_failed_in_words(tmp_path, monkeypatch):
+    loses(monkeypatch, "load", ["0", "1"], after=1)
+    found, _ = shared(tmp_path, World(MS))
+    for row in found["GPU-0"].cells.values():
+        assert {batch.status for batch in row.batches.values()} == {"failed"}
+        assert {str(batch.reason) for batch in row.batches.values()} == {"timing on GPU 0 failed"}
+        assert row.batches[1].detail == "RuntimeError: the GPU has fallen off the bus"
+        assert str(row.energy.reason) == "timing on GPU 0 failed"
+    assert not found["GPU-0"].timings
+
+
+def test_the_first_failure_ends_it_where_that_is_asked_for(tmp_path, monkeypatch):
+    loses(monkeypatch, "load", ["1"])
+    with pytest.raises(GateError, match="timing on GPU 1 failed"):
+        shared(tmp_path, World(MS), plan=replace(PLAN, strict=True))
+
+
+def test_two_names_of_one_gpu_are_one(tmp_path):
+    found, _ = shared(tmp_path, World(MS), devices={"0": "GPU-0", "1": "GPU-0"})
+    assert list(found) == ["GPU-0"]
+    assert found["GPU-0"].cells["fp16/gpu"].batches[1].loads >= SCHEDULE.min_loads
+
+
+def test_there_are_no_more_gpus_than_loads(tmp_path):
+    found, _ = shared(tmp_path, World(MS), gpus=SCHEDULE.min_loads + 2)
+    assert [each.report.loads for each in found.values()] == [1] * SCHEDULE.min_loads
+
+
+def test_loads_go_on_by_the_rules_of_one_device(tmp_path):
+    """Off by 2 % from load to load, the interval is not within 1 % after the minimum, nor on either device alone."""
+    (tmp_path / "one").mkdir()
+    plan = replace(PLAN, schedule=replace(SCHEDULE, budget_seconds=15.0))
+    alone = one(tmp_path / "one", World(MS, noise=0.02), plan)
+    found, _ = shared(tmp_path, World(MS, noise=0.02), plan=plan)
+    for told in (alone.cells, found["GPU-0"].cells):
+        row = told["fp16/gpu"].batches[1]
+        assert row.loads > SCHEDULE.min_loads
+        width = max(row.speedup_high / row.speedup - 1, 1 - row.speedup_low / row.speedup)
+        assert row.stop_reason == ("target" if width <= SCHEDULE.interval_target else "budget")
+    for timing in found["GPU-0"].timings.values():
+        assert set(np.bincount(timing.round_load % 2) % 2) == {0}
+    timings = found["GPU-0"].timings
+    pair = paired_speedup(timings["fp32/gpu/batch_1"], timings["fp16/gpu/batch_1"])
+    assert pair.value == found["GPU-0"].cells["fp16/gpu"].batches[1].speedup
+
+
+@pytest.mark.parametrize("gpus", [2, 3])
+def test_what_may_stop_early_does_when_all_have_as_many_loads(tmp_path, gpus):
+    schedule = replace(SCHEDULE, early_loads=8, min_loads=60, min_seconds=5.0, budget_seconds=20.0)
+    found, _ = shared(tmp_path, World(MS), gpus, replace(PLAN, schedule=schedule))
+    timings = found["GPU-0"].timings
+    assert {timing.stop_reason for name, timing in timings.items() if "fp16" in name} == {"early"}
+    for timing in timings.values():
+        loads = np.unique(timing.round_load)
+        assert 8 <= len(loads) < 8 + gpus
+        assert len(set(np.bincount(loads % gpus))) == 1
