@@ -78,7 +78,8 @@ def test_the_figures_are_those_of_one_device(tmp_path):
         for size in SIZES:
             a, b = (asdict(each[name].batches[size]) for each in (alone.cells, several))
             differing = {key for key, value in a.items() if value != pytest.approx(b[key])}
-            assert differing <= {"runs", "measured_s"}  # how many fit into a slice is of the clock
+            # how many runs fit into a slice is of the clock, and how many percentiles they are enough for
+            assert {name for name in differing if "_p9" not in name} <= {"runs", "measured_s"}
     assert found["GPU-0"].report.aa_control == alone.report.aa_control
     assert found["GPU-1"].report.aa_control is None
 

@@ -257,8 +257,10 @@ class Evaluation:
 
 
 def _prepared(strict: StrictAnswers, cells: Sequence[Cell]) -> None:
-    """Have at hand what this process needs as soon as the test set was run: strict FP32's answers, and SciPy."""
+    """Have at hand what this process needs as soon as the test set was run: strict FP32's answers, and libraries."""
     from scipy import optimize, stats  # noqa: F401
+
+    import roundoff.measurement.multi_gpu  # noqa: F401
 
     strict.prepare(cells)
 

@@ -99,6 +99,7 @@ class Team:
             device = known.get(each.visible, f"GPU {each.visible}")
             if device not in {share.device for share in self.shares}:
                 self.shares.append(replace(each, device=device, plan=replace(each.plan, place=len(self.shares))))
+        self.shares = [replace(each, of=len(self.shares)) for each in self.shares]
 
     def each(self, work: Callable[[Wanted], Result], wanted: Mapping[str, Wanted]) -> dict[str, Result]:
         """What comes of the work that is wanted, by `visible`, all at once; less what is lost over it."""

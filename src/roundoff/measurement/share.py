@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from roundoff.dataset.base import Prepared
 from roundoff.errors import GateError
@@ -27,7 +28,7 @@ from roundoff.system.device_lock import Alone, device_lock
 
 @dataclass(frozen=True)
 class Share:
-    """What one process times: `visible` is the value of CUDA_VISIBLE_DEVICES under which it runs, `device` its GPU."""
+    """What one process times `of` so many: `visible` is its value of CUDA_VISIBLE_DEVICES, `device` its GPU."""
 
     visible: str
     device: str
@@ -35,6 +36,7 @@ class Share:
     plan: SpeedPlan
     prepared: Prepared
     platform: Platform
+    of: int = 1
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,13 @@ class Session:
 
     def _loop(self, entries: Sequence[str]) -> Interleaved:
         plan, bench = self.share.plan, self.bench
-        schedule, seed = schedule_for(self.share.cells, plan), (plan.seed, plan.place)
-        return Interleaved(entries, bench.fresh, {}, schedule, self.monitor, seed, on_error=bench.drop)
+        whole, seed = schedule_for(self.share.cells, plan), (plan.seed, plan.place)
+        part = replace(
+            whole,
+            min_loads=math.ceil(whole.min_loads / self.share.of),
+            min_seconds=whole.min_seconds / self.share.of,
+        )
+        return Interleaved(entries, bench.fresh, {}, part, self.monitor, seed, on_error=bench.drop)
 
     def found(self) -> Found:
         """All so far."""

@@ -29,6 +29,7 @@ OVERTIME = 1.5
 FEWEST_ROUNDS = 2
 EARLY_SLICES = 2  # loads that may be the last are so many times shorter: they differ more than rounds do
 WARMUP_BLOCKS = 3  # fewer say too little of how long a run takes
+SPARE, MOST_OF_EVEN = 1.02, 1.5  # of what is missing of a minimum; of an even share, lest loads differ much
 SETTLE_MS = 0.5  # of runs after another engine's meet its caches, and are not counted: at least one
 
 
@@ -138,18 +139,28 @@ class Interleaved(Enough):
     def _plan(self, names: Sequence[str]) -> int:
         """How many rounds this load has; fills `_runs`, how many counted runs each mode has in a slice of a round.
 
-        Counted runs alone fill each entry's share of the minimum. As many rounds as together take at most half as long
+        Counted runs alone fill each entry's share. As many rounds as together take at most half as long
         again as the entries have, since each entry has at least one run in each; but two where even those take longer.
         """
-        share_s = self.schedule.min_seconds / self.schedule.min_loads
-        share_s /= 1 if self.schedule.early_loads is None else EARLY_SLICES
+        share_s = {name: self._share_s(name) for name in names}
         for rounds in range(self.schedule.rounds_per_load, 0, -1):
-            slice_s = share_s / rounds / MODES
-            self._runs = {name: max(1, math.ceil(slice_s / self._counted_s[name])) for name in names}
+            slice_s = {name: share_s[name] / rounds / MODES for name in names}
+            self._runs = {name: max(1, math.ceil(slice_s[name] / self._counted_s[name])) for name in names}
             load_s = rounds * sum(self._runs_in_slice(name) * self._pace_s[name] for name in names)
-            if rounds <= FEWEST_ROUNDS or load_s <= OVERTIME * share_s * len(names):
+            if rounds <= FEWEST_ROUNDS or load_s <= OVERTIME * sum(share_s.values()):
                 break
         return rounds
+
+    def _share_s(self, name: str) -> float:
+        """Seconds that count in the next load: an even share of the minimum, or what is left of it over what is left.
+
+        The first load's pace is a guess, by which it may fall short, and a whole load more would be for nothing else.
+        """
+        even_s, left = self.schedule.min_seconds / self.schedule.min_loads, self.schedule.min_loads - self.loads
+        if self.schedule.early_loads is not None:
+            return even_s / EARLY_SLICES
+        missing_s = max(0.0, self.schedule.min_seconds - self.timings[name].seconds)
+        return min(max(even_s, SPARE * missing_s / left), MOST_OF_EVEN * even_s) if left > 0 else even_s
 
     def _learn(self, names: Sequence[str], rounds: int) -> None:
         """How long a run of all modes took in this load's rounds: the warm-up knows the device-only mode alone."""
