@@ -78,7 +78,7 @@ def test_a_slow_engine_does_not_keep_the_fast_ones_from_their_time():
 def test_a_first_load_that_falls_short_is_made_up_for_and_costs_no_further_load():
     """Runs that meet cold caches, as those of a warm-up's blocks do, made it believe in slower ones."""
     schedule = replace(SCHEDULE, min_seconds=3.0, budget_seconds=60, min_loads=20, rounds_per_load=20)
-    loop, timings, _ = timed({"a": 0.2, "b": 0.3}, schedule=schedule, cold=4.0, cold_ms=0.5)
+    loop, timings, _ = timed({"a": 0.02, "b": 0.03}, schedule=schedule, cold=4.0, cold_ms=0.5)
     assert loop.loads == schedule.min_loads
     assert all(schedule.min_seconds <= timing.seconds < 1.2 * schedule.min_seconds for timing in timings.values())
 
