@@ -139,7 +139,7 @@ class SharedLoads(Enough):
     def run(self, bar: Bar) -> None:
         """Look at each cell alone, then load, and decide as soon as all have as many loads."""
         self._look()
-        timed = [name for name in self._possible() if name in self._looked.entries and name not in self.found.missing]
+        timed = [name for name in self._possible() if name not in self.found.missing]
         self.names, self.references = timed, references_of(self.cells, self.plan, timed)
         self.begin()
         active, shown = timed, 0.0
@@ -154,14 +154,14 @@ class SharedLoads(Enough):
         self.found = replace(self.found, timings=self.timings)
 
     def _possible(self) -> list[str]:
-        return [entry_name(cell, size) for cell in self._loaders() for size in self.plan.batch_sizes]
-
-    def _loaders(self) -> list[str]:
-        return [each.name for each in self.cells] + ([CONTROL] if twin_of(self.cells, self.plan) else [])
+        """Entries that were looked at, and those of the control, whose engine is its twin's."""
+        twin, sizes, seen = twin_of(self.cells, self.plan), self.plan.batch_sizes, set(self._looked.entries)
+        pairs = [(each.name, each.name) for each in self.cells] + ([(CONTROL, twin.name)] if twin else [])
+        return [entry_name(name, size) for name, alike in pairs for size in sizes if entry_name(alike, size) in seen]
 
     def _look(self) -> None:
         """Have each cell looked at by one GPU. Two whose processes it ends are not lost: the cell has failed."""
-        queue, ended = self._loaders(), dict[str, set[str]]()
+        queue, ended = [each.name for each in self.cells], dict[str, set[str]]()
         while queue and self.team.alive:
             hands = dict[str, Look]()
             for share in self.team.alive:
