@@ -29,8 +29,8 @@ def locks(tmp_path, monkeypatch):
     (tmp_path / "locks").mkdir()
     monkeypatch.setenv("ROUNDOFF_LOCK_DIRECTORY", str(tmp_path / "locks"))
     yield
-    for device in list(share._SESSIONS):  # where a run was ended, which ends its processes
-        share._close(device)
+    for session in list(share._SESSIONS.values()):  # where a run was ended, which ends its processes
+        share.give_back(session.share)
 
 
 class Prepared:
@@ -248,6 +248,13 @@ def test_two_names_of_one_gpu_are_one(tmp_path):
     assert found["GPU-0"].cells["fp16/gpu"].batches[1].loads >= SCHEDULE.min_loads
 
 
+def test_devices_are_taken_one_by_one_in_one_order_in_every_job(tmp_path):
+    """Or one job might hold the first and wait for the second, and another hold that and wait for the first."""
+    _, workers = shared(tmp_path, World(MS), devices={"0": "GPU-b", "1": "GPU-a"})
+    assert [gpu for gpu, work in workers.asked if work == "take"] == ["1", "0"]
+    assert [work for _, work in workers.asked][:3] == ["take", "take", "look"]
+
+
 def test_there_are_no_more_gpus_than_loads(tmp_path):
     found, _ = shared(tmp_path, World(MS), gpus=SCHEDULE.min_loads + 2)
     assert [each.report.loads for each in found.values()] == [1] * SCHEDULE.min_loads
@@ -256,7 +263,7 @@ def test_there_are_no_more_gpus_than_loads(tmp_path):
 def test_loads_go_on_by_the_rules_of_one_device(tmp_path):
     """Off by 2 % from load to load, the interval is not within 1 % after the minimum, nor on either device alone."""
     (tmp_path / "one").mkdir()
-    plan = replace(PLAN, schedule=replace(SCHEDULE, budget_seconds=15.0))
+    plan = replace(PLAN, schedule=replace(SCHEDULE, budget_seconds=4.0))
     alone = one(tmp_path / "one", World(MS, noise=0.02), plan)
     found, _ = shared(tmp_path, World(MS, noise=0.02), plan=plan)
     for told in (alone.cells, found["GPU-0"].cells):

@@ -31,10 +31,12 @@ from roundoff.measurement.share import (
     Look,
     Share,
     device_of,
+    give_back,
     load,
     look,
     measure_energy_share,
     report,
+    take,
 )
 from roundoff.measurement.speed import DeviceSpeed, kept_timings, schedule_for
 from roundoff.measurement.workers import Workers
@@ -114,6 +116,13 @@ class Team:
         """These are at work again, in processes that are started anew."""
         for gpu in gpus:
             self.lost.pop(gpu, None)
+        self.each(give_back, {share.visible: share for share in self.alive})
+        self.take()
+
+    def take(self) -> None:
+        """Have each GPU's device held, in one order in every job: or two of them might each wait for the other's."""
+        for share in sorted(self.alive, key=lambda share: share.device):
+            self.each(take, {share.visible: share})
 
     def _lose(self, gpu: str, why: Shortfall) -> None:
         self.lost[gpu] = why
@@ -162,6 +171,7 @@ class SharedLoads(Enough):
     def _look(self) -> None:
         """Have each cell looked at by one GPU. Two whose processes it ends are not lost: the cell has failed."""
         queue, ended = [each.name for each in self.cells], dict[str, set[str]]()
+        self.team.take()
         while queue and self.team.alive:
             hands = dict[str, Look]()
             for share in self.team.alive:

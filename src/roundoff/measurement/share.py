@@ -129,20 +129,31 @@ def device_of(share: Share) -> str:
     )
 
 
+def take(share: Share) -> None:
+    """Run there: hold the device, for which it may wait, till `report` or `give_back`."""
+    give_back(share)
+    _SESSIONS[share.device] = Session.of(share)
+
+
+def give_back(share: Share) -> None:
+    """Run there: let others have the device; what was found is gone."""
+    session = _SESSIONS.pop(share.device, None)
+    if session is not None:
+        session.stack.close()
+
+
 @contextmanager
 def _session(share: Share) -> Iterator[Session]:
-    """The share's session, which begins here if it has not; what is raised ends it."""
+    """The share's session, which what is raised ends."""
     try:
-        if share.device not in _SESSIONS:
-            _SESSIONS[share.device] = Session.of(share)
         yield _SESSIONS[share.device]
     except BaseException:
-        _close(share.device)
+        give_back(share)
         raise
 
 
 def look(wanted: Look) -> Found:
-    """Run there: load each of the cells alone, with which the device is held till `report`."""
+    """Run there, with the device taken: load each of the cells alone."""
     with _session(wanted.share) as session:
         session.entries += session.bench.first_load(wanted.cells)
         return session.found()
@@ -159,14 +170,8 @@ def report(share: Share) -> Device:
     """Run there at the end: how the device was timed. It is given back."""
     with _session(share) as session:
         told = reported(session.found(), share.cells, session.alone, session.monitor)
-    _close(share.device)
+    give_back(share)
     return told
-
-
-def _close(device: str) -> None:
-    session = _SESSIONS.pop(device, None)
-    if session is not None:
-        session.stack.close()
 
 
 def measure_energy_share(hand: EnergyShare) -> dict[str, Energy]:
