@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from roundoff.errors import DataError
+from roundoff.results.fitting import misfits
 
 T = TypeVar("T")
 SIZED = re.compile("batch_[1-9][0-9]{0,8}")
@@ -29,6 +30,8 @@ def checked(kind: type[T], content: object, where: str, complete: bool = True, b
         raise DataError(
             f"{where} holds what cannot be", received=str(error), expected=f"a {kind.__name__}", fix=REMEDY
         ) from error
+    if complete and (wrong := next(misfits(value), None)):
+        raise DataError(f"{where} holds what cannot be", received=wrong, expected="values that fit", fix=REMEDY)
     absent = next(_absent(as_json(value), content), None) if complete else None
     if absent is not None:
         raise DataError(f"{where} lacks a key", received=f"no {absent}", expected=f"a {kind.__name__}", fix=REMEDY)
