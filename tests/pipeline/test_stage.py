@@ -1,5 +1,6 @@
 """How a stage begins and ends, as a user starts it."""
 
+import signal
 import subprocess
 import sys
 
@@ -57,15 +58,66 @@ main()
 """
 
 
+def of_its_own(folder, program):
+    """Run a stage of one's own in `folder`."""
+    (folder / "stages").mkdir()
+    (folder / "conf").symlink_to(ROOT / "conf")
+    (folder / "stages/own.py").write_text(program)
+    command = [sys.executable, "stages/own.py"]
+
+    def run(*settings):
+        return subprocess.run([*command, *settings], cwd=folder, capture_output=True, text=True)
+
+    return run
+
+
 def test_a_log_without_room_costs_nothing_but_itself(tmp_path):
-    (tmp_path / "stages").mkdir()
-    (tmp_path / "conf").symlink_to(ROOT / "conf")
-    script = tmp_path / "stages/speaking.py"
-    script.write_text(SPEAKING)
-    full = "hydra.job_logging.handlers.file.filename=/dev/full"
-    done = subprocess.run([sys.executable, str(script), full], cwd=tmp_path, capture_output=True, text=True)
+    done = of_its_own(tmp_path, SPEAKING)("hydra.job_logging.handlers.file.filename=/dev/full")
     assert (done.returncode, done.stderr) == (0, "")
     assert "warning: said" in done.stdout
+
+
+ENDING = """
+import os, signal, sys
+from roundoff.system.stopping import heed_signals
+from roundoff.pipeline.stage import stage
+from roundoff.pipeline.survival import surviving
+
+heed_signals()
+
+@stage
+def main(cfg, workspace):
+    {body}
+
+surviving(main)
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "received"),
+    [
+        ("sys.exit(0)", "SystemExit(0) (/"),
+        ("sys.exit()", "SystemExit() (/"),
+        ("sys.exit('enough')", "SystemExit('enough') (/"),
+        ("raise KeyboardInterrupt", "KeyboardInterrupt() (/"),
+        ("raise GeneratorExit", "GeneratorExit() (/"),
+        ("os._exit(0)", "exit code 0, at once"),
+    ],
+)
+def test_what_ends_a_stage_before_its_work_is_done_is_an_error(tmp_path, body, received):
+    done = of_its_own(tmp_path, ENDING.format(body=body))()
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: The stage was ended before its work was done\n")
+    assert f"received: {received}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_stage_that_is_stopped_ends_with_the_signals_code(tmp_path, name):
+    done = of_its_own(tmp_path, ENDING.format(body=f"os.kill(os.getpid(), signal.{name})"))()
+    assert done.returncode == 128 + signal.Signals[name]
+    assert done.stderr.startswith(f"stopped by {name}")
+    assert "error" not in done.stderr
 
 
 @pytest.mark.slow  # a stage for each

@@ -42,6 +42,14 @@ def test_an_end_of_its_own_is_passed_on(body, code):
     assert "ended by" not in errors
 
 
+@pytest.mark.parametrize(("given", "code"), [(0, 1), (3, 3)])
+def test_an_end_at_once_is_an_error_whatever_its_code(given, code):
+    found, output, errors = ended(f"print('begun', flush=True); os._exit({given})")
+    assert (found, output) == (code, "begun\n")
+    assert "error: The stage was ended before its work was done" in errors
+    assert f"exit code {given}" in errors
+
+
 @pytest.mark.parametrize(
     ("name", "remedy"), [("SIGILL", "TF_ENABLE_ONEDNN_OPTS=0"), ("SIGKILL", "memory"), ("SIGSEGV", "report it")]
 )

@@ -24,7 +24,7 @@ from roundoff.pipeline.config.params_file import check_params_file
 from roundoff.pipeline.overrides import check_overrides
 from roundoff.system.held_output import held_back_libraries, last_words
 from roundoff.system.refusal import in_words
-from roundoff.system.stopping import stopping
+from roundoff.system.stopping import pass_on_a_stop, stopping
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,9 @@ def stage(body: Body) -> Callable[..., object]:
             return returned
         except Exception as error:
             raise _ending(error) from error
+        except BaseException as end:  # of a class of one's own, or of a library: the exit code would be anything
+            pass_on_a_stop(end)
+            raise _ending(_ended_by(end)) from None
 
     composed = hydra.main(version_base="1.3", config_path="../conf", config_name="config")(task)
 
@@ -140,6 +143,17 @@ def _ending(error: Exception) -> BaseException:
     if str(job.launcher._target_).endswith("BasicLauncher"):
         return SystemExit(said)
     return StageError(said)
+
+
+def _ended_by(end: BaseException) -> RoundoffError:
+    frames = [frame for frame in traceback.extract_tb(end.__traceback__) if "/roundoff/pipeline/" not in frame.filename]
+    where = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    return RoundoffError(
+        "The stage was ended before its work was done",
+        received=f"{end!r}{where}",
+        expected="an exception, where a class of one's own or a library cannot go on",
+        fix="call neither sys.exit nor exit there: raise an exception that says what is wrong",
+    )
 
 
 def _words(error: RoundoffError) -> str:

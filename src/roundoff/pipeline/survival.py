@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import mmap
 import os
 import shutil
 import signal
@@ -49,8 +50,9 @@ def surviving(main: Callable[[], object]) -> None:
     """Run `main` in a child process that takes over this one's work, and exit with its code.
 
     Where a signal ends it, say which and what to try, after what TensorFlow wrote last; the exit code is then 128 plus
-    the signal's number. SIGINT, SIGTERM and SIGHUP are passed on; the child ends when this process is killed, and
-    both when DVC has started them and ends, or a shell between.
+    the signal's number. An end at once, as by `os._exit`, is an error whatever its code. SIGINT, SIGTERM and SIGHUP are
+    passed on; the child ends when this process is killed, and both when DVC has started them and ends, or a shell
+    between.
     """
     end_where_stopped()
     above = starters()
@@ -58,6 +60,7 @@ def surviving(main: Callable[[], object]) -> None:
     try:
         held_output.held = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - both processes use it to their end
         before = signal.pthread_sigmask(signal.SIG_BLOCK, heard)
+        came_to_its_end = mmap.mmap(-1, 1)  # both processes' own
         scratch = None if SWEEPING.intersection(sys.argv) else scratch_folder()
         parent, child = os.getpid(), os.fork()
     except OSError as error:
@@ -65,14 +68,20 @@ def surviving(main: Callable[[], object]) -> None:
     if child == 0:
         die_with(parent)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        main()
+        try:
+            main()
+        finally:
+            came_to_its_end[0] = 1
         return
     status = _waited_for(child, heard, above)
     if scratch:
         shutil.rmtree(scratch, ignore_errors=True)
     code = os.waitstatus_to_exitcode(status)
     if code < 0 and -code not in PASSED_ON:
-        _tell(signal.Signals(-code))
+        _tell(_by_signal(signal.Signals(-code)))
+    if code >= 0 and not came_to_its_end[0]:
+        _tell(_at_once(code))
+        sys.exit(code or 1)
     sys.exit(code if code >= 0 else 128 - code)
 
 
@@ -106,13 +115,25 @@ def _ended_alone(child: int) -> int:
     return os.waitpid(child, 0)[1]
 
 
-def _tell(fatal: signal.Signals) -> None:
+def _tell(error: RoundoffError) -> None:
     with suppress(OSError):
         sys.stderr.write(held_output.last_words())
-    error = RoundoffError(
+    print(f"error: {error}", file=sys.stderr)
+
+
+def _by_signal(fatal: signal.Signals) -> RoundoffError:
+    return RoundoffError(
         f"The stage was ended by {fatal.name} ({signal.strsignal(fatal)})",
         received=f"signal {fatal.value}; nothing is half written",
         expected="a stage that ends by itself",
         fix=CAUSES.get(fatal, "find who sent the signal, and run the stage again"),
     )
-    print(f"error: {error}", file=sys.stderr)
+
+
+def _at_once(code: int) -> RoundoffError:
+    return RoundoffError(
+        "The stage was ended before its work was done",
+        received=f"exit code {code}, at once, as by os._exit",
+        expected="an exception, where a class of one's own or a library cannot go on",
+        fix="find what ends the process among the modules that the configuration names, and raise an exception there",
+    )

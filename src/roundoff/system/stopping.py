@@ -40,6 +40,17 @@ def end_where_stopped() -> None:
         sys.exit(128 + _came[0][0])
 
 
+def pass_on_a_stop(error: BaseException) -> None:
+    """Raise it again where it is how a signal ends this process; from all other code it is a fault like any other."""
+    end_where_stopped()
+    if isinstance(error, KeyboardInterrupt):
+        is_a_stop = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    else:  # that of a process which a signal has ended
+        is_a_stop = isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > 128
+    if is_a_stop:
+        raise error
+
+
 @contextmanager
 def stopping() -> Iterator[None]:
     """Where a signal came, end with its code whatever was made of it on its way, as by a C library's callback."""

@@ -1,5 +1,6 @@
 """A component: its class and its values are checked before it is made, and nothing else is called."""
 
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -132,3 +133,35 @@ def test_a_component_is_made_of_plain_values(widget):
     made: object = component(OmegaConf.create({"_target_": f"{__name__}.Widget", "size": 3}), Dataset)
     assert isinstance(made, Widget)
     assert made.size == 3
+
+
+ENDINGS = ("SystemExit(0)", "SystemExit()", "SystemExit('enough')", "GeneratorExit()")
+
+
+@pytest.mark.parametrize("end", ENDINGS)
+@pytest.mark.parametrize("section", ["dataset", "model", "calibrate", "train", "backends.own", "more.own"])
+def test_a_class_whose_module_ends_the_program_is_refused(spoilt, tmp_path, monkeypatch, section, end):
+    (tmp_path / "ends.py").write_text(f"raise {end}")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match=rf"importing it raises {re.escape(end)}"):
+        check(spoilt(**{section: {"_target_": "ends.Own"}}))
+
+
+@pytest.mark.parametrize("end", ENDINGS)
+def test_a_component_that_ends_the_program_is_refused(widget, monkeypatch, end):
+    def ends(_):
+        raise eval(end)
+
+    monkeypatch.setattr(Widget, "__post_init__", ends)
+    with pytest.raises(ConfigError, match=f"{end.partition('(')[0]}: "):
+        check(widget())
+
+
+@pytest.mark.parametrize("stop", [SystemExit(130), SystemExit(143), KeyboardInterrupt()], ids=repr)
+def test_a_stop_passes_while_a_component_is_made(widget, monkeypatch, stop):
+    def stopped(_):
+        raise stop
+
+    monkeypatch.setattr(Widget, "__post_init__", stopped)
+    with pytest.raises(type(stop)):
+        check(widget())

@@ -18,6 +18,7 @@ from roundoff.pipeline.config.plain import joined, plain, shortened
 from roundoff.pipeline.config.renamed import refuse_renamed
 from roundoff.pipeline.config.values import check_value, words
 from roundoff.pipeline.groups import of_other_options, remedy
+from roundoff.system.stopping import pass_on_a_stop
 
 T = TypeVar("T")
 SPECIAL = ("_target_", "_partial_", "_args_", "_recursive_", "_convert_")
@@ -66,7 +67,8 @@ def made(key: str, values: Mapping[Any, Any], kind: type[T]) -> T:
         component: T = target(**arguments)
     except ConfigError as error:
         raise _named(key, error) from None
-    except Exception as error:  # whatever a class of one's own raises
+    except BaseException as error:  # whatever a class of one's own raises, to exit among it
+        pass_on_a_stop(error)
         raise ConfigError(
             f"{key or target.__name__} cannot be made",
             received=shortened(repr(arguments)),
@@ -102,10 +104,12 @@ def _class(key: str, name: object, kind: type[Any]) -> type[Any]:
         if not isinstance(named, type):
             raise TypeError(f"a {type(named).__name__}")
         return named
-    except Exception as error:  # whatever the module raises while it is imported
+    except BaseException as error:  # whatever the module raises while it is imported, to exit among it
+        pass_on_a_stop(error)
+        why = str(error) if isinstance(error, Exception) else f"importing it raises {error!r}"
         raise _wrong_target(
             f"{key} names no class",
-            f"{shortened(name if isinstance(name, str) else repr(name))} ({shortened(str(error))})",
+            f"{shortened(name if isinstance(name, str) else repr(name))} ({shortened(why)})",
             f"the dotted path of an importable class, a subclass of {kind.__module__}.{kind.__name__}",
             f"write MODULE.CLASS as Python imports it in {key}, or install the package that holds it",
         ) from None
@@ -137,7 +141,8 @@ def check_arguments(key: str, arguments: Mapping[Any, Any], target: Any) -> None
 def _hints(key: str, target: Any) -> dict[str, Any]:
     try:
         return get_type_hints(target)
-    except Exception as error:  # a name that only a type checker knows
+    except BaseException as error:  # a name that only a type checker knows
+        pass_on_a_stop(error)
         raise ConfigError(
             f"the types of {joined(key, '_target_')}'s fields cannot be read",
             received=f"{target.__module__}.{target.__qualname__}: {error}",
