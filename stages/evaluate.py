@@ -23,7 +23,7 @@ from roundoff.system.slots import REFERENCE_PRECISION
 
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> float | None:
-    engines, prepared = workspace.inputs / cfg.paths.engines, Prepared(workspace.input(cfg.paths.prepared))
+    engines, prepared = workspace.place(cfg.paths.engines), Prepared(workspace.input(cfg.paths.prepared))
     for graph in sorted(engines.glob(f"{REFERENCE_PRECISION}/*/{GRAPH}"))[:1]:
         require_fit(graph, prepared)
     measured = component(cfg.evaluate, Evaluation).run(

@@ -21,7 +21,7 @@ from roundoff.results.platform import read_platform
 @stage
 def main(cfg: DictConfig, workspace: Workspace) -> None:
     profile, rows = component(cfg.profile, LayerProfile).run(
-        engines=workspace.inputs / cfg.paths.engines,
+        engines=workspace.place(cfg.paths.engines),
         precisions=components(cfg.precisions, Precision)
         | components(cfg.more, Precision)
         | components(cfg.given, Precision)

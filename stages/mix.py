@@ -29,7 +29,7 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         workspace.input(cfg.paths.calibration),
         Prepared(workspace.input(cfg.paths.prepared)),
         component(cfg.calibrate, Calibrator),
-        workspace.inputs / cfg.paths.layers,  # of a former run: this one's builds come later
+        workspace.place(cfg.paths.layers),  # of a former run: this one's builds come later
     )
     write_mixed(found, workspace.output(cfg.paths.mixed) / f"{name}.json")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,9 @@ def cases(project: Path, random: Generator) -> Iterator[Case]:
     for stage in ("probe", "prepare", "train", "export", "calibrate", "build build.precision=fp32", "evaluate"):
         make = partial(_replaced, "epochs", "epoch")
         yield Case("params.yaml", f"{stage}: a key more", partial(_of_file, project, stage, "params.yaml", make))
+    for stage, file in SPECIAL:
+        for how, make in NO_FILES.items():
+            yield Case(file, f"{stage}: {how}", partial(_of_file, project, stage, file, make))
     for words in OVERRIDES:
         yield Case("a command line", words, partial(_stage, project, words))
 
@@ -108,6 +112,10 @@ CUT: dict[str, Make] = {
     "empty": lambda _: b"",
     "zeros": lambda good: bytes(len(good)),
 }
+NO_FILES: dict[str, Make] = {
+    "a pipe": lambda _: os.mkfifo,
+    "a device": lambda _: lambda path: path.symlink_to("/dev/zero"),
+}
 JSON: dict[str, Make] = CUT | {"brackets": lambda _: b"[" * 100_000, "a list": lambda _: b"[]"}
 ACCURACY = ("onnxruntime", "accuracy")
 FILES: tuple[tuple[str, str, dict[str, Make]], ...] = (
@@ -148,5 +156,17 @@ FILES: tuple[tuple[str, str, dict[str, Make]], ...] = (
     ("evaluate", "data/prepared/test_images.npy", {"another pixel": _array(lambda a: a ^ 1)}),
     ("evaluate", "platform.json", {"empty": CUT["empty"]}),
     ("export", "models/trained/model.keras", {"cut": CUT["cut"]}),
+)
+SPECIAL = (
+    ("probe", "params.yaml"),
+    ("export", "models/trained/model.keras"),
+    ("calibrate", "data/prepared/manifest.json"),
+    ("build build.precision=fp32", "models/onnx/model.onnx"),
+    ("build build.precision=int8", "models/calibration/table.json"),
+    ("evaluate", "models/engines/int8/onnxruntime/cell.json"),
+    ("evaluate", "platform.json"),
+    ("report", "metrics/int8.json"),
+    ("report", "metrics/noise.csv"),
+    ("report", "data/predictions/labels.npy"),
 )
 OVERRIDES = ("probe seed=-1", "prepare dataset.size=0", "report report.language=fr", "calibrate +nothing=1")

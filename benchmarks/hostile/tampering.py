@@ -15,8 +15,8 @@ from numpy.random import Generator
 from benchmarks.hostile.case import Case, same
 from roundoff.pipeline.stage import Workspace
 
-Content = bytes | None
-"""What a file holds; None: there is no such file."""
+Content = bytes | Callable[[Path], object] | None
+"""What a file holds, or what makes something else in its place; None: there is no such file."""
 Tampered = tuple[str, Content]
 Key = str | int
 HUGE = "@1e400@"  # a number that JSON can write and no float can hold
@@ -47,7 +47,10 @@ def replaced(folder: Path, file: str, content: Content) -> None:
     path.unlink(missing_ok=True)
     if content is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, bytes):
         path.write_bytes(content)
+    elif content is not None:
+        content(path)
 
 
 def found(folder: Path, file: str) -> Path:

@@ -13,10 +13,10 @@ from typing import Any
 from roundoff.dataset.base import WATCHED_BY_DEFAULT, Dataset, Images, OpenDataset, SplitName
 from roundoff.dataset.preparing.frame import check_channels, height_width
 from roundoff.dataset.reading.decode import UNDECODABLE, decoded
-from roundoff.dataset.reading.plain import require_plain
 from roundoff.dataset.reading.tree import Tree, broken_image, open_tree, require_there
 from roundoff.errors import ConfigError, DataError
 from roundoff.pipeline.limits import MOST_PIXELS
+from roundoff.system.plain_files import require_plain
 
 SPLITS: tuple[SplitName, ...] = ("train", "test")
 

@@ -23,6 +23,7 @@ from roundoff.pipeline.config import check
 from roundoff.pipeline.config.params_file import check_params_file
 from roundoff.pipeline.overrides import check_overrides
 from roundoff.system.held_output import held_back_libraries, last_words
+from roundoff.system.plain_files import refuse_special
 from roundoff.system.refusal import in_words
 from roundoff.system.stopping import pass_on_a_stop, stopping
 
@@ -36,21 +37,26 @@ class Workspace:
     written: list[Path] = field(default_factory=list)
 
     def input(self, path: str) -> Path:
-        """A configured path as an input, which must exist; raises RoundoffError."""
-        place = self.inputs / path
-        if not place.exists():
+        """A configured path as an input, which must exist, and be files and folders; raises RoundoffError."""
+        place = self.optional_input(path)
+        if place is None:
             raise RoundoffError(
                 f"{path} is missing",
-                received=f"no such file or directory: {place}",
+                received=f"no such file or directory: {self.inputs / path}",
                 expected="the output of an earlier stage",
                 fix="run `dvc repro` (or the stage that writes it) first",
             )
         return place
 
     def optional_input(self, path: str) -> Path | None:
-        """A configured path as an input that may be missing where a run starts from a finished ONNX graph."""
-        place = self.inputs / path
+        """The same of one that may be missing, as where a run starts from a finished ONNX graph; None where it is."""
+        place = self.place(path)
         return place if place.exists() else None
+
+    def place(self, path: str) -> Path:
+        """The same, whether anything is there or not."""
+        refuse_special(self.inputs / path)
+        return self.inputs / path
 
     def output(self, path: str) -> Path:
         """A configured path as an output."""

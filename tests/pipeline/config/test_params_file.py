@@ -1,8 +1,10 @@
 """params.yaml as somebody left it: what is wrong, in which line, and what mends it."""
 
+import os
+
 import pytest
 
-from roundoff.errors import ConfigError
+from roundoff.errors import ConfigError, DataError
 from roundoff.pipeline.config.params_file import check_params_file
 from tests.support.configuration import CONF
 
@@ -48,3 +50,10 @@ def test_what_make_params_writes_is_good(tmp_path):
         check_params_file(tmp_path / "params.yaml")
     with pytest.raises(ConfigError, match="Is a directory"):
         check_params_file(tmp_path)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")], ids=["pipe", "device"])
+def test_what_would_never_end_is_not_read(tmp_path, make):
+    make(tmp_path / "params.yaml")
+    with pytest.raises(DataError, match="a pipe, a socket or a device"):
+        check_params_file(tmp_path / "params.yaml")

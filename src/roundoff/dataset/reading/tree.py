@@ -12,9 +12,9 @@ from collections import defaultdict
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from roundoff.dataset.base import SplitName
-from roundoff.dataset.reading.plain import is_folder, never_waiting
 from roundoff.errors import DataError
 from roundoff.system.files import sha256_of
+from roundoff.system.plain_files import is_folder, never_waiting
 from roundoff.system.refusal import is_exhausted
 
 SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})

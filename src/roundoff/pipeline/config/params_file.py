@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 
 from roundoff.errors import ConfigError
 from roundoff.pipeline.config.plain import shortened
+from roundoff.system.plain_files import refuse_special
 
 MOST_BYTES, DEEPEST = 10**6, 32
 OF_HYDRA = ("hydra", "defaults")  # it would act on what they name
@@ -35,7 +36,9 @@ def check_params_file(path: Path) -> None:
 
 def _text(path: Path) -> str:
     try:
-        data = path.read_bytes()
+        refuse_special(path)
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         raise ConfigError(
             f"{path} is not here",
@@ -46,7 +49,7 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise _refusal(path, None, error.strerror or str(error), "") from None
     if len(data) > MOST_BYTES:
-        raise _refusal(path, None, f"{len(data)} bytes, more than {MOST_BYTES}", "")
+        raise _refusal(path, None, f"more than {MOST_BYTES} bytes", "")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from roundoff.errors import DataError
+
+SPECIAL = "a pipe, a socket or a device"
 
 
 def is_folder(entry: os.DirEntry[str], path: Path) -> bool:
@@ -18,7 +21,7 @@ def is_folder(entry: os.DirEntry[str], path: Path) -> bool:
     except OSError as error:
         raise _neither(path, f"a link that ends nowhere ({error.strerror})") from error
     if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
-        raise _neither(path, "a pipe, a socket or a device")
+        raise _neither(path, SPECIAL)
     return stat.S_ISDIR(mode)
 
 
@@ -31,6 +34,22 @@ def require_plain(top: Path) -> None:
             for entry in entries:
                 if is_folder(entry, folder / entry.name) and not entry.is_symlink():
                     folders.append(folder / entry.name)
+
+
+def refuse_special(top: Path) -> None:
+    """Raise DataError where a pipe, a socket or a device stands at `top` or below: reading it might never end.
+
+    What cannot be looked at is left to who reads it.
+    """
+    places = [top]
+    while places:
+        place = places.pop()
+        with suppress(OSError):
+            mode = place.stat().st_mode
+            if not stat.S_ISDIR(mode) and not stat.S_ISREG(mode):
+                raise _neither(place, SPECIAL)
+            if stat.S_ISDIR(mode) and (place == top or not place.is_symlink()):
+                places += place.iterdir()
 
 
 def never_waiting(path: str, flags: int) -> int:

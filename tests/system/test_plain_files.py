@@ -1,0 +1,44 @@
+"""A pipe, a socket or a device among files is refused before anything waits for it."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from roundoff.errors import DataError
+from roundoff.system.plain_files import refuse_special
+
+
+def sock(path):
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(path))
+
+
+MADE = {
+    "pipe": os.mkfifo,
+    "socket": sock,
+    "device": lambda path: path.symlink_to("/dev/zero"),
+    "link to a pipe": lambda path: (os.mkfifo(path.with_name("p")), path.symlink_to("p")),
+}
+
+
+@pytest.mark.parametrize("make", MADE.values(), ids=MADE)
+def test_what_is_neither_file_nor_folder_is_refused_at_any_depth(tmp_path, monkeypatch, make):
+    monkeypatch.chdir(tmp_path)  # a socket's path may not be long
+    folder = Path("a/b")
+    folder.mkdir(parents=True)
+    (folder / "plain").touch()
+    refuse_special(Path("a"))
+    make(folder / "x")
+    for top in ("a", "a/b/x"):
+        with pytest.raises(DataError, match="is neither a file nor a folder"):
+            refuse_special(Path(top))
+
+
+def test_what_cannot_be_looked_at_is_left_to_its_reader(tmp_path):
+    (tmp_path / "nowhere").symlink_to("gone")
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "up").symlink_to(tmp_path, target_is_directory=True)
+    refuse_special(tmp_path)
+    refuse_special(tmp_path / "gone")
