@@ -69,7 +69,7 @@ class OfTflite(FromKeras):
 
     def build(self, source, directory):
         (directory / self.artifact).write_bytes(source.given.read_bytes())
-        return BuildInfo(notes=[message("own_ranges")])
+        return BuildInfo(notes=[message("weights_widened")])
 
 
 @pytest.mark.parametrize(

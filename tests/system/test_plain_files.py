@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from roundoff.errors import DataError
-from roundoff.system.plain_files import refuse_special
+from roundoff.system.files import read_json, sha256_of
+from roundoff.system.plain_files import read_plain, refuse_special
 
 
 def sock(path):
@@ -42,3 +43,19 @@ def test_what_cannot_be_looked_at_is_left_to_its_reader(tmp_path):
     (tmp_path / "up").symlink_to(tmp_path, target_is_directory=True)
     refuse_special(tmp_path)
     refuse_special(tmp_path / "gone")
+
+
+@pytest.mark.parametrize("make", [MADE["pipe"], MADE["device"], MADE["link to a pipe"]], ids=["pipe", "device", "link"])
+@pytest.mark.parametrize("read", [read_plain, read_json, sha256_of])
+def test_nothing_waits_for_it(tmp_path, make, read):
+    make(tmp_path / "x")
+    with pytest.raises(DataError, match="a pipe, a socket or a device"):
+        read(tmp_path / "x")
+
+
+def test_a_file_is_read_as_far_as_it_is_wanted(tmp_path):
+    (tmp_path / "x").write_bytes(b"abc")
+    assert read_plain(tmp_path / "x") == b"abc"
+    assert read_plain(tmp_path / "x", 2) == b"ab"
+    with pytest.raises(IsADirectoryError):
+        read_plain(tmp_path)

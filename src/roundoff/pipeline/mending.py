@@ -18,6 +18,7 @@ import yaml
 
 from roundoff.system.files import write_text
 from roundoff.system.git import git
+from roundoff.system.plain_files import read_plain
 
 TEMPORARY = Path(".dvc/tmp")
 # DVC holds the first while it works, the second while it writes `rwlock`
@@ -53,7 +54,7 @@ def _rwlock(path: Path) -> Iterator[str]:
     """Who reads and writes which output: of a command that was killed, so that nothing in it holds."""
     with suppress(OSError):
         try:
-            whole = isinstance(json.loads(path.read_bytes()), dict)
+            whole = isinstance(json.loads(read_plain(path)), dict)
         except ValueError:
             whole = False
         if not whole:
@@ -64,7 +65,7 @@ def _rwlock(path: Path) -> Iterator[str]:
 def _lock_file(path: Path) -> Iterator[str]:
     """Which stage ran with what: the stages before the cut are whole; those after it run again."""
     with suppress(OSError):
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = read_plain(path).decode("utf-8", "replace")
         if _is_whole(text):
             return
         kept = _whole_stages(text)

@@ -14,6 +14,7 @@ import yaml
 from roundoff.errors import ConfigError
 from roundoff.system import own
 from roundoff.system.git import git
+from roundoff.system.plain_files import read_plain
 
 
 @dataclass(frozen=True)
@@ -178,8 +179,7 @@ def _nested(outer: Path, places: Mapping[str, Path]) -> Iterator[str]:
 
 
 def _refuse_other_file(key: str, place: Path) -> None:
-    with place.open("rb") as file:
-        start = file.read(len(HEADS.get(key, b"")))
+    start = read_plain(place, len(HEADS.get(key, b"")))
     if start and start != HEADS[key]:
         raise _refusal(key, f"{place}, which begins with {start!r}", "a file that roundoff wrote, or none")
 
@@ -215,7 +215,7 @@ def _upwards(path: str, top: str) -> Iterator[str]:
 def _locked(root: Path) -> Iterator[str]:
     """The paths of outputs that dvc.lock lists; none where it cannot be read, which DVC itself says."""
     try:
-        stages = yaml.load((root / "dvc.lock").read_text(encoding="utf-8"), LOADER)["stages"].values()
+        stages = yaml.load(read_plain(root / "dvc.lock"), LOADER)["stages"].values()
         yield from [str(out["path"]) for stage in stages for out in stage.get("outs", [])]
     except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):
         return

@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from roundoff.errors import RoundoffError
 from roundoff.pipeline.composing import composed
 from roundoff.pipeline.groups import written
+from roundoff.system.plain_files import read_plain
 
 IN_EXPERIMENT = "DVC_EXP_BASELINE_REV"  # which DVC sets for an experiment's stages
 PARAMS = "params.yaml"
@@ -65,7 +66,7 @@ def _last_run(lock: Path) -> Flat:
 def _yaml(path: Path) -> dict[str, Any]:
     """The content of a file that DVC wrote; empty where there is none that can be read."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(read_plain(path))
     except (OSError, ValueError, yaml.YAMLError):
         return {}
     return content if isinstance(content, dict) else {}

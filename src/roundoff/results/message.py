@@ -1,7 +1,8 @@
 """A sentence by its code and values, and the catalogue of each language that makes words of it.
 
 Nobody reads a decision out of a sentence: what decides is the code and the values. Both catalogues hold the same codes
-and placeholders (a test sees to it).
+and placeholders (a test sees to it). Where a sentence comes to ask for other values, it gets another code or its files
+another format: what is read with values that do not fit is refused (`fitting`).
 """
 
 from __future__ import annotations

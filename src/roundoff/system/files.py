@@ -17,6 +17,7 @@ from typing import Any
 
 from roundoff.errors import ConfigError, DataError
 from roundoff.system.own import UNFINISHED, Names, foreign, refuse_foreign
+from roundoff.system.plain_files import read_plain, refuse_special
 from roundoff.system.processes import has_ended, here
 from roundoff.system.refusal import is_exhausted, name_path
 
@@ -147,6 +148,7 @@ def sha256_of(path: Path) -> str:
         files = sorted(file for file in path.rglob("*") if file.is_file())
         listed = "".join(f"{file.relative_to(path).as_posix()}\0{sha256_of(file)}\n" for file in files)
         return hashlib.sha256(listed.encode("utf-8", "surrogateescape")).hexdigest()
+    refuse_special(path)
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -165,7 +167,7 @@ def write_json(path: Path, value: object) -> None:
 def read_json(path: Path) -> Any:
     """The value in a JSON file; DataError, which names it, where it holds none."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_plain(path).decode("utf-8")
     except UnicodeDecodeError as error:
         raise _no_json(str(path), error) from error
     return parsed_json(text, str(path))

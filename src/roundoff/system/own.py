@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from roundoff.errors import ConfigError
+from roundoff.system.plain_files import read_plain
 from roundoff.system.slots import MORE, STAGED
 
 # What `files` puts before a name until all is written: .partial.PID-HERE-EIGHT_HEX_DIGITS. (before: without HERE-).
@@ -95,7 +96,7 @@ def engines(folder: Path) -> Sequence[str]:
 
 def _listed(sidecar: Path) -> list[str]:
     try:
-        return [str(name) for name in json.loads(sidecar.read_text(encoding="utf-8"))["files"]]
+        return [str(name) for name in json.loads(read_plain(sidecar))["files"]]
     except (OSError, ValueError, KeyError, TypeError):
         return []
 

@@ -52,6 +52,14 @@ def refuse_special(top: Path) -> None:
                 places += place.iterdir()
 
 
+def read_plain(path: Path, most: int = -1) -> bytes:
+    """The bytes of a file, or `most` of them; DataError where a pipe or a device stands there, OSError as ever."""
+    with open(path, "rb", opener=never_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise _neither(path, SPECIAL)
+        return file.read(most)
+
+
 def never_waiting(path: str, flags: int) -> int:
     """An opener, for `open`, that does not wait for who writes to a pipe."""
     return os.open(path, flags | os.O_NONBLOCK)
@@ -62,5 +70,5 @@ def _neither(path: Path, received: str) -> DataError:
         f"{path} is neither a file nor a folder",
         received=received,
         expected="plain files and folders, or links to them",
-        fix="remove it",
+        fix="take it, or the link that leads there, out of the folder",
     )

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 
 from roundoff.errors import ConfigError
 from roundoff.pipeline.config.plain import shortened
-from roundoff.system.plain_files import refuse_special
+from roundoff.system.plain_files import read_plain
 
 MOST_BYTES, DEEPEST = 10**6, 32
 OF_HYDRA = ("hydra", "defaults")  # it would act on what they name
@@ -36,9 +36,7 @@ def check_params_file(path: Path) -> None:
 
 def _text(path: Path) -> str:
     try:
-        refuse_special(path)
-        with path.open("rb") as file:
-            data = file.read(MOST_BYTES + 1)
+        data = read_plain(path, MOST_BYTES + 1)
     except FileNotFoundError:
         raise ConfigError(
             f"{path} is not here",
