@@ -180,6 +180,18 @@ def test_files_of_different_runs_are_refused(written):
         metrics_from({"fp32": written["fp32"], "int8": other})
 
 
+def test_a_cell_or_a_batch_size_that_is_lost_is_named(written):
+    lost = copy.deepcopy(written)
+    del lost["more"]["fp8"]["x"]["batch_1"]
+    lost["more"]["fp8"]["x"]["batch_2"] = written["fp32"]["x"]["batch_1"]
+    with pytest.raises(DataError, match="without batch_2, which others have"):
+        metrics_from(lost)
+    for content in (lost := copy.deepcopy(written)).values():
+        content["method"]["devices"]["cpu"]["cells"].append("fp16/x")
+    with pytest.raises(DataError, match="no cell fp16/x, which was timed"):
+        metrics_from(lost)
+
+
 def test_files_without_a_format_are_understood():
     metrics = read_metrics(OLD)
     old = json.loads((OLD / "fp16.json").read_text())["tensorrt_rtx"]

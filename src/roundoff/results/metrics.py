@@ -10,7 +10,7 @@ from roundoff.errors import DataError
 from roundoff.results import legacy
 from roundoff.results.build import BuildMetrics
 from roundoff.results.cell import CellMetrics
-from roundoff.results.checked import REMEDY, as_json, checked
+from roundoff.results.checked import BATCH, REMEDY, as_json, checked
 from roundoff.results.run import Head, Metrics
 from roundoff.results.sound import faults
 from roundoff.results.summary import Answer, BestCell, Summary
@@ -82,6 +82,14 @@ def _faults(metrics: Metrics) -> Iterator[str]:
     measured = {name: cell.accuracy for name, cell in metrics.cells.items() if cell.accuracy}
     if metrics.reference is not None and metrics.reference not in measured:
         yield f"the reference {metrics.reference}, which is no measured cell"
+    listed = (name for device in metrics.method.devices.values() for name in device.cells)
+    if lost := next((name for name in listed if name not in metrics.cells), None):
+        yield f"no cell {lost}, which was timed"
+    timed = {name: cell.batches.keys() for name, cell in metrics.cells.items() if cell.measured and cell.batches}
+    every = {size for sizes in timed.values() for size in sizes}
+    for name, sizes in timed.items():
+        if lacking := sorted(every - sizes):  # one that failed there is a row all the same
+            yield f"{name} without {BATCH}{lacking[0]}, which others have"
 
 
 def write_metrics(metrics: Metrics, directory: Path) -> None:
