@@ -15,11 +15,11 @@ from numpy.random import Generator
 from benchmarks.commands import ROOT
 from benchmarks.hostile.arrays import npy, pickled_npy, unpickled
 from benchmarks.hostile.case import Case, Lost
-from benchmarks.hostile.tampering import Content, changed, mirrored, replaced
+from benchmarks.hostile.tampering import Anything, Content, changed, mirrored, replaced
 from benchmarks.process import ran
 
 OF_A_RUN = ("data", "models", "metrics", "build", "params.yaml", "platform.json")
-Make = Callable[[bytes], Content]
+Make = Callable[[bytes], Anything]
 
 
 def cases(project: Path, random: Generator) -> Iterator[Case]:
@@ -42,7 +42,7 @@ def _of_file(project: Path, stage: str, file: str, make: Make, folder: Path) -> 
     return _stage(project, stage, folder, {file: content})
 
 
-def _stage(project: Path, words: str, folder: Path, contents: dict[str, Content] | None = None) -> object:
+def _stage(project: Path, words: str, folder: Path, contents: dict[str, Anything] | None = None) -> object:
     """Run a stage on a run that holds other contents; what it printed.
 
     Raises SystemExit with its words where it ended with another code than 0, Lost where a file of the run is gone.

@@ -15,8 +15,10 @@ from numpy.random import Generator
 from benchmarks.hostile.case import Case, same
 from roundoff.pipeline.stage import Workspace
 
-Content = bytes | Callable[[Path], object] | None
-"""What a file holds, or what makes something else in its place; None: there is no such file."""
+Content = bytes | None
+"""What a file holds; None: there is no such file."""
+Anything = Content | Callable[[Path], object]
+"""The same, or what makes something else than a file in its place."""
 Tampered = tuple[str, Content]
 Key = str | int
 HUGE = "@1e400@"  # a number that JSON can write and no float can hold
@@ -41,7 +43,7 @@ def mirrored(project: Path, folder: Path) -> Path:
     return folder
 
 
-def replaced(folder: Path, file: str, content: Content) -> None:
+def replaced(folder: Path, file: str, content: Anything) -> None:
     """Put `content` in the place of a file of a mirrored run."""
     path = folder / file
     path.unlink(missing_ok=True)

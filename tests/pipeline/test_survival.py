@@ -42,6 +42,17 @@ def test_an_end_of_its_own_is_passed_on(body, code):
     assert "ended by" not in errors
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_stage_needs_no_standard_stream(tmp_path, closed):
+    body = f"print('said'); print('told', file=sys.stderr); open({str(tmp_path / 'done')!r}, 'w').close()"
+    program = PROGRAM.format(body=body)
+    done = subprocess.run(["bash", "-c", f'exec "$0" -c "$1" {closed}', sys.executable, program], capture_output=True)
+    assert done.returncode == 0
+    assert (tmp_path / "done").exists()
+    assert done.stdout == (b"" if ">&-" in closed.split() else b"said\n")
+    assert done.stderr == (b"" if "2>&-" in closed else b"told\n")
+
+
 @pytest.mark.parametrize(("given", "code"), [(0, 1), (3, 3)])
 def test_an_end_at_once_is_an_error_whatever_its_code(given, code):
     found, output, errors = ended(f"print('begun', flush=True); os._exit({given})")

@@ -55,6 +55,7 @@ def surviving(main: Callable[[], object]) -> None:
     between.
     """
     end_where_stopped()
+    _open_streams()
     above = starters()
     heard = {signal.SIGCHLD, *PASSED_ON}
     try:
@@ -83,6 +84,17 @@ def surviving(main: Callable[[], object]) -> None:
         _tell(_at_once(code))
         sys.exit(code or 1)
     sys.exit(code if code >= 0 else 128 - code)
+
+
+def _open_streams() -> None:
+    """Let the three standard streams lead somewhere, where this process was started without one.
+
+    Else the next file that is opened would get its number, and what is printed.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 def die_with(parent: int) -> None:
