@@ -1,6 +1,8 @@
 """Answers, times, curves and noise are those of the run, or refused."""
 
 import math
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,8 @@ import pytest
 from roundoff.errors import DataError
 from roundoff.measurement.accuracy import accuracy
 from roundoff.results.preparation import Noise
-from roundoff.revisions.series import curves_in, guesses_in, labels_in, noise_in, times_in
+from roundoff.revisions.series import agreeing, curves_in, guesses_in, labels_in, noise_in, times_in
+from tests.support.measured import compared
 
 LABELS = np.array([0, 1, 2, 1])
 LOGITS = np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
@@ -134,3 +137,12 @@ def test_other_bytes_are_refused(tmp_path):
     (tmp_path / "noise.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match="CSV in UTF-8"):
         noise_in(tmp_path / "noise.csv")
+
+
+def test_answers_that_agree_otherwise_than_the_metrics_tell_are_refused():
+    own, reference, told = np.arange(10), np.arange(10) % 8, replace(compared(samples=10), agreement=0.8)
+    assert agreeing(Path("p"), own, reference, told) is own
+    assert agreeing(Path("p"), own, None, told) is own
+    assert agreeing(Path("p"), own, own, replace(told, nonfinite=1)) is own
+    with pytest.raises(DataError, match=r"10 of 10 answers(.|\n)*8 of them"):
+        agreeing(Path("p"), own, own, told)

@@ -24,7 +24,7 @@ from roundoff.results.run import Device, Metrics
 from roundoff.results.sensitivity import Effect, Whole, read_effects, read_whole
 from roundoff.results.slices import SliceLoss
 from roundoff.results.verdict import Verdict
-from roundoff.revisions.series import curves_in, guesses_in, labels_in, noise_in, times_in
+from roundoff.revisions.series import agreeing, curves_in, guesses_in, labels_in, noise_in, times_in
 from roundoff.system.files import read_json
 from roundoff.system.slots import REFERENCE_PRECISION
 
@@ -234,8 +234,17 @@ class Evidence:
 
     def guesses(self, cell: Cell) -> NDArray[np.int64] | None:
         """The class that the cell chose for each test image, int64 [N]; -1 where a logit is not finite."""
-        path = self.sources.predictions / cell.precision / f"{cell.backend}.npy"
-        return guesses_in(path, self.labels, len(self.classes), cell.accuracy) if path.exists() else None
+        own = self._guesses(f"{cell.precision}/{cell.backend}")
+        return agreeing(self.sources.predictions, own, self._reference_guesses, cell.accuracy)
+
+    @cached_property
+    def _reference_guesses(self) -> NDArray[np.int64] | None:
+        return self._guesses(str(self.metrics.reference))
+
+    def _guesses(self, name: str) -> NDArray[np.int64] | None:
+        path = self.sources.predictions / f"{name}.npy"
+        told = self.metrics.cells[name].accuracy if name in self.metrics.cells else None
+        return guesses_in(path, self.labels, len(self.classes), told) if path.exists() else None
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
@@ -244,8 +253,7 @@ class Evidence:
 
     def samples(self, cell: Cell, batch: int) -> dict[str, NDArray[np.float64]]:
         """Raw timings in ms by name (`device_ms`, `end_to_end_ms`, `round_ms`); empty where there are none."""
-        path = self.sources.timings / cell.precision / cell.backend / f"batch_{batch}.npz"
-        return times_in(path)
+        return times_in(self.sources.timings / cell.precision / cell.backend / f"batch_{batch}.npz")
 
 
 def read_evidence(sources: Sources, verdict: Verdict | None, slices: Sequence[SliceLoss] = ()) -> Evidence:

@@ -49,6 +49,23 @@ def guesses_in(path: Path, labels: NDArray[np.int64], classes: int, told: Accura
     return chosen
 
 
+Guesses = NDArray[np.int64] | None
+
+
+def agreeing(path: Path, own: Guesses, reference: Guesses, told: Accuracy | None) -> Guesses:
+    """The cell's own; DataError unless as many of them are the reference's as the metrics tell.
+
+    So another cell's answers are seen that are as often right. Where some were not run or are no numbers, none count.
+    """
+    if own is None or reference is None or told is None or told.agreement is None:
+        return own
+    same, expected = int((own == reference).sum()), told.agreement * len(own)
+    if told.samples == len(own) and not told.nonfinite and abs(same - expected) > 0.5:
+        received = f"{same} of {len(own)} answers of a cell that are the reference's"
+        raise unreadable(path, received, f"{round(expected)} of them, as in the metrics", WRITER)
+    return own
+
+
 def _chosen(path: Path, images: int, classes: int) -> NDArray[np.int64]:
     """The first of the classes that a cell's file has by the size of their logits, or the largest of its logits."""
     if array_type(path, WRITER) == "int32":
