@@ -55,6 +55,7 @@ TIMES: dict[str, Any] = {
     "round_ms": np.full(4, 0.5),
     "round_end_to_end_ms": np.full(4, 0.6),
     "round_load": np.arange(4),
+    "round_stream_s": np.full(4, 0.01),
 }
 
 

@@ -169,7 +169,7 @@ def _samples(ms: float, random: Any) -> dict[str, Any]:
     device = ms * drift * random.lognormal(0, 0.012, (12, 60))
     end_to_end = 1.05 * ms * drift * random.lognormal(0, 0.015, (12, 60))
     rounds = {"round_ms": np.median(device, axis=1), "round_end_to_end_ms": np.median(end_to_end, axis=1)}
-    rounds["round_load"] = np.repeat(np.arange(6), 2)
+    rounds |= {"round_load": np.repeat(np.arange(6), 2), "round_stream_s": 0.06 * rounds["round_end_to_end_ms"]}
     return {"device_ms": device.ravel(), "end_to_end_ms": end_to_end.ravel(), **rounds}
 
 

@@ -18,7 +18,7 @@ from roundoff.results.preparation import Noise
 from roundoff.system.arrays import array_type, mapped_array, number_series, unreadable
 
 WRITER = "evaluate"
-TIMES = ("device_ms", "end_to_end_ms", "round_ms", "round_end_to_end_ms", "round_load")
+TIMES = ("device_ms", "end_to_end_ms", "round_ms", "round_end_to_end_ms", "round_load", "round_stream_s")
 KINDS = ("activation", "weight")
 Rows = list[dict[str, str]]
 
