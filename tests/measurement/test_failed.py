@@ -3,7 +3,6 @@
 import json
 import re
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -15,7 +14,7 @@ from roundoff.measurement.output_check import check_outputs
 from roundoff.precision.fp32 import Fp32
 from roundoff.results.checked import as_json
 from roundoff.results.message import message
-from roundoff.results.metrics import metrics_from, read_metrics
+from roundoff.results.metrics import read_metrics
 from roundoff.results.shortfall import say_last, shortfall
 from roundoff.system.files import read_json, write_json
 from roundoff.verdict.decide import decide
@@ -286,14 +285,6 @@ def test_the_last_line_says_what_failed_and_how_to_try_again(measure, capsys):
     assert last.endswith("dvc repro -f evaluate")
     say_last(measure(""))
     assert capsys.readouterr().out == ""
-
-
-def test_metrics_from_before_there_were_failures_read_as_they_did():
-    old = {"status": "measured", "batch_1": {"reason": None, "runs": 9}, "batch_8": {"reason": "no room", "runs": 0}}
-    head: dict[str, Any] = {"platform": {}, "reference": None, "method": {}}
-    cell = metrics_from({"fp32": {**head, "x": old}}).cells["fp32/x"]
-    assert [cell.batches[n].status for n in (1, 8)] == ["measured", "unavailable"]
-    assert not cell.failed_batches
 
 
 def test_words_that_no_file_can_hold_are_written_all_the_same():

@@ -1,6 +1,7 @@
 """HDF5 files of Keras 2 with models inside: as transfer learning and Teachable Machine make them."""
 
 import json
+from typing import Any
 
 import h5py
 import numpy as np
@@ -137,6 +138,6 @@ def test_arguments_that_keras_3_lost_are_read(kind, config, tmp_path):
     told = before_input_layers()
     told["config"]["layers"].insert(2, layer(kind, "more", **config))
     saved(tmp_path / "model.h5", told)
-    answers = KerasFile(str(tmp_path / "model.h5")).open(SHAPE, CLASSES)
-    added = next(each for each in answers.network.layers if each.name == "more")
+    opened: Any = KerasFile(str(tmp_path / "model.h5")).open(SHAPE, CLASSES)
+    added = next(each for each in opened.network.layers if each.name == "more")
     assert list(getattr(added, "axis", [1, 2])) == [1, 2]

@@ -1,5 +1,7 @@
 """Files of before there was a format number: sentences become messages where something is decided by them."""
 
+from typing import Any
+
 import pytest
 
 from roundoff.results.legacy import FORMER
@@ -63,3 +65,11 @@ def test_the_types_of_precisions_are_those_that_their_names_had():
         "more": {"platform": {"id": "a"}, "reference": None, "method": {}, "bf16": {"ort": {"status": "measured"}}}
     }
     assert metrics_from(files).method.precisions == FORMER
+
+
+def test_metrics_from_before_there_were_failures_read_as_they_did():
+    old = {"status": "measured", "batch_1": {"reason": None, "runs": 9}, "batch_8": {"reason": "no room", "runs": 0}}
+    head: dict[str, Any] = {"platform": {}, "reference": None, "method": {}}
+    cell = metrics_from({"fp32": {**head, "x": old}}).cells["fp32/x"]
+    assert [cell.batches[n].status for n in (1, 8)] == ["measured", "unavailable"]
+    assert not cell.failed_batches

@@ -16,11 +16,16 @@ def sock(path):
         made.bind(str(path))
 
 
+def linked_pipe(path: Path) -> None:
+    os.mkfifo(path.with_name("p"))
+    path.symlink_to("p")
+
+
 MADE = {
     "pipe": os.mkfifo,
     "socket": sock,
     "device": lambda path: path.symlink_to("/dev/zero"),
-    "link to a pipe": lambda path: (os.mkfifo(path.with_name("p")), path.symlink_to("p")),
+    "link to a pipe": linked_pipe,
 }
 
 
