@@ -81,7 +81,7 @@ def spoil_cell(there):
 
 
 def spoil_build(there):
-    write_json(there / "metrics/build-int8.json", {"format": 6, "ort": {"status": "half"}})
+    write_json(there / "metrics/build-int8.json", {"format": 7, "ort": {"status": "half"}})
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import zipfile
 import pytest
 
 from roundoff.model.taking.keras_reading import MEMBERS, loaded
-from roundoff.model.taking.keras_two import Unloadable
+from roundoff.model.taking.unloadable import Unloadable
 
 
 def archive(path, members):

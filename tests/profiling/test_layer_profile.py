@@ -17,6 +17,7 @@ from roundoff.profiling.measuring import WARM_UP, Whole
 from roundoff.results.layers import Profile, Roofline
 from tests.support.cells import PLATFORM, Nowhere, build, images_and_labels
 from tests.support.cells import prepare as prepare_test_split
+from tests.support.machine import eight_bits
 
 QUICK = LayerProfile(enabled=True, batch_size=4, seconds=0.01, least_runs=3, roofline=False)
 ONE = {"fp32": Fp32()}
@@ -141,7 +142,7 @@ def test_rooflines_are_measured_by_small_networks_and_kept_for_the_machine(tmp_p
         platform=PLATFORM,
         before=profile,
     )
-    assert {"float32", "int8"} <= more.rooflines["cpu"].macs_per_s.keys()
+    assert {"float32", eight_bits()} <= more.rooflines["cpu"].macs_per_s.keys()
 
 
 @pytest.mark.parametrize(

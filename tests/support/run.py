@@ -43,6 +43,7 @@ SPEED = {"fp32": 0.10, "tf32": 0.10, "fp16": 0.13, "int8": 0.07}
 FLIPS = {"fp32": 0, "tf32": 0, "fp16": 0, "int8": 9}
 SIZE = {"fp32": 0.32, "tf32": 0.32, "fp16": 0.17, "int8": 0.10}
 ERROR = {"fp32": 1.2e-7, "fp16": 9e-4, "int8": 3e-2}
+REFERENCE_CELL = "fp32/onnxruntime"
 BATCHES = (1, 32)
 
 
@@ -84,6 +85,9 @@ class Run:
         labels = np.load(self.sources.predictions / "labels.npy")
         found = as_json(accuracy(logits, labels, None))
         shown = {name: found[name] for name in ("top1", "top1_low", "top1_high", "correct", "nonfinite")}
+        reference = self.sources.predictions / f"{REFERENCE_CELL}.npy"
+        if reference.exists():
+            shown["agreement"] = float(np.mean(logits.argmax(1) == np.load(reference).argmax(1)))
         self.rewrite(precision, lambda content: content[backend]["accuracy"].update(shown))
 
     def rewrite_all(self, change: Callable[[dict[str, Any]], object]) -> None:
@@ -215,7 +219,7 @@ def _metrics(sources: Sources, labels: Any, reference: Any, random: Any) -> Metr
                 energy=Energy(reason=verbatim("the counter is not readable")),
                 batches=_batches(sources, precision, backend, wide, random),
             )
-    return Metrics(platform=PLATFORM, reference="fp32/onnxruntime", method=_method(), cells=cells)
+    return Metrics(platform=PLATFORM, reference=REFERENCE_CELL, method=_method(), cells=cells)
 
 
 def _batches(
@@ -260,7 +264,7 @@ def _method() -> Method:
         repeated_rounds=0,
         waited_s=0.0,
         conditions_reason=message("clocks_on_gpus_only"),
-        aa_control=AaControl(cell="fp32/onnxruntime", batches=dict.fromkeys(BATCHES, same)),
+        aa_control=AaControl(cell=REFERENCE_CELL, batches=dict.fromkeys(BATCHES, same)),
     )
     evaluate = {"batch_sizes": list(BATCHES), "chance_margin": 0.05, "warmup_ms": 200.0, "warmup_runs": 10}
     precisions = {name: FORMER[name] for name in SPEED}

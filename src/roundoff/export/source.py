@@ -12,8 +12,8 @@ from roundoff.dataset.base import Prepared
 from roundoff.errors import ConfigError, DataError, ExportError
 from roundoff.export.layers import walked
 from roundoff.model.taking.keras_reading import loaded
-from roundoff.model.taking.keras_two import Unloadable
 from roundoff.model.taking.quantized import as_given
+from roundoff.model.taking.unloadable import Unloadable
 from roundoff.results.preparation import as_manifest
 from roundoff.system.keras_import import quiet_keras
 from roundoff.system.said import said, telling

@@ -20,8 +20,8 @@ from roundoff.system.files import read_json, write_json
 from roundoff.system.own import require_folder_name
 from roundoff.system.slots import ANSWER, MORE, STAGED
 
-FORMAT = 6
-EARLIER = (3, 4, 5)  # the same with fewer keys; files of before had no number
+FORMAT = 7
+EARLIER = (3, 4, 5, 6)  # the same with fewer keys; files of before had no number
 HEAD = ("format", "platform", "reference", "method")
 FILES = (*STAGED, MORE)
 

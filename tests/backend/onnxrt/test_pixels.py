@@ -9,6 +9,7 @@ from roundoff.backend.base import Source
 from roundoff.backend.onnxrt.backend import OnnxRuntime
 from roundoff.backend.onnxrt.pixels import with_pixels_as_codes
 from roundoff.precision.int8 import Int8
+from tests.support.machine import eight_bits
 from tests.support.networks import relative_error, run, table_of
 
 SIZE, CLASSES = 8, 10
@@ -110,6 +111,6 @@ def test_what_is_built_reads_pixels_so_but_a_given_graph_stays_as_it_is(tmp_path
     built = onnx.load(tmp_path / "model.onnx")
     assert [node.op_type for node in built.graph.node].count("QuantizeLinear") == roundings
     assert info.layer_types is not None
-    assert info.layer_types["int8"] == 1
+    assert info.layer_types[eight_bits()] == 1
     with OnnxRuntime(threads=1).load(tmp_path) as runner:
         assert relative_error(runner.infer(IMAGES), run(floats, IMAGES)[0]) < 0.03

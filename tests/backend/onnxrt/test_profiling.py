@@ -10,6 +10,7 @@ from roundoff.backend.onnxrt.profiling import layer_times, times_of_nodes
 from roundoff.cells.sidecar import GRAPH
 from roundoff.precision.fp32 import Fp32
 from roundoff.precision.int8 import Int8
+from tests.support.machine import eight_bits
 from tests.support.networks import pictures, residual_network, table_of
 
 
@@ -40,7 +41,7 @@ def test_a_quantized_convolution_says_so(tmp_path):
     layers = profiled(tmp_path, int8, Int8())
     convolution = next(layer for layer in layers if "conv2" in layer.nodes)
     assert convolution.kind == "QLinearConv"
-    assert convolution.computes_in == "int8"
+    assert convolution.computes_in == eight_bits()
     assert "DequantizeLinear" in {layer.kind for layer in layers}
 
 

@@ -1,5 +1,6 @@
 """An 8-bit cell that does not pass says which tensor was badly calibrated, and what mends it; no other cell does."""
 
+import numpy as np
 import pytest
 
 from roundoff.report.render.document import Bullets, Page, Paragraph
@@ -101,7 +102,9 @@ def test_a_run_without_these_columns_says_nothing(run):
 
 
 def test_every_8_bit_cell_is_compared_the_worst_first(run):
-    run.rewrite("int8", lambda content: content["litert"]["accuracy"].update(agreement=0.5))
+    answers = np.load(run.sources.predictions / "fp32/onnxruntime.npy")
+    answers[::2] = np.roll(answers[::2], 1, axis=1)
+    run.answer("int8/litert", answers)
     run.rewrite("fp16", lambda content: content["onnxruntime"].update(weights="int8"))
     assert [cell.key for cell in quantized_cells(run.evidence())] == [
         "int8/litert",

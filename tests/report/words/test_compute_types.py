@@ -72,7 +72,7 @@ RESULTS = sorted((ROOT / "results").glob("**/*.json"))
 
 def rows(content) -> Iterator[dict[str, Any]]:
     if isinstance(content, dict):
-        if "numerics" in content:
+        if content.get("numerics"):
             yield content
         for value in content.values():
             yield from rows(value)

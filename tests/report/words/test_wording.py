@@ -12,6 +12,7 @@ from roundoff.report.sections.method import method_section
 from roundoff.report.sections.precision import precision_section
 from roundoff.report.sections.verdicts import warnings
 from roundoff.report.words.answer import drop_words
+from roundoff.results.cell import Batch
 from roundoff.results.checked import as_json
 from roundoff.results.message import Words, message, verbatim
 from roundoff.revisions.read import read_evidence
@@ -73,9 +74,10 @@ def test_answer_says_what_would_decide(run):
 def test_answer_names_what_passes_but_was_not_timed(run):
     assert not [text for text in texts(run) if "not timed at batch size" in text]
     set_accuracy(run, "fp16", "onnxruntime", **kept(1.0, 0.995, 1.0), drop=0.0, drop_low=0.0)
-    run.rewrite("fp16", lambda content: content["onnxruntime"].pop("batch_1"))
-    untimed = next(text for text in texts(run) if "not timed at batch size" in text)
-    assert "not timed at batch size 1 and so not compared in speed: fp16/onnxruntime." in untimed
+    untimed = Batch(status="unavailable", reason=message("no_profile", batch=1, ranges="32"))
+    run.rewrite("fp16", lambda content: content["onnxruntime"].update(batch_1=as_json(untimed)))
+    told = next(text for text in texts(run) if "not timed at batch size" in text)
+    assert "not timed at batch size 1 and so not compared in speed: fp16/onnxruntime." in told
 
 
 def slower(cell):

@@ -24,13 +24,9 @@ def require_independent(
     try:
         first, second, both = (np.asarray(answers(part), np.float64) for part in (images[:1], images[1:], images))
     except Exception as error:  # Keras and TensorFlow raise whatever the layers do
-        raise DataError(
-            f"{path} does not run on the dataset's images",
-            received=said(error)[:500],
-            expected=f"a model that answers for images {words(shape)}",
-            fix="prepare images of the size that it was trained on (dataset.size); where these are, repair the layer "
-            "that is named, and save the model again",
-        ) from error
+        raise _does_not_run(path, said(error)[:500], shape) from error
+    if not np.isfinite(both).any():  # some CPUs' kernels take images that are too small, and average over nothing
+        raise _does_not_run(path, "answers without one finite number", shape)
     difference = _relative(np.concatenate([first, second]), both)
     if difference > TOLERANCE:
         raise DataError(
@@ -40,6 +36,16 @@ def require_independent(
             fix="save the model for inference: base(x, training=False) for what is inside it, no statistics of the "
             "batch, no Dropout that stays on",
         )
+
+
+def _does_not_run(path: Path, received: str, shape: tuple[int, int, int]) -> DataError:
+    return DataError(
+        f"{path} does not run on the dataset's images",
+        received=received,
+        expected=f"a model that answers for images {words(shape)}",
+        fix="prepare images of the size that it was trained on (dataset.size); where these are, repair the layer "
+        "that is named, and save the model again",
+    )
 
 
 def _relative(wanted: Any, got: Any) -> float:

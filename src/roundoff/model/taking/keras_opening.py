@@ -14,9 +14,10 @@ from roundoff.model.taking.fitting import chosen_output, require_images
 from roundoff.model.taking.independence import require_independent
 from roundoff.model.taking.keras_batch import with_open_batch
 from roundoff.model.taking.keras_reading import loaded
-from roundoff.model.taking.keras_two import CHANGED, Unloadable
+from roundoff.model.taking.keras_two import CHANGED
 from roundoff.model.taking.keras_wrapping import without_softmax
 from roundoff.model.taking.quantized import as_given, quantized_already, refuse_tflite
+from roundoff.model.taking.unloadable import Unloadable
 from roundoff.system.said import telling
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from roundoff.model.taking.keras_two import Unloadable, modernised
+from roundoff.model.taking.keras_two import modernised
+from roundoff.model.taking.unloadable import Unloadable
 
 MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
 LARGEST_BYTES = 1 << 32  # twice what one ONNX file can hold

@@ -9,11 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from roundoff.model.taking.keras_two_calls import renumbered
-
-
-class Unloadable(Exception):  # noqa: N818 - what a caller puts into an error of its own
-    """Why a file does not load as a Keras model: what Keras raised, or what is wrong with the file."""
-
+from roundoff.model.taking.unloadable import Unloadable
 
 SEPARABLE = ("SeparableConv1D", "SeparableConv2D")
 UNGROUPED = (*SEPARABLE, "DepthwiseConv1D", "DepthwiseConv2D", "Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")
