@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from roundoff.results.run import Method
 from roundoff.verdict.decide import decide
 from roundoff.verdict.ranking import Ranked, front, noise_floor, ranked, speed_difference
+from roundoff.verdict.recommending import chosen_of
 from roundoff.verdict.requirements import Target
 from tests.support.measured import UNAVAILABLE, alone, cell, compared, metrics, timed, untimed
 
@@ -78,6 +79,19 @@ def test_where_each_beats_the_next_in_a_circle_none_is_left_out():
         one("c", (1.00, 1.30), (0.02, 0.03)),
     ]
     assert front(circle) == ["d", "a", "b", "c"]
+
+
+def test_of_a_circle_of_faster_cells_one_is_chosen_all_the_same():
+    def one(name, backend, latency, speedup):
+        return Ranked(name, 1.0, *latency, 0.0, 1.0, 0.9, 0.0, 0.0, backend, speedup)
+
+    a = one("fp32/ort", "ort", (1.0, 1.1), (1.0, 1.0))
+    b = one("fp32/litert", "litert", (1.2, 1.3), (1.0, 1.0))
+    c = one("int8/ort", "ort", (1.4, 1.5), (1.1, 1.2))
+    assert all(one.clearly_faster(next_one) for one, next_one in [(a, b), (b, c), (c, a)])
+    chosen, tied = chosen_of([a, b, c])
+    assert chosen in (a, b, c)
+    assert len(tied) == 2
 
 
 def test_only_what_has_every_figure_is_ranked():

@@ -54,6 +54,27 @@ def test_a_cell_that_another_clearly_beats_is_not_tied_with_the_quickest():
     assert (found["fastest"].cell, found["fastest"].tied) == ("bf16/ort", ["fp16/ort"])
 
 
+def in_turns(low, high, ms=1.0):
+    """A batch on a noisy machine: times of which nothing can be told, and a speed-up that is known."""
+    noisy = {"end_to_end_p50_low_ms": 0.7 * ms, "end_to_end_p50_high_ms": 1.4 * ms}
+    ends = {"end_to_end_speedup_low": low, "end_to_end_speedup_high": high}
+    return {1: batch(ms, **noisy, end_to_end_speedup=(low + high) / 2, **ends)}
+
+
+def test_a_cell_that_is_slower_than_its_own_fp32_does_not_ship_for_its_size():
+    wide = cell(size=4.0, batches={1: batch(1.0, end_to_end_p50_low_ms=0.7, end_to_end_p50_high_ms=1.4)})
+    slower = recommended(fp32__ort=wide, int8__ort=cell(size=1.0, batches=in_turns(0.81, 0.94, 1.1)))
+    assert slower["fastest"] == Recommendation(cell="fp32/ort", tied=[])
+    unknown = recommended(fp32__ort=wide, int8__ort=cell(size=1.0, batches=in_turns(0.9, 1.05, 1.1)))
+    assert unknown["fastest"] == Recommendation(cell="int8/ort", tied=["fp32/ort"])
+
+
+def test_speed_ups_of_two_backends_are_not_compared():
+    wide = cell(size=4.0, batches={1: batch(1.0, end_to_end_p50_low_ms=0.7, end_to_end_p50_high_ms=1.4)})
+    found = recommended(fp32__ort=wide, int8__litert=cell(size=1.0, batches=in_turns(0.5, 0.6, 1.1)))
+    assert found["fastest"].cell == "int8/litert"
+
+
 def test_an_undecided_cell_that_would_be_faster_is_named_with_the_images_that_would_decide():
     made = metrics(fp32__ort=cell(ms=4.0), int8__ort=cell(120, 40, ms=1.0), fp16__ort=cell(120, 40, ms=5.0))
     found = decide(made, Target())

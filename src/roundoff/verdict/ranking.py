@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from roundoff.results.cell import Accuracy, CellMetrics
 from roundoff.results.run import Method, Metrics
 from roundoff.results.values import SpeedDifference, bounds_of
+from roundoff.system.slots import REFERENCE_PRECISION
 
 # What absolute times of two sessions on one machine may differ by, as a share: they are never interleaved, and one
 # model timed against itself in two of them read 0.88 to 1.0.
@@ -25,7 +26,8 @@ class Ranked:
     """What ranking looks at: latency in ms with its 95 % interval, size in MB, the interval of the accuracy lost.
 
     `noise` is the share below which the cell's device tells no latencies apart. Accuracies are shares; `lost_low` and
-    `lost_high` are what `accuracy_loss` gives.
+    `lost_high` are what `accuracy_loss` gives. `speedup` is the 95 % interval of the speed over FP32's on the cell's
+    `backend`, (1, 1) for FP32 itself, None where they were not timed in turns.
     """
 
     name: str
@@ -37,13 +39,27 @@ class Ranked:
     top1: float
     lost_low: float
     lost_high: float
+    backend: str = ""
+    speedup: tuple[float, float] | None = None
 
     def clearly_faster(self, other: Ranked) -> bool:
-        """Whether the intervals of the latencies are apart, by a share beyond both devices' noise.
+        """Whether the intervals of the speeds are apart, by a share beyond both devices' noise.
 
-        Each interval is widened by the root of its own device's, so on one device by its noise in all.
+        Of one backend's cells those of the speed-ups decide: they were timed in turns, so that what slows the machine
+        slows both. Where these are not apart, and between backends, those of the latencies do.
         """
-        return self.high_ms * math.sqrt((1 + self.noise) * (1 + other.noise)) < other.low_ms
+        if self._faster_in_turns(other) or other._faster_in_turns(self):
+            return self._faster_in_turns(other)
+        return self.high_ms * self._apart(other) < other.low_ms
+
+    def _faster_in_turns(self, other: Ranked) -> bool:
+        if self.speedup is None or other.speedup is None or self.backend != other.backend:
+            return False
+        return self.speedup[0] > other.speedup[1] * self._apart(other)
+
+    def _apart(self, other: Ranked) -> float:
+        """Intervals are widened by the root of each one's own device's noise, so on one device by its noise in all."""
+        return math.sqrt((1 + self.noise) * (1 + other.noise))
 
     def clearly_more_accurate(self, other: Ranked) -> bool:
         """Whether the intervals of what both lose are apart."""
@@ -73,6 +89,7 @@ def _ranked(name: str, cell: CellMetrics, reference: str | None, batch_size: int
     if not cell.measured or latency is None or ends is None or cell.size_mb is None or cell.accuracy is None:
         return None
     low, high = accuracy_loss(name, cell.accuracy, reference)
+    precision, _, backend = name.partition("/")
     return Ranked(
         name=name,
         latency_ms=latency,
@@ -83,6 +100,8 @@ def _ranked(name: str, cell: CellMetrics, reference: str | None, batch_size: int
         top1=cell.accuracy.top1,
         lost_low=low,
         lost_high=high,
+        backend=backend,
+        speedup=(1.0, 1.0) if precision == REFERENCE_PRECISION else bounds_of(batch, "end_to_end_speedup"),
     )
 
 

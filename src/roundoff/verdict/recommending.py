@@ -84,6 +84,7 @@ def _fastest(
 def chosen_of(candidates: Sequence[Ranked]) -> tuple[Ranked | None, list[str]]:
     """The cell to take of the candidates, and those that it ties with."""
     tied = [cell for cell in candidates if not any(other.clearly_faster(cell) for other in candidates)]
+    tied = tied or [*candidates]  # between backends and within one, what is clearly faster can be a circle
     smallest = [cell for cell in tied if not any(other.clearly_smaller(cell) for other in tied)]
     if not smallest:
         return None, []
