@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from roundoff.calibration.base import TensorRange
+from roundoff.calibration.observing import guards
 from roundoff.calibration.observing.guards import (
     Pixels,
     check_coverage,
@@ -165,6 +166,14 @@ def test_test_images_among_them_are_an_error_that_counts():
     assert "2 of 40" in str(findings[0].message)
     assert "number 5" in str(findings[0].message)
     assert check_duplicates(pictures(40, 0), test) == []
+
+
+def test_a_test_image_is_found_in_any_block_and_one_that_is_only_as_bright_is_not(monkeypatch):
+    images, test = pictures(40, 0), pictures(30, 1)
+    monkeypatch.setattr(guards, "BLOCK_BYTES", 7 * test[0].nbytes)
+    assert check_duplicates(test[::-1, ::-1], test) == []
+    images[11] = test[29]
+    assert "1 of 40" in str(check_duplicates(images, test)[0].message)
 
 
 def test_dead_constant_and_clipped_tensors_are_warnings():
