@@ -3,7 +3,7 @@
 import pytest
 from onnx import TensorProto, helper
 
-from roundoff.profiling.roles import Nodes
+from roundoff.profiling.roles import Nodes, own_nodes
 from tests.support.networks import residual_network
 
 
@@ -46,3 +46,20 @@ def test_a_quantization_alone_belongs_to_its_layer_and_a_foreign_name_stays_whol
     assert named("stem/Conv", "stem/Conv/quantize").layer("it", ["stem/Conv/quantize"]) == "stem"
     assert named("Relu").layer("it", ["Relu"]) == "Relu"
     assert named("Relu").layer("ReorderInput_token_3", []) == "ReorderInput_token_3"
+
+
+def test_a_product_is_that_of_the_layer_that_multiplies_and_not_of_what_quantizes_behind_it():
+    layers = [
+        ("correlation", ["w/dequantize", "a/Conv"]),
+        ("kgen", ["a/Conv", "a/Relu", "a/Relu/quantize"]),
+        ("kgen", ["b/MatMul", "b/Add"]),
+        ("runtime_fusion", ["c/MatMul"]),
+        ("kgen", ["c/MatMul"]),
+    ]
+    assert own_nodes(layers) == [
+        ("w/dequantize", "a/Conv"),
+        ("a/Relu", "a/Relu/quantize"),
+        ("b/MatMul", "b/Add"),
+        ("c/MatMul",),
+        (),
+    ]

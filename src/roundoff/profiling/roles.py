@@ -14,8 +14,22 @@ CONVERTS = re.compile(
     r"cast|(?:de|dynamic)?quantize(?:linear)?|reformat\w*|reorder(?:in|out)put|transpose", re.IGNORECASE
 )
 """Runtimes' words for layers that only change types or layouts."""
-MULTIPLIES = re.compile(r"correlation|conv|gemm|matmul|matrix.?multiply|fully.?connected", re.IGNORECASE)
+MULTIPLIES = re.compile(r"correlation|conv|gemm|matmul|matrix.?multiply|fully.?connected|runtime_fusion", re.IGNORECASE)
 ADDED = ("quantize", "dequantize")  # behind a node's name, what quantizing has put beside it
+
+
+def own_nodes(layers: Sequence[tuple[str, Sequence[str]]]) -> list[tuple[str, ...]]:
+    """Of layers by kind and nodes, the nodes that each does itself.
+
+    TensorRT names a convolution in the layer that adds, activates or quantizes behind it, too: the one whose kind
+    multiplies does the product, and has its time and multiply-adds alone.
+    """
+    multiplied = {node for kind, nodes in layers if _multiplies(kind) for node in nodes}
+    return [tuple(nodes if _multiplies(kind) else (n for n in nodes if n not in multiplied)) for kind, nodes in layers]
+
+
+def _multiplies(kind: str) -> bool:
+    return bool(MULTIPLIES.search(kind))
 
 
 class Nodes:
@@ -31,7 +45,7 @@ class Nodes:
         operators = [self._operators[name] for name in nodes if name in self._operators]
         if CONVERTS.fullmatch(kind):
             return CONVERSION
-        if any(each in WEIGHTS_AT for each in operators) or (not operators and MULTIPLIES.search(kind)):
+        if any(each in WEIGHTS_AT for each in operators) or (not operators and _multiplies(kind)):
             return PRODUCT
         return CONVERSION if operators and all(CONVERTS.fullmatch(each) for each in operators) else OTHER
 

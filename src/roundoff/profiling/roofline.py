@@ -28,6 +28,7 @@ from roundoff.system.progress import track
 from roundoff.system.slots import REFERENCE_PRECISION
 
 ON_CPU = "cpu"
+MOST_IMAGES = 32  # in a small network's batch: its tensors have half a gigabyte then, and fill any device
 LEAST_MS = 0.05  # of a layer that may be a peak: below, clocks tell too little
 
 
@@ -51,7 +52,8 @@ class Rooflines:
         taking = {name: each for name, each in backends.items() if each.takes_onnx}
         wanted = {f"{precision}/{backend}" for precision in made for backend in taking}
         devices = {told.device for told in run.told.values() if told.device}
-        found = self._kept(devices, wanted) or self._measured(made, taking, devices, wanted)
+        on_gpu = {cell.split("/")[1] for cell, told in run.told.items() if told.device not in (None, ON_CPU)}
+        found = self._kept(devices, wanted) or self._measured(made, taking, on_gpu, wanted)
         return {device: raised(each, run.rows_on(device)) for device, each in found.items()}
 
     def _kept(self, devices: Collection[str], wanted: Collection[str]) -> dict[str, Roofline]:
@@ -64,14 +66,19 @@ class Rooflines:
         self,
         precisions: Mapping[str, Precision],
         backends: Mapping[str, Backend],
-        devices: Collection[str],
+        on_gpu: Collection[str],
         wanted: Collection[str],
     ) -> dict[str, Roofline]:
         if not backends:
             return {}
         rows: dict[str, list[LayerRow]] = {}
         with TemporaryDirectory(prefix="roundoff-roofline-") as folder:
-            built = list(self._built(Path(folder), precisions, backends, devices))
+            built = [
+                *self._built(Path(folder) / "gpu", micro.ON_GPU, precisions, _those(backends, on_gpu)),
+                *self._built(
+                    Path(folder) / "cpu", micro.ON_CPU, precisions, _those(backends, backends.keys() - on_gpu)
+                ),
+            ]
             for cell, batch in track(built, "roofline"):
                 for device, found in self._looked_at(cell, batch):
                     rows.setdefault(device, []).extend(found)
@@ -80,12 +87,13 @@ class Rooflines:
     def _built(
         self,
         folder: Path,
+        size: micro.Size,
         precisions: Mapping[str, Precision],
         backends: Mapping[str, Backend],
-        devices: Collection[str],
     ) -> Iterator[tuple[Cell, Images]]:
         """The small networks' cells, each with a batch."""
-        size = micro.ON_CPU if set(devices) <= {ON_CPU} else micro.ON_GPU
+        if not backends:
+            return
         reference = {REFERENCE_PRECISION: precisions[REFERENCE_PRECISION]}
         yield from self._cells(folder / "products", micro.products(size), precisions, backends)
         yield from self._cells(folder / "copies", micro.copies(size), reference, backends)
@@ -100,11 +108,11 @@ class Rooflines:
         import onnx
 
         assert isinstance(model, onnx.ModelProto)
-        folder.mkdir()
+        folder.mkdir(parents=True)
         onnx.save(model, folder / "model.onnx")
         micro.table_of(model).save(folder / "table.json")
         shape = [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim[1:]]
-        images = np.random.default_rng(0).integers(0, 256, (self.batch, *shape), dtype=np.uint8)
+        images = np.random.default_rng(0).integers(0, 256, (min(self.batch, MOST_IMAGES), *shape), dtype=np.uint8)
         inputs = Inputs(
             onnx=folder / "model.onnx",
             keras=None,
@@ -128,6 +136,10 @@ class Rooflines:
         with tolerated(message("doing_layers"), missing.append):
             told, layers = measured(cell, self.platform, [images], self.effort)
             yield str(told.device), list(rows_of(cell, layers, len(images)))
+
+
+def _those(backends: Mapping[str, Backend], names: Collection[str]) -> dict[str, Backend]:
+    return {name: each for name, each in backends.items() if name in names}
 
 
 def raised(roofline: Roofline, rows: Sequence[LayerRow]) -> Roofline:
