@@ -14,7 +14,7 @@ from roundoff.precision.int8 import Int8
 from roundoff.profiling import micro, roofline
 from roundoff.profiling.layer_profile import LayerProfile
 from roundoff.profiling.measuring import WARM_UP, Whole
-from roundoff.results.layers import Profile, Roofline
+from roundoff.results.layers import LayerRow, Profile, Roofline
 from tests.support.cells import PLATFORM, Nowhere, build, images_and_labels
 from tests.support.cells import prepare as prepare_test_split
 from tests.support.machine import eight_bits
@@ -180,3 +180,16 @@ def test_layers_are_held_against_the_whole_runs_beside_them():
 def test_where_no_backend_takes_onnx_there_is_no_roofline(tmp_path):
     profile, _ = profiled(tmp_path, {"mine": Nowhere()}, replace(QUICK, roofline=True))
     assert profile.rooflines == {}
+
+
+def test_layers_that_stand_for_one_node_move_its_bytes_once():
+    """A mean in two steps: the second, which is over at once, names the whole operator."""
+    first = LayerRow(
+        backend="x", precision="fp32", nodes=("cast", "mean"), median_ms=2.0, moved_bytes=1_000_000, role="other"
+    )
+    second = replace(first, nodes=("mean",), median_ms=0.5, moved_bytes=800_000)
+    elsewhere = replace(first, backend="y", median_ms=4.0)
+    products, copies = (network(micro.ON_CPU).graph.node for network in (micro.products, micro.copies))
+    assert not {node.name for node in products} & {node.name for node in copies}
+    found = roofline._roofline([first, second, elsewhere], ["fp32/x"])
+    assert found.bytes_per_s == pytest.approx(4e8)

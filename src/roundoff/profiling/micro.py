@@ -63,12 +63,15 @@ def products(size: Size) -> onnx.ModelProto:
 
 
 def copies(size: Size) -> onnx.ModelProto:
-    """Image uint8 [N, side, side, 4] → a large float32 tensor, gone through twice → its means."""
+    """Image uint8 [N, side, side, 4] → a large float32 tensor, gone through twice → its means.
+
+    No node is called as one of the products' network: layers of one cell are told apart by their nodes.
+    """
     nodes = [
-        helper.make_node("Cast", ["image"], ["pixels"], "cast", to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["image"], ["pixels"], "copied", to=TensorProto.FLOAT),
         helper.make_node("Abs", ["pixels"], ["positive"], "absolute"),
         helper.make_node("Neg", ["positive"], ["negative"], "negative"),
-        helper.make_node("ReduceMean", ["negative", "axes"], ["logits"], "mean", keepdims=0),
+        helper.make_node("ReduceMean", ["negative", "axes"], ["logits"], "means", keepdims=0),
     ]
     return _model(nodes, [size.copied_side, size.copied_side, 4], 4, {"axes": np.array([1, 2], np.int64)})
 

@@ -153,8 +153,25 @@ def raised(roofline: Roofline, rows: Sequence[LayerRow]) -> Roofline:
 
 def _roofline(rows: Sequence[LayerRow], measured_by: Collection[str]) -> Roofline:
     """The best product of each type, and the best of the layers that only go through a large tensor."""
-    timed = [row for row in rows if not row.macs and row.moved_bytes and row.median_ms]
-    moving = [(row.moved_bytes or 0, row.median_ms or 1.0) for row in timed]
+    moving = _moving([row for row in rows if not row.macs and row.moved_bytes and row.median_ms])
     large = max((size for size, _ in moving), default=0) / 2
     speeds = [1e3 * size / ms for size, ms in moving if size >= large]
     return raised(Roofline(bytes_per_s=max(speeds, default=None), measured_by=sorted(measured_by)), rows)
+
+
+def _moving(rows: Sequence[LayerRow]) -> list[tuple[int, float]]:
+    """Bytes and milliseconds. Layers of a cell that stand for one node, as a mean in two steps, share its bytes."""
+    together: list[list[LayerRow]] = []
+    for row in rows:
+        group = next((each for each in together if _share_a_node(row, each)), None)
+        if group is None:
+            together.append([row])
+        else:
+            group.append(row)
+    return [
+        (max(row.moved_bytes or 0 for row in group), sum(row.median_ms or 0 for row in group)) for group in together
+    ]
+
+
+def _share_a_node(row: LayerRow, group: Sequence[LayerRow]) -> bool:
+    return any(row.cell == other.cell and set(row.nodes) & set(other.nodes) for other in group)
