@@ -35,11 +35,14 @@ def folders_of_their_own(tmp_path_factory):
 
 
 def pytest_collection_modifyitems(items):
-    """The longest come first, so that no process is left with one at the end: the pipelines.
+    """The longest come first, so that no process is left with one at the end: the pipelines, which are slow.
 
     The file that needs the finished one most makes it; the others that need it come when it is there.
     """
     waiting = {item.path for item in items if "copy_finished" in item.fixturenames}
+    for item in items:
+        if {"finished", "copy_finished"} & {*item.fixturenames}:  # all stages of a job
+            item.add_marker(pytest.mark.slow)
 
     def place(item):
         if item.path.parent.name != "stages":

@@ -38,14 +38,21 @@ def beginning_with(start):
 
 
 def compose_all(settings):
-    """Compose once for each value of a sweep."""
-    for number, setting in enumerate(settings):
-        override = OverridesParser.create().parse_override(setting)
-        if override.is_sweep_override():
-            for value in override.sweep_string_iterator():
-                compose_all([*settings[:number], f"{override.get_key_element()}={value}", *settings[number + 1 :]])
-            return
-    composed(ROOT / "conf", settings)
+    """Compose with the first values of what is swept, and once for each further value of one of them."""
+    values = [values_of(setting) for setting in settings]
+    first = [each[0] for each in values]
+    composed(ROOT / "conf", first)
+    for number, others in enumerate(values):
+        for value in others[1:]:
+            composed(ROOT / "conf", [*first[:number], value, *first[number + 1 :]])
+
+
+def values_of(setting):
+    """The settings that a sweep makes of this one."""
+    override = OverridesParser.create().parse_override(setting)
+    if not override.is_sweep_override():
+        return [setting]
+    return [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
 
 
 @pytest.mark.parametrize("command", beginning_with("dvc exp run"))

@@ -29,6 +29,7 @@ def test_documents_name_every_program():
     assert {name.split()[0].removeprefix("benchmarks.") for name in NAMED} == programs
 
 
+@pytest.mark.slow  # a process for each
 @pytest.mark.parametrize("named", NAMED)
 def test_each_command_says_what_it_takes(named, tmp_path):
     command = [sys.executable, "-m", *named.split(), "--help"]

@@ -20,7 +20,7 @@ def measured(tmp_path_factory):
     np.save(root / "data/test_images.npy", np.tile(images, (TIMES, 1, 1, 1)))
     np.save(root / "data/test_labels.npy", np.tile(labels, TIMES))
     build(root)
-    early = replace(QUICK, stop_early=0.9, min_seconds=0.5, interval_target=0.5, budget_seconds=20)
+    early = replace(QUICK, stop_early=0.9, min_loads=20, min_seconds=0.5, interval_target=0.5, budget_seconds=20)
     return root, run(root, early)
 
 

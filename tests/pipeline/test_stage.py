@@ -58,6 +58,10 @@ main()
 """
 
 
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 def of_its_own(folder, program):
     """Run a stage of one's own in `folder`."""
     (folder / "stages").mkdir()
@@ -97,11 +101,11 @@ surviving(main)
     ("body", "received"),
     [
         ("sys.exit(0)", "SystemExit(0) (/"),
-        ("sys.exit()", "SystemExit() (/"),
-        ("sys.exit('enough')", "SystemExit('enough') (/"),
-        ("raise KeyboardInterrupt", "KeyboardInterrupt() (/"),
-        ("raise GeneratorExit", "GeneratorExit() (/"),
         ("os._exit(0)", "exit code 0, at once"),
+        slow("sys.exit()", "SystemExit() (/"),
+        slow("sys.exit('enough')", "SystemExit('enough') (/"),
+        slow("raise KeyboardInterrupt", "KeyboardInterrupt() (/"),
+        slow("raise GeneratorExit", "GeneratorExit() (/"),
     ],
 )
 def test_what_ends_a_stage_before_its_work_is_done_is_an_error(tmp_path, body, received):
@@ -112,7 +116,7 @@ def test_what_ends_a_stage_before_its_work_is_done_is_an_error(tmp_path, body, r
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("name", ["SIGINT", slow("SIGTERM")])
 def test_a_stage_that_is_stopped_ends_with_the_signals_code(tmp_path, name):
     done = of_its_own(tmp_path, ENDING.format(body=f"os.kill(os.getpid(), signal.{name})"))()
     assert done.returncode == 128 + signal.Signals[name]

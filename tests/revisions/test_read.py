@@ -62,12 +62,12 @@ def test_a_file_that_was_cut_short_is_named(run, pattern, kept):
 def test_a_changed_byte_is_no_traceback(run, pattern):
     path = next(run.sources.predictions.parent.glob(pattern))
     whole, random, broken = path.read_bytes(), np.random.default_rng(0), 0
-    for place in random.integers(0, 128 if path.suffix == ".npy" else len(whole), 300):
+    for place in random.integers(0, 128 if path.suffix == ".npy" else len(whole), 100):
         changed = bytearray(whole)
         changed[place] ^= int(random.integers(1, 256))
         path.write_bytes(changed)
         broken += not all_or_error(run)
-    assert broken > 50
+    assert broken > 15
 
 
 def test_build_times_come_from_the_builds(run):

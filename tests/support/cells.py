@@ -25,6 +25,7 @@ QUICK = Evaluation(
     batch_sizes=[1, 4],
     warmup_ms=1,
     warmup_runs=2,
+    min_loads=6,
     min_seconds=0.02,
     rounds_per_load=1,
     budget_seconds=0.3,

@@ -108,6 +108,7 @@ def test_a_failed_experiment_says_its_last_lines_and_leaves_nothing(project):
     assert list((project / FOLDER).iterdir()) == []
 
 
+@pytest.mark.slow
 def test_what_a_killed_job_left_is_removed_and_what_another_has_is_not(project):
     places = project / FOLDER
     for name in ("killed", "held"):
@@ -122,6 +123,7 @@ def test_what_a_killed_job_left_is_removed_and_what_another_has_is_not(project):
     assert sorted(path.name for path in places.iterdir()) == ["held", "held.lock"]
 
 
+@pytest.mark.slow
 def test_a_clone_goes_where_its_job_is_stopped(project):
     code = (
         "import time; from pathlib import Path; from roundoff.sweep.clone import clone_of\n"

@@ -117,6 +117,7 @@ def test_the_same_seed_gives_the_same_file_and_another_one_does_not(trained, pre
     assert sha256_of(other / "trained") != sha256_of(directory / "trained")
 
 
+@pytest.mark.slow  # compiles once more
 def test_a_loss_that_is_not_finite_stops_training_and_leaves_no_model(prepared, tmp_path):
     wild = dataclasses.replace(TINY, learning_rate=1e30, warmup_fraction=0.0)
     with pytest.raises(GateError, match="loss is not finite in epoch 1"):

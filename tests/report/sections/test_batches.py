@@ -31,6 +31,7 @@ def test_a_line_has_the_figures_and_their_intervals(run):
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.usefixtures("drawn")
 def test_the_plot_says_its_scales_and_its_words_in_the_language(run, language):
     words = Words(language)
     drawn = present(over_batches(run.evidence(), "throughput", words)).svg.decode()

@@ -48,6 +48,7 @@ def test_without_more_images_that_is_said(run):
     assert len(section(run, "ja").blocks) == 4
 
 
+@pytest.mark.usefixtures("drawn")
 def test_the_numbers_of_images_are_on_a_plot(run):
     page = section(run)
     assert [block.name for block in page.blocks if isinstance(block, Figure)] == ["draws"]

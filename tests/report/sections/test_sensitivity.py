@@ -70,6 +70,7 @@ def test_it_is_said_whether_effects_add(run, whole, says):
 
 
 @pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.usefixtures("drawn")
 def test_every_tensor_is_in_the_table_and_the_plot_is_drawn(run, language):
     page = section(run, CLEAR, words=Words(language))
     table = next(block for block in page.blocks if isinstance(block, Details)).blocks[0]
