@@ -3,7 +3,7 @@
 TIMING = (
     "evaluate.min_loads=6",
     "evaluate.rounds_per_load=1",
-    "evaluate.warmup_ms=0",
+    "evaluate.warmup_ms=0.0",
     "evaluate.warmup_runs=1",
     "evaluate.min_seconds=0.02",
     "evaluate.budget_seconds=0.02",
