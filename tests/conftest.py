@@ -10,6 +10,10 @@ import pytest
 from roundoff.system.lock_file import ELSEWHERE
 
 
+SLOW = {"finished", "copy_finished", "written"}
+"""What makes each test slow that asks for it: all stages of a job, and whole reports."""
+
+
 def pytest_configure(config):
     """A temporary folder of their own, before a test module is imported: ONNX Runtime leaves a file `.ses` there."""
     tempfile.gettempdir()  # remembered, so that pytest's folders lie where they always do
@@ -41,7 +45,7 @@ def pytest_collection_modifyitems(items):
     """
     waiting = {item.path for item in items if "copy_finished" in item.fixturenames}
     for item in items:
-        if {"finished", "copy_finished"} & {*item.fixturenames}:  # all stages of a job
+        if SLOW & {*item.fixturenames}:
             item.add_marker(pytest.mark.slow)
 
     def place(item):

@@ -55,12 +55,14 @@ def values_of(setting):
     return [f"{override.get_key_element()}={value}" for value in override.sweep_string_iterator()]
 
 
+@pytest.mark.slow  # composes each
 @pytest.mark.parametrize("command", beginning_with("dvc exp run"))
 def test_settings_of_an_experiment_are_known(command):
     words = shlex.split(command, comments=True)
     compose_all([word for option, word in pairwise(words) if option == "-S"])
 
 
+@pytest.mark.slow  # composes each
 @pytest.mark.parametrize("command", beginning_with("python"))
 def test_settings_of_a_stage_are_known(command):
     _, script, *words = shlex.split(command, comments=True)

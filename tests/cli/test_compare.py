@@ -51,6 +51,7 @@ def test_without_names_it_is_every_experiment_of_this_commit(sweep, capsys):
     assert git(sweep, "status", "--porcelain") == "?? inner/metrics/compare/"
 
 
+@pytest.mark.slow  # draws
 def test_the_page_says_the_same_in_each_form(sweep, capsys):
     shown(capsys, "--by", "calibrate", "--out", "page")
     text = (sweep / "page/compare.md").read_text()
@@ -78,6 +79,7 @@ def test_times_of_several_machines_are_not_ranked(project, tmp_path, capsys):
     assert len(re.findall("^- On the front of ", text, re.M)) == 2  # a plot for each machine
 
 
+@pytest.mark.slow  # draws
 def test_the_page_is_in_the_reports_language(project, tmp_path, capsys):
     (project / "params.yaml").write_text("report: {language: ja}\n")
     there = write_run(tmp_path / "there", machine="far")
@@ -101,6 +103,7 @@ def test_what_is_no_run_is_refused_with_where_to_look(project, capsys):
     assert "no experiment of the commit that is checked out" in capsys.readouterr().err
 
 
+@pytest.mark.slow  # draws
 def test_many_runs_make_several_tables(project, tmp_path, capsys):
     names = [write_run(tmp_path / f"run-{number}", calibrate=f"way-{number}") for number in range(13)]
     names.append(write_run(tmp_path / "far", machine="far", calibrate="way-0"))

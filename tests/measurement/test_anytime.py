@@ -37,6 +37,7 @@ def test_the_wealth_of_a_fair_bet_is_one_on_average():
     assert worth == pytest.approx(1)
 
 
+@pytest.mark.slow  # simulates
 def test_at_the_target_few_cells_are_ever_called_either_way():
     """2,000 test sets of 10,000 images, looked at after each 250, of a cell that keeps exactly 99 %."""
     random, wrong = np.random.default_rng(5), {True: 0, False: 0}

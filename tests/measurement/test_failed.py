@@ -97,6 +97,7 @@ def test_a_cell_that_breaks_is_a_row_and_the_others_are_whole(measure, project, 
     assert verdict.recommendations["fastest"].cell == f"fp32/{SOUND}"
 
 
+@pytest.mark.slow  # an evaluation for each
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault not in (*WHOLE, "late_load")])
 def test_a_batch_size_that_breaks_is_null_and_the_other_stands(measure, project, fault):
     rows = measure(fault, at=(1,))
@@ -117,6 +118,7 @@ def test_a_batch_size_that_breaks_is_null_and_the_other_stands(measure, project,
     assert (fastest.cell, fastest.failed, fastest.not_timed) == (f"fp32/{SOUND}", ["fp32/broken"], [])
 
 
+@pytest.mark.slow  # an evaluation for each
 @pytest.mark.parametrize("fault", FAULTS)
 def test_strict_stops_at_the_first_failure(measure, project, fault):
     write_json(project / "metrics/fp32.json", {"before": fault})

@@ -127,6 +127,7 @@ def test_answers_are_put_in_the_datasets_order(saved):
     np.testing.assert_allclose(found, wanted / wanted.sum(axis=1, keepdims=True), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow  # TensorFlow's converters
 @pytest.mark.parametrize("hidden", ["swish", "gelu"])
 def test_an_activation_with_a_gradient_of_its_own_is_taken(saved, prepared, tmp_path, hidden):
     import tensorflow as tf
@@ -207,6 +208,7 @@ def one_by_one(function, size):
     return np.concatenate([np.asarray(function(np.repeat(image[None], size, 0)))[:1] for image in PIXELS / 255])
 
 
+@pytest.mark.slow  # TensorFlow's converters
 @pytest.mark.parametrize("size", [1, 4])
 @pytest.mark.parametrize("activation", ["softmax", "relu"])
 def test_a_fixed_batch_is_opened_with_the_answers_of_the_model_as_it_was(tmp_path, size, activation):

@@ -138,6 +138,7 @@ def test_params_hold_no_hydra_node():
     assert "hydra" not in OmegaConf.load(ROOT / "params.yaml")
 
 
+@pytest.mark.slow  # composes each
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [

@@ -51,7 +51,7 @@ def test_nothing_is_touched_while_a_dvc_is_at_work(project, held):
     assert mend(project) != []
 
 
-@pytest.mark.parametrize("line", range(1, LOCK.count("\n"), 37))
+@pytest.mark.parametrize("line", range(1, LOCK.count("\n"), 149))
 def test_of_a_cut_lock_file_whole_stages_stay(project, line):
     cut = "".join(LOCK.splitlines(keepends=True)[:line])[:-1]
     (project / "dvc.lock").write_text(cut)

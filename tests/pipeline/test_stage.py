@@ -21,6 +21,7 @@ def probe(tmp_path):
     return run
 
 
+@pytest.mark.slow  # a process for each
 def test_a_stage_by_hand_says_where_it_wrote(probe, tmp_path):
     done = probe("hydra.run.dir=by/hand")
     assert done.returncode == 0, done.stderr
@@ -28,10 +29,12 @@ def test_a_stage_by_hand_says_where_it_wrote(probe, tmp_path):
     assert (tmp_path / "by/hand/platform.json").is_file()
 
 
+@pytest.mark.slow  # a process for each
 def test_a_stage_in_place_does_not(probe):
     assert probe("hydra.run.dir=.", "hydra.output_subdir=null").stdout == ""
 
 
+@pytest.mark.slow  # a process for each
 @pytest.mark.parametrize(
     ("place", "first"),
     [("x" * 300, "error: a path is too long"), ("by", "error: a folder stands where a file is needed")],
@@ -75,6 +78,7 @@ def of_its_own(folder, program):
     return run
 
 
+@pytest.mark.slow  # a process for each
 def test_a_log_without_room_costs_nothing_but_itself(tmp_path):
     done = of_its_own(tmp_path, SPEAKING)("hydra.job_logging.handlers.file.filename=/dev/full")
     assert (done.returncode, done.stderr) == (0, "")
@@ -101,7 +105,7 @@ surviving(main)
     ("body", "received"),
     [
         ("sys.exit(0)", "SystemExit(0) (/"),
-        ("os._exit(0)", "exit code 0, at once"),
+        slow("os._exit(0)", "exit code 0, at once"),
         slow("sys.exit()", "SystemExit() (/"),
         slow("sys.exit('enough')", "SystemExit('enough') (/"),
         slow("raise KeyboardInterrupt", "KeyboardInterrupt() (/"),

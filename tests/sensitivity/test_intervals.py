@@ -56,6 +56,7 @@ def test_an_error_is_the_root_of_the_summed_squares():
     assert (interval.value, interval.low, interval.high) == pytest.approx((0.2, 0.2, 0.2))
 
 
+@pytest.mark.slow  # simulates
 def test_intervals_of_errors_cover_the_truth_in_about_19_of_20_cases():
     covered = 0
     for seed in range(200):

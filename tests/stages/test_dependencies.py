@@ -102,6 +102,7 @@ def test_what_a_stage_imports_is_a_dependency(stage):
     assert holes(stage, dependencies(stage)) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", CHECKED)
 def test_without_any_of_its_dependencies_there_is_a_hole(stage):
     deps = dependencies(stage)

@@ -137,6 +137,7 @@ def test_a_clone_goes_where_its_job_is_stopped(project):
     assert list((project / FOLDER).iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_cache_and_credentials_are_shared_and_nothing_is_committed(project):
     (project / ".dvc/config.local").write_text(
         "['remote \"mine\"']\n    url = ssh://host/place\n    password = secret\n"
@@ -148,6 +149,7 @@ def test_the_cache_and_credentials_are_shared_and_nothing_is_committed(project):
         assert git(clone.folder, "status", "--porcelain") == ""
 
 
+@pytest.mark.slow
 def test_a_change_that_is_binary_or_staged_is_a_change(project):
     (project / "weights.bin").write_bytes(bytes(range(256)))
     git(project, "add", "weights.bin")

@@ -67,6 +67,7 @@ def trained(prepared, tmp_path_factory):
     return fit(TINY, prepared, directory), directory
 
 
+@pytest.mark.slow  # trains
 def test_training_learns_and_reports_what_it_did(trained):
     metrics, _ = trained
     assert metrics.accuracy > 0.2
@@ -74,6 +75,7 @@ def test_training_learns_and_reports_what_it_did(trained):
     assert metrics.parameters > 10_000
 
 
+@pytest.mark.slow  # trains
 def test_the_curves_have_a_row_per_epoch_and_the_rate_decays_to_zero(trained):
     metrics, directory = trained
     with (directory / "curves.csv").open() as file:
@@ -84,6 +86,7 @@ def test_the_curves_have_a_row_per_epoch_and_the_rate_decays_to_zero(trained):
     assert 0 <= float(rows[-1]["learning_rate"]) < 0.02
 
 
+@pytest.mark.slow  # trains
 def test_only_whole_files_are_left(trained):
     _, directory = trained
     assert sorted(path.name for path in directory.iterdir()) == ["curves.csv", "live", "trained"]
@@ -93,6 +96,7 @@ def test_only_whole_files_are_left(trained):
     assert described == {"format": 1, "form": "keras", "file": "model.keras", "trained": True, "sha256": sha256}
 
 
+@pytest.mark.slow  # trains
 def test_the_saved_model_takes_the_validation_accuracy_that_was_reported(trained, prepared):
     import keras
 
@@ -205,6 +209,7 @@ def test_training_needs_no_tensorflow(prepared, tmp_path):
     assert (tmp_path / "m/model.keras").is_file()
 
 
+@pytest.mark.slow  # trains
 def test_a_model_that_is_trained_is_written_as_it_is(trained, prepared, tmp_path):
     _, directory = trained
     model = KerasFile(str(directory / "trained/model.keras"))

@@ -57,6 +57,7 @@ def test_a_users_column_slices_too_and_images_without_a_value_are_in_no_slice():
     assert day.images == NIGHT.count("day")
 
 
+@pytest.mark.slow  # simulates
 def test_claims_where_nothing_is_lost_are_made_in_at_most_5_percent():
     """Test sets of six cells and twelve slices each, 2 % of the answers flipped."""
     random, claimed = np.random.default_rng(2), 0

@@ -81,6 +81,7 @@ def weights(content, kind):
     return [weight for weight, _ in TfliteGraph.read(content).products([kind])]
 
 
+@pytest.mark.slow  # converts by TensorFlow
 def test_layer_norm_and_gelu_stay_in_float32(sources):
     content = lowered(sources["tokens"], 1)[0]
     kinds = ("MEAN", "RSQRT", "SQUARED_DIFFERENCE", "MUL", "ADD", "GELU")

@@ -64,7 +64,6 @@ def test_points_at_one_place_share_a_label():
     assert [one.text for one in grouped] == ["fp16 / litert\nfp32 / litert", "int8"]
 
 
-@pytest.mark.slow  # whole reports
 def test_letters_of_every_plot_are_legible_on_a_telephone(written):
     """361 pixels are what a page of 390 has for a plot; less than 10 pixels a reader called too small."""
     assert SMALL / 72 * (361 / WIDTH) >= 10
