@@ -9,8 +9,7 @@ import pytest
 
 from roundoff.system.lock_file import ELSEWHERE
 
-
-SLOW = {"finished", "copy_finished", "written"}
+SLOW = {"finished", "copy_finished", "whole_report"}
 """What makes each test slow that asks for it: all stages of a job, and whole reports."""
 
 

@@ -5,9 +5,9 @@ import pytest
 from roundoff.report.plots import batches, draws, drop, layers, model, sensitivity, speed
 from roundoff.report.plots.style import Drawing
 from tests.support.browser import chromium
-from tests.support.run import pristine, run, written
+from tests.support.run import pristine, run, whole_report
 
-__all__ = ["chromium", "pristine", "run", "written"]
+__all__ = ["chromium", "pristine", "run", "whole_report"]
 
 UNDRAWN = ("rules", "sections", "words")
 PLOTS = (batches, draws, drop, layers, model, sensitivity, speed)

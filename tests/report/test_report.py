@@ -29,18 +29,18 @@ ORDER = (
 )
 
 
-def words_of(written):
-    return Words(written.name)
+def words_of(whole_report):
+    return Words(whole_report.name)
 
 
-def test_sections_come_in_order(written):
-    text, words = (written / "report.md").read_text(), words_of(written)
+def test_sections_come_in_order(whole_report):
+    text, words = (whole_report / "report.md").read_text(), words_of(whole_report)
     places = [text.index(f"## {words(f'{name}_heading')}") for name in (*ORDER, "method", "machine", "files")]
     assert places == sorted(places)
 
 
-def test_every_cell_is_in_the_precision_table(written):
-    text, words = (written / "report.md").read_text(), words_of(written)
+def test_every_cell_is_in_the_precision_table(whole_report):
+    text, words = (whole_report / "report.md").read_text(), words_of(whole_report)
     table = text.split(words("precision_caption", batch=1))[1].split(words("precision_caption", batch=32))[0]
     measured = [line for line in table.splitlines() if re.match(r"\| (\*\*★ )?\w+ / (onnxruntime|litert)", line)]
     assert len(measured) == 6 + 2
@@ -48,54 +48,54 @@ def test_every_cell_is_in_the_precision_table(written):
     assert all(name in absent for name in ("fp32", "tf32", "fp16", "int8", "NVIDIA GPU"))
 
 
-def test_figures_come_from_the_metrics(written, pristine):
+def test_figures_come_from_the_metrics(whole_report, pristine):
     from roundoff.system.files import read_json
 
     cell = read_json(pristine.sources.metrics / "int8.json")["onnxruntime"]
-    text = (written / "report.md").read_text()
+    text = (whole_report / "report.md").read_text()
     assert f"{cell['batch_32']['throughput_per_s']:,.0f}" in text
     assert f"{100 * cell['accuracy']['top1']:.2f}" in text
 
 
-def test_markdown_images_exist(written):
-    text = (written / "report.md").read_text()
+def test_markdown_images_exist(whole_report):
+    text = (whole_report / "report.md").read_text()
     linked = [part.split(")")[0] for part in text.split("](")[1:]]
     images = [name for name in linked if not name.startswith("#")]
     assert images
-    assert [name for name in images if not (written / name).is_file()] == []
+    assert [name for name in images if not (whole_report / name).is_file()] == []
 
 
-def test_links_of_the_contents_lead_to_headings(written):
-    text = (written / "report.md").read_text()
+def test_links_of_the_contents_lead_to_headings(whole_report):
+    text = (whole_report / "report.md").read_text()
     anchors = re.findall(r"\]\(#(\w+)\)", text)
     assert {"uses", "notes", "precision", "verdict", "classes", "machine", "files"} <= set(anchors)
     assert [anchor for anchor in anchors if f'<a id="{anchor}"></a>' not in text] == []
 
 
-def test_plots_are_images_of_some_size(written):
-    for path in (written / "plots").glob("*.png"):
+def test_plots_are_images_of_some_size(whole_report):
+    for path in (whole_report / "plots").glob("*.png"):
         with Image.open(path) as image:
             assert min(image.size) > 200, path.name
 
 
-def test_expected_plots_are_drawn(written):
-    names = {path.stem for path in (written / "plots").glob("*.png")}
+def test_expected_plots_are_drawn(whole_report):
+    names = {path.stem for path in (whole_report / "plots").glob("*.png")}
     timed = {"latency_batch_1", "latency_batch_32", "pareto_batch_1", "drop_batch_32"}
     over = {"throughput_over_batches", "speedup_over_batches"}
     model = {"flips", "confusion_reference", "confusion_quantized", "noise", "curves"}
     assert names == timed | over | model | {"drop"}
 
 
-def test_angle_brackets_are_escaped_in_markdown(written):
-    assert r"Example CPU \<v2\>" in (written / "report.md").read_text()
+def test_angle_brackets_are_escaped_in_markdown(whole_report):
+    assert r"Example CPU \<v2\>" in (whole_report / "report.md").read_text()
 
 
 @pytest.mark.slow  # two whole reports more
-def test_same_run_gives_the_same_bytes(written, pristine, tmp_path):
+def test_same_run_gives_the_same_bytes(whole_report, pristine, tmp_path):
     again = tmp_path / "again"
-    Report(language=written.name).run(pristine.sources, pristine.verdict(), again, again / "plots")
-    for first in sorted(path for path in written.rglob("*") if path.is_file()):
-        assert first.read_bytes() == (again / first.relative_to(written)).read_bytes(), first.name
+    Report(language=whole_report.name).run(pristine.sources, pristine.verdict(), again, again / "plots")
+    for first in sorted(path for path in whole_report.rglob("*") if path.is_file()):
+        assert first.read_bytes() == (again / first.relative_to(whole_report)).read_bytes(), first.name
 
 
 def test_bare_run_is_reported(run):

@@ -110,7 +110,7 @@ def run(pristine: Run, tmp_path: Path) -> Run:
 
 
 @pytest.fixture(scope="session", params=["en", "ja"])
-def written(request: Any, pristine: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole_report(request: Any, pristine: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a whole report in each language."""
     language: str = request.param
 

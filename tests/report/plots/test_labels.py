@@ -64,10 +64,12 @@ def test_points_at_one_place_share_a_label():
     assert [one.text for one in grouped] == ["fp16 / litert\nfp32 / litert", "int8"]
 
 
-def test_letters_of_every_plot_are_legible_on_a_telephone(written):
+def test_letters_of_every_plot_are_legible_on_a_telephone(whole_report):
     """361 pixels are what a page of 390 has for a plot; less than 10 pixels a reader called too small."""
     assert SMALL / 72 * (361 / WIDTH) >= 10
-    for source in re.findall(r'src="data:image/svg\+xml;base64,([^"]+)"', (written / "report.html").read_text("utf-8")):
+    for source in re.findall(
+        r'src="data:image/svg\+xml;base64,([^"]+)"', (whole_report / "report.html").read_text("utf-8")
+    ):
         width = float(present(re.search(rb'width="([\d.]+)pt"', b64decode(source)))[1]) / 72
         assert width == pytest.approx(WIDTH, abs=0.01)
 

@@ -23,28 +23,28 @@ def axe():
 @pytest.mark.parametrize(
     ("width", "media"), [(390, "screen"), (800, "screen"), (1400, "screen"), (1400, "print")], ids=str
 )
-def test_axe_finds_no_violation(chromium, axe, written, width, media, dark):
-    with opened(chromium, written / "report.html", width, dark=dark, media=media) as window:
+def test_axe_finds_no_violation(chromium, axe, whole_report, width, media, dark):
+    with opened(chromium, whole_report / "report.html", width, dark=dark, media=media) as window:
         window.evaluate(OPEN)
         assert violations(window, axe) == []
 
 
-def test_axe_finds_what_is_wrong(chromium, axe, written):
-    with opened(chromium, written / "report.html") as window:
+def test_axe_finds_what_is_wrong(chromium, axe, whole_report):
+    with opened(chromium, whole_report / "report.html") as window:
         window.evaluate("() => document.querySelector('img').removeAttribute('alt')")
         assert [found for found in violations(window, axe) if found.startswith("image-alt")]
 
 
-def test_rows_are_cards_on_a_phone_whose_name_stays_in_sight(chromium, axe, written):
-    with opened(chromium, written / "report.html", 390) as window:
+def test_rows_are_cards_on_a_phone_whose_name_stays_in_sight(chromium, axe, whole_report):
+    with opened(chromium, whole_report / "report.html", 390) as window:
         card, name, display = window.evaluate(STUCK)
     assert display == "block"
     assert card < -10
     assert name >= -1
 
 
-def test_what_ships_its_facts_and_the_plot_are_on_the_first_screen(chromium, axe, written):
-    with opened(chromium, written / "report.html", 1400) as window:
+def test_what_ships_its_facts_and_the_plot_are_on_the_first_screen(chromium, axe, whole_report):
+    with opened(chromium, whole_report / "report.html", 1400) as window:
         bottom = "(name) => document.querySelector(name).getBoundingClientRect().bottom"
         places = [window.evaluate(bottom, name) for name in ("p.lead", ".facts", ".beside figure img")]
     assert max(places) < 900

@@ -18,9 +18,9 @@ document.getElementById("page").onload = (event) => {{
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_page_does_not_overflow_its_window(chromium, written, tmp_path, width):
+def test_page_does_not_overflow_its_window(chromium, whole_report, tmp_path, width):
     frame = tmp_path / "frame.html"
-    frame.write_text(PROBE.format(url=(written / "report.html").as_uri(), width=width))
+    frame.write_text(PROBE.format(url=(whole_report / "report.html").as_uri(), width=width))
     shown = browse(
         chromium,
         tmp_path,
@@ -35,8 +35,10 @@ def test_page_does_not_overflow_its_window(chromium, written, tmp_path, width):
     assert broken == 0
 
 
-def test_page_prints(chromium, written, tmp_path):
+def test_page_prints(chromium, whole_report, tmp_path):
     pdf = tmp_path / "report.pdf"
-    browse(chromium, tmp_path, f"--print-to-pdf={pdf}", "--no-pdf-header-footer", (written / "report.html").as_uri())
+    browse(
+        chromium, tmp_path, f"--print-to-pdf={pdf}", "--no-pdf-header-footer", (whole_report / "report.html").as_uri()
+    )
     assert pdf.read_bytes().startswith(b"%PDF")
     assert pdf.stat().st_size > 50_000

@@ -38,16 +38,16 @@ class Structure(HTMLParser):
         assert self.open.pop() == tag
 
 
-def html_of(written):
-    return (written / "report.html").read_text(encoding="utf-8")
+def html_of(whole_report):
+    return (whole_report / "report.html").read_text(encoding="utf-8")
 
 
-def test_tags_are_balanced(written):
-    assert Structure(html_of(written)).open == []
+def test_tags_are_balanced(whole_report):
+    assert Structure(html_of(whole_report)).open == []
 
 
-def test_nothing_is_fetched(written):
-    text = html_of(written)
+def test_nothing_is_fetched(whole_report):
+    text = html_of(whole_report)
     structure = Structure(text)
     assert structure.fetched
     inside = ("#", "data:image/", "data:text/csv", "data:application/json")
@@ -58,10 +58,10 @@ def test_nothing_is_fetched(written):
     assert {"script", "link", "iframe", "object"}.isdisjoint(tag for tag, _ in structure.tags)
 
 
-def test_inlined_plots_fetch_nothing(written):
+def test_inlined_plots_fetch_nothing(whole_report):
     from base64 import b64decode
 
-    sources = [given["src"] for tag, given in Structure(html_of(written)).tags if tag == "img"]
+    sources = [given["src"] for tag, given in Structure(html_of(whole_report)).tags if tag == "img"]
     plots = [b64decode(source.split(",")[1]).decode() for source in sources if "svg+xml" in source]
     assert plots
     for plot in plots:
@@ -69,22 +69,22 @@ def test_inlined_plots_fetch_nothing(written):
         assert all(link.startswith(("#", "data:")) for link in linked)
 
 
-def test_tables_have_heads_and_even_rows(written):
-    tables = Structure(html_of(written)).tables
+def test_tables_have_heads_and_even_rows(whole_report):
+    tables = Structure(html_of(whole_report)).tables
     assert tables
     for table in tables:
         assert table["heads"] == table["widths"][0]
         assert set(table["widths"]) == {table["heads"]}
 
 
-def test_images_have_words_and_ids_are_unique(written):
-    structure = Structure(html_of(written))
+def test_images_have_words_and_ids_are_unique(whole_report):
+    structure = Structure(html_of(whole_report))
     assert all(given.get("alt") for tag, given in structure.tags if tag == "img")
     assert len(structure.ids) == len(set(structure.ids))
 
 
-def test_language_is_declared(written):
-    assert f'<html lang="{written.name}">' in html_of(written)
+def test_language_is_declared(whole_report):
+    assert f'<html lang="{whole_report.name}">' in html_of(whole_report)
 
 
 def test_texts_are_escaped():
