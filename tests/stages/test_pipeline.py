@@ -76,7 +76,6 @@ def test_a_further_precision_is_a_stage_more(finished):
         finished.params()
 
 
-@pytest.mark.slow  # two more evaluations
 def test_changed_precision_rebuilds_and_measures_it(finished):
     finished.params("precisions.int8.last_layer=true")
     try:
@@ -92,9 +91,7 @@ def test_changed_precision_rebuilds_and_measures_it(finished):
     [
         ("train.epoch=3", "epoch"),
         ("model=resnet9", "resnet9"),
-        pytest.param("build.more=[bf16]", "say precision=[fp32,fp16,int8,bf16]", marks=pytest.mark.slow),
-        pytest.param("train.epochs=many", "train.epochs", marks=pytest.mark.slow),
-        pytest.param("evaluate.batch_sizes=[-1]", "conf/ has evaluate.batch_sizes=[1,32]", marks=pytest.mark.slow),
+        ("build.more=[bf16]", "say precision=[fp32,fp16,int8,bf16]"),
     ],
 )
 def test_bad_setting_stops_before_any_stage_works(finished, override, message):
@@ -109,7 +106,6 @@ def test_bad_setting_stops_before_any_stage_works(finished, override, message):
     assert (finished.folder / "dvc.lock").read_text() == before
 
 
-@pytest.mark.slow  # trains twice more
 def test_killed_runs_lose_nothing(make_project, finished):
     project = make_project()
     kill_within(project, "stages/train.py")
@@ -176,10 +172,8 @@ def test_a_stage_run_by_hand_writes_to_a_folder_of_its_own(finished, tmp_path):
     assert json.loads(written.read_text())["id"] == json.loads(before)["id"]
 
 
-@pytest.mark.slow  # builds every engine once more
-@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
-def test_building_again_changes_no_engine(finished, precision):
-    finished.repro("-f", "-s", f"build-{precision}")
+def test_building_again_changes_no_engine(finished):
+    finished.repro("-f", "-s", "build-fp32", "build-fp16", "build-int8")
     status = json.loads(finished.dvc("status", "--json").stdout)
     assert set(status) <= {"probe", "report"}
     assert "engines" not in json.dumps(status)
@@ -189,10 +183,8 @@ def test_building_again_changes_no_engine(finished, precision):
 @pytest.mark.parametrize(
     ("number", "seconds"),
     [
-        pytest.param(signal.SIGINT, 6, marks=pytest.mark.slow),
+        (signal.SIGINT, 6),
         (signal.SIGTERM, 0),
-        pytest.param(signal.SIGINT, 0, marks=pytest.mark.slow),
-        pytest.param(signal.SIGTERM, 6, marks=pytest.mark.slow),
     ],
 )
 def test_a_stopped_evaluation_loses_nothing(finished, number, seconds):
@@ -224,7 +216,6 @@ def outputs(project):
     return {path: path.read_bytes() for folder in folders for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.slow  # evaluates once more
 def test_a_clean_clone_pulls_what_it_needs_and_keeps_the_metrics(finished, tmp_path):
     assert finished.dvc("remote", "add", "-q", "-d", "-f", "kept", str(tmp_path / "remote")).returncode == 0
     # `dvc exp run` leaves git an index that takes a new file for an old one of the same size
@@ -244,7 +235,6 @@ def test_a_clean_clone_pulls_what_it_needs_and_keeps_the_metrics(finished, tmp_p
     assert twin.changed() == ""
 
 
-@pytest.mark.slow  # writes the report once more
 def test_a_release_gives_a_stranger_the_published_figures(finished, tmp_path):
     (finished.folder / ".git/index").unlink()
     finished.git("add", "-A")
