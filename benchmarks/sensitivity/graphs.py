@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from benchmarks.sensitivity.uneven import uneven
 from benchmarks.zoo.networks import NETWORKS
 from benchmarks.zoo.pipeline import Run
 from benchmarks.zoo.prepared import fewer, prepare
@@ -22,6 +23,8 @@ TRAINING, TEST = 10_000, 2000
 CHOOSING, VERIFYING = 512, 2000
 """Training images by which effects are measured, and on which mixed graphs are run."""
 CALIBRATOR = MeanSquaredError()
+UNEVEN = "_uneven"
+"""Behind the name of a network that INT8 is to ruin (uneven.py)."""
 NAMES = (
     "resnet8",
     "timm_resnet",
@@ -31,6 +34,7 @@ NAMES = (
     "mobilenet_v3",
     "resnet20",
     "resnet_v1",
+    f"resnet_v1{UNEVEN}",
 )
 
 
@@ -53,13 +57,16 @@ class Case:
 
 def case_of(name: str, data: Path, work: Path) -> Case:
     """Export and calibrate the network; what is there already is not made anew."""
-    folder, size = work / name, NETWORKS[name].size
+    plain = name.removesuffix(UNEVEN)
+    folder, size = work / plain, NETWORKS[plain].size
     archive = fewer(data, work / f"images_{TRAINING}_{TEST}.zip", TRAINING, TEST)
     source = prepare(archive, work / f"prepared_{size}", size)
     path = folder / "models" / "onnx" / "model.onnx"
     if not (folder / "based").exists():
         _linked(source, folder / "data" / "prepared")
-        Run(NETWORKS[name], folder, archive, Slots(1)).base()
+        Run(NETWORKS[plain], folder, archive, Slots(1)).base()
+    if name != plain:
+        path = _uneven(path, work / f"{name}.onnx")
     prepared = Prepared(source)
     table = calibrate(CALIBRATOR, path, prepared).table
     used = np.concatenate(image_indices(CALIBRATOR, prepared, len(prepared.split("train").labels)))
@@ -67,6 +74,11 @@ def case_of(name: str, data: Path, work: Path) -> Case:
     random = np.random.default_rng(0).permutation(picked)
     choosing, verifying = (training_images(prepared, part) for part in (random[:CHOOSING], random[CHOOSING:]))
     return Case(name, path, table, prepared.calibration_images(CALIBRATOR.images), choosing, verifying)
+
+
+def _uneven(path: Path, target: Path) -> Path:
+    onnx.save(uneven(onnx.load(path)), target)
+    return target
 
 
 def _linked(source: Path, target: Path) -> None:
