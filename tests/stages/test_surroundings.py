@@ -12,7 +12,7 @@ from tests.stages.conftest import OF_GROUP, QUICK, copy_tree
 from tests.support.places import ROOT
 
 NO_LANGUAGE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-SETTINGS = (*QUICK, *OF_GROUP["model"], *OF_GROUP["backend"], "backend=[onnxruntime,litert]")
+SETTINGS = (*QUICK, *OF_GROUP["model"], "backend=[onnxruntime]", "backends.onnxruntime.threads=1")
 
 
 def environment(folder, *without, **more):

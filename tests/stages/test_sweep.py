@@ -8,7 +8,7 @@ import pytest
 from tests.stages.conftest import OF_GROUP, QUICK
 
 pytestmark = pytest.mark.slow
-SETTINGS = (*QUICK, *(each for group in OF_GROUP.values() for each in group))
+SETTINGS = (*QUICK, *OF_GROUP["model"], "backend=[onnxruntime]", "backends.onnxruntime.threads=1")
 
 
 @pytest.fixture(scope="module")
