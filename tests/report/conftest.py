@@ -3,7 +3,7 @@
 import pytest
 
 from roundoff.report.plots import batches, draws, drop, layers, model, sensitivity, speed
-from roundoff.report.plots.style import Drawing
+from roundoff.report.render.document import Drawing
 from tests.support.browser import chromium
 from tests.support.run import pristine, run, whole_report
 

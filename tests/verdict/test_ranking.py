@@ -83,7 +83,8 @@ def test_where_each_beats_the_next_in_a_circle_none_is_left_out():
 
 def test_of_a_circle_of_faster_cells_one_is_chosen_all_the_same():
     def one(name, backend, latency, speedup):
-        return Ranked(name, 1.0, *latency, 0.0, 1.0, 0.9, 0.0, 0.0, backend, speedup)
+        low, high = latency
+        return Ranked(name, low, low, high, 0.0, 1.0, 0.9, 0.0, 0.0, backend, speedup)
 
     a = one("fp32/ort", "ort", (1.0, 1.1), (1.0, 1.0))
     b = one("fp32/litert", "litert", (1.2, 1.3), (1.0, 1.0))
