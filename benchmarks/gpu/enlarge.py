@@ -12,9 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
 
-from roundoff.graph.links import Links
+from benchmarks.rescaling import channels, pairs, rescale
 from roundoff.graph.reading import seal
 
 FACTOR = 2.0**14
@@ -37,25 +36,7 @@ def enlarged(model: onnx.ModelProto, factor: float = FACTOR) -> onnx.ModelProto:
     """
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    first, second = _pair(copy)
-    for name in first.input[1:]:
-        _scale(copy, name, factor)
-    _scale(copy, second.input[1], 1 / factor)
+    last = pairs(copy)[-1]
+    rescale(copy, last, np.full(channels(copy, last[0]), factor, np.float32))
     seal(copy)
     return copy
-
-
-def _pair(model: onnx.ModelProto) -> tuple[onnx.NodeProto, onnx.NodeProto]:
-    links = Links.of(model)
-    for node in reversed(links.nodes):
-        relu = links.readers.get(node.output[0], [])
-        behind = links.readers.get(relu[0].output[0], []) if len(relu) == 1 and relu[0].op_type == "Relu" else []
-        if node.op_type == "Conv" and [each.op_type for each in behind] == ["Conv"]:
-            return node, behind[0]
-    raise ValueError("no Conv is read by another alone, by way of a Relu")
-
-
-def _scale(model: onnx.ModelProto, name: str, factor: float) -> None:
-    tensor = next(tensor for tensor in model.graph.initializer if tensor.name == name)
-    values = numpy_helper.to_array(tensor)
-    tensor.CopyFrom(numpy_helper.from_array((values * np.float32(factor)).astype(values.dtype), name))
