@@ -92,6 +92,8 @@ def test_changed_precision_rebuilds_and_measures_it(finished):
         ("train.epoch=3", "epoch"),
         ("model=resnet9", "resnet9"),
         ("build.more=[bf16]", "say precision=[fp32,fp16,int8,bf16]"),
+        ("train.epochs=many", "train.epochs"),
+        ("evaluate.batch_sizes=[-1]", "conf/ has evaluate.batch_sizes=[1,32]"),
     ],
 )
 def test_bad_setting_stops_before_any_stage_works(finished, override, message):
@@ -185,6 +187,8 @@ def test_building_again_changes_no_engine(finished):
     [
         (signal.SIGINT, 6),
         (signal.SIGTERM, 0),
+        (signal.SIGINT, 0),
+        (signal.SIGTERM, 6),
     ],
 )
 def test_a_stopped_evaluation_loses_nothing(finished, number, seconds):
