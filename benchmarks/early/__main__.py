@@ -4,7 +4,8 @@
 
 Images: test sets of 10,000 whose cells keep exactly the share of accuracy that is asked for (where every decision is
 an error), lose nothing, or lose two points; they stop by the product's rule, after any 256 images. Times:
-benchmarks.verdict's simulated machine and the product's own loop, which may stop after any load. Prints JSON. With
+benchmarks.verdict's simulated machine and the product's own loop, which may stop after any load; races: the same where
+FP32 and a candidate race. Prints JSON. With
 --check, exits 1 and names each target that was missed. --quick does a twentieth of the work.
 """
 
@@ -15,6 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from benchmarks.early.images import images
+from benchmarks.early.races import races
 from benchmarks.early.times import times
 from benchmarks.targets import run
 
@@ -31,13 +33,19 @@ TARGETS: dict[str, Callable[[dict[str, Any]], bool]] = {
     ),
     "times: the interval holds in at least 95 %": lambda r: all(row["covers"] >= 0.95 for row in r["times"].values()),
     "A/A, times: called different in at most 5 %": lambda r: r["times"]["aa"]["called_different"] <= 0.05,
+    "races: decided wrongly in at most 5 %": lambda r: all(row["decided_wrongly"] <= 0.05 for row in r["races"]),
+    "races: the interval holds in at least 95 %": lambda r: all(row["covers"] >= 0.95 for row in r["races"]),
+    "races: half of the seconds saved where one is clearly faster": lambda r: (
+        r["races"][-1]["seconds_saved"] >= 1 / 2 and r["races"][-1]["decided"] == 1
+    ),
     "a third of the seconds saved": lambda r: all(row["seconds_saved"] >= 1 / 3 for row in r["times"].values()),
 }
 
 
 def measure(scale: float) -> dict[str, Any]:
     """All figures; `scale` 1 is what the targets are stated for."""
-    return {"images": images(max(50, round(2000 * scale))), "times": times(max(5, round(60 * scale)))}
+    runs = max(5, round(60 * scale))
+    return {"images": images(max(50, round(2000 * scale))), "times": times(runs), "races": races(runs)}
 
 
 if __name__ == "__main__":

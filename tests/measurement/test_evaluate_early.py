@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from roundoff.measurement import speed
 from roundoff.measurement.accuracy import NOT_RUN
 from roundoff.results.metrics import read_metrics
 from tests.support.cells import QUICK, build, images_and_labels, prepare, run
@@ -21,7 +22,22 @@ def measured(tmp_path_factory):
     np.save(root / "data/test_labels.npy", np.tile(labels, TIMES))
     build(root)
     early = replace(QUICK, stop_early=0.9, min_loads=20, min_seconds=0.5, interval_target=0.5, budget_seconds=20)
-    return root, run(root, early)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(speed, "measure_device", seen)
+        return root, run(root, early)
+
+
+PLANS = []
+
+
+def seen(device, cells, plan, images, measure_device=speed.measure_device):
+    PLANS.append(plan)
+    return measure_device(device, cells, plan, images)
+
+
+def test_fp32_and_what_keeps_its_accuracy_race(measured):
+    (plan,) = PLANS
+    assert plan.passing == {f"{name}/onnxruntime" for name in ("fp32", "fp16", "half")}
 
 
 def test_fp32_runs_all_images_and_others_until_they_decide(measured):

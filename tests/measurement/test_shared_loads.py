@@ -209,6 +209,19 @@ def test_a_gpu_that_is_lost_before_the_first_timed_load_leaves_its_cells_to_the_
     assert (found["GPU-0"].report.loads, found["GPU-1"].report.loads) == (0, rows["fp16/gpu"].batches[1].loads)
 
 
+@pytest.mark.parametrize("early_loads", [None, 8])
+def test_what_had_enough_with_a_gpu_that_is_lost_goes_on_without_it(tmp_path, monkeypatch, early_loads):
+    """FP16 is known by the twelfth load, INT8 is not, and then half of all loads are gone."""
+    loses(monkeypatch, "load", ["1"], after=4)
+    world = World({**MS, "int8": 0.1}, shaky={"int8": 0.1})
+    schedule = replace(SCHEDULE, early_loads=early_loads)
+    found, _ = shared(tmp_path, world, plan=replace(PLAN, schedule=schedule))
+    for name in ("fp32/gpu", "fp16/gpu", "int8/gpu"):
+        row = found["GPU-0"].cells[name].batches[1]
+        assert row.status == "measured"
+        assert row.loads >= (early_loads or SCHEDULE.min_loads)
+
+
 def test_a_cell_that_ends_two_processes_has_failed_and_the_others_stand(tmp_path, monkeypatch):
     def ends(self, cells=None):
         if "fp16/gpu" in cells:

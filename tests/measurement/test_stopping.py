@@ -1,7 +1,7 @@
 """A test set that ends as soon as it decides, on networks that are tables of answers."""
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +106,16 @@ def test_a_pass_must_be_above_chance():
 def test_a_runner_of_the_wrong_shape_is_refused_in_the_first_chunk():
     with pytest.raises(Exception, match="one row of logits for every image"):
         ran(np.ones((COUNT, 2, 2), np.float32), stop())
+
+
+@pytest.mark.parametrize(("wrong", "kept"), [(200, True), (260, False)])
+def test_what_passes_for_certain_keeps_the_share_and_is_above_chance(wrong, kept):
+    early = stop()
+    found = early.accuracy(REFERENCE if wrong == 200 else answers(wrong, 2), None)
+    assert early.kept(found) is kept
+    guess = np.roll(np.eye(CLASSES, dtype=np.float32)[LABELS], 1, axis=1)
+    assert not replace(early, share=0.0).kept(early.accuracy(guess, None))
+
+
+def test_what_has_no_reference_passes_for_nothing():
+    assert not stop().kept(accuracy(REFERENCE, LABELS, None))

@@ -44,6 +44,7 @@ class World:
     ms: dict[str, float]
     slower: dict[str, float] = field(default_factory=dict)
     noise: float = 0.0  # standard deviation, from load to load
+    shaky: dict[str, float] = field(default_factory=dict)  # the same by precision, where it differs
     fault: Callable[[str, str, int], None] = lambda gpu, cell, batch_size: None  # called before timed runs
     gpu: str = ""
     loads: list[tuple[str, str, str]] = field(default_factory=list)  # GPU, precision, build
@@ -114,7 +115,8 @@ class Loader:
     def load(self, directory: Path) -> TickingRunner:
         self.world.loads.append((self.world.gpu, self.precision, directory.name))
         self.world.open += 1
-        return TickingRunner(self.world, self.precision, float(np.exp(self.world.random.normal(0, self.world.noise))))
+        noise = self.world.shaky.get(self.precision, self.world.noise)
+        return TickingRunner(self.world, self.precision, float(np.exp(self.world.random.normal(0, noise))))
 
 
 def cells_in(folder: Path, world: World) -> list[Answered]:

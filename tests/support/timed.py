@@ -9,6 +9,7 @@ import numpy as np
 from roundoff.backend.base import Binding
 from roundoff.measurement.energy import Monitor
 from roundoff.measurement.enough import Schedule
+from roundoff.measurement.race import Entrants
 from roundoff.measurement.timing import Interleaved
 from roundoff.results.message import verbatim
 
@@ -104,11 +105,12 @@ class Bench:
         self.open -= 1
 
 
-def timed(ms, schedule=SCHEDULE, references=None, monitor=None, **bench):
+def timed(ms, schedule=SCHEDULE, references=None, monitor=None, entrants=None, **bench):
     made = Bench(ms, **bench)
     pairs = {name: "a" for name in ms if name != "a"} if references is None else references
     monitor = monitor or BLIND
     loop = Interleaved(list(ms), made.fresh, pairs, schedule, monitor, seed=0, clock=lambda: made.clock.now)
+    loop.entrants = entrants or Entrants()
     timings = loop.run()
     assert made.open == 0
     return loop, timings, made

@@ -6,8 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
+from roundoff.measurement.race import Entrants, Race
 from roundoff.measurement.samples import Timing, paired_speedup
 
 CHECK_EVERY = 1.25
@@ -22,9 +21,9 @@ class Schedule:
     fewer, down to two, in which the fast ones get as much time all the same. Loads go on until there are `min_loads`,
     every entry's counted runs took `min_seconds`, and each speed-up's 95 % interval is within ±`interval_target` (a
     share) or `budget_seconds` have passed. With `early_loads` an entry may stop after so many loads as soon as its
-    speed-up is known well enough, whatever the minimum is, and roughly known is enough for what is clearly faster or
-    slower than FP32; one that is not known by then ends with its share of the budget, since what others saved is saved.
-    None: it may not.
+    speed-up is known well enough, whatever the minimum is: roughly known is enough for what is clearly faster or
+    slower than FP32, and anything for what has won or lost the race at its batch size. One that is not known by then
+    ends with its share of the budget, since what others saved is saved. None: it may not.
     """
 
     warmup_ms: float
@@ -43,6 +42,7 @@ class Enough:
     names: Sequence[str]
     references: Mapping[str, str]
     schedule: Schedule
+    entrants: Entrants
     loads: int
     timings: dict[str, Timing]
     next_check: int
@@ -79,8 +79,7 @@ class Enough:
         return all(map(self._has_minimum, self.timings.values())) and self.loads >= self.schedule.min_loads
 
     def _has_minimum(self, timing: Timing) -> bool:
-        loads = len(np.unique(timing.round_load))
-        return loads >= self.schedule.min_loads and timing.seconds >= self.schedule.min_seconds
+        return timing.loads >= self.schedule.min_loads and timing.seconds >= self.schedule.min_seconds
 
     def _unsettled(self, over_budget: bool) -> list[str]:
         """Entries to go on with: those whose speed-up is not yet known well enough, and what they are compared with.
@@ -88,8 +87,9 @@ class Enough:
         What nothing is compared with goes on to the minimum.
         """
         going_on: dict[str, None] = {}
+        race = self.race()
         for name, reference in self.references.items():
-            settled = self._settled(name, reference)
+            settled = self._settled(name, reference, race)
             self.timings[name].stop_reason = "target" if settled else "budget"
             if not settled and not over_budget and not self._used_its_share(name):
                 going_on |= {name: None, reference: None}
@@ -104,11 +104,20 @@ class Enough:
         share_s = max(self.schedule.min_seconds, self.schedule.budget_seconds / len(self.names))
         return sum(block.seconds for block in self.timings[name].blocks) >= share_s
 
-    def _settled(self, name: str, reference: str) -> bool:
+    def race(self) -> Race:
+        """Between those of which enough loads are there: of what a lost GPU timed, fewer may be left."""
+        least = self.schedule.early_loads or self.schedule.min_loads
+        known = {name: timing for name, timing in self.timings.items() if timing.loads >= least}
+        references = {a: b for a, b in self.references.items() if {a, b} <= known.keys()}
+        return Race(self.entrants, known, references, self.schedule.interval_target)
+
+    def _settled(self, name: str, reference: str, race: Race) -> bool:
+        if name not in race.references:
+            return False
         speedup = paired_speedup(self.timings[reference], self.timings[name])
         widest = max(speedup.high / speedup.value - 1, 1 - speedup.low / speedup.value)
         target = self.schedule.interval_target
         if widest <= target or self.schedule.early_loads is None:
             return widest <= target
         clear = speedup.low > 1 + CLEARLY * target or speedup.high < 1 / (1 + CLEARLY * target)
-        return clear and widest <= ROUGHLY * target
+        return (clear and widest <= ROUGHLY * target) or race.decided(name)

@@ -26,6 +26,7 @@ from roundoff.measurement.stopping import EarlyStop
 from roundoff.measurement.workers import Workers, equal_gpus
 from roundoff.pipeline.limits import MOST_BATCH, MOST_BATCH_SIZES, MOST_LOADS, MOST_SECONDS, check_seed, require
 from roundoff.precision.base import Precision
+from roundoff.results.cell import Accuracy
 from roundoff.results.metrics import write_metrics
 from roundoff.results.platform import Platform
 from roundoff.results.precision import Types
@@ -136,7 +137,8 @@ class Evaluation:
             accuracies = accuracies_of(answered, reference, labels, stop)
             refuse_chance_level(reference, accuracies[reference], chance, self.chance_margin)
             timed = [each for each in answered if each.cell.backend not in self.accuracy_only]
-            speeds = self._measure_speed(timed, prepared, platform, workers)
+            passing = frozenset(name for name, found in accuracies.items() if stop and _passes(name, found, stop))
+            speeds = self._measure_speed(timed, self._plan(passing), prepared, platform, workers)
             workers.dismiss()
             merged = merged_speeds([speed for _, speed in speeds])
             rows = put_together(cells, Parts(answered, accuracies, missing, merged))
@@ -207,7 +209,12 @@ class Evaluation:
         )
 
     def _measure_speed(
-        self, answered: Sequence[Answered], prepared: Prepared, platform: Platform, workers: Workers
+        self,
+        answered: Sequence[Answered],
+        plan: SpeedPlan,
+        prepared: Prepared,
+        platform: Platform,
+        workers: Workers,
     ) -> list[tuple[str, DeviceSpeed]]:
         from roundoff.measurement.multi_gpu import measure_on_several
         from roundoff.measurement.speed import measure_device
@@ -215,7 +222,6 @@ class Evaluation:
         devices: dict[str, list[Answered]] = {}
         for each in answered:
             devices.setdefault(each.device, []).append(each)
-        plan = self._plan()
         speeds: list[tuple[str, DeviceSpeed]] = []
         for device, members in devices.items():
             gpus = equal_gpus(device, platform) if self.multi_gpu else []
@@ -243,7 +249,7 @@ class Evaluation:
     def _locking(self) -> Locking:
         return Locking(self.lock_directory, self.lock_timeout_s)
 
-    def _plan(self) -> SpeedPlan:
+    def _plan(self, passing: frozenset[str]) -> SpeedPlan:
         return SpeedPlan(
             schedule=self.schedule(),
             batch_sizes=self.batch_sizes,
@@ -253,7 +259,13 @@ class Evaluation:
             seed=self.seed,
             strict=self.strict,
             locking=self._locking(),
+            passing=passing,
         )
+
+
+def _passes(name: str, accuracy: Accuracy, stop: EarlyStop) -> bool:
+    """FP32, which is what accuracies are kept of, does in any case."""
+    return name.partition("/")[0] == REFERENCE_PRECISION or stop.kept(accuracy)
 
 
 def _prepared(strict: StrictAnswers, cells: Sequence[Cell]) -> None:

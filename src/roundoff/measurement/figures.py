@@ -11,6 +11,7 @@ from roundoff.measurement.answered import Answered
 from roundoff.measurement.found import Found
 from roundoff.measurement.latency import batch_metrics, batch_without_figures, speedup
 from roundoff.measurement.plan import CellSpeed, SpeedPlan
+from roundoff.measurement.race import Entrants
 from roundoff.results.cell import Batch, Energy, Speedup
 from roundoff.results.message import Message, message
 from roundoff.results.run import AaControl
@@ -39,6 +40,16 @@ def references_of(cells: Sequence[Answered], plan: SpeedPlan, names: Sequence[st
         pairs.append((CONTROL, twin.name))
     wanted = {entry_name(a, size): entry_name(b, size) for a, b in pairs if a != b for size in plan.batch_sizes}
     return {name: reference for name, reference in wanted.items() if {name, reference} <= set(names)}
+
+
+def entrants_of(cells: Sequence[Answered], plan: SpeedPlan) -> Entrants:
+    """The cells and the control at each batch size."""
+    names = [each.name for each in cells]
+    return Entrants(
+        sizes={entry_name(name, size): size for name in [*names, CONTROL] for size in plan.batch_sizes},
+        passing=frozenset(entry_name(name, size) for name in plan.passing & {*names} for size in plan.batch_sizes),
+        controls={size: entry_name(CONTROL, size) for size in plan.batch_sizes},
+    )
 
 
 @dataclass

@@ -20,10 +20,11 @@ from typing import TypeVar
 from roundoff.dataset.base import Prepared
 from roundoff.measurement.answered import Answered
 from roundoff.measurement.enough import Enough, Schedule
-from roundoff.measurement.figures import CONTROL, Figures, entry_name, references_of, twin_of
+from roundoff.measurement.figures import CONTROL, Figures, entrants_of, entry_name, references_of, twin_of
 from roundoff.measurement.found import Found, merged, merged_blocks
 from roundoff.measurement.latency import batch_without_figures
 from roundoff.measurement.plan import CellSpeed, SpeedPlan
+from roundoff.measurement.race import Entrants
 from roundoff.measurement.samples import Timing
 from roundoff.measurement.share import (
     EnergyShare,
@@ -138,6 +139,7 @@ class SharedLoads(Enough):
     schedule: Schedule
     names: Sequence[str] = ()
     references: Mapping[str, str] = field(default_factory=dict)
+    entrants: Entrants = field(default_factory=Entrants)
     loads: int = 0
     timings: dict[str, Timing] = field(default_factory=dict)
     next_check: int = 0
@@ -150,11 +152,14 @@ class SharedLoads(Enough):
         self._look()
         timed = [name for name in self._possible() if name not in self.found.missing]
         self.names, self.references = timed, references_of(self.cells, self.plan, timed)
+        self.entrants = entrants_of(self.cells, self.plan)
         self.begin()
         active, shown = timed, 0.0
         while active and self.team.alive:
-            ahead = self._ahead()
-            self._take(self.team.each(load, {each.visible: Loads(each, active, ahead) for each in self.team.alive}))
+            alive = self.team.alive
+            self._take(self.team.each(load, {each.visible: Loads(each, active, self._ahead()) for each in alive}))
+            # of what a lost GPU had timed, some may have had enough without these loads, and some not
+            active = active if self.team.alive == alive else timed
             active = self.still([name for name in active if name in self.timings], self.found.seconds)
             now = min(100.0, 100 * self.found.seconds / self.schedule.budget_seconds)
             bar.advance(now - shown, f"load {self.loads}")

@@ -17,7 +17,8 @@ class SpeedPlan:
     """What to time: batch sizes, input buffers, seconds of energy, whether with an A/A control; and its lock.
 
     With `strict` the first failure ends it; else what fails is a row, and the others go on. `place` is that of the
-    device among several that share the loads: orders and places in memory are drawn anew on each.
+    device among several that share the loads: orders and places in memory are drawn anew on each. Cells that are
+    `passing` keep the accuracy that is asked for: what may stop early is a race between them.
     """
 
     schedule: Schedule
@@ -29,6 +30,7 @@ class SpeedPlan:
     strict: bool = False
     locking: Locking = ANYWHERE
     place: int = 0
+    passing: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

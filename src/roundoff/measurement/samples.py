@@ -53,6 +53,11 @@ class Timing:
         return sum(block.counted_s for block in self.blocks)
 
     @property
+    def loads(self) -> int:
+        """How many loads it took part in."""
+        return len(np.unique(self.round_load))
+
+    @property
     def device_ms(self) -> Milliseconds:
         """Every device-only sample."""
         return np.concatenate([block.device_ms for block in self.blocks])

@@ -11,7 +11,7 @@ from roundoff.measurement.answered import Answered
 from roundoff.measurement.bench import Bench
 from roundoff.measurement.energy import Monitor, monitor_for
 from roundoff.measurement.enough import Schedule
-from roundoff.measurement.figures import CONTROL, Figures, references_of
+from roundoff.measurement.figures import CONTROL, Figures, entrants_of, references_of
 from roundoff.measurement.found import Found
 from roundoff.measurement.plan import CellSpeed, SpeedPlan
 from roundoff.measurement.samples import Timing
@@ -51,6 +51,7 @@ def measure_device(device: str, cells: Sequence[Answered], plan: SpeedPlan, imag
             plan.seed,
             on_error=bench.drop,
             between_loads=alone.let_others_in,
+            entrants=entrants_of(cells, plan),
         )
         with _timing_bar(device, loop) as show:
             loop.run(show)

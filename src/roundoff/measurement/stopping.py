@@ -66,6 +66,11 @@ class EarlyStop:
         top1 = share_sequence(seen.correct, seen.samples, ALPHA_EARLY)
         return beats_chance(top1.low, self.chance, self.margin)
 
+    def kept(self, accuracy: Accuracy) -> bool:
+        """Whether a cell of that accuracy passes for certain."""
+        low = accuracy.relative_accuracy_low
+        return low is not None and low >= self.share and beats_chance(accuracy.top1_low, self.chance, self.margin)
+
     def accuracy(self, logits: Logits, rows: NDArray[np.int64] | None) -> Accuracy:
         """The accuracy of a cell that may have stopped early, with intervals that allow for it.
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from roundoff.backend.base import Binding, Milliseconds
 from roundoff.measurement.enough import Enough, Schedule
+from roundoff.measurement.race import Entrants
 from roundoff.measurement.samples import Block, Timing
 from roundoff.system.gc_pause import collector_paused
 
@@ -52,7 +53,8 @@ class Interleaved(Enough):
     `fresh(names)` loads the named engines anew and gives their bindings, less those that do not fit beside the others,
     which are left out from then on; `references` names for an entry the one that it is compared with. An entry that
     raises is handed to `on_error` with what it raised, and left out from then on, too, with all its figures.
-    `between_loads` returns seconds in which other jobs worked, which do not count.
+    `between_loads` returns seconds in which other jobs worked, which do not count. `entrants` race where an entry may
+    stop early.
     """
 
     names: Sequence[str]
@@ -64,6 +66,7 @@ class Interleaved(Enough):
     clock: Clock = time.perf_counter
     on_error: Callable[[str, Exception], None] = raise_it
     between_loads: Callable[[], float] = lambda: 0.0
+    entrants: Entrants = field(default_factory=Entrants)
     repeated_rounds: int = 0
     loads: int = 0
     timings: dict[str, Timing] = field(default_factory=dict)

@@ -4,6 +4,7 @@ import pytest
 
 from benchmarks.early.__main__ import TARGETS
 from benchmarks.early.images import images
+from benchmarks.early.races import races
 from benchmarks.early.times import times
 
 
@@ -22,6 +23,14 @@ def test_timing_ends_sooner():
     assert found["aa"]["seconds_saved"] > 0.2
 
 
+@pytest.mark.slow  # as above
+def test_a_race_that_is_won_clearly_ends_after_eight_loads():
+    of_same, _, of_fast = races(1)
+    assert (of_fast["decided"], of_fast["decided_wrongly"], of_fast["median_loads"]) == (1, 0, 8)
+    assert of_same["decided_wrongly"] <= 1 / 6
+    assert of_same["seconds"] > of_fast["seconds"]
+
+
 def test_each_target_asks_for_what_it_says():
     def found(rate, covers, saved):
         rows = [
@@ -29,7 +38,10 @@ def test_each_target_asks_for_what_it_says():
             for name in ("none", "at the target")
         ]
         case = {"covers": covers, "called_different": rate, "seconds_saved": saved}
-        return {"images": rows, "times": {"aa": case, "fast_40": case}}
+        races = [
+            {"decided": 1 - rate * (rate > 0.05), "decided_wrongly": rate, "covers": covers, "seconds_saved": saved}
+        ]
+        return {"images": rows, "times": {"aa": case, "fast_40": case}, "races": races}
 
     assert [met(found(0.02, 0.96, 0.6)) for met in TARGETS.values()] == [True] * len(TARGETS)
     assert [met(found(0.06, 0.94, 0.2)) for met in TARGETS.values()] == [False] * len(TARGETS)
