@@ -59,7 +59,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--read", action="store_true", help="measure nothing: judge what the file holds")
     parser.add_argument("--only", default="", help="names of networks, by semicolons; all by default")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "export" / "cpu-2-cores.json")
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    known = [*nets.LAYERS, *nets.APPLICATIONS]
+    if unknown := sorted({name for name in chosen.only.split(";") if name} - {*known}):
+        parser.error(f"--only names {unknown}; there are {'; '.join(known)}")
+    return chosen
 
 
 def _measured(names: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
