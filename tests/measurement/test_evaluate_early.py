@@ -7,6 +7,7 @@ import pytest
 
 from roundoff.measurement import speed
 from roundoff.measurement.accuracy import NOT_RUN
+from roundoff.measurement.plan import SpeedPlan
 from roundoff.results.metrics import read_metrics
 from tests.support.cells import QUICK, build, images_and_labels, prepare, run
 
@@ -27,7 +28,7 @@ def measured(tmp_path_factory):
         return root, run(root, early)
 
 
-PLANS = []
+PLANS: list[SpeedPlan] = []
 
 
 def seen(device, cells, plan, images, measure_device=speed.measure_device):
