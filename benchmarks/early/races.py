@@ -47,7 +47,8 @@ def _timed(seed: int, slowdown: float, **changes: Any) -> Interleaved:
     loop = simulated(seed, slowdown, **changes)
     entries = {f"{kind}{pair}": pair for pair in range(PAIRS) for kind in (FP32, CANDIDATE)}
     controls = {f"{CONTROL}{number}": number for number in range(2)}
-    loop.entrants = Entrants(entries | controls, frozenset(entries), dict.fromkeys(range(PAIRS), f"{CONTROL}0"))
+    racers = frozenset(entries)
+    loop.entrants = Entrants(entries | controls, racers, racers, dict.fromkeys(range(PAIRS), f"{CONTROL}0"))
     loop.run()
     return loop
 

@@ -11,6 +11,7 @@ from tests.support.timed import SCHEDULE, timed
 
 REFERENCES = {"fp16": "fp32", "int8": "fp32", "aa": "fp32"}
 LOADS = 8
+MS = {"fp32": 1.0, "same": 1.0, "fast": 0.5}
 NOISY = 0.03 * np.array([1, -1, 2, -2, 1, -1, 0, 0])  # of a load, the same for all that are timed in turns
 
 
@@ -20,9 +21,10 @@ def timing(ms, off=(0.0,) * LOADS):
     return Timing([Block(load, each, each, 0.1, 4, 0.2) for load, each in enumerate(times)], anytime=True)
 
 
-def race(ms, passing=(), margin=0.01, controls=None, off=NOISY, own=None, references=None):
+def race(ms, passing=(), lossy=(), margin=0.01, controls=None, off=NOISY, own=None, references=None):
     timings = {name: timing(each, (own or {}).get(name, off)) for name, each in ms.items()}
-    entrants = Entrants(dict.fromkeys([*ms, "aa"], 1), frozenset({"fp32", *passing}), controls or {})
+    racers = frozenset({"fp32", *passing})
+    entrants = Entrants(dict.fromkeys([*ms, "aa"], 1), racers, racers - {*lossy}, controls or {})
     known = {a: b for a, b in (references or REFERENCES).items() if {a, b} <= {*ms}}
     return Race(entrants, timings, known, margin)
 
@@ -49,6 +51,29 @@ def test_who_does_not_pass_beats_nobody_and_does_not_win():
 
 def test_who_does_not_pass_may_lose():
     assert "int8" in decided(race({"fp32": 2.0, "fp16": 1.0, "int8": 1.5}, passing=("fp16",)))
+
+
+def test_what_loses_accuracy_does_not_end_the_race_of_those_that_lose_none():
+    """FP16 or BF16 ships, whichever is faster, though INT8 beats both."""
+    own = {"bf16": NOISY[::-1]}
+    ms, references = {"fp32": 2.0, "fp16": 1.0, "bf16": 1.01, "int8": 0.5}, {**REFERENCES, "bf16": "fp32"}
+    passing = ("fp16", "bf16", "int8")
+    found = race(ms, passing=passing, lossy=("int8",), own=own, references=references)
+    assert decided(found) == {"fp32", "int8"}
+    assert decided(race(ms, passing=passing, own=own, references=references)) == {*ms}
+
+
+def test_what_loses_accuracy_is_decided_once_it_has_won_or_lost_among_all_that_pass():
+    ms = {"fp32": 2.0, "fp16": 1.0, "int8": 0.5}
+    assert decided(race(ms, passing=("fp16", "int8"), lossy=("int8",))) == {*ms}
+    assert decided(race({**ms, "int8": 1.5}, passing=("fp16", "int8"), lossy=("int8",))) == {*ms}
+
+
+def test_what_may_not_ship_yet_has_to_lose_to_what_would_ship():
+    """An undecided cell that is slower than a lossy one, and faster than all others, could still be balanced."""
+    ms, lossy = {"fp32": 2.0, "fp16": 1.0, "int8": 0.5}, ("int8",)
+    assert decided(race(ms, passing=("int8",), lossy=lossy)) == {"fp32", "int8"}
+    assert "fp16" in decided(race({**ms, "fp16": 3.0}, passing=("int8",), lossy=lossy))
 
 
 def test_ratios_tell_apart_what_latencies_do_not():
@@ -88,10 +113,11 @@ class TestLoop:
     """The timing loop ends by it where it may stop early, and only there."""
 
     SCHEDULE = replace(SCHEDULE, min_loads=20, min_seconds=2.0, early_loads=8, budget_seconds=60)
-    ENTRANTS = Entrants(dict.fromkeys(["fp32", "same", "fast"], 1), frozenset({"fp32", "same", "fast"}))
+    RACERS = frozenset({"fp32", "same", "fast"})
+    ENTRANTS = Entrants(dict.fromkeys(RACERS, 1), RACERS, RACERS)
 
-    def run(self, entrants=ENTRANTS, **changes):
-        ms, references = {"fp32": 1.0, "same": 1.0, "fast": 0.5}, {"same": "fp32", "fast": "fp32"}
+    def run(self, entrants=ENTRANTS, ms=MS, **changes):
+        references = {name: "fp32" for name in ms if name != "fp32"}
         return timed(
             ms, replace(self.SCHEDULE, **changes), references, noise=dict.fromkeys(ms, 0.1), entrants=entrants
         )[0]
@@ -100,6 +126,14 @@ class TestLoop:
         raced, alone = self.run(), self.run(Entrants())
         assert raced.loads < 12 < alone.loads
         assert {each.stop_reason for each in raced.timings.values()} == {"early"}
+
+    def test_a_control_goes_on_as_long_as_the_race_does(self):
+        """It has lost at once, but what it differs by says how far apart the others have to be."""
+        ms = {"fp32": 1.0, "one": 0.5, "other": 0.5, "aa": 1.0}
+        racers = frozenset({"fp32", "one", "other"})
+        loop = self.run(Entrants(dict.fromkeys(ms, 1), racers, racers, {1: "aa"}), ms, budget_seconds=20)
+        assert loop.race().decided("aa")
+        assert loop.timings["aa"].loads >= loop.timings["one"].loads > 8
 
     def test_whole_schedules_know_no_race(self):
         assert self.run(early_loads=None).loads == self.run(Entrants(), early_loads=None).loads

@@ -200,6 +200,14 @@ def test_what_is_built_and_measured_must_be_there(overrides, message):
             r"another question(.|\n)*evaluate\.stop_early=null",
         ),
         (["evaluate.stop_early=1.5"], r"evaluate\.stop_early is out of range"),
+        *(
+            (["evaluate.stop_early=0.99", f"verdict.{name}=1"], rf"{name} may stay undecided(.|\n)*{name}=null")
+            for name in ("max_slice_drop_points", "latency_ms", "throughput_per_s", "size_mb", "memory_mb")
+        ),
+        (
+            ["evaluate.stop_early=0.99", "verdict.speed_margin=0.05"],
+            r"verdict does not tell apart(.|\n)*interval_target=0\.05",
+        ),
     ],
 )
 def test_a_test_set_that_ends_early_answers_the_verdicts_question(settings, refused):
@@ -210,3 +218,4 @@ def test_a_test_set_that_ends_early_answers_the_verdicts_question(settings, refu
 def test_ending_early_at_the_verdicts_own_target_is_fine():
     check(composed("evaluate.stop_early=0.99"))
     check(composed("evaluate.stop_early=0.995", "verdict.min_relative_accuracy=0.995"))
+    check(composed("evaluate.stop_early=0.99", "verdict.speed_margin=0.05", "evaluate.interval_target=0.05"))

@@ -132,6 +132,11 @@ def chance_level(labels: Labels, classes: int) -> float:
     return max(1 / classes, float(np.bincount(labels, minlength=classes).max()) / len(labels))
 
 
+def without_loss(accuracy: Accuracy) -> bool:
+    """Whether the interval of the drop from the reference's accuracy does not show a loss."""
+    return accuracy.drop_low is not None and accuracy.drop_low <= 0
+
+
 def beats_chance(top1_low: float, chance: float, margin: float) -> bool:
     """Whether the lower bound of an accuracy lies above chance by `margin`, a share of the way from chance to 1."""
     return top1_low > least_accuracy(chance, margin)

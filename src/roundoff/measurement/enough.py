@@ -68,9 +68,9 @@ class Enough:
         self.references = {a: b for a, b in self.references.items() if not gone & {a, b}}
 
     def end(self) -> None:
-        """Nothing more is timed: what has less than the minimum stopped early."""
+        """Nothing more is timed: what has less than the minimum stopped early, whatever ended it."""
         for timing in self.timings.values():
-            if timing.stop_reason != "budget" and not self._has_minimum(timing):
+            if not self._has_minimum(timing):
                 timing.stop_reason = "early"
 
     def _minimum_reached(self) -> bool:
@@ -88,14 +88,22 @@ class Enough:
         """
         going_on: dict[str, None] = {}
         race = self.race()
+        settled = {name for name, reference in self.references.items() if self._settled(name, reference, race)}
+        settled -= self._needed_controls(settled)
         for name, reference in self.references.items():
-            settled = self._settled(name, reference, race)
-            self.timings[name].stop_reason = "target" if settled else "budget"
-            if not settled and not over_budget and not self._used_its_share(name):
+            self.timings[name].stop_reason = "target" if name in settled else "budget"
+            if name not in settled and not over_budget and not self._used_its_share(name):
                 going_on |= {name: None, reference: None}
         alone = self.timings.keys() - self.references.keys() - set(self.references.values())
         going_on |= {name: None for name in self.names if name in alone and not self._has_minimum(self.timings[name])}
         return list(going_on)
+
+    def _needed_controls(self, settled: set[str]) -> set[str]:
+        """The controls of the batch sizes at which a race goes on: what they differ by is what is no difference."""
+        if self.schedule.early_loads is None:
+            return set()
+        sizes = {self.entrants.sizes.get(name) for name in self.references.keys() - settled}
+        return {name for size, name in self.entrants.controls.items() if size in sizes}
 
     def _used_its_share(self, name: str) -> bool:
         """Whether an entry that may stop early took as long as each may that does not."""

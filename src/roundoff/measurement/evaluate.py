@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from roundoff.backend.base import Backend, Logits
 from roundoff.cells.cell import Cell, find_cells
 from roundoff.dataset.base import Prepared, Split
-from roundoff.measurement.accuracy import chance_level, refuse_chance_level
+from roundoff.measurement.accuracy import chance_level, refuse_chance_level, without_loss
 from roundoff.measurement.accuracy_run import Spread, infer
 from roundoff.measurement.answered import AccuracyRun, Answered, Missing
 from roundoff.measurement.anytime import FEWEST_FOR_SEQUENCE
@@ -56,7 +56,8 @@ class Evaluation:
     `keep_logits` all logits are kept, not the classes of the largest alone. With `strict` the first cell or batch size
     that fails ends the stage; else it is a row with its reason. With `stop_early`, the verdict's
     `min_relative_accuracy`, a cell's test set ends as soon as it decides, and its timing as soon as the speed-up is
-    within ±`interval_target`, or three times that where it is clearly none, by intervals that allow for it. Jobs that
+    within ±`interval_target`, or three times that where it is clearly none, or the race at its batch size has ended for
+    it, by intervals that allow for it. Jobs that
     use the same `lock_directory` wait for each other's devices: one that times is alone, those that do not share it and
     are let in between loads. After `lock_timeout_s` seconds of waiting (None: without limit) the stage ends.
     """
@@ -137,8 +138,8 @@ class Evaluation:
             accuracies = accuracies_of(answered, reference, labels, stop)
             refuse_chance_level(reference, accuracies[reference], chance, self.chance_margin)
             timed = [each for each in answered if each.cell.backend not in self.accuracy_only]
-            passing = frozenset(name for name, found in accuracies.items() if stop and _passes(name, found, stop))
-            speeds = self._measure_speed(timed, self._plan(passing), prepared, platform, workers)
+            plan = self._plan(accuracies, reference, stop)
+            speeds = self._measure_speed(timed, plan, prepared, platform, workers)
             workers.dismiss()
             merged = merged_speeds([speed for _, speed in speeds])
             rows = put_together(cells, Parts(answered, accuracies, missing, merged))
@@ -249,7 +250,8 @@ class Evaluation:
     def _locking(self) -> Locking:
         return Locking(self.lock_directory, self.lock_timeout_s)
 
-    def _plan(self, passing: frozenset[str]) -> SpeedPlan:
+    def _plan(self, accuracies: Mapping[str, Accuracy], reference: str, stop: EarlyStop | None) -> SpeedPlan:
+        passing = {name for name, each in accuracies.items() if stop and (name == reference or stop.kept(each))}
         return SpeedPlan(
             schedule=self.schedule(),
             batch_sizes=self.batch_sizes,
@@ -259,13 +261,9 @@ class Evaluation:
             seed=self.seed,
             strict=self.strict,
             locking=self._locking(),
-            passing=passing,
+            passing=frozenset(passing),
+            lossless=frozenset(name for name in passing if name == reference or without_loss(accuracies[name])),
         )
-
-
-def _passes(name: str, accuracy: Accuracy, stop: EarlyStop) -> bool:
-    """FP32, which is what accuracies are kept of, does in any case."""
-    return name.partition("/")[0] == REFERENCE_PRECISION or stop.kept(accuracy)
 
 
 def _prepared(strict: StrictAnswers, cells: Sequence[Cell]) -> None:

@@ -44,10 +44,15 @@ def references_of(cells: Sequence[Answered], plan: SpeedPlan, names: Sequence[st
 
 def entrants_of(cells: Sequence[Answered], plan: SpeedPlan) -> Entrants:
     """The cells and the control at each batch size."""
-    names = [each.name for each in cells]
+    names = {each.name for each in cells}
+
+    def at_each_size(chosen: frozenset[str]) -> frozenset[str]:
+        return frozenset(entry_name(name, size) for name in chosen & names for size in plan.batch_sizes)
+
     return Entrants(
-        sizes={entry_name(name, size): size for name in [*names, CONTROL] for size in plan.batch_sizes},
-        passing=frozenset(entry_name(name, size) for name in plan.passing & {*names} for size in plan.batch_sizes),
+        sizes={entry_name(name, size): size for name in {*names, CONTROL} for size in plan.batch_sizes},
+        passing=at_each_size(plan.passing),
+        lossless=at_each_size(plan.lossless),
         controls={size: entry_name(CONTROL, size) for size in plan.batch_sizes},
     )
 

@@ -17,8 +17,9 @@ class SpeedPlan:
     """What to time: batch sizes, input buffers, seconds of energy, whether with an A/A control; and its lock.
 
     With `strict` the first failure ends it; else what fails is a row, and the others go on. `place` is that of the
-    device among several that share the loads: orders and places in memory are drawn anew on each. Cells that are
-    `passing` keep the accuracy that is asked for: what may stop early is a race between them.
+    device among several that share the loads: orders and places in memory are drawn anew on each. What may stop
+    early is a race of the cells that are `passing`, which keep the accuracy that is asked for, and of the `lossless`
+    among them, which lose none measurably.
     """
 
     schedule: Schedule
@@ -31,6 +32,7 @@ class SpeedPlan:
     locking: Locking = ANYWHERE
     place: int = 0
     passing: frozenset[str] = frozenset()
+    lossless: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

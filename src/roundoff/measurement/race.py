@@ -1,13 +1,14 @@
-"""The race at a batch size: which entry is the fastest of those that may ship; who has lost need not be timed on.
+"""The races at a batch size: which entry is the fastest of those that may ship; who has lost need not be timed on.
 
 An entry has lost as soon as its interval lies beyond that of a faster one, and the one that all others have lost to has
 won: successive elimination, as in Hoeffding races (Maron and Moore, NIPS 6, 1994, 59-66), with intervals that may be
-looked at any time. Entries are told apart as `verdict.ranking` tells cells apart, end to end.
+looked at any time. Entries are told apart as `verdict.ranking` tells cells apart, end to end. There are two races, as
+`verdict.recommending` asks two questions: the fastest that passes, and the fastest that loses no accuracy measurably.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
@@ -18,10 +19,14 @@ from roundoff.measurement.statistics import Interval
 
 @dataclass(frozen=True)
 class Entrants:
-    """By entry its batch size; those `passing` keep the accuracy that is asked for; by batch size the A/A control."""
+    """By entry its batch size; those `passing` keep the accuracy that is asked for; by batch size the A/A control.
+
+    The `lossless` are those of them that lose no accuracy measurably.
+    """
 
     sizes: Mapping[str, int] = field(default_factory=dict)
     passing: frozenset[str] = frozenset()
+    lossless: frozenset[str] = frozenset()
     controls: Mapping[int, str] = field(default_factory=dict)
 
 
@@ -35,22 +40,32 @@ class Race:
     margin: float
 
     def decided(self, name: str) -> bool:
-        """Whether an entry has lost to one that passes, or passes itself and has won against all others that do."""
+        """Whether an entry has won or lost each race that it takes part in.
+
+        One that may not ship, or not yet, takes part in none; it has to lose to one that would ship in its place.
+        """
+        passing, lossless = (self._rivals(name, racers) for racers in (self.entrants.passing, self.entrants.lossless))
+        if name not in self.entrants.passing:
+            return self._has_lost(name, lossless or passing)
+        if not passing or not (self._has_lost(name, passing) or self._has_won(name, passing)):
+            return False
+        return name not in self.entrants.lossless or self._has_lost(name, lossless) or self._has_won(name, lossless)
+
+    def _rivals(self, name: str, racers: frozenset[str]) -> list[str]:
         sizes = self.entrants.sizes
-        rivals = [each for each in self._passing if each != name and sizes[each] == sizes.get(name)]
-        if any(self.faster(rival, name) for rival in rivals):
-            return True
-        return name in self._passing and bool(rivals) and all(self.faster(name, rival) for rival in rivals)
+        return [each for each in racers & self.timings.keys() if each != name and sizes[each] == sizes.get(name)]
+
+    def _has_lost(self, name: str, rivals: Sequence[str]) -> bool:
+        return any(self.faster(rival, name) for rival in rivals)
+
+    def _has_won(self, name: str, rivals: Sequence[str]) -> bool:
+        return all(self.faster(name, rival) for rival in rivals)
 
     def faster(self, name: str, other: str) -> bool:
         """Whether an entry is faster for certain: by the ratios to FP32 where both have the same, else by latency."""
         if self._in_turns(name, other) or self._in_turns(other, name):
             return self._in_turns(name, other)
         return self._latencies[name].high * self._apart(name) < self._latencies[other].low
-
-    @cached_property
-    def _passing(self) -> frozenset[str]:
-        return self.entrants.passing & self.timings.keys()
 
     def _in_turns(self, name: str, other: str) -> bool:
         if self.references.get(name, name) != self.references.get(other, other):

@@ -158,7 +158,7 @@ class Batch(Speedup):
     measured_s: Annotated[NotNegative | None, about("seconds of the runs that count, all timed modes together")] = None
     stop_reason: Annotated[
         StopReason | None,
-        about("target width reached, time budget spent, nothing to compare with, or the width before the minimum"),
+        about("target width reached, time budget spent, nothing to compare with, or early: before the minimum"),
     ] = None
     warnings: Annotated[list[Message], about("what a reader must know before believing the figures")] = field(
         default_factory=list

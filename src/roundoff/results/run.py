@@ -95,6 +95,11 @@ class Method:
         return self._setting("warmup_runs")
 
     @property
+    def stop_early(self) -> float | None:
+        """The share of accuracy by which test sets and timing may have stopped early; None where none did."""
+        return self._setting("stop_early")
+
+    @property
     def interval_target(self) -> float | None:
         """Half the width of a speed-up's interval that was asked for, as a share of it."""
         return self._setting("interval_target")

@@ -235,7 +235,16 @@ def test_no_difference_is_not_said_as_a_share(run, error, shown):
 
 def test_the_width_that_was_asked_for_is_said(run):
     asked(run, interval_target=0.01)
-    assert seen(run, "settled")[1].startswith("interval of the speed-up within ±1\u00a0%: all 12 timed batches,")
+    assert seen(run, "settled")[1].startswith("interval of the speed-up within ±1\u00a0%: all 12 timed batches;")
+
+
+def test_what_stopped_early_is_not_said_to_be_within_the_width(run):
+    asked(run, interval_target=0.01)
+    every_batch(run, stop_reason="early")
+    held, said = seen(run, "settled")
+    assert held
+    assert "none of 12 timed batches; ended before the minimum" in said
+    assert "as soon as they were decided or their time was used up: all 12;" in said
 
 
 def test_numerics_hold_where_layers_say_so(run):

@@ -43,6 +43,26 @@ def test_the_ratio_is_the_median_over_shared_loads_of_medians_over_their_rounds(
     assert (found.value, found.low, found.high) == (3.5, 1.0, 6.0)
 
 
+@pytest.mark.parametrize("reason", ["early", "target", "budget"])
+def test_where_loads_were_looked_at_the_interval_allows_for_it_whatever_ended_them(run, reason):
+    loads, ms = list(range(12)), [float(ms) for ms in range(1, 13)]
+    set_rounds(run, "int8/litert", loads, [1.0] * 12)
+    set_rounds(run, "fp16/onnxruntime", loads, ms)
+    whole = ratio(run, "int8/litert", "fp16/onnxruntime")
+
+    def stopped(content):
+        content["method"]["evaluate"]["stop_early"] = 0.99
+        for cell in content.values():
+            if isinstance(cell, dict) and "batch_1" in cell:
+                cell["batch_1"]["stop_reason"] = reason
+
+    run.rewrite_all(stopped)
+    found = ratio(run, "int8/litert", "fp16/onnxruntime")
+    assert (whole.low, whole.high) == (3.0, 10.0)
+    assert (found.low, found.high) == (2.0, 11.0)
+    assert found.value == whole.value
+
+
 @pytest.mark.parametrize(
     ("loads", "ms"),
     [([0, 1, 2, 3, 4], [1.0] * 5), ([0, 0, 1, 2, 3, 4, 5], [1.0] * 7)],

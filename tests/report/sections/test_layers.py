@@ -112,6 +112,19 @@ def test_its_parts_are_shares_of_the_run_with_the_layers_named(run):
     assert "15\u00a0% in other layers (Sigmoid of act)" in bullets.items[0]
 
 
+def test_layers_that_were_named_as_the_reason_are_not_named_again(run):
+    """Conversions and other layers are reasons, and stand around a part that is none and names its own layer."""
+    rows = [*SLOW[:3], layer("int8", "act", "Sigmoid", 3.0, "other")]
+    (bullets,) = [
+        block
+        for block in section(run, slow(**{"int8/onnxruntime": told(rows, 8.6)}), FP32 + rows).blocks
+        if isinstance(block, Bullets)
+    ]
+    assert bullets.items[0].count("Sigmoid of act") == 1
+    assert "in products left in float32 (Gemm of logits)" in bullets.items[0]
+    assert "35\u00a0% in other layers" in bullets.items[0]
+
+
 def test_products_that_are_slower_than_fp32s_are_named_with_both_times(run):
     worse = [layer("int8", "stem", "Conv", 6.0, "product", "float32"), SLOW[3]]
     page = section(run, slow(**{"int8/onnxruntime": told(worse, 7.0)}), FP32 + worse)

@@ -42,6 +42,7 @@ def test_the_savings_are_notes(stopped, run):
     timing = next(text for text in said if "ended before the schedule's minimum" in text)
     assert timing.startswith("1 of ")
     assert "±1\u00a0%, or three" in timing
+    assert "or they had won or lost" in timing
     assert "1.8 s of" in timing
 
 

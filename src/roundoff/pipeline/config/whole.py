@@ -23,6 +23,11 @@ SECTIONS = (*SINGLE, *NAMED, "build", "paths")
 KNOWN = ("seed", *SECTIONS)
 PRECISIONS = ("precisions", MORE, MIXED, GIVEN)
 BUILD: dict[str, Any] = {"precision": str, "more": None, "strict": bool}
+# what a verdict may also ask for, which a test set that ends early, or a race that is over, may leave undecided
+NOT_BY_STOPPING = (
+    *("max_drop_points", "min_agreement", "max_slice_drop_points"),
+    *("latency_ms", "throughput_per_s", "size_mb", "memory_mb", "mj_per_image"),
+)
 
 Values = dict[Any, Any]
 
@@ -193,14 +198,22 @@ def _check_stop_early(values: Values) -> None:
             expected="the same share in both, or evaluate.stop_early=null",
             fix=f"set evaluate.stop_early={'null' if asked is None else asked}",
         )
-    for name in ("max_drop_points", "min_agreement"):
+    for name in NOT_BY_STOPPING:
         if target.get(name) is not None:
             raise ConfigError(
                 f"with evaluate.stop_early, verdict.{name} may stay undecided",
                 received=f"verdict.{name}={target[name]}",
-                expected="verdict.min_relative_accuracy alone, which the test set stops by",
+                expected="verdict.min_relative_accuracy alone, by which the test set and the timing stop",
                 fix=f"set verdict.{name}=null or evaluate.stop_early=null",
             )
+    margin, width = target.get("speed_margin", 0.0), values["evaluate"].get("interval_target", 1.0)
+    if margin > width:
+        raise ConfigError(
+            "with evaluate.stop_early, timing may end for what the verdict does not tell apart",
+            received=f"verdict.speed_margin={margin}, evaluate.interval_target={width}",
+            expected="a margin of at most evaluate.interval_target, which is the least difference in a race",
+            fix=f"set evaluate.interval_target={margin} or evaluate.stop_early=null",
+        )
 
 
 def _check_ranked(values: Values) -> None:

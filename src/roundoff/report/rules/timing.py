@@ -53,7 +53,6 @@ def settled(evidence: Evidence, words: Words) -> Seen:
     if not any(reasons):
         return NOTHING
     counts = {name: reasons.count(name) for name in REASONS}
-    counts["target"] += counts["early"]
     ended = {name: out_of(count, len(reasons), words) for name, count in counts.items()}
     return "budget" not in reasons, words("seen_settled", width=width_words(evidence, words), **ended)
 

@@ -24,8 +24,8 @@ def paired_ratio(evidence: Evidence, cell: Cell, other: Cell, batch: int) -> Int
         return None
     of_round = ours["round_load"][np.isin(ours["round_load"], loads)]
     ratios = medians_by_load(b / a, of_round.astype(np.int64))
-    early = any(each.batches[batch].stop_reason == "early" for each in (cell, other) if batch in each.batches)
-    return median_sequence(ratios) if early else median_interval(ratios)
+    looked_at = evidence.metrics.method.stop_early is not None  # after each load, whatever ended it
+    return median_sequence(ratios) if looked_at else median_interval(ratios)
 
 
 def share_a_device(evidence: Evidence, cell: Cell, other: Cell) -> bool:

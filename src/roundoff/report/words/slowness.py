@@ -70,8 +70,8 @@ def _parts(cell: Breakdown, named: Collection[str], words: Words) -> Iterator[st
                 continue
             layers = cell.parts[name].layers
             kinds = words.listed(dict.fromkeys(str(row.computes_in) for row in layers))
-            named = layers_words(layers, words)
-            yield words(f"why_part_{name}", share=percent(cell.share(name), 0), kinds=kinds, layers=named)
+            longest = layers_words(layers, words)
+            yield words(f"why_part_{name}", share=percent(cell.share(name), 0), kinds=kinds, layers=longest)
 
 
 def layers_words(layers: Sequence[LayerRow], words: Words) -> str:
