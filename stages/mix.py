@@ -29,7 +29,8 @@ def main(cfg: DictConfig, workspace: Workspace) -> None:
         workspace.input(cfg.paths.calibration),
         Prepared(workspace.input(cfg.paths.prepared)),
         component(cfg.calibrate, Calibrator),
-        workspace.place(cfg.paths.layers),  # of a former run: this one's builds come later
+        workspace.place(cfg.paths.layers),  # of a former run, as the profile: this one's builds come later
+        workspace.place(cfg.paths.metrics) / "profile.json",
     )
     write_mixed(found, workspace.output(cfg.paths.mixed) / f"{name}.json")
 

@@ -7,7 +7,7 @@ from roundoff.calibration.observing.calibrate import calibrate
 from roundoff.errors import ConfigError
 from roundoff.precision.fp32 import Fp32
 from roundoff.precision.int8 import Int8
-from roundoff.results.layers import LayerRow, write_rows
+from roundoff.results.layers import LayerRow, Profile, write_profile, write_rows
 from roundoff.sensitivity.mix import Mix
 from roundoff.verdict.requirements import Target
 
@@ -22,9 +22,8 @@ def chosen(model_path, prepared, tmp_path):
     calibrate(CALIBRATOR, model_path, prepared).table.save(path)
 
     def choose(mix, precision=INT8, **target):
-        return mix.run(
-            "int8_mixed", precision, Target(**target), model_path, path, prepared, CALIBRATOR, tmp_path / LAYERS
-        )
+        timed = (tmp_path / LAYERS, tmp_path / "profile.json")
+        return mix.run("int8_mixed", precision, Target(**target), model_path, path, prepared, CALIBRATOR, *timed)
 
     return choose
 
@@ -56,6 +55,7 @@ def test_times_of_layers_are_the_cost_where_a_backend_is_named(chosen, tmp_path)
         for precision, time in (("fp32", wide), ("int8", narrow))
     ]
     write_rows(rows, tmp_path / LAYERS)
+    write_profile(Profile(batch_size=1), tmp_path / "profile.json")
     found = chosen(replace(FEW, cost_backend="cpu"))
     assert found.cost_unit.startswith("ns that int8 gains on cpu")
     share = {step.added: step.cost_share for step in found.steps}

@@ -45,8 +45,8 @@ def test_what_was_expected_is_what_was_verified():
 def test_where_nothing_passes_the_best_is_chosen_and_it_says_so():
     found = choice(1.0)
     assert not found.passes
-    best = max(step.verified.agreement for step in found.steps if step.verified)
-    assert found.step.verified.agreement == best
+    nearer = [place for place, step in enumerate(found.steps) if step.beyond_noise]
+    assert found.chosen == nearer[-1]
 
 
 def test_images_of_the_choice_are_not_those_of_the_verification():
@@ -119,6 +119,11 @@ def test_bisection_finds_the_narrowest_step_that_passes():
     search = scripted(80, 60, 40, 30, 10, 5, 0, least=0.96)
     assert search.chosen() == (4, True)
     assert len(search.found) < 7
+
+
+def test_where_nothing_passes_what_is_wider_and_no_nearer_beyond_noise_is_not_chosen():
+    assert scripted(80, 80, 79, 79, 79, least=0.99).chosen() == (0, False)
+    assert scripted(80, 80, 40, 39, 39, least=0.99).chosen() == (2, False)
 
 
 def test_a_step_within_the_noise_of_the_one_before_is_told():

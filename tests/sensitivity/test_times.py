@@ -1,7 +1,7 @@
 import pytest
 
 from roundoff.errors import ConfigError
-from roundoff.results.layers import LayerRow, write_rows
+from roundoff.results.layers import LayerRow, Profile, write_profile, write_rows
 from roundoff.sensitivity.times import gained_ns
 
 ROWS = [
@@ -23,23 +23,42 @@ def layers(tmp_path):
         for backend, precision, nodes, time in ROWS
     ]
     write_rows(rows, path)
+    write_profile(Profile(batch_size=1), path.with_name("profile.json"))
     return path
 
 
+def gained(layers, backend="onnxruntime"):
+    return gained_ns(layers, layers.with_name("profile.json"), backend, "int8", PRODUCTS)
+
+
 def test_a_node_gains_what_it_takes_less_in_int8(layers):
-    assert gained_ns(layers, "onnxruntime", "int8", PRODUCTS)["conv1/Conv"] == pytest.approx(600_000)
+    assert gained(layers)["conv1/Conv"] == pytest.approx(600_000)
+
+
+def test_it_is_the_time_of_an_image(layers):
+    write_profile(Profile(batch_size=32), layers.with_name("profile.json"))
+    assert gained(layers)["conv1/Conv"] == pytest.approx(18_750)
 
 
 def test_fused_nodes_share_their_time(layers):
-    assert gained_ns(layers, "onnxruntime", "int8", PRODUCTS)["conv2/Conv"] == pytest.approx(300_000)
+    assert gained(layers)["conv2/Conv"] == pytest.approx(300_000)
 
 
 def test_what_is_slower_in_int8_gains_nothing(layers):
-    assert gained_ns(layers, "onnxruntime", "int8", PRODUCTS)["conv3/Conv"] == 0
+    assert gained(layers)["conv3/Conv"] == 0
 
 
 def test_without_times_of_both_precisions_it_is_refused(layers, tmp_path):
     with pytest.raises(ConfigError, match="without fp32 and int8 on litert"):
-        gained_ns(layers, "litert", "int8", PRODUCTS)
+        gained(layers, "litert")
     with pytest.raises(ConfigError, match=r"no file(.|\n)*profile=on"):
-        gained_ns(tmp_path / "none.csv", "onnxruntime", "int8", PRODUCTS)
+        gained(tmp_path / "none.csv")
+
+
+def test_times_of_an_unknown_batch_size_are_refused(layers):
+    write_profile(Profile(), layers.with_name("profile.json"))
+    with pytest.raises(ConfigError, match=r"profile.json without a batch size"):
+        gained(layers)
+    layers.with_name("profile.json").unlink()
+    with pytest.raises(ConfigError, match=r"no file .*profile.json"):
+        gained(layers)

@@ -58,10 +58,12 @@ class Mix:
         prepared: Prepared,
         calibrator: Calibrator,
         layers: Path,
+        profile: Path,
     ) -> Mixed:
         """The cheapest names to leave wide with which the precision holds the target, else the best; told in the log.
 
-        `layers` is the file of layer times, which has to be there where they are the cost.
+        `layers` is the file of layer times, `profile` tells at which batch size: both have to be there where they are
+        the cost.
 
         Raises ConfigError for a precision that quantizes nothing, and what the images and converting raise.
         """
@@ -73,13 +75,13 @@ class Mix:
 
         choosing, verifying = self._images(prepared, calibrator)
         grid = Grid() if self.symmetric else Grid("uint8", symmetric=False)
-        before, cost = _without_choice(name, precision), self._cost(name, layers)
+        before, cost = _without_choice(name, precision), self._cost(name, layers, profile)
         given = Given(name, before, onnx.load(graph), grid, CalibrationTable.load(table), cost)
         found = mixed_of(given, choosing, verifying, least_agreement(target), self.seed)
         _tell(found)
         return found
 
-    def _cost(self, name: str, layers: Path) -> Cost | None:
+    def _cost(self, name: str, layers: Path, profile: Path) -> Cost | None:
         from functools import partial
 
         from roundoff.sensitivity.mixing import Cost
@@ -87,7 +89,7 @@ class Mix:
 
         backend, narrow = self.cost_backend, name.removesuffix(f"_{MIXED}")
         unit = f"ns that {narrow} gains on {backend}, and one for each wide value of an activation, per image"
-        return Cost(unit, partial(gained_ns, layers, backend, narrow)) if backend else None
+        return Cost(unit, partial(gained_ns, layers, profile, backend, narrow)) if backend else None
 
     def _images(self, prepared: Prepared, calibrator: Calibrator) -> tuple[Images, Images]:
         from roundoff.sensitivity.held_out import unused_images

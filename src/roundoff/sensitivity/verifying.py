@@ -18,10 +18,10 @@ Make = Callable[[int], onnx.ModelProto]
 
 
 def least_agreement(target: Requirements) -> float:
-    """The agreement with FP32 that holds what the target asks for, whatever the labels are.
+    """The agreement with FP32 that holds what the target asks for, with FP32's answers for labels.
 
-    A cell that answers as FP32 on a share of the images has at least that share less FP32's errors right: its accuracy
-    drops by at most the disagreement. The images may have been learnt, so that FP32's answers stand for their labels.
+    The images may have been learnt. Whatever their labels are, the accuracy drops by at most the disagreement; of an
+    FP32 that is right on a share a of the images, at least 1 - (1 - agreement) / a of its accuracy is kept.
     """
     points = None if target.max_drop_points is None else 1 - target.max_drop_points / 100
     return max(each for each in (target.min_relative_accuracy, points, target.min_agreement) if each is not None)
@@ -43,7 +43,7 @@ class Search:
     found: dict[int, Differences] = field(default_factory=dict)
 
     def chosen(self) -> tuple[int, bool]:
-        """The narrowest step that passes, else the one that agrees most often; and whether it passes."""
+        """The narrowest step that passes, else the nearest to FP32 beyond noise; and whether it passes."""
         if self.passes(0):
             return 0, True
         if not self.passes(self.last):
@@ -55,12 +55,12 @@ class Search:
         return high, True
 
     def _best(self) -> int:
-        """Of all, halves, quarters and so on of the steps."""
+        """Of all, halves, quarters and so on of the steps: the widest that errs clearly less than narrower ones."""
         step = self.last
         while step > 1:
             step //= 2
             self.run(step)
-        return max(self.found, key=lambda one: (float(self.found[one].agreement[0]), -float(self.found[one].errors[0])))
+        return max(step for step, is_nearer in self.beyond_noise().items() if is_nearer)
 
     def passes(self, step: int) -> bool:
         """Whether the agreement's interval reaches what is asked for."""
