@@ -5,7 +5,7 @@
 Images: test sets of 10,000 whose cells keep exactly the share of accuracy that is asked for (where every decision is
 an error), lose nothing, or lose two points; they stop by the product's rule, after any 256 images. Times:
 benchmarks.verdict's simulated machine and the product's own loop, which may stop after any load; races: the same where
-FP32 and a candidate race. Prints JSON. With
+FP32 and a candidate race, or six. Prints JSON. With
 --check, exits 1 and names each target that was missed. --quick does a twentieth of the work.
 """
 
@@ -36,7 +36,7 @@ TARGETS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "races: decided wrongly in at most 5 %": lambda r: all(row["decided_wrongly"] <= 0.05 for row in r["races"]),
     "races: the interval holds in at least 95 %": lambda r: all(row["covers"] >= 0.95 for row in r["races"]),
     "races: half of the seconds saved where one is clearly faster": lambda r: (
-        r["races"][-1]["seconds_saved"] >= 1 / 2 and r["races"][-1]["decided"] == 1
+        r["races"][2]["seconds_saved"] >= 1 / 2 and r["races"][2]["decided"] == 1
     ),
     "a third of the seconds saved": lambda r: all(row["seconds_saved"] >= 1 / 3 for row in r["times"].values()),
 }
