@@ -14,8 +14,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
-import yaml
 
+from roundoff.pipeline.dvc_lock import sound_part
 from roundoff.system.files import write_text
 from roundoff.system.git import git
 from roundoff.system.plain_files import read_plain
@@ -55,7 +55,7 @@ def _rwlock(path: Path) -> Iterator[str]:
     with suppress(OSError):
         try:
             whole = isinstance(json.loads(read_plain(path)), dict)
-        except ValueError:
+        except (ValueError, RecursionError):
             whole = False
         if not whole:
             path.unlink()
@@ -63,13 +63,17 @@ def _rwlock(path: Path) -> Iterator[str]:
 
 
 def _lock_file(path: Path) -> Iterator[str]:
-    """Which stage ran with what: the stages before the cut are whole; those after it run again."""
+    """Which stage ran with what: the stages before the cut are whole; those after it run again.
+
+    A link is left alone: what it leads to is not DVC's to write in place.
+    """
     with suppress(OSError):
-        text = read_plain(path).decode("utf-8", "replace")
-        if _is_whole(text):
+        if path.is_symlink():
             return
-        kept = _whole_stages(text)
-        write_text(path, kept) if kept else path.unlink()
+        kept = sound_part(read_plain(path))
+        if kept is None:
+            return
+        write_text(path, kept.decode()) if kept else path.unlink()
         yield f"{path.name} was half written by a DVC that was killed; the stages that it lost run again"
 
 
@@ -93,25 +97,6 @@ def _git_is_at_work(project: Path) -> bool:
         if name.startswith("git") and folder and Path(folder).is_relative_to(project.resolve()):
             return True
     return False
-
-
-def _is_whole(text: str) -> bool:
-    """Whether DVC takes a text as its lock file, to its last line."""
-    try:
-        lock = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        stages = lock["stages"].values()
-        parts = [stage[key] for stage in stages for key in ("deps", "params", "outs") if key in stage]
-        files = [settings for stage in stages for settings in stage.get("params", {}).values()]
-        return text.endswith("\n") and all(stage["cmd"] for stage in stages) and all(parts) and all(files)
-    except (yaml.YAMLError, TypeError, KeyError, AttributeError):
-        return False
-
-
-def _whole_stages(text: str) -> str:
-    """The beginning of DVC's lock file up to the last stage of which the next one's name is there; may be empty."""
-    lines = text.splitlines(keepends=True)
-    names = [number for number, line in enumerate(lines) if line.startswith("  ") and line[2:3].strip("- #")]
-    return "".join(lines[: names[-1]]) if len(names) > 1 else ""
 
 
 def main() -> None:
