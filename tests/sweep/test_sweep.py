@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -14,6 +15,7 @@ from roundoff.results.metrics import write_metrics, write_verdict
 from roundoff.revisions.revision import snapshot
 from roundoff.sweep.clone import FOLDER, changes_of, clone_of
 from roundoff.sweep.sweep import Sweep
+from roundoff.system.processes import has_ended
 from roundoff.verdict.decide import decide
 from roundoff.verdict.requirements import Target
 from tests.support.measured import batch, cell, metrics
@@ -135,6 +137,34 @@ def test_a_clone_goes_where_its_job_is_stopped(project):
         os.kill(job.pid, signal.SIGTERM)
         assert job.wait(20) == 128 + signal.SIGTERM
     assert list((project / FOLDER).iterdir()) == []
+
+
+def test_what_a_killed_job_runs_in_its_clone_ends_with_it(tmp_path):
+    interpreter, log = tmp_path / "python", tmp_path / "log"
+    interpreter.write_text("#!/bin/sh\necho $$\nexec sleep 60\n")
+    interpreter.chmod(0o755)
+    code = (
+        "import sys; from pathlib import Path; from roundoff.sweep.clone import Clone\n"
+        f"sys.executable, here = {str(interpreter)!r}, Path({str(tmp_path)!r})\n"
+        "Clone(here, here).dvc(['exp', 'run'], here / 'log')"
+    )
+    with subprocess.Popen([sys.executable, "-c", code]) as job:
+        assert becomes(lambda: log.exists() and log.read_text().endswith("\n"))
+        started = int(log.read_text())
+        assert started != job.pid
+        assert not has_ended(started, time.time())
+        job.kill()
+    assert becomes(lambda: has_ended(started, time.time()))
+
+
+def becomes(true, within_s=30.0):
+    """Whether a condition comes true in that time."""
+    end = time.monotonic() + within_s
+    while not true():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 @pytest.mark.slow

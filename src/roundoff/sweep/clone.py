@@ -15,9 +15,11 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from roundoff.errors import RoundoffError
+from roundoff.pipeline.survival import die_with
 from roundoff.system.git import git
 
 FOLDER = ".dvc/tmp/sweep"
@@ -32,15 +34,22 @@ class Clone:
     project: Path
 
     def dvc(self, words: Sequence[str], log: Path) -> int:
-        """The exit code of a `dvc` command in the clone; what it says is added to `log`."""
-        with log.open("a", encoding="utf-8") as said:
-            command = [sys.executable, "-P", "-m", "dvc", *words]
-            with subprocess.Popen(command, cwd=self.folder, env=_environment(), stdout=said, stderr=said) as process:
-                try:
-                    return process.wait()
-                except BaseException:  # a signal: the stage that runs is told, and what it wrote goes with the clone
-                    process.terminate()
-                    raise
+        """The exit code of a `dvc` command in the clone; what it says is added to `log`.
+
+        Killed, this process takes the command along.
+        """
+        command, ending = [sys.executable, "-P", "-m", "dvc", *words], partial(die_with, os.getpid())
+        with (
+            log.open("a", encoding="utf-8") as said,
+            subprocess.Popen(
+                command, cwd=self.folder, env=_environment(), stdout=said, stderr=said, preexec_fn=ending
+            ) as process,
+        ):
+            try:
+                return process.wait()
+            except BaseException:  # a signal: the stage that runs is told, and what it wrote goes with the clone
+                process.terminate()
+                raise
 
     def hand_over(self, ref: str) -> None:
         """Copy the ref and what it needs into the project, where `dvc exp show` lists it."""
