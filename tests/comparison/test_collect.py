@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from roundoff.cli import main
+from roundoff.comparison.collecting.results import OF_RUN
 from roundoff.revisions.revision import snapshot
 from roundoff.system.files import read_json, write_json
 from tests.comparison.conftest import write_run
@@ -35,11 +36,19 @@ def test_results_become_an_experiment_named_after_the_machine(project, tmp_path,
     assert (git(project, "status", "--porcelain"), git(project, "ls-files", "--stage")) == before
     assert refs(project) == ["far"]
     assert snapshot(project, "metrics", "far").machine == "far"
-    listed = git(project, "ls-tree", "-r", "--name-only", "--full-tree", "refs/exps/" + ref_of(project, "far")).split()
+    listed = tree_of(project, "far")
     assert "inner/metrics/int8.json" in listed
     assert "inner/platform.json" in listed
     assert "inner/params.yaml" not in listed  # of the run here, which are not those of the run there
     assert not [name for name in listed if name.endswith("notes.txt")]
+
+
+OF_RUN_HERE = {f"inner/{name}" for name in OF_RUN}
+
+
+def tree_of(project, name=None):
+    at = "HEAD" if name is None else f"refs/exps/{ref_of(project, name)}"
+    return git(project, "ls-tree", "-r", "--name-only", "--full-tree", at).splitlines()
 
 
 def ref_of(project, name):
@@ -108,10 +117,58 @@ def test_a_folder_of_several_runs_names_them(project, tmp_path, capsys):
     assert "first, second" in said(capsys, tmp_path / "of", code=2)
 
 
-@pytest.mark.parametrize("name", ["a/b", "a b", "", "-x"])
+@pytest.mark.parametrize("name", ["a/b", "a b", "", "-x", "@", "a@{1}", "a..b", "a.lock", "ä", "a\n", "x=1"])
 def test_names_that_git_refuses_are_refused(project, tmp_path, capsys, name):
     there = write_run(tmp_path / "there", machine="far")
     assert "cannot have that name" in said(capsys, there, f"--name={name}", code=2)
+    assert refs(project) == []
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        *("", ".", "..", "../metrics", "/metrics", "./metrics", "metrics/.", "metrics//plots"),
+        *(".git", ".GIT/metrics", "runs/.git", ".dvc", ".dvc/tmp"),
+        *("params.yaml", "params.yaml/metrics", "metrics/fp32.json", "dvc.lock", "src", "src/deep"),
+        "run\ns",
+    ],
+)
+def test_a_folder_that_is_none_for_metrics_is_refused(project, tmp_path, capsys, folder):
+    (project / "src/deep").mkdir(parents=True)
+    (project / "src/deep/source.py").write_text("")
+    commit(project)
+    there = write_run(tmp_path / "there", machine="far")
+    assert "the results cannot be put into that folder" in said(capsys, there, f"--metrics={folder}", code=2)
+    assert refs(project) == []
+
+
+@pytest.mark.parametrize("folder", ["*", ":/", ":(top)metrics"])
+def test_a_folder_that_looks_like_a_pattern_is_none(project, tmp_path, capsys, folder):
+    said(capsys, write_run(tmp_path / "there", machine="far"), f"--metrics={folder}")
+    found = tree_of(project, "far")
+    assert "inner/metrics/fp32.json" in found
+    assert f"inner/{folder.strip('/')}/fp32.json" in found
+
+
+@pytest.mark.parametrize("folder", ["metrics/", "runs/metrics"])
+def test_another_folder_has_the_results_and_all_else_stays(project, tmp_path, capsys, folder):
+    (project / "take.py").write_text("")
+    (project / "metrics/.gitignore").write_text("")
+    commit(project)
+    before = set(tree_of(project))
+    said(capsys, write_run(tmp_path / "there", machine="far", speed=3.0), "--metrics", folder)
+    place = f"inner/{folder.rstrip('/')}"
+    others = {name for name in before if not name.startswith(place) and name not in OF_RUN_HERE}
+    found = set(tree_of(project, "far"))
+    assert {name for name in found if not name.startswith(place)} == others | {"inner/platform.json"}
+    assert snapshot(project, folder, "far").cells["int8/ort"].batches[1].end_to_end_speedup == 3.0
+
+
+def test_what_git_leaves_out_is_no_experiment(project, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("roundoff.comparison.collecting.place.NO_PARTS", frozenset())
+    there = write_run(tmp_path / "there", machine="far")
+    assert "git did not take the results as they are" in said(capsys, there, "--metrics=.git", code=2)
+    assert refs(project) == []
 
 
 def test_what_was_kept_of_a_gpu_is_taken(project, capsys):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from roundoff.comparison.collecting.place import require_folder
 from roundoff.comparison.collecting.results import OF_RUN, Results, read_results
 from roundoff.comparison.run import Run
 from roundoff.errors import ConfigError, DataError
@@ -13,6 +15,7 @@ from roundoff.revisions.revision import experiments
 from roundoff.system.git import git
 
 NONE = "0" * 40  # of a ref that is not there yet, as git update-ref has it
+NAME = re.compile("[A-Za-z0-9_][A-Za-z0-9_-]*")
 IDENTITY = {"user.name": "roundoff", "user.email": "roundoff@localhost"}
 
 
@@ -30,12 +33,14 @@ def collect(project: Path, metrics: str, folder: Path, name: str | None = None, 
     """Take the results in `folder` into an experiment of the commit that is checked out.
 
     It is named after the machine's fingerprint, unless `name` is given. One of that name with the same content is left
-    as it is; one with other content is replaced with `force` alone. Raises DataError, and ConfigError for a name.
+    as it is; one with other content is replaced with `force` alone. Raises DataError, and ConfigError for a name or a
+    folder `metrics` that cannot be.
     """
     head = _asked(project, "rev-parse", "--verify", "HEAD^{commit}")
-    results = read_results(folder, metrics)
-    named = _require_name(results.run.snapshot.machine if name is None else name, project)
-    tree = _tree(project, head, metrics, results)
+    place = require_folder(project, head, metrics)
+    results = read_results(folder, place)
+    named = _require_name(results.run.snapshot.machine if name is None else name)
+    tree = _tree(project, head, place, results)
     ref = f"refs/exps/{head[:2]}/{head[2:]}/{named}"
     before = next((one.commit for one in experiments(project) if (one.name, one.baseline) == (named, head)), None)
     if before is not None and _asked(project, "rev-parse", f"{before}^{{tree}}") == tree:
@@ -64,25 +69,45 @@ def _tree(project: Path, head: str, metrics: str, results: Results) -> str:
         *("hash-object", "-w", "--no-filters", "--stdin-paths"),
         given="".join(f"{path.resolve()}\n" for path in results.files.values()),
     ).split()
-    lines = [
-        f"100644 {digest}\t{PurePosixPath(inside) / path}\n" for path, digest in zip(results.files, hashed, strict=True)
-    ]
+    added = {f"{PurePosixPath(inside) / path}": digest for path, digest in zip(results.files, hashed, strict=True)}
+    lines = [f"100644 {digest}\t{path}\0" for path, digest in added.items()]
     with tempfile.TemporaryDirectory(prefix="roundoff-collect-") as scratch:
         index = Path(scratch) / "index"
         _asked(project, "read-tree", head, index=index)
-        replaced = (metrics, *OF_RUN)
-        _asked(project, "rm", "--cached", "-r", "-q", "-f", "--ignore-unmatch", "--", *replaced, index=index)
-        _asked(project, "update-index", "--add", "--index-info", given="".join(lines), index=index)
+        replaced = ("rm", "--cached", "-r", "-q", "-f", "--ignore-unmatch", "--", metrics, *OF_RUN)
+        _asked(project, "--literal-pathspecs", *replaced, index=index)
+        others = _listed(project, index)
+        _asked(project, "update-index", "-z", "--add", "--index-info", given="".join(lines), index=index)
+        _require_all(_listed(project, index), others | added)
         return _asked(project, "write-tree", index=index)
 
 
-def _require_name(name: str | None, project: Path) -> str:
-    """A name that DVC and git take."""
-    if not name or name[0] == "-" or "/" in name or git(project, "check-ref-format", f"refs/{name}").returncode != 0:
+def _listed(project: Path, index: Path) -> dict[str, str]:
+    """The files of an index at and below `project`, each with its hash."""
+    listed = _asked(project, "ls-files", "-s", "-z", "--full-name", index=index).split("\0")
+    pairs = (line.split("\t", 1) for line in listed if line)
+    return {path: told.split()[1] for told, path in pairs}
+
+
+def _require_all(found: dict[str, str], wanted: dict[str, str]) -> None:
+    """Git leaves out what it takes for dangerous, and what is in the way of another, without a word."""
+    other = sorted(path for path, _ in found.items() ^ wanted.items())
+    if other:
+        raise DataError(
+            "git did not take the results as they are",
+            received=f"an index that differs in {', '.join(other[:3])}",
+            expected="all files of the results, beside those of the commit that is checked out",
+            fix="name the project's folder of metrics with --metrics FOLDER",
+        )
+
+
+def _require_name(name: str | None) -> str:
+    """A name that DVC and git take, and that no option or revision is mistaken for."""
+    if name is None or not NAME.fullmatch(name):
         raise ConfigError(
             "the experiment cannot have that name",
             received="no id in platform.json" if name is None else repr(name),
-            expected="letters, digits, - and _",
+            expected="letters, digits, - and _, the first of them no -",
             fix="give it one with --name",
         )
     return name
