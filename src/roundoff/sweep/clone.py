@@ -23,6 +23,16 @@ from roundoff.pipeline.survival import die_with
 from roundoff.system.git import git
 
 FOLDER = ".dvc/tmp/sweep"
+# Hashes are whole, since git shortens them by how many objects there are
+AS_PATCH = (
+    "--binary",
+    "--full-index",
+    "--no-color",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--src-prefix=a/",
+    "--dst-prefix=b/",
+)
 OWN = ("DVC_", "GIT_")  # what a job of DVC's or git's tells its children is not of the clone
 
 
@@ -75,9 +85,14 @@ def clone_of(project: Path, changes: bytes) -> Iterator[Clone]:
             lock.unlink(missing_ok=True)
 
 
-def changes_of(project: Path) -> bytes:
-    """What git would call changed in tracked files, as a patch; empty where nothing is. Raises RoundoffError."""
-    made = subprocess.run(["git", "-C", str(project), "diff", "--binary", "HEAD"], capture_output=True, check=False)
+def changes_of(project: Path, without: Sequence[str] = ()) -> bytes:
+    """What git would call changed in tracked files, as a patch; empty where nothing is. Raises RoundoffError.
+
+    `without`: pathspecs of what is left out. The same changes are the same bytes, whatever the user has git show.
+    """
+    excluded = [f":(exclude,{pathspec.removeprefix(':(')}" for pathspec in without]
+    command = ["git", "-C", str(project), "diff", *AS_PATCH, "HEAD", "--", ":/", *excluded]
+    made = subprocess.run(command, capture_output=True, check=False)
     if made.returncode != 0:
         raise _unfit("a sweep needs a git repository with a commit", made.stderr.decode(errors="replace"))
     return made.stdout

@@ -9,7 +9,7 @@ from pathlib import Path
 from roundoff.errors import ConfigError, RoundoffError
 from roundoff.revisions.revision import snapshot
 from roundoff.sweep.clone import changes_of, clone_of, untracked
-from roundoff.sweep.naming import experiment_name
+from roundoff.sweep.naming import experiment_name, outputs_of
 from roundoff.sweep.objective import FIGURES, figures_of
 from roundoff.system.git import git
 
@@ -40,8 +40,8 @@ class Sweep:
 
         `metrics` is the folder of metrics in the project; what DVC says goes to the file `log`. Raises RoundoffError.
         """
-        changes = changes_of(project)
-        name = experiment_name(settings, changes)
+        changes, sources = changes_of(project), changes_of(project, outputs_of(project, metrics))
+        name = experiment_name(settings, sources)
         ref = _ref(project, name)
         if git(project, "rev-parse", "--verify", "--quiet", ref).returncode == 0:
             print(f"{name}: there already", flush=True)
