@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import shutil
 import subprocess
 import sys
-import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 from roundoff.errors import RoundoffError
 from roundoff.pipeline.survival import die_with
 from roundoff.system.git import git
 
 FOLDER = ".dvc/tmp/sweep"
+ABANDONED_S = 3600.0  # a folder without a lock; each has one before it is made, unless another version made it
 # Hashes are whole, since git shortens them by how many objects there are
 AS_PATCH = (
     "--binary",
@@ -74,15 +77,13 @@ def clone_of(project: Path, changes: bytes) -> Iterator[Clone]:
     places = project / FOLDER
     places.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(places)
-    folder = Path(tempfile.mkdtemp(dir=places))
-    lock = folder.with_suffix(".lock")
-    with lock.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with _locked_place(places) as folder:
         try:
+            folder.mkdir(mode=0o700)  # credentials will lie in it
             yield _filled(Clone(folder, project), changes)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            lock.unlink(missing_ok=True)
+            _lock_of(folder).unlink(missing_ok=True)
 
 
 def changes_of(project: Path, without: Sequence[str] = ()) -> bytes:
@@ -136,13 +137,42 @@ def _dvc(folder: Path, *words: str) -> str:
     return done.stdout.strip()
 
 
+@contextmanager
+def _locked_place(places: Path) -> Iterator[Path]:
+    """A path for a new folder, whose lock is held before there is the folder: another job finds neither free."""
+    while True:
+        folder = places / secrets.token_hex(4)
+        with _lock_of(folder).open("x") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if _is_at(lock, _lock_of(folder)):  # else another job was faster, and has removed it as abandoned
+                yield folder
+                return
+
+
 def _remove_abandoned(places: Path) -> None:
-    """Clones whose job has ended without removing them: nobody holds their lock."""
-    for lock in places.glob("*.lock"):
-        with suppress(OSError), lock.open() as held:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(lock.with_suffix(""), ignore_errors=True)
-            lock.unlink(missing_ok=True)
+    """Clones whose job has ended without removing them: nobody holds their lock, or there has been none for long."""
+    for path in places.glob("*.lock"):
+        with suppress(OSError), path.open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(lock, path):
+                shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+                path.unlink(missing_ok=True)
+    for folder in places.iterdir():
+        with suppress(OSError):
+            is_old = time.time() - folder.lstat().st_mtime > ABANDONED_S
+            if is_old and folder.suffix != ".lock" and not _lock_of(folder).exists():
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder.with_suffix(".lock")
+
+
+def _is_at(lock: IO[str], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(lock.fileno()), path.lstat())
+    except FileNotFoundError:
+        return False
 
 
 def _environment() -> dict[str, str]:
