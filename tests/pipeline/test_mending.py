@@ -15,7 +15,6 @@ from roundoff.pipeline.dvc_lock import sound_part
 from roundoff.pipeline.mending import mend
 from tests.support.places import ROOT
 from tests.support.present import present
-from tests.support.repository import git as repository
 
 LOCK = (ROOT / "dvc.lock").read_text()
 STAGES = yaml.safe_load(LOCK)["stages"]
@@ -203,29 +202,6 @@ def test_a_link_in_place_of_the_lock_file_stays(project, text):
 def test_neither_dvc_nor_what_it_reads_with_is_imported_to_mend():
     code = "import sys, roundoff.pipeline.mending; sys.exit(bool({'dvc', 'ruamel.yaml'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-@pytest.fixture
-def index_lock(project):
-    repository(project, "init", "-q")
-    (project / ".git" / "index.lock").touch()
-    return project / ".git" / "index.lock"
-
-
-def test_a_lock_on_gits_index_that_nobody_holds_is_removed(project, index_lock):
-    (said,) = mend(project)
-    assert "index.lock was left by a DVC that was killed" in said
-    assert not index_lock.exists()
-    repository(project, "add", "dvc.lock")
-
-
-def test_a_lock_on_gits_index_stays_while_a_git_waits_for_somebody(project, index_lock):
-    waiting = subprocess.Popen(["git", "hash-object", "--stdin"], cwd=project, stdin=subprocess.PIPE)
-    try:
-        assert mend(project) == []
-        assert index_lock.exists()
-    finally:
-        waiting.communicate()
 
 
 def test_without_dvc_there_is_nothing_to_mend(tmp_path):

@@ -19,11 +19,13 @@ from roundoff.pipeline.dvc_lock import sound_part
 from roundoff.system.files import write_text
 from roundoff.system.git import git
 from roundoff.system.plain_files import read_plain
+from roundoff.system.processes import has_ended
 
 TEMPORARY = Path(".dvc/tmp")
 # DVC holds the first while it works, the second while it writes `rwlock`
 LOCKS = ("lock", "rwlock.lock")
 LOCK_FILE = "dvc.lock"
+MOST = 2**22  # of a process's number; Linux has no higher ones
 SETTLED_S = 1.0  # no git command that is not waiting for somebody takes the lock for so long
 
 
@@ -78,25 +80,44 @@ def _lock_file(path: Path) -> Iterator[str]:
 
 
 def _index_lock(project: Path) -> Iterator[str]:
-    """Git's, which DVC takes to stage what it has written; a git that is at work keeps its own."""
+    """Git's, which DVC takes to stage what it has written; any other program that is at work keeps its own."""
     with suppress(OSError):
-        path = project / git(project, "rev-parse", "--git-path", "index.lock").stdout.strip()
-        if path.name != "index.lock" or not path.exists():
+        answered = git(project, "rev-parse", "--show-toplevel", "--git-path", "index.lock").stdout.splitlines()
+        if len(answered) != 2 or not (path := project / answered[1]).exists():
             return
         before = path.stat()
+        if not _dvc_has_ended(project / TEMPORARY / LOCKS[0], min(before.st_ctime, before.st_mtime)):
+            return
         time.sleep(max(0.0, SETTLED_S - abs(time.time() - before.st_ctime)))
-        if path.stat() == before and not _git_is_at_work(project):
+        if path.stat() == before and not _git_is_at_work(Path(answered[0])) and not _is_open(path.resolve()):
             path.unlink()
             yield f"{path} was left by a DVC that was killed; it is removed"
 
 
-def _git_is_at_work(project: Path) -> bool:
-    """Whether a git runs in the project, such as a commit whose message is being written."""
-    for process in psutil.process_iter(["name", "cwd"]):
+def _dvc_has_ended(lock: Path, made: float) -> bool:
+    """Whether the last DVC, whose number its lock holds, had begun when git's lock was `made`, and has ended."""
+    began = lock.stat().st_mtime
+    try:
+        pid = int(read_plain(lock))
+        return 0 < pid <= MOST and began <= made and has_ended(pid, began)
+    except (ValueError, psutil.Error):  # a lock of another kind (core.hardlink_lock)
+        return False
+
+
+def _git_is_at_work(top: Path) -> bool:
+    """Whether a git runs in the repository, such as a commit whose message is being written, or one may."""
+    for process in psutil.process_iter(["name", "cwd", "status"]):
         name, folder = process.info["name"] or "", process.info["cwd"]
-        if name.startswith("git") and folder and Path(folder).is_relative_to(project.resolve()):
+        is_git = name.startswith("git") and process.info["status"] != psutil.STATUS_ZOMBIE
+        if is_git and (folder is None or Path(folder).is_relative_to(top.resolve())):  # None: another user's
             return True
     return False
+
+
+def _is_open(path: Path) -> bool:
+    """Whether a process has the file open, as far as that may be seen."""
+    processes = psutil.process_iter(["open_files"])
+    return any(str(path) == file.path for process in processes for file in process.info["open_files"] or ())
 
 
 def main() -> None:
