@@ -1,4 +1,4 @@
-"""No line unpickles, or runs text as code: neither in src, nor in stages and benchmarks."""
+"""No line unpickles, runs text as code, or imports what data names: neither in src, nor in stages and benchmarks."""
 
 import ast
 
@@ -9,6 +9,29 @@ from tests.support.places import ROOT
 FORBIDDEN_MODULES = {"pickle", "_pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "joblib", "jsonpickle"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__"}
 FORBIDDEN_METHODS = {"read_pickle", "unsafe_load", "full_load", "unsafe_load_all", "full_load_all"}
+BY_NAME = {
+    "import_module",
+    "resolve_name",
+    "run_module",
+    "run_path",
+    "spec_from_file_location",
+    "exec_module",
+    "locate",
+}
+IMPORTERS = {
+    "src/roundoff/backend/fingerprint.py": "the package's own backends, by its folders",
+    "src/roundoff/backend/torch_compile/backend.py": "torch",
+    "src/roundoff/backend/trt/library.py": "TensorRT's module, of a list of two",
+    "src/roundoff/pipeline/config/kinds.py": "the package's own kinds of components",
+    "src/roundoff/pipeline/config/making.py": "a class that the configuration names, which is trusted",
+    "src/roundoff/reference/option_file.py": "the classes of conf/, for the documentation",
+    "benchmarks/calibration/peers.py": "libraries of a list, for their versions",
+    "benchmarks/commands.py": "a benchmark, by its name on the command line",
+    "benchmarks/gpu/cells.py": "the precisions of conf/",
+    "benchmarks/hostile/families.py": "a family of inputs, of a list",
+    "benchmarks/zoo/train.py": "one of two modules",
+}
+"""Who may import by a name that is a value, and what: nothing that a file of results, or another's, says."""
 SOURCES = [path for room in ("src", "stages", "benchmarks") for path in sorted((ROOT / room).rglob("*.py"))]
 
 
@@ -54,6 +77,39 @@ def _is_safe(node, text):
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_source_neither_unpickles_nor_executes(path):
     assert offences(path.read_text(encoding="utf-8")) == []
+
+
+def imports_by_name(text):
+    """Whether a source can import what a value names."""
+    nodes = list(ast.walk(ast.parse(text)))
+    named = {alias.name for node in nodes if isinstance(node, ast.ImportFrom) for alias in node.names}
+    attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    return bool(BY_NAME & (named | attributes))
+
+
+def test_only_those_import_by_a_name_that_are_known_to():
+    found = {str(path.relative_to(ROOT)) for path in SOURCES if imports_by_name(path.read_text(encoding="utf-8"))}
+    assert found == IMPORTERS.keys()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from pkgutil import resolve_name",
+        "from importlib import import_module as load",
+        "importlib.import_module(data)",
+        "pkgutil.resolve_name(sidecar.backend.type)",
+        "importlib.util.spec_from_file_location(name, path)",
+        "runpy.run_path(path)",
+    ],
+)
+def test_an_import_by_name_is_found(line):
+    assert imports_by_name(line)
+
+
+@pytest.mark.parametrize("line", ["from importlib.util import find_spec", "import importlib", "resolved = name"])
+def test_an_import_of_a_library_is_none_by_name(line):
+    assert not imports_by_name(line)
 
 
 @pytest.mark.parametrize(

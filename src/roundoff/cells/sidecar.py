@@ -22,6 +22,8 @@ FORMAT_VERSION = 3
 SIDECAR = own.SIDECAR
 GRAPH = "graph.onnx"
 REBUILDS = "rebuilds"
+ARTIFACTS = ("model.engine", "model.onnx", "model.tflite")
+"""What the package's own backends call what they ship."""
 REBUILD = "run the build stage again: dvc repro"
 
 
@@ -143,6 +145,25 @@ def check_files(directory: Path, sidecar: Sidecar, artifact: str) -> None:
         sha256 = sha256_of(path)
         if sha256 != known.sha256:
             raise unusable(directory, f"{name} with SHA-256 {sha256}", f"SHA-256 {known.sha256}")
+
+
+def artifact_of(directory: Path, sidecar: Sidecar) -> str:
+    """The name of the file that is shipped; BuildError where not one alone can be it.
+
+    It has the cell's size, as `check_files` demands of it; of several such files it is the one with a known name. What
+    the sidecar says of its backend imports nothing.
+    """
+    own_files = {name: file for name, file in sidecar.files.items() if name != GRAPH and not _is_rebuild(name)}
+    fitting = [name for name, file in own_files.items() if file.bytes / 1e6 == sidecar.size_mb]
+    found = [name for name in fitting if name in ARTIFACTS] or fitting
+    if len(found) != 1:
+        received = f"{', '.join(found) or 'no file'} of {sidecar.size_mb} MB in {SIDECAR}"
+        raise unusable(directory, received, "one file of that size, the engine")
+    return found[0]
+
+
+def _is_rebuild(name: str) -> bool:
+    return PurePosixPath(name).parts[0] == REBUILDS
 
 
 def unusable(directory: Path, received: str, expected: str) -> BuildError:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from pkgutil import resolve_name
 
 import yaml
 
-from roundoff.cells.sidecar import Sidecar, read_cell
+from roundoff.cells.sidecar import Sidecar, artifact_of, read_cell
 from roundoff.dataset.base import Prepared
 from roundoff.errors import DataError, RoundoffError
 from roundoff.gate.gate import judged
@@ -91,7 +90,7 @@ def chosen(project: Project, asked: str | None) -> Chosen:
         )
     directory = project.path("engines") / choice.cell
     sidecar = read_cell(directory)
-    artifact: str = resolve_name(sidecar.backend.type).artifact
+    artifact = artifact_of(directory, sidecar)
     trained = project.path("trained")
     manifest = Prepared(project.path("prepared")).manifest
     described = read_trained(trained) if (trained / DESCRIPTION).is_file() else Trained("", trained)
