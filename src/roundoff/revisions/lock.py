@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
-import yaml
 from msgspec import Meta
 
-from roundoff.errors import DataError
 from roundoff.results.checked import checked
 from roundoff.system.git import git
+from roundoff.system.plain_files import read_plain
+from roundoff.system.yaml_files import parsed_yaml
 
 LOCK = "dvc.lock"
 HASH = r"^[0-9A-Za-z]+(\.dir)?$"
@@ -60,30 +59,12 @@ def read_lock(project: Path, commit: str | None) -> Lock:
 def yaml_at(project: Path, commit: str | None, name: str) -> object:
     """The parsed content of a file that DVC wrote, at a commit or (None) in the folder; an empty one where it is not
     there. Raises DataError."""
-    try:
-        text = _text(project / name) if commit is None else _committed(project, commit, name)
-        if alias := next(_aliases(text), None):
-            raise ValueError(f"the alias *{alias}")
-        content = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise DataError(
-            f"{_where(name, commit)} cannot be read",
-            received=str(error).strip().partition("\n")[0],
-            expected="YAML, as DVC writes it",
-            fix=f"restore it with `git checkout {name}`, or run `dvc repro`",
-        ) from error
-    return {} if content is None else content
+    data = _bytes(project / name) if commit is None else _committed(project, commit, name)
+    return parsed_yaml(data, _where(name, commit), f"restore it with `git checkout {name}`, or run `dvc repro`")
 
 
 def _where(name: str, commit: str | None) -> str:
     return name if commit is None else f"{name} of {commit[:12]}"
-
-
-def _aliases(text: str) -> Iterator[str]:
-    """Names of aliases, which DVC writes none of: they may stand for more values than any memory holds."""
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        if isinstance(event, yaml.AliasEvent):
-            yield str(event.anchor)
 
 
 def cached_text(project: Path, md5: str) -> str | None:
@@ -102,10 +83,13 @@ def json_in(folder: str, lock: Lock) -> dict[str, str]:
     return {path: md5 for path, md5 in listed.items() if path.endswith(".json")}
 
 
-def _text(file: Path) -> str:
-    return file.read_text(encoding="utf-8") if file.is_file() else ""
+def _bytes(file: Path) -> bytes:
+    try:
+        return read_plain(file)
+    except FileNotFoundError:
+        return b""
 
 
-def _committed(project: Path, commit: str, name: str) -> str:
+def _committed(project: Path, commit: str, name: str) -> bytes:
     done = git(project, "show", f"{commit}:./{name}")
-    return done.stdout if done.returncode == 0 else ""
+    return done.stdout.encode("utf-8", "surrogateescape") if done.returncode == 0 else b""

@@ -18,6 +18,7 @@ from roundoff.shipping.manifest import FORMAT_VERSION, NAME, Layout, Shipment, f
 from roundoff.shipping.project import Chosen, Project, chosen, opened, require_build_of_metrics
 from roundoff.shipping.triton import Repository, repository
 from roundoff.system.files import whole_directory, write_json, write_text
+from roundoff.system.plain_files import refuse_special
 
 LICENSE, CARD, LABELS, INTERFACE = "LICENSE", "README.md", "labels.txt", "preprocessing.json"
 
@@ -75,7 +76,7 @@ def _write_cell(cell: Chosen, partial: Path, served: Repository | None) -> str:
     for name in cell.sidecar.files:
         if served is None or name == GRAPH:
             _copy(cell.directory / name, partial / name)
-    shutil.copyfile(cell.directory / SIDECAR, partial / SIDECAR)
+    _copy(cell.directory / SIDECAR, partial / SIDECAR)
     if served is None:
         return cell.artifact
     _copy(cell.directory / cell.artifact, partial / served.engine)
@@ -87,16 +88,17 @@ def _write_cell(cell: Chosen, partial: Path, served: Repository | None) -> str:
 def _write_sources(project: Project, metrics: str, cell: Chosen, partial: Path, given: Path | None) -> None:
     write_text(partial / LABELS, labels_text(cell))
     write_json(partial / INTERFACE, interface(cell))
-    shutil.copyfile(project.path("prepared") / "manifest.json", partial / DATA)
-    shutil.copyfile(project.root / metrics / VERDICT, partial / VERDICT)
-    shutil.copyfile(_license(project.root, given), partial / LICENSE)
+    _copy(project.path("prepared") / "manifest.json", partial / DATA)
+    _copy(project.root / metrics / VERDICT, partial / VERDICT)
+    _copy(_license(project.root, given), partial / LICENSE)
     if cell.is_calibrated:
-        shutil.copyfile(project.path("calibration"), partial / TABLE)
+        _copy(project.path("calibration"), partial / TABLE)
     if not (partial / GRAPH).is_file() and "given" not in cell.sidecar.sources:
-        shutil.copyfile(project.path("onnx"), partial / SOURCE)
+        _copy(project.path("onnx"), partial / SOURCE)
 
 
 def _copy(source: Path, target: Path) -> None:
+    refuse_special(source)
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from roundoff.cells.sidecar import Sidecar, artifact_of, read_cell
 from roundoff.dataset.base import Prepared
 from roundoff.errors import DataError, RoundoffError
@@ -14,10 +12,13 @@ from roundoff.gate.gate import judged
 from roundoff.gate.required import recommendation, require_known
 from roundoff.pipeline.paths import DEFAULTS, Paths
 from roundoff.results.cell import CellMetrics
+from roundoff.results.metrics import builds_from
 from roundoff.results.preparation import Manifest
+from roundoff.revisions.lock import yaml_at
 from roundoff.revisions.revision import Snapshot, snapshot
-from roundoff.system.files import read_json
 from roundoff.training.trained import DESCRIPTION, Trained, read_trained
+
+PARAMS = "params.yaml"
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,23 @@ class Chosen:
 
 
 def opened(root: Path, metrics: str) -> Project:
-    """The project in a folder; DataError where it has no judged metrics."""
-    try:
-        section = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))["paths"]
-    except (OSError, yaml.YAMLError, LookupError, TypeError):
-        section = {}
-    known = {key: str(value) for key, value in section.items() if key in DEFAULTS}
-    return Project(root, Paths(**known), judged(snapshot(root, metrics, None)))
+    """The project in a folder; DataError where it has no judged metrics, or params.yaml cannot be read."""
+    return Project(root, _paths(root), judged(snapshot(root, metrics, None)))
+
+
+def _paths(root: Path) -> Paths:
+    """The section `paths` of params.yaml; the default paths where there is none."""
+    settings = yaml_at(root, None, PARAMS)
+    section = settings.get("paths", {}) if isinstance(settings, dict) else settings
+    known = {key: value for key, value in section.items() if key in DEFAULTS} if isinstance(section, dict) else None
+    if known is None or not all(isinstance(value, str) for value in known.values()):
+        raise DataError(
+            f"{root / PARAMS} does not say where the outputs are",
+            received=repr(section if known is None else known)[:200],
+            expected="a section paths, of keys with a path each",
+            fix="restore it with `git checkout params.yaml`, or run `make params`",
+        )
+    return Paths(**known)
 
 
 def chosen(project: Project, asked: str | None) -> Chosen:
@@ -100,13 +111,14 @@ def chosen(project: Project, asked: str | None) -> Chosen:
 def require_build_of_metrics(project: Project, metrics: str, cell: Chosen) -> None:
     """DataError where the engine is another than the build stage told of, which the metrics are of."""
     precision, _, backend = cell.name.partition("/")
-    path = project.root / metrics / f"build-{precision}.json"
-    told = read_json(path)[backend]["sha256"] if path.is_file() else {}
+    name = f"build-{precision}"
+    builds = builds_from(name, project.snapshot.stages[name]) if name in project.snapshot.stages else {}
+    told = builds[backend].sha256 if backend in builds else {}
     here = {name: file.sha256 for name, file in cell.sidecar.files.items()}
     if told != here:
         raise DataError(
             f"{cell.directory} is not the engine that was measured",
-            received=f"{path} tells other files or hashes than {cell.directory}/cell.json",
+            received=f"{metrics}/{name}.json tells other files or hashes than {cell.directory}/cell.json",
             expected="engines and metrics of one run",
             fix="bring both to one commit (`dvc checkout`, `dvc pull`), or run `dvc repro`",
         )
