@@ -16,6 +16,7 @@ from roundoff.graph.provenance import write_provenance
 from roundoff.graph.queries import model_hash
 from roundoff.precision.fp32 import Fp32
 from roundoff.results.metrics import write_builds, write_metrics, write_verdict
+from roundoff.shipping.pack import Order, ship
 from roundoff.system.files import sha256_of, write_json
 from roundoff.verdict.decide import decide
 from roundoff.verdict.requirements import Target
@@ -97,3 +98,17 @@ def project(small, tmp_path):
     """A copy that a test may change."""
     shutil.copytree(small, tmp_path / "project")
     return tmp_path / "project"
+
+
+@pytest.fixture(scope="session")
+def shipped(small, tmp_path_factory):
+    """What ships, shipped; no test changes it."""
+    directory = tmp_path_factory.mktemp("shipped") / "it"
+    ship(small, "metrics", Order(directory))
+    return directory
+
+
+@pytest.fixture
+def copy(shipped, tmp_path):
+    shutil.copytree(shipped, tmp_path / "copy")
+    return tmp_path / "copy"

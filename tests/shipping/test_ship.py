@@ -9,29 +9,16 @@ import pytest
 
 from roundoff.cli import main
 from roundoff.errors import DataError, RoundoffError
-from roundoff.results.checked import as_json, checked
-from roundoff.shipping.manifest import NAME, Shipment, chained, read_shipment
+from roundoff.results.checked import as_json
+from roundoff.shipping.manifest import NAME, chained, read_shipment
 from roundoff.shipping.pack import Order, ship
 from roundoff.shipping.verify import verify
 from roundoff.system.files import read_json, sha256_of, write_json
 from tests.shipping.conftest import BACKENDS
+from tests.shipping.forged import rewritten
 
 ALWAYS = {"LICENSE", "README.md", "cell.json", "data.json", "labels.txt", "preprocessing.json", "verdict.json"}
 CALIBRATED = ALWAYS | {"graph.onnx", "model.onnx", "calibration.json"}
-
-
-@pytest.fixture(scope="module")
-def shipped(small, tmp_path_factory):
-    """What ships, shipped; no test changes it."""
-    directory = tmp_path_factory.mktemp("shipped") / "it"
-    ship(small, "metrics", Order(directory))
-    return directory
-
-
-@pytest.fixture
-def copy(shipped, tmp_path):
-    shutil.copytree(shipped, tmp_path / "copy")
-    return tmp_path / "copy"
 
 
 def test_what_the_verdict_ships_is_shipped_whole(shipped, small):
@@ -122,15 +109,6 @@ def test_a_further_file_is_refused(copy, make):
         path.write_text("more")
     with pytest.raises(DataError, match=r"is not what was shipped(.|\n)*more.txt"):
         verify(copy)
-
-
-def rewritten(directory, **changes):
-    """ship.json made anew over changed files, as one does who wants it to look whole."""
-    shipment = read_shipment(directory)
-    content = as_json(shipment) | changes
-    for name in content["files"]:
-        content["files"][name] = {"sha256": sha256_of(directory / name), "bytes": (directory / name).stat().st_size}
-    (directory / NAME).write_text(checked(Shipment, content, NAME).sealed().text())
 
 
 def test_another_table_breaks_the_chain_though_all_hashes_are_new(copy):

@@ -131,6 +131,18 @@ def test_what_python_reads_beyond_json_is_refused(text, received):
     assert received in str(refused.value.received)
 
 
+@pytest.mark.parametrize("depth", [101, 400, 100_000])
+def test_more_levels_than_anyone_writes_are_refused(depth):
+    with pytest.raises(DataError, match=r"it is broken\n  received: (more than 100 levels|maximum recursion)"):
+        parsed_json("[" * depth + "]" * depth, "it")
+    assert parsed_json("[" * 100 + "]" * 100, "it")
+
+
+def test_a_byte_that_was_no_utf_8_where_it_was_read_is_named():
+    with pytest.raises(DataError, match="decode byte 0xff in position 1"):
+        parsed_json(b'"\xff"'.decode("utf-8", "surrogateescape"), "it")
+
+
 def test_json_of_other_bytes_is_refused(tmp_path):
     (tmp_path / "a.json").write_bytes(b'{"a": "\xff"}')
     with pytest.raises(DataError, match=r"a\.json is broken"):

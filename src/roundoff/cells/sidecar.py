@@ -91,7 +91,8 @@ def read_sidecar(directory: Path) -> Sidecar:
             _require_sound(directory, sidecar)
             return sidecar
     except (OSError, DataError, LookupError, TypeError) as error:
-        raise unusable(directory, f"{path}: {error}", "the sidecar that the build stage wrote") from error
+        why = f"{error.what}: {error.received}" if isinstance(error, DataError) else f"{path}: {error}"
+        raise unusable(directory, why, "the sidecar that the build stage wrote") from error
     raise unusable(directory, f"{path} of format {version}", f"format {FORMAT_VERSION}")
 
 

@@ -21,11 +21,12 @@ def chain_of(directory: Path, cell: str, artifact: str, engine: str) -> list[Lin
 
     Raises DataError where a file names another source than the one beside it, so that they are not of one run.
     """
-    sidecar, told = read_sidecar(directory), _told(directory)
+    sidecar = read_sidecar(directory)
     hashes = {name: sha256_of(directory / name) for name in (DATA, VERDICT, engine)}
     table = sha256_of(directory / TABLE) if (directory / TABLE).is_file() else None
     _require_cell(directory, sidecar, cell)
     _require_engine(directory, sidecar, artifact, engine)
+    told = _told(directory)
     _require_same(directory, "the images", told.get("data"), hashes[DATA], DATA)
     graph = told.get("onnx") or sidecar.sources.get("onnx")
     if (directory / SOURCE).is_file():
@@ -56,7 +57,12 @@ def _told(directory: Path) -> Mapping[str, str]:
     from roundoff.graph.provenance import read_provenance
 
     path = next((directory / name for name in (GRAPH, SOURCE) if (directory / name).is_file()), None)
-    return read_provenance(onnx.load(path, load_external_data=False)) if path else {}
+    if path is None:
+        return {}
+    try:
+        return read_provenance(onnx.load(path, load_external_data=False))
+    except Exception as error:  # protobuf raises what its implementation does
+        raise broken(directory, f"{path.name}: {type(error).__name__}: {error}", "an ONNX graph") from error
 
 
 def _require_same(directory: Path, what: str, told: str | None, is_there: str | None, file: str) -> None:

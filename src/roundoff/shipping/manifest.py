@@ -12,7 +12,8 @@ from typing import Literal
 from roundoff.cells.sidecar import StoredFile
 from roundoff.errors import DataError
 from roundoff.results.checked import as_json, checked
-from roundoff.system.files import sha256_of
+from roundoff.system.files import parsed_json, sha256_of
+from roundoff.system.plain_files import read_plain
 
 NAME, FORMAT_VERSION = "ship.json", 1
 Layout = Literal["plain", "triton"]
@@ -86,11 +87,12 @@ def read_shipment(directory: Path) -> Shipment:
     if not path.is_file() or path.is_symlink():
         raise broken(directory, f"no {NAME}", f"a folder that `roundoff ship` wrote, with {NAME}")
     try:
-        text = path.read_bytes().decode("utf-8")
-        content = json.loads(text)
+        text = read_plain(path).decode("utf-8")
+        content = parsed_json(text, NAME)
         version = content["format"]
-    except (ValueError, LookupError, TypeError) as error:
-        raise broken(directory, f"{NAME}: {type(error).__name__}: {error}", "JSON with its format") from None
+    except (DataError, ValueError, LookupError, TypeError) as error:
+        why = error.received if isinstance(error, DataError) else f"{type(error).__name__}: {error}"
+        raise broken(directory, f"{NAME}: {why}", "JSON with its format") from None
     if version != FORMAT_VERSION:
         raise broken(directory, f"{NAME} of format {version}", f"format {FORMAT_VERSION}")
     shipment = checked(Shipment, content, str(path))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from roundoff.cells.sidecar import SIDECAR
 from roundoff.errors import RoundoffError
-from roundoff.shipping.chain import chain_of
-from roundoff.shipping.manifest import Shipment, broken, files_of, read_shipment
+from roundoff.shipping.chain import DATA, VERDICT, chain_of
+from roundoff.shipping.manifest import NAME, Shipment, broken, files_of, read_shipment
 
 
 def verify(directory: Path, seal: str | None = None) -> Shipment:
@@ -30,6 +31,11 @@ def verify(directory: Path, seal: str | None = None) -> Shipment:
 
 
 def _require_files(directory: Path, shipment: Shipment) -> None:
+    for name in (DATA, VERDICT, SIDECAR, shipment.engine):
+        if name not in shipment.files:
+            raise broken(
+                directory, f"{NAME} without {name} among its files", f"the hash of {name}, which belongs to it"
+            )
     found = files_of(directory)
     for name, known in shipment.files.items():
         if name not in found:

@@ -22,6 +22,7 @@ from roundoff.system.processes import has_ended, here
 from roundoff.system.refusal import is_exhausted, name_path
 
 STALE_S = 86400.0
+DEEPEST = 100  # levels of JSON; what roundoff writes has ten
 
 
 @contextmanager
@@ -177,13 +178,14 @@ def parsed_json(text: str, where: str) -> Any:
     """The value that a JSON text stands for; DataError, which names `where` it stands, for any other text.
 
     What Python reads beyond JSON is refused as well: NaN, infinities, numbers that no float can hold, an object's key
-    twice, half of a character.
+    twice, half of a character; and more levels than those who walk through them can.
     """
     try:
-        text.encode()  # what was no UTF-8 where it was read
+        text.encode("utf-8", "surrogateescape").decode("utf-8")  # names the byte that was no UTF-8 where it was read
         value = json.loads(text, parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_once)
         if "\\ud" in text.lower():  # the only way to write half of a character
             json.dumps(value, ensure_ascii=False).encode()
+        _refuse_deep(value)
     except (ValueError, RecursionError) as error:
         raise _no_json(where, error) from error
     return value
@@ -204,6 +206,15 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice")
     return held
+
+
+def _refuse_deep(value: Any) -> None:
+    level = [value]
+    for _ in range(DEEPEST):
+        inside = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list))
+        level = [each for values in inside for each in values if isinstance(each, dict | list)]
+    if level:
+        raise ValueError(f"more than {DEEPEST} levels")
 
 
 def _no_json(where: str, error: Exception) -> DataError:

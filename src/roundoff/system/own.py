@@ -97,7 +97,7 @@ def engines(folder: Path) -> Sequence[str]:
 def _listed(sidecar: Path) -> list[str]:
     try:
         return [str(name) for name in json.loads(read_plain(sidecar))["files"]]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
 
 
