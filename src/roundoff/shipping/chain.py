@@ -7,13 +7,15 @@ from pathlib import Path
 
 from roundoff.calibration.observing.table import CalibrationTable
 from roundoff.cells.sidecar import SIDECAR, Sidecar, read_sidecar
+from roundoff.errors import DataError
 from roundoff.results.metrics import verdict_from
-from roundoff.shipping.manifest import Link, broken, chained
+from roundoff.shipping.manifest import Link, chained
 from roundoff.system.files import read_json, sha256_of
 
 DATA, TABLE, VERDICT = "data.json", "calibration.json", "verdict.json"
 GRAPH, SOURCE = "graph.onnx", "source.onnx"
 """The cell's own graph; and, where it has none, the FP32 graph."""
+OF_ONE_RUN = "bring all to one commit (`dvc checkout`, `dvc pull`), or run `dvc repro`"
 
 
 def chain_of(directory: Path, cell: str, artifact: str, engine: str) -> list[Link]:
@@ -24,19 +26,19 @@ def chain_of(directory: Path, cell: str, artifact: str, engine: str) -> list[Lin
     sidecar = read_sidecar(directory)
     hashes = {name: sha256_of(directory / name) for name in (DATA, VERDICT, engine)}
     table = sha256_of(directory / TABLE) if (directory / TABLE).is_file() else None
-    _require_cell(directory, sidecar, cell)
+    _require_cell(sidecar, cell)
     _require_engine(directory, sidecar, artifact, engine)
     told = _told(directory)
-    _require_same(directory, "the images", told.get("data"), hashes[DATA], DATA)
+    _require_same("the images", told.get("data"), hashes[DATA], DATA)
     graph = told.get("onnx") or sidecar.sources.get("onnx")
     if (directory / SOURCE).is_file():
-        _require_same(directory, "the FP32 graph", sidecar.sources.get("onnx"), sha256_of(directory / SOURCE), SOURCE)
+        _require_same("the FP32 graph", sidecar.sources.get("onnx"), sha256_of(directory / SOURCE), SOURCE)
         graph = sha256_of(directory / SOURCE)
     if table:
         of_table = CalibrationTable.load(directory / TABLE).provenance.model_sha256
-        _require_same(directory, "the calibration table's graph", of_table, graph, TABLE)
+        _require_same("the calibration table's graph", of_table, graph, TABLE)
     for said in (told.get("calibration"), sidecar.sources.get("calibration")):
-        _require_same(directory, "the calibration table", said, table, TABLE)
+        _require_same("the calibration table", said, table, TABLE)
     _require_verdict(directory, sidecar, cell)
     model = told.get("model") or told.get("given") or sidecar.sources.get("given") or sidecar.sources.get("keras")
     links = (
@@ -62,19 +64,19 @@ def _told(directory: Path) -> Mapping[str, str]:
     try:
         return read_provenance(onnx.load(path, load_external_data=False))
     except Exception as error:  # protobuf raises what its implementation does
-        raise broken(directory, f"{path.name}: {type(error).__name__}: {error}", "an ONNX graph") from error
+        raise _apart(f"{path.name}: {type(error).__name__}: {error}", "an ONNX graph") from error
 
 
-def _require_same(directory: Path, what: str, told: str | None, is_there: str | None, file: str) -> None:
+def _require_same(what: str, told: str | None, is_there: str | None, file: str) -> None:
     """DataError where a file tells another hash of its source than that source has; one that tells none is believed."""
     if told is not None and told != is_there:
-        raise broken(directory, f"{file} of {is_there}", f"{what} that the engine was made from: {told}")
+        raise _apart(f"{file} of {is_there}", f"{what} that the engine was made from: {told}")
 
 
-def _require_cell(directory: Path, sidecar: Sidecar, cell: str) -> None:
+def _require_cell(sidecar: Sidecar, cell: str) -> None:
     named = f"{sidecar.precision.name}/{sidecar.backend.name}"
     if (named, sidecar.status) != (cell, "built"):
-        raise broken(directory, f"{SIDECAR} of {named}, {sidecar.status}", f"{cell}, built")
+        raise _apart(f"{SIDECAR} of {named}, {sidecar.status}", f"{cell}, built")
 
 
 def _require_engine(directory: Path, sidecar: Sidecar, artifact: str, engine: str) -> None:
@@ -82,9 +84,9 @@ def _require_engine(directory: Path, sidecar: Sidecar, artifact: str, engine: st
     for name, path in _cell_files(directory, sidecar, artifact, engine):
         known = sidecar.files[name].sha256
         if sha256_of(path) != known:
-            raise broken(directory, f"{path.relative_to(directory)} of {sha256_of(path)}", f"{known}, as in {SIDECAR}")
+            raise _apart(f"{path.relative_to(directory)} of {sha256_of(path)}", f"{known}, as in {SIDECAR}")
     if artifact not in sidecar.files:
-        raise broken(directory, f"{SIDECAR} without {artifact}", "the engine among the cell's files")
+        raise _apart(f"{SIDECAR} without {artifact}", "the engine among the cell's files")
 
 
 def _cell_files(directory: Path, sidecar: Sidecar, artifact: str, engine: str) -> Iterator[tuple[str, Path]]:
@@ -97,10 +99,14 @@ def _cell_files(directory: Path, sidecar: Sidecar, artifact: str, engine: str) -
 def _require_verdict(directory: Path, sidecar: Sidecar, cell: str) -> None:
     verdict = verdict_from(read_json(directory / VERDICT))
     if cell not in verdict.cells:
-        raise broken(directory, f"{VERDICT} on {', '.join(verdict.cells)}", f"a verdict on {cell}")
+        raise _apart(f"{VERDICT} on {', '.join(verdict.cells)}", f"a verdict on {cell}")
     if verdict.platform not in (None, sidecar.fingerprint.id):
-        raise broken(
-            directory,
+        raise _apart(
             f"{VERDICT} of the machine {verdict.platform}",
             f"of {sidecar.fingerprint.id}, on which the engine was built",
         )
+
+
+def _apart(received: str, expected: str) -> DataError:
+    """The error of files that do not belong together."""
+    return DataError("the files do not belong together", received=received, expected=expected, fix=OF_ONE_RUN)

@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from roundoff.cells.sidecar import SIDECAR, check_files
+from roundoff.cells.sidecar import SIDECAR, StoredFile, check_files
 from roundoff.errors import DataError, RoundoffError
 from roundoff.results.message import Words
 from roundoff.shipping.card import card
-from roundoff.shipping.chain import DATA, GRAPH, SOURCE, TABLE, VERDICT, chain_of
+from roundoff.shipping.chain import DATA, GRAPH, OF_ONE_RUN, SOURCE, TABLE, VERDICT, chain_of
 from roundoff.shipping.interface import interface, labels_text
-from roundoff.shipping.manifest import FORMAT_VERSION, NAME, Layout, Shipment, files_of, read_shipment
+from roundoff.shipping.manifest import FORMAT_VERSION, NAME, Layout, Link, Shipment, files_of, read_shipment
 from roundoff.shipping.project import Chosen, Project, chosen, opened, require_build_of_metrics
 from roundoff.shipping.triton import Repository, repository
-from roundoff.system.files import whole_directory, write_json, write_text
+from roundoff.system.files import sha256_of, whole_directory, write_json, write_text
 from roundoff.system.plain_files import refuse_special
 
 LICENSE, CARD, LABELS, INTERFACE = "LICENSE", "README.md", "labels.txt", "preprocessing.json"
@@ -49,7 +49,7 @@ def ship(root: Path, metrics: str, order: Order) -> Shipment:
         engine = _write_cell(cell, partial, served)
         _write_sources(project, metrics, cell, partial, order.license)
         write_text(partial / CARD, card(project.snapshot, cell, served, Words(order.language)))
-        chain = chain_of(partial, cell.name, cell.artifact, engine)
+        chain = _chain(partial, cell, engine)
         shipment = Shipment(
             format=FORMAT_VERSION,
             cell=cell.name,
@@ -64,11 +64,28 @@ def ship(root: Path, metrics: str, order: Order) -> Shipment:
 
 
 def shipped_names(folder: Path) -> Sequence[str]:
-    """The files of a folder that was shipped before; none of any other, which is then not replaced."""
+    """The files of a folder that was shipped before, as they were shipped; none of any other folder.
+
+    What was changed since then is not among them, so that the folder is not replaced.
+    """
     try:
-        return (NAME, *map(glob.escape, read_shipment(folder).files))
+        files = read_shipment(folder).files
     except RoundoffError:
         return ()
+    return (NAME, *(glob.escape(name) for name, file in files.items() if _is_as_shipped(folder / name, file)))
+
+
+def _is_as_shipped(path: Path, known: StoredFile) -> bool:
+    return path.is_file() and not path.is_symlink() and sha256_of(path) == known.sha256
+
+
+def _chain(partial: Path, cell: Chosen, engine: str) -> list[Link]:
+    """The chain of what was packed; its error does not speak of the folder that is there until all is written."""
+    try:
+        return chain_of(partial, cell.name, cell.artifact, engine)
+    except RoundoffError as error:
+        what, received = (str(words).replace(f"{partial}/", "") for words in (error.what, error.received))
+        raise DataError(what, received=received, expected=error.expected, fix=OF_ONE_RUN) from error
 
 
 def _write_cell(cell: Chosen, partial: Path, served: Repository | None) -> str:
