@@ -47,7 +47,9 @@ def test_outside_of_an_experiment_nothing_is_said(project, monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("lock", [None, "", "stages: [", "- a\n"])
+@pytest.mark.parametrize(
+    "lock", [None, "", "stages: [", "- a\n", "stages: 5", "stages: {a: }", "stages: {a: {params: [1]}}", "[" * 3000]
+)
 def test_without_a_last_run_nothing_is_undone(project, lock):
     (project / "dvc.lock").unlink()
     if lock is not None:

@@ -74,3 +74,13 @@ def test_a_foreign_profile_is_refused(tmp_path):
     with pytest.raises(DataError, match="holds what cannot be"):
         read_profile(tmp_path / "profile.json")
     assert last_profile(tmp_path / "profile.json") == Profile()
+
+
+HEADING = "backend,precision,layer,node,type,timeMs,averageMs,medianMs,percentage,macs,bytes,computes_in,role,reason\n"
+
+
+@pytest.mark.parametrize("text", ["", "backend\na\n", HEADING + "a,b\n", HEADING + "a,b,c,d,e,slow,,,,,,,,\n"])
+def test_what_is_no_table_of_layers_is_refused(tmp_path, text):
+    (tmp_path / "layers.csv").write_text(text)
+    with pytest.raises(DataError, match=r"layers\.csv cannot be read(.|\n)*dvc repro -f profile"):
+        read_rows(tmp_path / "layers.csv")

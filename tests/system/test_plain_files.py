@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from roundoff.errors import DataError
-from roundoff.system.files import read_json, sha256_of
-from roundoff.system.plain_files import read_plain, refuse_special
+from roundoff.system.arrays import array_type, mapped_array, number_series
+from roundoff.system.files import read_json, sha256_of, write_text
+from roundoff.system.plain_files import append_plain, read_plain, refuse_special
 
 
 def sock(path):
@@ -51,7 +52,20 @@ def test_what_cannot_be_looked_at_is_left_to_its_reader(tmp_path):
 
 
 @pytest.mark.parametrize("make", [MADE["pipe"], MADE["device"], MADE["link to a pipe"]], ids=["pipe", "device", "link"])
-@pytest.mark.parametrize("read", [read_plain, read_json, sha256_of])
+@pytest.mark.parametrize(
+    "read",
+    [
+        read_plain,
+        read_json,
+        sha256_of,
+        lambda path: append_plain(path, b""),
+        lambda path: write_text(path, ""),
+        lambda path: mapped_array(path, "int64", 1, "evaluate"),
+        lambda path: array_type(path, "evaluate"),
+        lambda path: number_series(path, "evaluate"),
+    ],
+    ids=["bytes", "JSON", "hash", "append", "write", "array", "type", "series"],
+)
 def test_nothing_waits_for_it(tmp_path, make, read):
     make(tmp_path / "x")
     with pytest.raises(DataError, match="a pipe, a socket or a device"):

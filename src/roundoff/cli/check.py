@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.text import Text
 
 from roundoff.cli.terminal.console import Commands, add_place, stdout_console
-from roundoff.errors import RoundoffError
+from roundoff.errors import DataError, RoundoffError
 from roundoff.gate.findings import Gate
 from roundoff.gate.gate import check
 from roundoff.gate.junit import junit_from_gate
@@ -17,6 +17,7 @@ from roundoff.gate.markdown import markdown_from_gate, title
 from roundoff.results.message import Words
 from roundoff.results.values import Outcome
 from roundoff.system.files import write_text
+from roundoff.system.plain_files import append_plain
 
 SUMMARY = "GITHUB_STEP_SUMMARY"  # a file that GitHub shows on the run's page
 STATUS: dict[Outcome, int] = {"pass": 0, "fail": 1, "undecided": 3}
@@ -81,12 +82,12 @@ def _write(text: str, file: Path | None) -> None:
     if not path:
         return
     try:
-        with Path(path).open("a", encoding="utf-8") as summary:
-            summary.write(text)
-    except OSError as error:
+        append_plain(Path(path), text.encode("utf-8", "backslashreplace"))
+    except (OSError, DataError) as error:
+        why = error.received if isinstance(error, DataError) else error.strerror
         raise RoundoffError(
             "the summary of the job cannot be written",
-            received=f"{SUMMARY}={path} ({error.strerror})",
-            expected="a file that can be appended to",
+            received=f"{SUMMARY}={path} ({why})",
+            expected="a plain file that can be appended to",
             fix=f"unset {SUMMARY}, or correct it",
         ) from None

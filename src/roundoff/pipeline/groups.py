@@ -9,11 +9,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import MISSING
 
 import roundoff
-from roundoff.errors import ConfigError
+from roundoff.errors import ConfigError, DataError
+from roundoff.system.plain_files import read_plain
+from roundoff.system.yaml_files import parsed_yaml
 
 OF_SECTION = {
     "backends": "backend",
@@ -101,8 +102,8 @@ def _default_first(path: Path) -> tuple[bool, str]:
 @lru_cache
 def _yaml(path: Path) -> Any:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):  # advice is not worth another error
+        return parsed_yaml(read_plain(path), str(path), "restore it")
+    except (OSError, DataError):  # advice is not worth another error
         return None
 
 

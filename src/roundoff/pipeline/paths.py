@@ -217,7 +217,7 @@ def _locked(root: Path) -> Iterator[str]:
     try:
         stages = yaml.load(read_plain(root / "dvc.lock"), LOADER)["stages"].values()
         yield from [str(out["path"]) for stage in stages for out in stage.get("outs", [])]
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError, RecursionError):
         return
 
 

@@ -8,14 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from roundoff.errors import RoundoffError
+from roundoff.errors import DataError, RoundoffError
 from roundoff.pipeline.composing import composed
 from roundoff.pipeline.groups import written
 from roundoff.system.plain_files import read_plain
+from roundoff.system.yaml_files import parsed_yaml
 
 IN_EXPERIMENT = "DVC_EXP_BASELINE_REV"  # which DVC sets for an experiment's stages
 PARAMS = "params.yaml"
@@ -58,18 +58,23 @@ def _composed(conf: Path) -> Any:
 
 def _last_run(lock: Path) -> Flat:
     """The parameters that DVC recorded of all stages."""
-    stages = _yaml(lock).get("stages", {}).values()
-    recorded = [stage.get("params", {}).get(PARAMS, {}) for stage in stages]
+    stages = _section(_yaml(lock), "stages").values()
+    recorded = [_section(_section(stage, "params"), PARAMS) for stage in stages]
     return {key: value for section in recorded for key, value in _flat(section, "")}
 
 
 def _yaml(path: Path) -> dict[str, Any]:
     """The content of a file that DVC wrote; empty where there is none that can be read."""
     try:
-        content = yaml.safe_load(read_plain(path))
-    except (OSError, ValueError, yaml.YAMLError):
+        content = parsed_yaml(read_plain(path), str(path), "restore it")
+    except (OSError, DataError):
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def _section(content: Any, key: str) -> dict[str, Any]:
+    found = content.get(key) if isinstance(content, dict) else None
+    return found if isinstance(found, dict) else {}
 
 
 def _flat(value: Any, above: str) -> Iterator[tuple[str, Any]]:

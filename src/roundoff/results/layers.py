@@ -14,7 +14,9 @@ from roundoff.results.checked import as_json, checked
 from roundoff.results.message import Message
 from roundoff.results.values import Count, NotNegative, Positive, Size, Status, about
 from roundoff.results.versions import read_of_format
+from roundoff.system.arrays import unreadable
 from roundoff.system.files import write_json, write_text
+from roundoff.system.tables import read_table
 
 FORMAT = 1
 COLUMNS = {
@@ -34,6 +36,8 @@ COLUMNS = {
     "reason": "reason",
 }
 """Heading of a column of layers.csv → field of a row; the four of times are called and mean what trtexec has them."""
+FIGURES = ("timeMs", "averageMs", "medianMs", "percentage", "macs", "bytes")
+STAGE = "profile"
 PRODUCT, CONVERSION, OTHER = "product", "conversion", "other"
 JOINED = ";"
 
@@ -154,10 +158,18 @@ def write_rows(rows: Iterable[LayerRow], path: Path) -> None:
 
 def read_rows(path: Path | None) -> list[LayerRow]:
     """What `write_rows` wrote; none where there is no file."""
-    if path is None or not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [_read(line) for line in csv.DictReader(file)]
+    lines = read_table(path, STAGE, [name for name in COLUMNS if name not in FIGURES])
+    return [_checked_row(line, path) for line in lines]
+
+
+def _checked_row(line: dict[str, str], path: Path | None) -> LayerRow:
+    try:
+        return _read(line)
+    except ValueError as error:
+        assert path is not None
+        raise unreadable(
+            path, f"{error} in the row {line}", "numbers in the columns of times and counts", STAGE
+        ) from None
 
 
 def _written(value: object) -> object:

@@ -13,8 +13,10 @@ from roundoff.results.checked import as_json, checked
 from roundoff.results.values import Count, NotNegative, Share, about
 from roundoff.results.versions import read_of_format
 from roundoff.system.files import write_json, write_text
+from roundoff.system.tables import read_table
 
 FORMAT = 1
+STAGE = "sensitivity"
 Kind: TypeAlias = Literal["activation", "weight"]
 JOINED = ";"
 ADDS_BELOW, ADDS_WITHIN = 0.10, 0.10
@@ -97,10 +99,8 @@ def write_effects(effects: Sequence[Effect], path: Path) -> None:
 
 def read_effects(path: Path | None) -> list[Effect]:
     """What `write_effects` wrote; none where there is no file."""
-    if path is None or not path.exists():
-        return []
-    with path.open(newline="", encoding="utf-8") as file:
-        lines = [{name: _read(name, text) for name, text in line.items()} for line in csv.DictReader(file)]
+    rows = read_table(path, STAGE)
+    lines = [{name: _read(name, text) for name, text in row.items()} for row in rows]
     return [checked(Effect, line, str(path), complete=False) for line in lines]
 
 
@@ -123,4 +123,7 @@ def _read(name: str, text: str) -> object:
         return text
     if not text:
         return None
-    return int(text) if name.startswith("rank") else float(text)
+    try:
+        return int(text) if name.startswith("rank") else float(text)
+    except ValueError:
+        return text  # which `checked` refuses

@@ -15,6 +15,7 @@ from roundoff.results.verdict import Verdict
 from roundoff.revisions.lock import cached_text, json_in, read_lock
 from roundoff.system.files import parsed_json
 from roundoff.system.git import git
+from roundoff.system.plain_files import read_plain
 from roundoff.system.slots import STAGED
 
 WORKSPACE = "workspace"
@@ -147,7 +148,7 @@ def _cached(project: Path, path: str, md5: str, commit: str) -> str:
 
 def _workspace_files(folder: Path) -> dict[str, str]:
     paths = sorted(folder.glob("*.json"))
-    return {path.stem: path.read_text(encoding="utf-8", errors="surrogateescape") for path in paths}
+    return {path.stem: read_plain(path).decode("utf-8", "surrogateescape") for path in paths}
 
 
 def _snapshot(revision: str, commit: str | None, files: Mapping[str, str], metrics: str) -> Snapshot:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from math import isfinite, isnan
 from pathlib import Path
@@ -16,11 +15,11 @@ from roundoff.measurement.accuracy import NOT_RUN, predictions
 from roundoff.results.cell import Accuracy
 from roundoff.results.preparation import Noise
 from roundoff.system.arrays import array_type, mapped_array, number_series, unreadable
+from roundoff.system.tables import Rows, read_table
 
 WRITER = "evaluate"
 TIMES = ("device_ms", "end_to_end_ms", "round_ms", "round_end_to_end_ms", "round_load", "round_stream_s")
 KINDS = ("activation", "weight")
-Rows = list[dict[str, str]]
 
 
 def labels_in(path: Path, classes: int) -> NDArray[np.int64]:
@@ -97,7 +96,7 @@ def times_in(path: Path) -> dict[str, NDArray[np.float64]]:
 
 def curves_in(path: Path | None) -> Rows:
     """The rows of curves.csv; none where there is no file. Any number may be NaN or infinite, but for the epoch."""
-    rows = _rows(path, "train", ("epoch",))
+    rows = read_table(path, "train", ("epoch",))
     for row in rows:
         numbers = {name: _number(value) for name, value in row.items()}
         wrong = next((name for name, value in numbers.items() if value is None), None)
@@ -109,7 +108,7 @@ def curves_in(path: Path | None) -> Rows:
 
 def noise_in(path: Path | None) -> list[Noise]:
     """The rows of noise.csv, a tensor each; none where there is no file."""
-    rows = _rows(path, "calibrate", ("tensor", "kind", "sqnr_db", "low", "high"))
+    rows = read_table(path, "calibrate", ("tensor", "kind", "sqnr_db", "low", "high"))
     for row in rows:
         if wrong := next(_noise_faults(row), None):
             raise unreadable(_there(path), f"{wrong} in the row {row}", "a tensor's noise", "calibrate")
@@ -144,26 +143,6 @@ def _noise_faults(row: Mapping[str, str]) -> Iterator[str]:
             yield from [] if row[name] in ("True", "False") else [f"no {name}"]
         elif name.startswith(("clipped", "asymmetric_")) and row[name] and _number(row[name]) is None:
             yield f"no {name}"
-
-
-def _rows(path: Path | None, stage: str, needed: Sequence[str] = ()) -> Rows:
-    """The rows of a CSV file with the columns `needed` and others, each complete; none where there is no file."""
-    if path is None or not path.exists():
-        return []
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file, strict=True)
-            rows, names = list(reader), list(reader.fieldnames or ())
-    except (csv.Error, ValueError, OSError) as error:
-        raise unreadable(path, f"{type(error).__name__}: {error}", "CSV in UTF-8", stage) from error
-    sound = names and {*needed} <= {*names} and len({*names}) == len(names)
-    if not sound or not all(_complete(row, names) for row in rows):
-        raise unreadable(path, f"the columns {names}, or a row without them", "a heading, and rows of it", stage)
-    return rows
-
-
-def _complete(row: Mapping[object, object], names: Sequence[str]) -> bool:
-    return list(row) == list(names) and None not in row.values()
 
 
 def _number(text: str) -> float | None:

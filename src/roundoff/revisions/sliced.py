@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from roundoff.results.run import Metrics
 from roundoff.results.slices import SliceLoss
 from roundoff.revisions.read import Sources
 from roundoff.revisions.series import guesses_in, labels_in
+from roundoff.system.tables import read_table
 from roundoff.verdict.slices import Slices, slice_losses
 
 
@@ -37,10 +37,7 @@ def read_slice_losses(sources: Sources, metrics: Metrics) -> list[SliceLoss]:
 
 def _columns(path: Path | None, images: int) -> Mapping[str, list[str]]:
     """The columns of the table that prepare wrote, but for the images' own."""
-    if path is None or not path.is_file():
-        return {}
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    rows = read_table(path, "prepare")
     if rows and len(rows) != images:
         raise DataError(
             f"{path} is of another test set",

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from roundoff.errors import DataError
+from roundoff.system.plain_files import refuse_special
 
 SUFFIX = ".npy"
 # What NumPy, zipfile and the parser of a header raise on bytes that were cut, changed or made up
@@ -68,6 +69,7 @@ def _series(name: str, content: bytes) -> NDArray[np.float64]:
 
 @contextmanager
 def _in_words(path: Path, expected: str, stage: str) -> Iterator[None]:
+    refuse_special(path)
     try:
         yield
     except BROKEN as error:

@@ -29,7 +29,8 @@ DEEPEST = 100  # levels of JSON; what roundoff writes has ten
 def whole_file(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, same suffix; rename it into place on success, delete it on failure.
 
-    Several processes may write one `path`: the last to finish stands. Raises ConfigError where a folder is in the way.
+    Several processes may write one `path`: the last to finish stands. Raises ConfigError where a folder is in the way,
+    DataError where a pipe or a device is.
     """
     partial = _partial(path)
     if path.is_dir():
@@ -39,6 +40,7 @@ def whole_file(path: Path) -> Iterator[Path]:
             expected="a file, or nothing yet",
             fix="choose another path, or move the folder away",
         )
+    refuse_special(path)
     try:
         yield partial
         with partial.open("rb") as written:

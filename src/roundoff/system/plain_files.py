@@ -60,9 +60,16 @@ def read_plain(path: Path, most: int = -1) -> bytes:
         return file.read(most)
 
 
+def append_plain(path: Path, data: bytes) -> None:
+    """Add to the end of a file, or begin it; DataError where a pipe or a device stands there, OSError as ever."""
+    refuse_special(path)
+    with open(path, "ab", opener=never_waiting) as file:
+        file.write(data)
+
+
 def never_waiting(path: str, flags: int) -> int:
     """An opener, for `open`, that does not wait for who writes to a pipe."""
-    return os.open(path, flags | os.O_NONBLOCK)
+    return os.open(path, flags | os.O_NONBLOCK, 0o666)
 
 
 def _neither(path: Path, received: str) -> DataError:

@@ -10,6 +10,7 @@ from pathlib import Path
 from roundoff.dataset.base import OpenDataset
 from roundoff.errors import DataError
 from roundoff.results.slices import CLASS
+from roundoff.system.plain_files import read_plain
 
 KEY = "image"
 PLACE = "test_image"
@@ -40,9 +41,9 @@ def sliced(path: Path | None, opened: OpenDataset) -> str:
 
 def _rows(path: Path) -> list[dict[str, str]]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, restval=None, strict=True)
-            rows, names = list(reader), list(reader.fieldnames or [])
+        text = read_plain(path).decode("utf-8-sig")
+        reader = csv.DictReader(io.StringIO(text, newline=""), restval=None, strict=True)
+        rows, names = list(reader), list(reader.fieldnames or [])
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise _refusal(path, f"{type(error).__name__}: {error}", "a CSV file in UTF-8, its columns named") from None
     if KEY not in names or len(set(names)) != len(names) or not rows:
