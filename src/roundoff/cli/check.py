@@ -18,6 +18,7 @@ from roundoff.results.message import Words
 from roundoff.results.values import Outcome
 from roundoff.system.files import write_text
 from roundoff.system.plain_files import append_plain
+from roundoff.system.printable import printable
 
 SUMMARY = "GITHUB_STEP_SUMMARY"  # a file that GitHub shows on the run's page
 STATUS: dict[Outcome, int] = {"pass": 0, "fail": 1, "undecided": 3}
@@ -82,7 +83,7 @@ def _write(text: str, file: Path | None) -> None:
     if not path:
         return
     try:
-        append_plain(Path(path), text.encode("utf-8", "backslashreplace"))
+        append_plain(Path(path), printable(text).encode())
     except (OSError, DataError) as error:
         why = error.received if isinstance(error, DataError) else error.strerror
         raise RoundoffError(

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from io import TextIOWrapper
 
 from roundoff.cli import check, collect, compare, diff, doctor, plan, report, run, ship, verify
 from roundoff.cli.terminal.completion import add_completion
@@ -21,6 +22,8 @@ READER_GONE = 141
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: the command's own, 2 for an error, 141 where the reader left."""
+    for stream in (sys.stdout, sys.stderr):
+        _let_escape(stream)
     try:
         status = _run(arguments)
         sys.stdout.flush()
@@ -29,6 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return READER_GONE
     return status
+
+
+def _let_escape(stream: object) -> None:
+    """Let a stream write escapes for what its encoding has not: a name that is no UTF-8, an arrow in ASCII."""
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def _run(arguments: Sequence[str] | None) -> int:

@@ -11,6 +11,7 @@ from roundoff.results.message import LANGUAGES
 from roundoff.revisions.lock import yaml_at
 from roundoff.revisions.revision import WORKSPACE, experiments_here, folder_snapshot, snapshot
 from roundoff.revisions.revision_context import revision_context
+from roundoff.system.printable import printable
 from roundoff.system.slots import REFERENCE_PRECISION
 
 PARAMS = "params.yaml"
@@ -64,12 +65,12 @@ def _read(project: Path, metrics: str, name: str) -> list[Run]:
 
 def _of_revision(project: Path, metrics: str, name: str) -> Run:
     found = snapshot(project, metrics, name)
-    return Run(name, found, revision_context(project, metrics, found), _settings(project, found.commit))
+    return Run(printable(name), found, revision_context(project, metrics, found), _settings(project, found.commit))
 
 
 def _of_folder(folder: Path, place: Path, name: str) -> Run:
     found = folder_snapshot(place, name)
-    return Run(name, found, revision_context(folder, METRICS, found), _settings(folder, None))
+    return Run(printable(name), found, revision_context(folder, METRICS, found), _settings(folder, None))
 
 
 def _settings(place: Path, commit: str | None) -> dict[str, object]:

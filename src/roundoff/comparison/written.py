@@ -9,7 +9,7 @@ from roundoff.comparison.page import page_of
 from roundoff.comparison.sheet import Sheet
 from roundoff.report.render.html import html_from_blocks
 from roundoff.report.render.markdown import markdown_from_blocks
-from roundoff.system.files import whole_directory
+from roundoff.system.files import whole_directory, write_text
 
 HTML, MARKDOWN, PLOTS = "compare.html", "compare.md", "plots"
 
@@ -23,8 +23,8 @@ def write(sheet: Sheet, folder: Path) -> Path:
     """Write the page into `folder`, whole or not at all; the path of the HTML. One with files of others is refused."""
     page = page_of(sheet)
     with whole_directory(folder, names) as partial:
-        (partial / HTML).write_text(html_from_blocks(page.blocks, sheet.words.language, page.drawings), "utf-8")
-        (partial / MARKDOWN).write_text(markdown_from_blocks(page.blocks, PLOTS), "utf-8")
+        write_text(partial / HTML, html_from_blocks(page.blocks, sheet.words.language, page.drawings))
+        write_text(partial / MARKDOWN, markdown_from_blocks(page.blocks, PLOTS))
         for name, drawing in page.drawings.items():
             (partial / PLOTS).mkdir(exist_ok=True)
             (partial / PLOTS / f"{name}.png").write_bytes(drawing.png)

@@ -18,6 +18,7 @@ from typing import Any
 from roundoff.errors import ConfigError, DataError
 from roundoff.system.own import UNFINISHED, Names, foreign, refuse_foreign
 from roundoff.system.plain_files import read_plain, refuse_special
+from roundoff.system.printable import printable
 from roundoff.system.processes import has_ended, here
 from roundoff.system.refusal import is_exhausted, name_path
 
@@ -157,14 +158,18 @@ def sha256_of(path: Path) -> str:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8."""
-    with whole_file(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+    """Write `text` as UTF-8, names that are none with escapes."""
+    _write(path, printable(text).encode())
 
 
 def write_json(path: Path, value: object) -> None:
     """Write `value` as indented JSON; NaN and infinities are refused, since JSON has none."""
-    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    _write(path, (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+
+def _write(path: Path, data: bytes) -> None:
+    with whole_file(path) as partial:
+        partial.write_bytes(data)
 
 
 def read_json(path: Path) -> Any:

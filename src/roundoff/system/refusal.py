@@ -15,6 +15,7 @@ from traceback import extract_tb
 
 from roundoff.errors import ConfigError, MachineError, RoundoffError
 from roundoff.system.own import UNFINISHED
+from roundoff.system.printable import printable
 
 MB = 1e6
 NO_TEMPORARY_FOLDER = "No usable temporary directory"
@@ -171,7 +172,7 @@ def _path_of(error: BaseException) -> str | None:
     name = getattr(error, "filename", None)
     if not isinstance(name, str | bytes) or not name:
         return None
-    text = UNFINISHED.sub("", os.fsdecode(name)).encode("utf-8", "backslashreplace").decode()
+    text = printable(UNFINISHED.sub("", os.fsdecode(name)))
     return text if len(text) <= 300 else f"{text[:140]}…{text[-140:]}"
 
 
