@@ -5,7 +5,6 @@ from xml.etree import ElementTree
 import pytest
 
 from roundoff.cli import main
-from roundoff.system.files import write_json
 from tests.cli.conftest import write_run
 from tests.support.present import present
 from tests.support.repository import commit, git
@@ -109,30 +108,6 @@ def test_a_revision_that_is_not_here_says_how_to_get_it(judged, capsys):
     status, shown = checked(capsys, "--against", "origin/main")
     assert status == 2
     assert "git fetch" in shown.err
-
-
-def test_metrics_that_only_dvc_keeps_are_read_from_its_cache_or_asked_for(judged, capsys):
-    from dvc.repo import Repo
-
-    Repo.init(str(judged)).close()
-    stages = {}
-    for name in ("fp32", "int8", "verdict"):
-        file = judged / f"metrics/{name}.json"
-        text, md5 = file.read_text(), f"{name:0<32}".encode().hex()[:32]
-        cached = judged / f".dvc/cache/files/md5/{md5[:2]}/{md5[2:]}"
-        cached.parent.mkdir(parents=True, exist_ok=True)
-        cached.write_text(text)
-        stages[name] = {"outs": [{"path": f"metrics/{name}.json", "md5": md5}]}
-    write_json(judged / "dvc.lock", {"stages": stages})
-    git(judged, "rm", "-q", "--cached", *(f"metrics/{name}.json" for name in stages))
-    (judged / ".gitignore").write_text("".join(f"/metrics/{name}.json\n" for name in stages))
-    commit(judged)
-    assert checked(capsys, "--against", "HEAD")[0] == 0
-    cached.unlink()
-    status, shown = checked(capsys, "--against", "HEAD")
-    assert status == 2
-    assert "metrics/verdict.json is neither in git nor in DVC's cache" in shown.err
-    assert "dvc pull" in shown.err
 
 
 def test_markdown_junit_and_the_summary_of_a_job_are_written(judged, capsys, monkeypatch, tmp_path):

@@ -8,17 +8,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
 
-import yaml
-
 import roundoff
-from roundoff.errors import RoundoffError
+from roundoff.errors import DataError, RoundoffError
 from roundoff.system.git import git
+from roundoff.system.plain_files import read_plain
 from roundoff.system.slots import GIVEN, MIXED, section_of
+from roundoff.system.yaml_files import parsed_yaml
 
 BUILD, MIX = "build", "mix"
 BEFORE_BUILD = ("probe", "prepare", "train", "export", "calibrate", "sensitivity")
 AFTER_BUILD = ("profile", "evaluate", "report")
 EVERY = (*BEFORE_BUILD, MIX, BUILD, *AFTER_BUILD)
+DVC_YAML, RESTORE = "dvc.yaml", "restore it with `git checkout dvc.yaml`"
 SCRIPTS = {"profile": "layers"}  # a script of that name would stand in for a module of Python's own
 # Written in place, whatever Hydra's own settings are; a stage by hand has a folder of its own.
 IN_PLACE = ("hydra.run.dir=.", "hydra.output_subdir=null", "hydra/job_logging=stdout")
@@ -40,14 +41,14 @@ def home(project: Path) -> Path:
 
 def has_dvc(project: Path) -> bool:
     """Whether DVC can run the pipeline in this folder: a DVC project in git, and both programs."""
-    if not (project / "dvc.yaml").is_file() or not (project / ".dvc").is_dir() or find_spec("dvc") is None:
+    if not (project / DVC_YAML).is_file() or not (project / ".dvc").is_dir() or find_spec("dvc") is None:
         return False
     return which("git") is not None and git(project, "rev-parse", "--git-dir").returncode == 0
 
 
 def dvc_stages(project: Path, asked: Sequence[str]) -> list[str]:
-    """The stages of dvc.yaml that are asked for; `build` is each of those that build a precision."""
-    stages = yaml.safe_load((project / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    """The stages of dvc.yaml that are asked for; `build` is each of those that build a precision. Raises DataError."""
+    stages = _stages(project / DVC_YAML)
     builds = [name for name in stages if name.startswith(f"{BUILD}-")]
     known = [*stages, BUILD]
     named: list[str] = []
@@ -55,6 +56,16 @@ def dvc_stages(project: Path, asked: Sequence[str]) -> list[str]:
         refuse_unknown(name.split("@")[0], known)
         named += builds if name == BUILD else [name]
     return named
+
+
+def _stages(path: Path) -> list[str]:
+    """The names of the stages in dvc.yaml."""
+    content = parsed_yaml(read_plain(path), str(path), RESTORE)
+    stages = content.get("stages") if isinstance(content, dict) else None
+    if not isinstance(stages, dict) or not all(isinstance(name, str) for name in stages):
+        received = f"stages: {stages!r}" if isinstance(content, dict) else repr(content)
+        raise DataError(f"{path} has no stages", received=received[:200], expected="stages by their names", fix=RESTORE)
+    return list(stages)
 
 
 def stages_in_order(asked: Sequence[str], precisions: Sequence[str]) -> list[tuple[str, str | None]]:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from roundoff.errors import DataError
 from roundoff.results.checked import checked
 from roundoff.system.git import git
 from roundoff.system.plain_files import read_plain
@@ -68,12 +69,35 @@ def _where(name: str, commit: str | None) -> str:
 
 
 def cached_text(project: Path, md5: str) -> str | None:
-    """A file of DVC's cache; None where it is not there."""
-    from dvc.repo import Repo
+    """A file of DVC's cache; None where it is not there. Raises DataError where DVC cannot tell.
 
-    with Repo(str(project)) as repo:
-        path = Path(repo.cache.local.oid_to_path(md5))
-    return path.read_text(encoding="utf-8") if path.is_file() else None
+    A byte that is no UTF-8 is half of a character, as it is in what git says.
+    """
+    path = _cached(project, md5)
+    return read_plain(path).decode("utf-8", "surrogateescape") if path.is_file() else None
+
+
+def _cached(project: Path, md5: str) -> Path:
+    """Where DVC's cache has a file, or would have it."""
+    try:
+        from dvc.exceptions import DvcException
+        from dvc.repo import Repo
+    except ImportError as error:
+        raise _no_cache(error) from error
+    try:
+        with Repo(str(project)) as repo:
+            return Path(repo.cache.local.oid_to_path(md5))
+    except DvcException as error:
+        raise _no_cache(error) from error
+
+
+def _no_cache(error: Exception) -> DataError:
+    return DataError(
+        "DVC's cache cannot be looked into",
+        received=f"{type(error).__name__}: {error}",
+        expected="a DVC project, which has what git does not have of a revision",
+        fix="go to a clone of the project, and install DVC (`pip install dvc`)",
+    )
 
 
 def json_in(folder: str, lock: Lock) -> dict[str, str]:
