@@ -53,3 +53,31 @@ def test_a_share_is_asked_for(capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["plan", "--accuracy", "92"])
     assert "92 is not a share" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        ("paths=null", "paths is no section"),
+        ("paths=3", "paths is no section"),
+        ("~paths", "paths is no section"),
+        ("paths.timings=null", "wrong type of paths.timings"),
+        ("paths.timings=[a]", "wrong type of paths.timings"),
+        ("paths.timings=${nowhere}", "timings leads to no value"),
+        ("~verdict", "verdict is no section"),
+        ("hydra=null", "the configuration cannot be composed"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(tmp_path, capsys, setting, named):
+    write_metrics(metrics(fp32__ort=cell(), int8__ort=cell(30, 10)), tmp_path / "metrics")
+    assert main(["plan", "--project", str(tmp_path), setting]) == 2
+    assert f"error: {named}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"a: [", b"a: \xff", b""])
+def test_a_projects_own_conf_that_cannot_be_read_is_refused(tmp_path, capsys, content):
+    (tmp_path / "stages").mkdir()
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf/config.yaml").write_bytes(content)
+    assert main(["plan", "--project", str(tmp_path), "--accuracy", "0.9"]) == 2
+    assert capsys.readouterr().err.startswith("error: ")

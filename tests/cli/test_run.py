@@ -87,6 +87,34 @@ def test_without_dvc_the_stages_run_in_order(tmp_path, monkeypatch, started):
     assert all("precision=[fp32,fp16,int8,bf16]" in command and "hydra.run.dir=." in command for command in started)
 
 
+@pytest.mark.parametrize("setting", ["more=null", "precisions=3"])
+def test_without_dvc_a_section_of_precisions_that_is_none_starts_nothing(
+    tmp_path, monkeypatch, started, capsys, setting
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", setting]) == 2
+    assert "is no section" in capsys.readouterr().err
+    assert started == []
+
+
+@pytest.mark.parametrize("content", [b"a: [", b"a: \xff"])
+def test_a_conf_that_cannot_be_read_starts_nothing(project, started, capsys, content):
+    for name in ("stages", "conf"):
+        (project / name).mkdir()
+    (project / "conf/config.yaml").write_bytes(content)
+    assert main(["run", "train.epochs=3"]) == 2
+    assert "the configuration cannot be composed" in capsys.readouterr().err
+    assert started == []
+
+
+@pytest.mark.parametrize("content", [b"stages: [", b"", b"stages: \xff"])
+def test_a_pipeline_that_cannot_be_read_starts_nothing(project, started, capsys, content):
+    (project / "dvc.yaml").write_bytes(content)
+    assert main(["run"]) == 2
+    assert "dvc.yaml" in capsys.readouterr().err
+    assert started == []
+
+
 def test_a_stage_that_fails_is_the_last(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(run, "_ran", lambda command, source=None: 7 if "prepare.py" in command[6] else 0)

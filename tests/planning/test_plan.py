@@ -1,10 +1,12 @@
 """A plan from a run that serves as the pilot: its metrics and its raw timings."""
 
+import os
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from roundoff.errors import DataError
 from roundoff.planning.plan import plan_from_assumptions, plan_from_pilot
 from roundoff.results.verdict import Requirements
 from tests.support.measured import batch, cell, metrics
@@ -65,6 +67,42 @@ def test_two_loads_and_samples_of_another_run_are_no_pilot(run, rounds):
     found, timings = run
     path = timings / "int8/ort/batch_1.npz"
     np.savez(path, round_ms=np.ones(4), round_load=np.array(rounds))
+    assert plan_from_pilot(found, timings, KEEP, 0.01).speeds == ()
+
+
+def pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+BROKEN = {
+    "garbage": lambda path: path.write_bytes(b"garbage"),
+    "nothing": lambda path: path.write_bytes(b""),
+    "a pipe": pipe,
+    "no loads": lambda path: np.savez(path, round_ms=np.ones(4)),
+    "no times": lambda path: np.savez(path, round_load=np.arange(4)),
+    "fewer loads": lambda path: np.savez(path, round_ms=np.ones(4), round_load=np.arange(3)),
+    "a table": lambda path: np.savez(path, round_ms=np.ones((2, 2)), round_load=np.arange(4)),
+    "objects": lambda path: np.savez(path, round_ms=np.array([None]), round_load=np.arange(1)),
+    "words": lambda path: np.savez(path, round_ms=np.array(["a"]), round_load=np.arange(1)),
+    "no time": lambda path: np.savez(path, round_ms=np.zeros(4), round_load=np.arange(4)),
+    "no number": lambda path: np.savez(path, round_ms=np.full(4, np.nan), round_load=np.arange(4)),
+    "no load": lambda path: np.savez(path, round_ms=np.ones(4), round_load=np.full(4, np.inf)),
+}
+
+
+@pytest.mark.parametrize("spoil", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_timings_that_cannot_be_read_are_refused(run, precision, spoil):
+    found, timings = run
+    spoil(timings / precision / "ort/batch_1.npz")
+    with pytest.raises(DataError, match=r"batch_1\.npz (cannot be read|is neither)"):
+        plan_from_pilot(found, timings, KEEP, 0.01)
+
+
+def test_single_runs_without_rounds_are_no_pilot(run):
+    found, timings = run
+    np.savez(timings / "int8/ort/batch_1.npz", device_ms=np.ones(4))
     assert plan_from_pilot(found, timings, KEEP, 0.01).speeds == ()
 
 

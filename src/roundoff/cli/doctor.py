@@ -12,7 +12,7 @@ from shutil import which
 from rich.text import Text
 
 from roundoff.cli.terminal.console import Commands, stdout_console
-from roundoff.pipeline.composing import composed
+from roundoff.pipeline.composing import composed, section
 from roundoff.pipeline.running import home
 from roundoff.results.platform import Platform
 from roundoff.system.git import git
@@ -101,7 +101,7 @@ def _backends() -> Iterator[Item]:
     conf = home(Path()) / "conf"
     names = [path.stem for path in sorted((conf / "backend").glob("*.yaml"))]
     cfg = composed(conf, [f"backend=[{','.join(names)}]"])
-    for name, backend in components(cfg.backends, Backend).items():
+    for name, backend in components(section(cfg, "backends"), Backend).items():
         lack = backend.lack()
         if lack is None:
             yield Item(name, "runs here", is_backend=True)

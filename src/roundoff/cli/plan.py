@@ -8,10 +8,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from omegaconf import DictConfig
+
 from roundoff.cli.terminal.console import Commands, add_place
 from roundoff.errors import DataError
-from roundoff.pipeline.composing import composed
+from roundoff.pipeline.composing import composed, section
 from roundoff.pipeline.config import component
+from roundoff.pipeline.config.making import check_arguments
+from roundoff.pipeline.config.plain import plain
+from roundoff.pipeline.paths import DEFAULTS, Paths
 from roundoff.pipeline.running import home
 from roundoff.planning.plan import ASSUMED_FLIPS, Plan, plan_from_assumptions, plan_from_pilot
 from roundoff.results.message import Words
@@ -70,14 +75,21 @@ def _share(text: str) -> float:
 
 def _plan(given: argparse.Namespace) -> Plan:
     cfg = composed(home(given.project) / "conf", given.settings)
-    target = component(cfg.verdict, Target).requirements()
+    target = component(section(cfg, "verdict"), Target).requirements()
     folder = given.project / given.metrics
     shares = given.flips or ASSUMED_FLIPS
     if given.accuracy is not None:
         return plan_from_assumptions(given.accuracy, shares, target, given.within)
     if (folder / "fp32.json").is_file():
-        return plan_from_pilot(read_metrics(folder), given.project / cfg.paths.timings, target, given.within)
+        return plan_from_pilot(read_metrics(folder), given.project / _timings(cfg), target, given.within)
     return plan_from_assumptions(_validated(folder), shares, target, given.within)
+
+
+def _timings(cfg: DictConfig) -> str:
+    """Where the raw timings of the last run lie; ConfigError where the setting is no path."""
+    paths = plain(section(cfg, "paths"))
+    check_arguments("paths", paths, Paths)
+    return str(paths.get("timings", DEFAULTS["timings"]))
 
 
 def _validated(folder: Path) -> float:

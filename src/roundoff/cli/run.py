@@ -14,7 +14,8 @@ from pathlib import Path
 from types import FrameType
 
 from roundoff.cli.terminal.console import Commands
-from roundoff.pipeline.composing import composed
+from roundoff.pipeline.composing import composed, section
+from roundoff.pipeline.config.whole import PRECISIONS
 from roundoff.pipeline.mending import mend
 from roundoff.pipeline.running import IN_PLACE, dvc_stages, has_dvc, home, stages_in_order
 from roundoff.pipeline.survival import die_with
@@ -65,7 +66,8 @@ def _by_dvc(stages: Sequence[str], settings: Sequence[str]) -> int:
 def _in_order(stages: Sequence[str], settings: Sequence[str]) -> int:
     place = home(Path())
     cfg = composed(place / "conf", settings)
-    for script, precision in stages_in_order(stages, [*cfg.precisions, *cfg.more, *cfg.mixed, *cfg.given]):
+    precisions = [str(name) for group in PRECISIONS for name in section(cfg, group)]
+    for script, precision in stages_in_order(stages, precisions):
         chosen = [f"build.precision={precision}"] if precision else []
         _say([script, *chosen])
         command = [str(place / f"stages/{script}.py"), *chosen, *settings, *IN_PLACE]

@@ -10,10 +10,14 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from roundoff.errors import ConfigError
+from roundoff.pipeline.config.plain import shortened
 from roundoff.pipeline.groups import of_other_options, unknown
 from roundoff.pipeline.overrides import check_overrides
+from roundoff.system.plain_files import read_plain, refuse_special
+from roundoff.system.yaml_files import BROKEN
 
 REFUSED_KEY = re.compile(r"Could not (?:override|delete|append|find) '([^']+)'")
 REFUSED_OPTION = re.compile(r"Could not (?:find|load) '([\w./-]+)/([^'/]+)'")
@@ -21,16 +25,35 @@ REFUSED_OPTION = re.compile(r"Could not (?:find|load) '([\w./-]+)/([^'/]+)'")
 
 def composed(conf: Path, overrides: Sequence[str]) -> DictConfig:
     """The configuration that conf/config.yaml and `overrides` make; raises ConfigError."""
-    check_overrides(overrides, conf)
+    refuse_special(conf)
     try:
+        check_overrides(overrides, conf)
         return _composed(conf, overrides)
-    except HydraException as error:
+    except (HydraException, OmegaConfBaseException, *BROKEN) as error:
         raise explained(error, conf, overrides) from None
 
 
-def explained(error: HydraException, conf: Path, overrides: Sequence[str]) -> ConfigError:
-    """What Hydra refused, with the nearest name that there is."""
-    words = str(error)
+def section(cfg: DictConfig, name: str) -> DictConfig:
+    """A section of the configuration; ConfigError where there is none."""
+    try:
+        found = OmegaConf.select(cfg, name)
+    except OmegaConfBaseException as error:  # an interpolation that leads nowhere
+        found = str(error).partition("\n")[0]
+    if not isinstance(found, DictConfig):
+        raise ConfigError(
+            f"{name} is no section",
+            received=repr(found),
+            expected="keys with values",
+            fix=f"leave {name} as conf/ has it, and set the keys in it",
+        )
+    return found
+
+
+def explained(error: Exception, conf: Path, overrides: Sequence[str]) -> ConfigError:
+    """What Hydra, or who reads conf/ for it, refused, with the nearest name that there is."""
+    if not isinstance(error, HydraException):
+        return _broken(error, conf, overrides)
+    words = str(error) or str(error.__cause__ or type(error).__name__)
     if isinstance(error, OverrideParseException):
         return _unreadable(error)
     if refused := REFUSED_OPTION.search(words):
@@ -49,6 +72,28 @@ def explained(error: HydraException, conf: Path, overrides: Sequence[str]) -> Co
         expected="settings that conf/ knows, as KEY=VALUE or GROUP=NAME",
         fix="see README.md for settings that work, and https://hydra.cc for the grammar",
     )
+
+
+def _broken(error: Exception, conf: Path, overrides: Sequence[str]) -> ConfigError:
+    """Of a fault that is no word of Hydra's: the file or the settings that it must be of."""
+    words = " ".join(str(error).split())[:300]
+    if isinstance(error, UnicodeDecodeError):
+        words = f"{next(_not_utf_8(conf), conf)}: {words}"
+    given = f" (with {shortened(' '.join(overrides))})" if overrides else ""
+    return ConfigError(
+        "the configuration cannot be composed",
+        received=f"{type(error).__name__}: {words}{given}",
+        expected="YAML in UTF-8 below conf/, and settings as KEY=VALUE or GROUP=NAME",
+        fix="correct the file or the setting, or restore conf/ with `git checkout conf`",
+    )
+
+
+def _not_utf_8(conf: Path) -> Iterator[Path]:
+    for path in sorted(conf.rglob("*.yaml")):
+        try:
+            read_plain(path).decode("utf-8")
+        except UnicodeDecodeError:
+            yield path
 
 
 def _composed(conf: Path, overrides: Sequence[str]) -> DictConfig:

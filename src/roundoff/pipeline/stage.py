@@ -12,10 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import hydra
+import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import CompactHydraException, HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
 from roundoff.errors import RoundoffError
 from roundoff.pipeline.composing import explained
@@ -110,6 +112,7 @@ def stage(body: Body) -> Callable[..., object]:
         conf = Path(sys.argv[0]).resolve().parents[1] / "conf"
         os.environ["HYDRA_FULL_ERROR"] = "1"  # what Hydra raises comes here instead of being printed
         try:
+            refuse_special(conf)
             check_overrides(sys.argv[1:], conf)
             if _is_frozen(sys.argv[1:]):
                 check_params_file(Path("params.yaml"))
@@ -118,7 +121,7 @@ def stage(body: Body) -> Callable[..., object]:
             sys.exit(_words(error))
         except StageError as error:  # of a launcher's job, in words already
             sys.exit(str(error))
-        except HydraException as error:
+        except (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeError, RecursionError) as error:
             settings = [argument for argument in sys.argv[1:] if not argument.startswith("-")]
             sys.exit(_words(explained(error, conf, settings)))
         except Exception as error:  # of Hydra's own files, which it wraps

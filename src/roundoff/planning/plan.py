@@ -15,8 +15,10 @@ from roundoff.planning.loads import FEWEST_IN_PILOT, loads_needed
 from roundoff.results.cell import Batch
 from roundoff.results.run import Metrics
 from roundoff.results.verdict import Requirements
+from roundoff.system.arrays import number_series, unreadable
 from roundoff.system.slots import REFERENCE_PRECISION
 
+WRITER = "evaluate"
 ASSUMED_FLIPS = (0.002, 0.005, 0.01, 0.02, 0.05)
 """Shares of images whose right or wrong changes, for a plan without a pilot: FP16 to a rough INT8."""
 
@@ -135,14 +137,23 @@ def _speed_plan(
 
 def _ratios(reference: Path, candidate: Path) -> NDArray[np.float64]:
     """Speed-ups by load, as `paired_speedup` has them, float64 [loads]; empty where there are none of one run."""
-    if not reference.is_file() or not candidate.is_file():
+    if not reference.exists() or not candidate.exists():
         return np.empty(0)
-    with np.load(reference, allow_pickle=False) as wide, np.load(candidate, allow_pickle=False) as narrow:
-        shared = np.isin(wide["round_load"], narrow["round_load"])
-        beside = wide["round_ms"][shared]
-        if len(beside) != len(narrow["round_ms"]):  # of two runs
-            return np.empty(0)
-        return medians_by_load(beside / narrow["round_ms"], narrow["round_load"])
+    (wide_load, wide_ms), (load, ms) = _rounds(reference), _rounds(candidate)
+    beside = wide_ms[np.isin(wide_load, load)]
+    if len(beside) != len(ms):  # of two runs
+        return np.empty(0)
+    return medians_by_load(beside / ms, load)
+
+
+def _rounds(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The load and the time in ms of each round, [rounds]; both empty where single runs alone were timed."""
+    series = number_series(path, WRITER)
+    load, ms = (series.get(name, np.empty(0)) for name in ("round_load", "round_ms"))
+    if len(load) != len(ms) or not np.isfinite(load).all() or not np.isfinite(ms).all() or not (ms > 0).all():
+        received = f"round_load and round_ms of {len(load)} and {len(ms)} values, or what is no time among them"
+        raise unreadable(path, received, "a load and a time above 0 for each round", WRITER)
+    return load.astype(np.int64), ms
 
 
 def _seconds_a_load(batch: Batch) -> float:
