@@ -97,3 +97,10 @@ def test_doctor_fails_where_no_backend_runs(capsys, monkeypatch):
     monkeypatch.setattr("roundoff.backend.trt.backend.cuda.absence", lambda: message("no_visible_cuda_device"))
     assert main(["doctor"]) == 1
     assert "onnxruntime is not installed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("arguments", "code"), [((), 0), (("check", "--project", "/nowhere"), 2)])
+def test_without_any_standard_stream_the_exit_code_is_the_same(arguments, code):
+    program = "import sys; from roundoff.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", sys.executable, "-c", program, *arguments]
+    assert subprocess.run(command).returncode == code

@@ -15,11 +15,15 @@ from roundoff.cells.cell import Cell
 from roundoff.measurement.answered import Answered
 from roundoff.measurement.enough import Schedule
 from roundoff.measurement.logits_file import LogitsFile
+from roundoff.measurement.multi_gpu import measure_on_several
 from roundoff.measurement.plan import SpeedPlan
 from roundoff.results.cell import CellMetrics
+from roundoff.results.platform import Platform
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (16, 2, 2, 3), dtype=np.uint8)
 SIZES = [1, 8]
+MS = {"fp32": 0.4, "fp16": 0.1}
+NAMES = [f"{name}/gpu" for name in MS]
 SCHEDULE = Schedule(
     warmup_ms=1,
     warmup_runs=1,
@@ -149,3 +153,24 @@ class Inline:
         except Exception as error:
             done.set_exception(error)
         return done
+
+
+class Prepared:
+    """A dataset whose every split is the same images."""
+
+    images = IMAGES
+
+    def split(self, name):
+        return self
+
+
+def shared(
+    folder: Path, world: World, gpus: int = 2, plan: SpeedPlan = PLAN, devices: dict[str, str] | None = None
+) -> tuple[dict[str, Any], Inline]:
+    """What so many GPUs find, by device, and the processes."""
+    names = [str(gpu) for gpu in range(gpus)]
+    workers: Any = Inline(world, devices or {name: f"GPU-{name}" for name in names})
+    prepared: Any = Prepared()
+    found = measure_on_several(workers, names, cells_in(folder, world), plan, prepared, Platform())
+    assert world.open == 0
+    return dict(found), workers

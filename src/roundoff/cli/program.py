@@ -12,6 +12,7 @@ from io import TextIOWrapper
 from roundoff.cli import check, collect, compare, diff, doctor, plan, report, run, ship, verify
 from roundoff.cli.terminal.completion import add_completion
 from roundoff.errors import RoundoffError
+from roundoff.pipeline.survival import open_streams
 from roundoff.system.refusal import in_words
 
 COMMANDS = (run, plan, report, check, diff, compare, collect, ship, verify, doctor)
@@ -22,6 +23,7 @@ READER_GONE = 141
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: the command's own, 2 for an error, 141 where the reader left."""
+    open_streams()
     for stream in (sys.stdout, sys.stderr):
         _let_escape(stream)
     try:

@@ -55,7 +55,7 @@ def surviving(main: Callable[[], object]) -> None:
     between.
     """
     end_where_stopped()
-    _open_streams()
+    open_streams()
     above = starters()
     heard = {signal.SIGCHLD, *PASSED_ON}
     try:
@@ -86,8 +86,8 @@ def surviving(main: Callable[[], object]) -> None:
     sys.exit(code if code >= 0 else 128 - code)
 
 
-def _open_streams() -> None:
-    """Let the three standard streams lead somewhere, where this process was started without one.
+def open_streams() -> None:
+    """Have the three standard streams lead somewhere, where this process was started without one.
 
     Else the next file that is opened would get its number, and what is printed.
     """
