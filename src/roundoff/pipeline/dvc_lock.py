@@ -33,9 +33,8 @@ ENTRY: dict[str, type] = {
 }
 
 
-def _reader() -> type[Any]:
-    """YAML 1.2 by the faster of PyYAML's readers: where quotes make no text of it, an example of its kind."""
-    base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+def _of_yaml_1_2(base: type[Any]) -> type[Any]:
+    """One of PyYAML's readers for YAML 1.2: where quotes make no text of a value, an example of its kind."""
     reader: type[Any] = type("Reader", (base,), {"yaml_implicit_resolvers": {}})
     for kind, example, words in PLAIN:
         reader.add_implicit_resolver(f"!{kind}", re.compile(f"(?:{words})$"), None)
@@ -43,7 +42,7 @@ def _reader() -> type[Any]:
     return reader
 
 
-READER = _reader()
+READER = _of_yaml_1_2(getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # the faster one, where there is libyaml
 
 
 def sound_part(text: bytes) -> bytes | None:
