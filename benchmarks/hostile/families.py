@@ -27,6 +27,7 @@ FAMILIES = {
     "metrics": "metrics, curves, noise and platform.json, as the report and the gate read them",
     "revisions": "dvc.lock and metrics of other commits",
     "settings": "settings, as overrides and in params.yaml",
+    "commands": "what the command line is given: shipped folders, runs to ship, settings, conf/ and dvc.yaml",
     "system": "what the operating system refuses while files are read and written",
     "images": "folders and zips of images, and the images in them",
     "stages": "all of these, in whole stages",

@@ -14,6 +14,7 @@ from roundoff.cells.inputs import Inputs
 from roundoff.cells.store import build_cell
 from roundoff.graph.provenance import write_provenance
 from roundoff.graph.queries import model_hash
+from roundoff.graph.reading import seal
 from roundoff.precision.fp32 import Fp32
 from roundoff.results.metrics import write_builds, write_metrics, write_verdict
 from roundoff.shipping.pack import Order, ship
@@ -62,6 +63,7 @@ def write_graph(project):
     }
     write_provenance(model, hashes)
     (project / "models/onnx").mkdir()
+    seal(model)  # as export does
     (project / "models/onnx/model.onnx").write_bytes(model.SerializeToString(deterministic=True))
     ranges = {"logits": TensorRange(0.0, 1.0, 0.0, 1.0, "minmax", 0.0)}
     provenance = Provenance(method="minmax", model_sha256=model_hash(onnx.load(project / "models/onnx/model.onnx")))

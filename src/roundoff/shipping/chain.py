@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import onnx
+
 from roundoff.calibration.observing.table import CalibrationTable
 from roundoff.cells.sidecar import SIDECAR, Sidecar, read_sidecar
 from roundoff.errors import DataError
+from roundoff.graph.queries import model_hash
 from roundoff.results.metrics import verdict_from
 from roundoff.shipping.manifest import Link, chained
 from roundoff.system.files import read_json, sha256_of
@@ -34,9 +37,8 @@ def chain_of(directory: Path, cell: str, artifact: str, engine: str) -> list[Lin
     if (directory / SOURCE).is_file():
         _require_same("the FP32 graph", sidecar.sources.get("onnx"), sha256_of(directory / SOURCE), SOURCE)
         graph = sha256_of(directory / SOURCE)
-    if table:
-        of_table = CalibrationTable.load(directory / TABLE).provenance.model_sha256
-        _require_same("the calibration table's graph", of_table, graph, TABLE)
+        if table:
+            require_table_of(directory / TABLE, directory / SOURCE)
     for said in (told.get("calibration"), sidecar.sources.get("calibration")):
         _require_same("the calibration table", said, table, TABLE)
     _require_verdict(directory, sidecar, cell)
@@ -52,17 +54,23 @@ def chain_of(directory: Path, cell: str, artifact: str, engine: str) -> list[Lin
     return chained((name, sha256, file) for name, sha256, file in links if sha256)
 
 
+def require_table_of(table: Path, graph: Path) -> None:
+    """DataError where the ranges in a table are of another graph, which they name by the hash of its content."""
+    named = CalibrationTable.load(table).provenance.model_sha256
+    _require_same("the calibration table's graph", named, model_hash(_loaded(graph)), TABLE)
+
+
 def _told(directory: Path) -> Mapping[str, str]:
     """What the graph's metadata says of its sources."""
-    import onnx
-
     from roundoff.graph.provenance import read_provenance
 
     path = next((directory / name for name in (GRAPH, SOURCE) if (directory / name).is_file()), None)
-    if path is None:
-        return {}
+    return {} if path is None else read_provenance(_loaded(path))
+
+
+def _loaded(path: Path) -> onnx.ModelProto:
     try:
-        return read_provenance(onnx.load(path, load_external_data=False))
+        return onnx.load(path, load_external_data=False)
     except Exception as error:  # protobuf raises what its implementation does
         raise _apart(f"{path.name}: {type(error).__name__}: {error}", "an ONNX graph") from error
 

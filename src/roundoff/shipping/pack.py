@@ -12,7 +12,7 @@ from roundoff.cells.sidecar import SIDECAR, StoredFile, check_files
 from roundoff.errors import DataError, RoundoffError
 from roundoff.results.message import Words
 from roundoff.shipping.card import card
-from roundoff.shipping.chain import DATA, GRAPH, OF_ONE_RUN, SOURCE, TABLE, VERDICT, chain_of
+from roundoff.shipping.chain import DATA, GRAPH, OF_ONE_RUN, SOURCE, TABLE, VERDICT, chain_of, require_table_of
 from roundoff.shipping.interface import interface, labels_text
 from roundoff.shipping.manifest import FORMAT_VERSION, NAME, Layout, Link, Shipment, files_of, read_shipment
 from roundoff.shipping.project import Chosen, Project, chosen, opened, require_build_of_metrics
@@ -49,7 +49,7 @@ def ship(root: Path, metrics: str, order: Order) -> Shipment:
         engine = _write_cell(cell, partial, served)
         _write_sources(project, metrics, cell, partial, order.license)
         write_text(partial / CARD, card(project.snapshot, cell, served, Words(order.language)))
-        chain = _chain(partial, cell, engine)
+        chain = _chain(project, partial, cell, engine)
         shipment = Shipment(
             format=FORMAT_VERSION,
             cell=cell.name,
@@ -79,9 +79,15 @@ def _is_as_shipped(path: Path, known: StoredFile) -> bool:
     return path.is_file() and not path.is_symlink() and sha256_of(path) == known.sha256
 
 
-def _chain(partial: Path, cell: Chosen, engine: str) -> list[Link]:
-    """The chain of what was packed; its error does not speak of the folder that is there until all is written."""
+def _chain(project: Project, partial: Path, cell: Chosen, engine: str) -> list[Link]:
+    """The chain of what was packed; its error does not speak of the folder that is there until all is written.
+
+    The FP32 graph, which names the table's ranges, is not packed beside a graph of the cell's own.
+    """
+    graph = project.root / project.paths.onnx
     try:
+        if (partial / TABLE).is_file() and graph.is_file():
+            require_table_of(partial / TABLE, graph)
         return chain_of(partial, cell.name, cell.artifact, engine)
     except RoundoffError as error:
         what, received = (str(words).replace(f"{partial}/", "") for words in (error.what, error.received))
