@@ -45,6 +45,7 @@ def written(conf, name, data):
 
 
 BROKEN = {
+    "a number": b"7\n",
     "bracket": b"a: [",
     "byte": b"a: \xff",
     "zero byte": b"\0",

@@ -31,6 +31,10 @@ def composed(conf: Path, overrides: Sequence[str]) -> DictConfig:
         return _composed(conf, overrides)
     except (HydraException, OmegaConfBaseException, *BROKEN) as error:
         raise explained(error, conf, overrides) from None
+    except OSError as error:
+        if error.errno is not None:  # the system's, for which there are words already
+            raise
+        raise explained(error, conf, overrides) from None  # OmegaConf's, of a file that holds a number
 
 
 def section(cfg: DictConfig, name: str) -> DictConfig:
