@@ -18,7 +18,7 @@ from roundoff.precision.given import Given
 from roundoff.results.preparation import Manifest
 from tests.support.onnx_files import CLASSES, IMAGENET, PIXELS, SHAPE, answers, graph
 from tests.support.present import present
-from tests.support.quantized import quantized_by_onnxruntime, with_pairs
+from tests.support.quantized import quantized_by_onnxruntime, with_pairs, with_pairs_by_channel
 
 UNIT = preprocessing_of("1/255", 0.0, None, None, "rgb")
 LIKE_IMAGENET = preprocessing_of("1/255", 0.0, IMAGENET["mean"], IMAGENET["std"], "bgr")
@@ -77,6 +77,14 @@ def test_pairs_with_a_scale_per_channel_are_taken(fit, stored, batch):
     made = with_pairs(graph(batch=batch), SCALES, stored)
     wanted = np.concatenate([answers(made, planes()[i : i + 1]) for i in range(len(PIXELS))])
     np.testing.assert_allclose(answers(fit(made), PIXELS), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_what_onnx_runtime_fuses_into_a_kernel_that_fails_is_taken_all_the_same(fit):
+    """As written it runs; that a cell of it does not is for the cell's row to say."""
+    model = with_pairs_by_channel(graph())
+    with pytest.raises(Exception, match="zero point must be a scalar"):
+        answers(model, planes())
+    assert len(fit(model).graph.node) > len(model.graph.node)
 
 
 def test_what_a_backend_computes_in_is_told(fit, tmp_path):

@@ -88,7 +88,9 @@ def test_it_stays_without_a_trace_of_dvc(project, dvc_lock, index_lock):
     assert stays(project, index_lock)
 
 
-@pytest.mark.parametrize("said", [f" {os.getpid()}\n", "", " 0\n", " -5\n", "/project/.dvc/tmp/5e1f.lock\n", "9" * 40])
+@pytest.mark.parametrize(
+    "said", [f" {os.getpid()}\n", "", " 0\n", " -5\n", "/project/.dvc/tmp/5e1f.lock\n", "9" * 40], ids=range(6)
+)
 def test_it_stays_where_the_last_dvc_runs_or_is_not_known(project, dvc_lock, index_lock, said):
     before = dvc_lock.stat()
     dvc_lock.write_text(said)

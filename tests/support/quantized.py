@@ -96,3 +96,23 @@ def with_pairs(
     del graph.node[:]
     graph.node.extend(kept)
     return made
+
+
+def with_pairs_by_channel(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Pairs around the Conv of `onnx_files.graph`, as NNCF writes them: its input's have a zero point a channel."""
+    pairs = {"input.1": (np.uint8, 3, 1), "conv.weight": (np.int8, 4, 0), "x1": (np.uint8, None, None)}
+    nodes, added = {node.output[0]: node for node in model.graph.node}, []
+    for name, (kind, count, axis) in pairs.items():
+        shape = () if count is None else (count,)
+        at: dict[str, Any] = {} if axis is None else {"axis": axis}
+        scale, zero, codes = f"{name}/scale", f"{name}/zero", f"{name}/q"
+        for key, each in ((scale, np.full(shape, 2 / 127, np.float32)), (zero, np.zeros(shape, kind))):
+            model.graph.initializer.append(numpy_helper.from_array(each, key))
+        added.append(helper.make_node("QuantizeLinear", [name, scale, zero], [codes], f"{name}/Q", **at))
+        added.append(helper.make_node("DequantizeLinear", [codes, scale, zero], [f"{name}/d"], f"{name}/DQ", **at))
+    nodes["x1"].input[:] = ["input.1/d", "conv.weight/d"]
+    nodes["x2"].input[0] = "x1/d"
+    first, *others = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend([*added[:4], first, *added[4:], *others])
+    return model
