@@ -37,12 +37,15 @@ def test_an_error_about_a_name_is_written_for_the_comment(judged, capsys, tmp_pa
     assert SHOWN in (tmp_path / "summary.md").read_text()
 
 
-def test_an_experiment_of_such_a_name_is_told(judged, capsys, tmp_path):
+def test_an_experiment_gets_no_such_name_and_results_may_lie_in_such_a_folder(judged, capsys, tmp_path):
     (tmp_path / ODD).mkdir()
     write_run(tmp_path / ODD, platform="two")
     status, shown = run(capsys, "collect", str(tmp_path / ODD), "-n", ODD)
-    assert (status, shown.out[:22]) == (0, r"collected: s\udcff, 2 c"[:22])
-    assert [one.name for one in experiments(judged)] == [ODD]
+    assert status == 2
+    assert r"s\udcff" in shown.err
+    assert experiments(judged) == []
+    assert run(capsys, "collect", str(tmp_path / ODD), "-n", "two")[0] == 0
+    assert [one.name for one in experiments(judged)] == ["two"]
 
 
 def test_a_run_in_such_a_folder_is_compared(judged, capsys, tmp_path):
