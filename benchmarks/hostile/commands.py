@@ -161,9 +161,9 @@ def _shipped_anew(folder: Path) -> object:
 
 
 def _packed(folder: Path) -> object:
-    """The chain, and the files less the sidecar, whose own words go along as they are."""
+    """The chain, and the files less the sidecar and the card, which has its words: the libraries of the machine."""
     told = json.loads(_text(folder))
-    return told["chain"], {name: file for name, file in told["files"].items() if name != "cell.json"}
+    return told["chain"], {name: file for name, file in told["files"].items() if name not in ("cell.json", "README.md")}
 
 
 def _text(folder: Path) -> str:
