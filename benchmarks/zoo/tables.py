@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any
 
 from benchmarks.zoo.comparing import Row, agreement, comparisons
+from benchmarks.zoo.networks import LAYER_NETS
 from benchmarks.zoo.row import OURS, RIVAL
 from benchmarks.zoo.targets import DEFAULT, calibrator_ratios
 
@@ -27,6 +28,7 @@ def tables(result: Result) -> str:
     parts = [
         _agreements(rows, names),
         _speeds(rows),
+        _middles(rows),
         _sixteen(rows),
         _calibrators(rows),
         _costs(rows),
@@ -70,6 +72,27 @@ def _speeds(rows: list[Row]) -> str:
                 )
             )
     return "\n".join(lines)
+
+
+def _middles(rows: list[Row]) -> str:
+    """The median speed-up over FP32 of all networks, of those that are trained, and of those around one layer."""
+    timed = [row for row in rows if row["speed"]]
+    groups = {
+        "all": timed,
+        "trained": [row for row in timed if row["network"] not in LAYER_NETS],
+        "around one layer": [row for row in timed if row["network"] in LAYER_NETS],
+    }
+    cells = {f"{cell}, batch {size}": (cell, size) for cell in (OURS, "int8/litert") for size in BATCHES}
+    lines = _head("times FP32 in the median, of so many networks", *cells)
+    for name, members in groups.items():
+        lines.append(_line(name, *(_middle(members, cell, size) for cell, size in cells.values())))
+    return "\n".join(lines)
+
+
+def _middle(rows: list[Row], cell: str, size: str) -> str:
+    ratios = [row["speed"]["over_fp32"].get(cell, {}).get(size) for row in rows]
+    known = [ratio[0] for ratio in ratios if ratio]
+    return f"{median(known):.2f} ({len(known)})" if known else "–"
 
 
 def _layers(cell: Row) -> str:

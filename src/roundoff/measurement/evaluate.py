@@ -57,9 +57,9 @@ class Evaluation:
     that fails ends the stage; else it is a row with its reason. With `stop_early`, the verdict's
     `min_relative_accuracy`, a cell's test set ends as soon as it decides, and its timing as soon as the speed-up is
     within ±`interval_target`, or three times that where it is clearly none, or the race at its batch size has ended for
-    it, by intervals that allow for it. Jobs that
-    use the same `lock_directory` wait for each other's devices: one that times is alone, those that do not share it and
-    are let in between loads. After `lock_timeout_s` seconds of waiting (None: without limit) the stage ends.
+    it, by intervals that allow for it. Jobs that use the same `lock_directory` wait for each other's devices: one that
+    times is alone, those that do not share it and are let in between loads. After `lock_timeout_s` seconds of waiting
+    (None: without limit) the stage ends.
     """
 
     batch_sizes: list[int] = field(default_factory=lambda: [1, 32])

@@ -159,7 +159,7 @@ class SharedLoads(Enough):
             alive = self.team.alive
             self._take(self.team.each(load, {each.visible: Loads(each, active, self._ahead()) for each in alive}))
             # of what a lost GPU had timed, some may have had enough without these loads, and some not
-            active = active if self.team.alive == alive else timed
+            active = active if len(self.team.alive) == len(alive) else timed
             active = self.still([name for name in active if name in self.timings], self.found.seconds)
             now = min(100.0, 100 * self.found.seconds / self.schedule.budget_seconds)
             bar.advance(now - shown, f"load {self.loads}")
