@@ -11,6 +11,7 @@
 #   MORE, from the environment: precisions beside FP32, FP16 and INT8 (default: tf32 bf16 fp8)
 #   MIXED, from the environment: what `mix` chooses and builds, such as "fp8_mixed fp16_mixed" (default: none)
 #   COST, from the environment: whose layer times are the costs where `profile` came before (default: the first of BACKENDS; null: multiply-adds)
+#   TOGETHER, from the environment: 1 lets the builds of a model run side by side: shorter with many cores, where nothing that is timed picks the kernels
 #   OVERRIDES, from the environment: further settings of the evaluation, separated by spaces
 set -uo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -51,7 +52,14 @@ sensitivity() {  # MODEL.onnx: which tensors in 8 bits cost the answers
 
 build() {  # MODEL.onnx: calibration and engines of all precisions that nothing is chosen for
   # shellcheck disable=SC2086
-  stages "$1" probe calibrate $(printf 'build-%s ' fp32 fp16 int8 $MORE)
+  local precisions=(fp32 fp16 int8 $MORE) jobs=() code=0
+  stages "$1" probe calibrate || return 1
+  if [ -z "${TOGETHER-}" ]; then stages "$1" "${precisions[@]/#/build-}"; return; fi
+  for precision in "${precisions[@]}"; do
+    ROUNDOFF_LOCK_DIRECTORY=$(mktemp -d) stages "$1" "build-$precision" & jobs+=($!)
+  done
+  for job in "${jobs[@]}"; do wait "$job" || code=1; done
+  return "$code"
 }
 
 profile() {  # MODEL.onnx: times of the layers of what is built
