@@ -9,8 +9,8 @@ import onnx
 
 from roundoff.errors import ConfigError, ExportError
 from roundoff.export.corrections import corrected
-from roundoff.export.naming import all_nodes
 from roundoff.export.tracing import Trace
+from roundoff.graph.inside import all_nodes
 from roundoff.model.base import OUTPUT_NAME
 
 

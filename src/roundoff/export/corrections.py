@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import onnx
 
-from roundoff.export.naming import all_nodes
+from roundoff.graph.inside import all_nodes
 
 REMOVED_MODE = "tf_half_pixel_for_nn"  # of Resize, up to operator set 12
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import onnx
 
-from roundoff.export.naming import all_nodes, bodies
+from roundoff.graph.inside import drop_unread, read_inside
 
 # Below this ONNX keeps a tensor in the graph itself, so that shapes can be inferred without the weights' file.
 INLINE_BYTES = 1024
@@ -92,7 +92,7 @@ def drop_idle_reshapes(model: onnx.ModelProto) -> None:
     """
     graph = model.graph
     shapes = {value.name: _sizes(value) for value in (*graph.input, *graph.value_info)}
-    inside = {name for node in graph.node for body in bodies(node) for inner in all_nodes(body) for name in inner.input}
+    inside = read_inside(graph)
     renamed: dict[str, str] = {}
     for node in list(graph.node):
         node.input[:] = [renamed.get(name, name) for name in node.input]
@@ -103,10 +103,7 @@ def drop_idle_reshapes(model: onnx.ModelProto) -> None:
         if before and after and before[1:] == after[1:] and all(after[1:]):
             renamed[node.output[0]] = node.input[0]
             graph.node.remove(node)
-    read = {name for node in graph.node for name in node.input} | inside
-    unread = [tensor for tensor in graph.initializer if tensor.name not in read]
-    for tensor in unread:
-        graph.initializer.remove(tensor)
+    drop_unread(graph)
 
 
 def _sizes(value: onnx.ValueInfoProto) -> list[int]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 import onnx
 
 from roundoff.export.layers import Labels
+from roundoff.graph.inside import bodies
 
 # The layer of what belongs to none, such as the first cast of the image.
 NO_LAYER = "graph"
@@ -78,22 +79,6 @@ class _Naming:
         for body in bodies(node):
             for inner in body.node:
                 yield from ((name, f"{inner.op_type}/{role}") for name, role in self._reads(inner))
-
-
-def bodies(node: onnx.NodeProto) -> list[onnx.GraphProto]:
-    """The graphs inside a node: a loop's body, the branches of a condition."""
-    graphs = []
-    for attribute in node.attribute:
-        graphs += [attribute.g] if attribute.HasField("g") else [*attribute.graphs]
-    return graphs
-
-
-def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """The nodes of a graph and of all graphs inside it."""
-    for node in graph.node:
-        yield node
-        for body in bodies(node):
-            yield from all_nodes(body)
 
 
 def _apply(graph: onnx.GraphProto, names: dict[str, str]) -> None:

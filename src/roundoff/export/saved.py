@@ -15,11 +15,11 @@ from roundoff.dataset.base import Images, Prepared
 from roundoff.errors import DataError
 from roundoff.export.converting import converted
 from roundoff.export.folding import with_weights
-from roundoff.export.naming import bodies
 from roundoff.export.parity import Logits, batched, onnx_logits, parity
 from roundoff.export.steps import cleaned, facts, refused_in_words, sources_of, whole
 from roundoff.export.taken import OwnNames, name_nodes
 from roundoff.export.tracing import RECURRENT_BYTES, Trace, frozen
+from roundoff.graph.inside import bodies
 from roundoff.model.base import INPUT_NAME, OUTPUT_NAME
 from roundoff.results.preparation import SourceExport, as_manifest
 from roundoff.system.files import sha256_of, whole_file

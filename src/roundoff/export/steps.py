@@ -15,12 +15,15 @@ import onnx
 
 from roundoff.dataset.base import Images, Prepared
 from roundoff.errors import ExportError, RoundoffError
+from roundoff.export.composites import composed
 from roundoff.export.converting import converted
 from roundoff.export.divergence import parting_layer
 from roundoff.export.folding import cast_first, drop_idle_reshapes, folded, with_weights
 from roundoff.export.layers import Labels
 from roundoff.export.naming import name_by_layer
 from roundoff.export.parity import Logits, Parity, keras_logits, onnx_logits, parity
+from roundoff.export.products import whole_sequences
+from roundoff.export.shapes import written_shapes
 from roundoff.export.source import load
 from roundoff.export.tracing import traced
 from roundoff.graph.provenance import write_provenance
@@ -93,7 +96,7 @@ def _traced(
 
 
 def cleaned(path: Path, labels: Spoken, name: Callable[[onnx.ModelProto], None]) -> onnx.ModelProto:
-    """The graph with batch norm folded, named by `name`, with shapes, checked, and free of what nobody reads.
+    """The graph with batch norm folded, shapes written down, named by `name`, checked, and free of what nobody reads.
 
     ONNX Runtime's basic optimizations do the folding: they leave standard operators only. Large weights stay in a file
     beside `path`.
@@ -103,8 +106,11 @@ def cleaned(path: Path, labels: Spoken, name: Callable[[onnx.ModelProto], None])
         for value in (*model.graph.input, *model.graph.output):
             value.type.tensor_type.shape.dim[0].dim_param = BATCH_DIMENSION
         cast_first(model)
+        written_shapes(model)
         model = onnx.shape_inference.infer_shapes(model)
         drop_idle_reshapes(model)
+        whole_sequences(model)
+        composed(model)
         name(model)
         _drop_unused(model)
         model = onnx.shape_inference.infer_shapes(model, strict_mode=True)

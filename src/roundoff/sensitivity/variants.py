@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import onnx
 
-from roundoff.export.naming import all_nodes, bodies
+from roundoff.graph.inside import all_nodes, bodies
 from roundoff.sensitivity.sources import Place
 
 Reads = Mapping[Place, str]

@@ -21,7 +21,7 @@ from tests.support.torch_operators import TEXTS, graph_of, images
 
 torch = pytest.importorskip("torch")
 
-from roundoff.backend.torch_compile.fixed import fixed_graph
+from roundoff.graph.fixed import fixed_graph
 from roundoff.backend.torch_compile.network import kernels_of, multiplied_types, network_from_onnx, tensor_from_numpy
 from roundoff.backend.torch_compile.operators.table import TABLE
 

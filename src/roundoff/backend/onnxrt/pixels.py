@@ -16,6 +16,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from roundoff.graph.inside import drop_unread
 from roundoff.graph.links import Links
 
 EXACT = 1e-4
@@ -46,7 +47,7 @@ def with_pixels_as_codes(model: onnx.ModelProto) -> onnx.ModelProto | None:
     copy.CopyFrom(model)
     for pixels in found:
         _read_as_they_are(copy.graph, links, pixels)
-    _drop_unread(copy.graph)
+    drop_unread(copy.graph)
     onnx.checker.check_model(copy)
     return copy
 
@@ -158,16 +159,3 @@ def _take_rest(graph: onnx.GraphProto, links: Links, pixels: _Pixels, conv: onnx
     name = f"{conv.output[0]}/bias_of_pixels"
     graph.initializer.append(numpy_helper.from_array((held + shift).astype(np.float32), name))
     conv.input[2:] = [name]
-
-
-def _drop_unread(graph: onnx.GraphProto) -> None:
-    read, kept = {value.name for value in graph.output}, []
-    for node in reversed(graph.node):
-        if read.intersection(node.output):
-            kept.append(node)
-            read.update(node.input)
-    del graph.node[:]
-    graph.node.extend(reversed(kept))
-    constants = [each for each in graph.initializer if each.name in read]
-    del graph.initializer[:]
-    graph.initializer.extend(constants)

@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import fx
 
-from roundoff.backend.torch_compile.fixed import Constants, fixed_graph
 from roundoff.backend.torch_compile.operators import elementwise, layers, moving
 from roundoff.backend.torch_compile.operators.table import TABLE, Operator
 from roundoff.errors import Unavailable
+from roundoff.graph.fixed import Constants, fixed_graph
 from roundoff.graph.queries import WEIGHTED
 from roundoff.results.message import message
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper
+from onnx import AttributeProto, numpy_helper
 
 Constants = dict[str, NDArray[np.generic]]
 PLAIN_VALUES = {"value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64}
@@ -33,7 +33,7 @@ def fixed_graph(model: onnx.ModelProto, batch: int) -> tuple[onnx.ModelProto, Co
 
 def _fold(model: onnx.ModelProto, constants: Constants) -> bool:
     """Compute what can be computed by now; whether that was anything."""
-    shapes = _known_shapes(model, constants)
+    shapes = known_shapes(model, constants)
     left: list[onnx.NodeProto] = []
     for node in model.graph.node:
         results = _results(model, node, constants, shapes)
@@ -47,7 +47,7 @@ def _fold(model: onnx.ModelProto, constants: Constants) -> bool:
     return found
 
 
-def _known_shapes(model: onnx.ModelProto, constants: Constants) -> dict[str, tuple[int, ...]]:
+def known_shapes(model: onnx.ModelProto, constants: Constants) -> dict[str, tuple[int, ...]]:
     """Shapes without unknown dimensions, by the tensor's name; constants that were computed help to infer them."""
     light = onnx.ModelProto()
     light.CopyFrom(model)
@@ -72,7 +72,8 @@ def _results(
         return {node.output[0]: _constant(node)}
     if node.op_type in ("Shape", "Size") and node.input[0] in shapes:
         return {node.output[0]: _of_shape(node, shapes[node.input[0]])}
-    if node.op_type.startswith("Random") or not all(name in constants for name in node.input if name):
+    drawn, bodied = node.op_type.startswith("Random"), any(each.type == AttributeProto.GRAPH for each in node.attribute)
+    if drawn or bodied or not all(name in constants for name in node.input if name):
         return None
     return _computed(model, node, constants)
 
