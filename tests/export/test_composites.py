@@ -166,7 +166,8 @@ def keras_gelu(root=ROOT, half=0.5, one=1.0):
 
 
 def test_a_gelu_is_one_kernel_to_onnxruntime(tmp_path):
-    model = graph(*keras_gelu(), ["N", 5, 6])
+    steps, constants = keras_gelu()
+    model = graph(steps, constants, ["N", 5, 6])
     before = answers(model, (3, 5, 6))
     composed(model)
     onnx.checker.check_model(model, full_check=True)
@@ -196,7 +197,8 @@ def sequence(rows=(-1, 6), back=(-1, 5, 8)):
 
 
 def test_a_sequence_is_multiplied_as_it_is():
-    model = graph(*sequence(), ["N", 5, 6], ["N", 5, 8])
+    steps, constants = sequence()
+    model = graph(steps, constants, ["N", 5, 6], ["N", 5, 8])
     before = answers(model, (3, 5, 6))
     whole_sequences(model)
     assert operators(model) == ["MatMul"]
