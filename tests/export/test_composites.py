@@ -82,6 +82,23 @@ def test_a_layer_normalization_of_the_last_axis(axis, shape, swapped):
     np.testing.assert_allclose(answers(model, (3, 5, 6)), before, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("without", [("gamma",), ("beta",), ("gamma", "beta")])
+def test_one_without_gamma_or_beta(without):
+    steps, constants = keras_normalization(), normalization_constants(-1, (6,))
+    for name in without:
+        del constants[name]
+        dropped = next(step for step in steps if name in step.input)
+        for step in steps:
+            step.input[:] = [dropped.input[0] if read == dropped.output[0] else read for read in step.input]
+        steps.remove(dropped)
+    model = graph(steps, constants, ["N", 5, 6])
+    before = answers(model, (3, 5, 6))
+    composed(model)
+    onnx.checker.check_model(model, full_check=True)
+    assert operators(model) == ["LayerNormalization"]
+    np.testing.assert_allclose(answers(model, (3, 5, 6)), before, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("axis", [1, -3])
 def test_one_of_channels_first_is_turned_there_and_back(axis):
     constants = normalization_constants(axis, (1, 6, 1, 1))

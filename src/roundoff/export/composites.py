@@ -24,11 +24,12 @@ OPSET = 17
 
 @dataclass(frozen=True)
 class _Normalization:
-    """What a layer normalization takes, and which of how many axes is normalized."""
+    """What a layer normalization takes, γ and β where it has them, and which of how many axes is normalized."""
 
     taken: str
-    gamma: onnx.TensorProto
-    beta: onnx.TensorProto
+    gamma: onnx.TensorProto | None
+    beta: onnx.TensorProto | None
+    size: int
     epsilon: float
     axis: int
     rank: int
@@ -59,25 +60,23 @@ def composed(model: onnx.ModelProto) -> None:
 
 
 def _normalization(pieces: Pieces, last: str) -> _Normalization | None:
-    """x·g + (β − mean·g), if that makes the tensor."""
+    """x·g + (β − mean·g), with β or without, if that makes the tensor."""
     for scaled, moved in pieces.pairs(last, "Add"):
-        shift = pieces.with_constant(moved, "Add")
-        if shift is None:
-            continue
-        for negative, g in pieces.pairs(shift[0], "Mul"):
+        product, beta = pieces.with_constant(moved, "Add") or (moved, None)
+        for negative, g in pieces.pairs(product, "Mul"):
             mean = pieces.made(pieces.only(negative, "Neg"), "ReduceMean")
             if mean is not None and (mean.input[0], g) in pieces.pairs(scaled, "Mul"):
-                return _scaled(pieces, mean, g, shift[1])
+                return _scaled(pieces, mean, g, beta)
     return None
 
 
-def _scaled(pieces: Pieces, mean: onnx.NodeProto, g: str, beta: onnx.TensorProto) -> _Normalization | None:
-    """The whole, if g is γ ÷ √(variance about that mean + ε)."""
-    taken = str(mean.input[0])
-    rank, axis, scale = pieces.rank(taken), _axis(pieces, mean), pieces.with_constant(g, "Mul")
-    if rank is None or axis is None or scale is None:
+def _scaled(pieces: Pieces, mean: onnx.NodeProto, g: str, beta: onnx.TensorProto | None) -> _Normalization | None:
+    """The whole, if g is γ ÷ √(variance about that mean + ε), with γ or 1."""
+    taken, axis = str(mean.input[0]), _axis(pieces, mean)
+    sizes, (inverse, gamma) = pieces.sizes(taken), pieces.with_constant(g, "Mul") or (g, None)
+    if axis is None or not -len(sizes) <= axis < len(sizes):
         return None
-    safe = pieces.with_constant(pieces.only(pieces.only(scale[0], "Reciprocal"), "Sqrt"), "Add")
+    safe = pieces.with_constant(pieces.only(pieces.only(inverse, "Reciprocal"), "Sqrt"), "Add")
     epsilon = pieces.number(safe[1].name) if safe else None
     variance = pieces.made(safe[0], "ReduceMean") if safe else None
     if epsilon is None or variance is None or _axis(pieces, variance) != axis:
@@ -86,10 +85,9 @@ def _scaled(pieces: Pieces, mean: onnx.NodeProto, g: str, beta: onnx.TensorProto
     about = [pieces.made(name, "Sub") for name in distances]
     if not about or about[0] is None or list(about[0].input) != [taken, mean.output[0]]:
         return None
-    place = axis % rank
-    along = _is_along(scale[1], place - rank) and _is_along(beta, place - rank)
-    equal = math.prod(scale[1].dims) == math.prod(beta.dims)
-    return _Normalization(taken, scale[1], beta, epsilon, place, rank) if along and equal else None
+    size, place = sizes[axis], axis % len(sizes)
+    fits = all(_is_along(each, place - len(sizes), size) for each in (gamma, beta) if each is not None)
+    return _Normalization(taken, gamma, beta, size, epsilon, place, len(sizes)) if size and fits else None
 
 
 def _axis(pieces: Pieces, mean: onnx.NodeProto) -> int | None:
@@ -99,9 +97,9 @@ def _axis(pieces: Pieces, mean: onnx.NodeProto) -> int | None:
     return None if axis is None else int(axis)
 
 
-def _is_along(tensor: onnx.TensorProto, axis: int) -> bool:
-    """Whether a constant varies along that axis, counted from the last, alone."""
-    return -axis <= len(tensor.dims) and tensor.dims[axis] == math.prod(tensor.dims)
+def _is_along(tensor: onnx.TensorProto, axis: int, size: int) -> bool:
+    """Whether a constant has that size along that axis, counted from the last, and varies along no other."""
+    return -axis <= len(tensor.dims) and tensor.dims[axis] == math.prod(tensor.dims) == size
 
 
 def _gelu(pieces: Pieces, last: str) -> str | None:
@@ -121,7 +119,10 @@ def _layer_normalization(
     graph: onnx.GraphProto, name: str, found: _Normalization, turns: dict[str, tuple[list[int], str]]
 ) -> Iterator[onnx.NodeProto]:
     """The operator, which normalizes the last axes: another one is turned there and back."""
-    constants = [_flat(graph, found.gamma, f"{name}/scale"), _flat(graph, found.beta, f"{name}/bias")]
+    ones = numpy_helper.from_array(np.ones(found.size, np.float32))
+    constants = [_flat(graph, found.gamma or ones, f"{name}/scale")]
+    if found.beta is not None:
+        constants.append(_flat(graph, found.beta, f"{name}/bias"))
     last = found.axis == found.rank - 1
     taken, made = (found.taken, name) if last else (f"{name}/turned", f"{name}/normalized")
     if not last:

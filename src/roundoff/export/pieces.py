@@ -12,7 +12,7 @@ CLOSE = 1e-6
 
 
 class Pieces:
-    """The nodes of a graph by what they make, its initializers and the number of axes of its tensors.
+    """The nodes of a graph by what they make, its initializers and the sizes of its tensors.
 
     Weights may lie in a file beside the graph: of constants with several numbers only the shape is read.
     """
@@ -21,11 +21,11 @@ class Pieces:
         self._makers = {name: node for node in graph.node for name in node.output}
         self._tensors = {tensor.name: tensor for tensor in graph.initializer}
         types = {value.name: value.type.tensor_type for value in (*graph.input, *graph.value_info)}
-        self._ranks = {name: len(each.shape.dim) for name, each in types.items() if each.HasField("shape")}
+        self._sizes = {name: [size.dim_value for size in each.shape.dim] for name, each in types.items()}
 
-    def rank(self, name: str) -> int | None:
-        """How many axes the tensor has; None where that was not inferred."""
-        return self._ranks.get(name)
+    def sizes(self, name: str) -> list[int]:
+        """How long each of the tensor's axes is, 0 for one that is open; empty where that was not inferred."""
+        return self._sizes.get(name, [])
 
     def made(self, name: str, operator: str) -> onnx.NodeProto | None:
         """The node of that operator that makes the tensor."""
