@@ -84,6 +84,16 @@ def test_a_scale_made_of_a_width_is_a_constant():
     assert numpy_helper.to_array(model.graph.initializer[0]) == np.sqrt(np.float32(6))
 
 
+def test_one_number_stays_without_an_axis():
+    nodes = [
+        helper.make_node("Shape", ["image"], ["count"], start=1, end=2),
+        helper.make_node("Sub", ["count", "one"], ["last"]),
+        helper.make_node("Squeeze", ["last"], ["index"]),
+        helper.make_node("Gather", ["image", "index"], ["logits"], axis=1),
+    ]
+    same_before_and_after(graph(nodes, NUMBERS, result=("N", 6)), ["Gather"])
+
+
 def test_what_needs_the_batch_goes_on_computing_it():
     nodes = [
         *batch_of("image"),

@@ -61,9 +61,7 @@ def written_shapes(model: onnx.ModelProto) -> None:
             if value is not None:
                 node.input[place] = target or f"{name}/written"
                 written[node.input[place]] = value
-    graph.initializer.extend(
-        numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in written.items()
-    )
+    graph.initializer.extend(numpy_helper.from_array(np.asarray(value), name) for name, value in written.items())
     drop_unread(graph)
 
 
