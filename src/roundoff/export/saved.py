@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import re
 import tempfile
@@ -16,6 +17,7 @@ from roundoff.errors import DataError
 from roundoff.export.converting import converted
 from roundoff.export.folding import with_weights
 from roundoff.export.parity import Logits, batched, onnx_logits, parity
+from roundoff.export.rounding import rounding_error
 from roundoff.export.steps import cleaned, facts, refused_in_words, sources_of, whole
 from roundoff.export.taken import OwnNames, name_nodes
 from roundoff.export.tracing import RECURRENT_BYTES, Trace, frozen
@@ -54,7 +56,8 @@ def exported_saved(
         partial.write_bytes(whole(model, path.parent, sources_of(prepared, source_sha256)))
         with refused_in_words(names, "ONNX Runtime"):
             received = onnx_logits(partial, images)
-        figures = parity(received, expected, tolerance, lambda _: None, "the SavedModel")
+        rounding = functools.partial(rounding_error, partial, images)
+        figures = parity(received, expected, tolerance, rounding, source="the SavedModel")
     return SourceExport(**vars(facts(figures, model, output)), source_sha256=source_sha256)
 
 

@@ -23,6 +23,7 @@ from roundoff.export.layers import Labels
 from roundoff.export.naming import name_by_layer
 from roundoff.export.parity import Logits, Parity, keras_logits, onnx_logits, parity
 from roundoff.export.products import whole_sequences
+from roundoff.export.rounding import rounding_error
 from roundoff.export.shapes import written_shapes
 from roundoff.export.source import load
 from roundoff.export.tracing import traced
@@ -60,7 +61,7 @@ def exported(
 
         with refused_in_words(labels, "ONNX Runtime"):
             received = onnx_logits(partial, images)
-        figures = parity(received, expected, tolerance, parting)
+        figures = parity(received, expected, tolerance, lambda: rounding_error(partial, images), parting)
     return KerasExport(**vars(facts(figures, model, output)), keras_sha256=source_sha256)
 
 

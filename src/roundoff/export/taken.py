@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections import Counter
 from collections.abc import Iterable
@@ -13,6 +14,7 @@ from roundoff.dataset.base import Prepared
 from roundoff.errors import ExportError
 from roundoff.export.fit import require_fit
 from roundoff.export.parity import onnx_logits, parity
+from roundoff.export.rounding import rounding_error
 from roundoff.export.steps import cleaned, facts, refused_in_words, sources_of, whole
 from roundoff.results.preparation import SourceExport
 from roundoff.system.files import sha256_of, whole_file
@@ -49,7 +51,8 @@ def exported_onnx(
         partial.write_bytes(whole(model, path.parent, sources_of(prepared, source_sha256)))
         with refused_in_words(OwnNames(), "ONNX Runtime"):
             received = onnx_logits(partial, images)
-        figures = parity(received, expected, tolerance, lambda _: None, "the model that was taken")
+        rounding = functools.partial(rounding_error, partial, images)
+        figures = parity(received, expected, tolerance, rounding, source="the model that was taken")
     return SourceExport(**vars(facts(figures, model, output)), source_sha256=source_sha256)
 
 
