@@ -4,7 +4,7 @@
     python -m benchmarks.large measure --read [--check] [--out FILE] [--document docs/zoo.md]
 
 Each stage is a process of its own; told are its seconds and the peak of the summed PSS of it and its children. The
-images are made first. A network is kept in FILE.rows as soon as it is done. Prints JSON, puts the table into
+images are made first. A network is kept in FILE.rows as soon as it is done, and what FILE has is not measured again. Prints JSON, puts the table into
 --document; with --check, exits 1 and names each target missed. --read judges what FILE holds.
 """
 
@@ -113,7 +113,7 @@ def _result(names: Sequence[str], chosen: argparse.Namespace) -> dict[str, Any]:
     from roundoff.results.checked import as_json
 
     journal = journal_of(chosen.out)
-    known = kept(journal)
+    known = kept(journal) + (read_json(chosen.out)["rows"] if chosen.out.exists() else [])
     own = [Path(__file__).with_name(f"{name}.py") for name in ("head", "images", "measure", "network")]
     found = rows(names, chosen.work.resolve(), known, sha256_of_sources(ROOMS, own))
     facts = {"platform": as_json(fingerprint()), "planned": list(names), "classes": CLASSES}
