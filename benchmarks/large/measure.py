@@ -4,8 +4,9 @@
     python -m benchmarks.large measure --read [--check] [--out FILE] [--document docs/zoo.md]
 
 Each stage is a process of its own; told are its seconds and the peak of the summed PSS of it and its children. The
-images are made first. A network is kept in FILE.rows as soon as it is done, and what FILE has is not measured again. Prints JSON, puts the table into
---document; with --check, exits 1 and names each target missed. --read judges what FILE holds.
+images are made first. A network is kept in FILE.rows as soon as it is done, and what FILE has is not measured again.
+Prints JSON, puts the table into --document; with --check, exits 1 and names each target missed. --read judges what FILE
+holds.
 """
 
 from __future__ import annotations
