@@ -21,9 +21,9 @@ from tests.support.torch_operators import TEXTS, graph_of, images
 
 torch = pytest.importorskip("torch")
 
-from roundoff.graph.fixed import fixed_graph
 from roundoff.backend.torch_compile.network import kernels_of, multiplied_types, network_from_onnx, tensor_from_numpy
 from roundoff.backend.torch_compile.operators.table import TABLE
+from roundoff.graph.fixed import fixed_graph
 
 
 def answers(model, images):
