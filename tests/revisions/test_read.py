@@ -95,7 +95,11 @@ def test_published_results_are_read(folder, tmp_path):
     sources = Sources(folder, tmp_path, tmp_path, tmp_path, None, folder / "noise.csv")
     evidence = read_evidence(sources, verdict_from(read_json(folder / "verdict.json")))
     assert evidence.measured
-    assert all(cell.accuracy and cell.relative_error is not None for cell in evidence.measured)
+    reference = (
+        evidence.verdict.reference
+    )  # without strict FP32 answers, which ONNX Runtime gives, nothing tells its own
+    assert all(cell.accuracy for cell in evidence.measured)
+    assert all(cell.relative_error is not None for cell in evidence.measured if cell.key != reference)
     assert all(cell.build_s for cell in evidence.measured)
     assert Decision(evidence.verdict).shipped
     assert evidence.calibration

@@ -89,4 +89,6 @@ def _rule(use: Use, choice: Recommendation, cell: Cell | None, evidence: Evidenc
         return words(f"rule_{use}_none")
     if use == "reference" and cell.effective_precision != cell.precision:
         return words("rule_reference_as", effective=cell.effective_precision)
+    if use == "reference" and cell.relative_error is None:
+        return words("rule_reference_untold")
     return words(f"rule_{use}")
