@@ -84,11 +84,11 @@ def keras_logits(network: keras.Model, images: Images) -> Logits:
     return np.concatenate([np.asarray(keras.tree.flatten(network(batch, training=False))[0]) for batch in batches])
 
 
-def onnx_logits(path: Path, images: Images) -> Logits:
-    """The logits float32 [n, classes] of the graph in `path`, by ONNX Runtime on the CPU."""
+def onnx_logits(graph: Path | bytes, images: Images) -> Logits:
+    """The logits float32 [n, classes] of a graph, by its file or serialized, by ONNX Runtime on the CPU."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
     batches = track(batched(images), "ONNX")
     return np.concatenate([session.run([OUTPUT_NAME], {INPUT_NAME: batch})[0] for batch in batches])
 

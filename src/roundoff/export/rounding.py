@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from roundoff.dataset.base import Images
+from roundoff.export.parity import onnx_logits
 from roundoff.graph.difference import relative_error
-from roundoff.model.base import INPUT_NAME, OUTPUT_NAME
 
 IMAGES = 32
 
@@ -23,13 +23,13 @@ def rounding_error(graph: Path, images: Images) -> float:
     some 5e-7; a ResNet-50 with random weights enlarges it to 2e-4.
     """
     model, few = onnx.load(graph), np.ascontiguousarray(images[:IMAGES])
-    exact = _logits(model, few)
+    exact = onnx_logits(graph, few)
     random = np.random.default_rng(0)
     for weights in model.graph.initializer:
         if weights.data_type == onnx.TensorProto.FLOAT:
             moved = _moved(numpy_helper.to_array(weights), random)
             weights.CopyFrom(numpy_helper.from_array(moved, weights.name))
-    return relative_error(_logits(model, few), exact)
+    return relative_error(onnx_logits(model.SerializeToString(), few), exact)
 
 
 def _moved(values: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
@@ -37,11 +37,3 @@ def _moved(values: NDArray[np.float32], random: np.random.Generator) -> NDArray[
     towards = np.where(random.random(values.shape) < 0.5, np.float32(-np.inf), np.float32(np.inf))
     keeps = (values == 0) | ~np.isfinite(values)
     return np.where(keeps, values, np.nextafter(values, towards))
-
-
-def _logits(model: onnx.ModelProto, images: Images) -> NDArray[np.float32]:
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    logits: NDArray[np.float32] = session.run([OUTPUT_NAME], {INPUT_NAME: images})[0]
-    return logits
