@@ -13,7 +13,8 @@ from roundoff.dataset.base import Images
 from roundoff.errors import ConfigError, GateError
 from roundoff.pipeline.limits import MOST_THREADS
 
-CHUNK = 256  # images per call of a runtime: enough to be fast, little memory at 224 × 224 pixels
+CHUNK = 256  # images per call of a runtime: enough to be fast
+CHUNK_PIXELS = 2**20  # of all of them: what a runtime keeps of an image of 224 × 224 on its way is tens of MB
 
 
 def check_threads(threads: int | None) -> None:
@@ -35,11 +36,17 @@ def check_batches(batches: Sequence[Images]) -> int:
     return sizes.pop()
 
 
+def images_per_call(images: Images) -> int:
+    """How many of images uint8 [n, H, W, C] a runtime is given at once: the larger they are, the fewer."""
+    height, width = images.shape[1:3]
+    return int(np.clip(CHUNK_PIXELS // (height * width), 1, CHUNK))
+
+
 def infer_in_chunks(images: Images, classes: int, infer: Callable[[Images], Logits]) -> Logits:
-    """Logits float32 [n, classes] of images uint8 [n, H, W, C], at most CHUNK of them per call of `infer`."""
-    logits = np.empty((len(images), classes), np.float32)
-    for start in range(0, len(images), CHUNK):
-        part = np.ascontiguousarray(images[start : start + CHUNK])
+    """Logits float32 [n, classes] of images uint8 [n, H, W, C], `images_per_call` of them per call of `infer`."""
+    logits, size = np.empty((len(images), classes), np.float32), images_per_call(images)
+    for start in range(0, len(images), size):
+        part = np.ascontiguousarray(images[start : start + size])
         part_logits = np.asarray(infer(part))
         if part_logits.shape != (len(part), classes):  # or NumPy would fill up what is missing
             raise GateError(

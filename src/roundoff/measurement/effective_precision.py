@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from roundoff.backend.base import Logits
+from roundoff.backend.cpu import images_per_call
 from roundoff.dataset.base import Images
 from roundoff.errors import GateError
 from roundoff.results.message import message
@@ -24,7 +25,6 @@ MOST_OF_ROUNDING = 4  # times what rounding the weights alone costs: TF32 rounds
 DROPPED_BITS = 13  # of float32's 23 bits of mantissa, TF32 keeps 10
 FULL_WIDTH = ("fp32", "tf32")  # the names that an error proves
 STRICT_IMAGES = 512
-BATCH = 64
 
 
 def strict_fp32(graph: Path, images: Images) -> Logits:
@@ -73,8 +73,8 @@ def _answers(graph: str | bytes, images: Images) -> Logits:
     import onnxruntime as ort
 
     session = ort.InferenceSession(graph, providers=["CPUExecutionProvider"])
-    name, few = session.get_inputs()[0].name, images[:STRICT_IMAGES]
-    parts = [np.ascontiguousarray(few[start : start + BATCH]) for start in range(0, len(few), BATCH)]
+    name, few, size = session.get_inputs()[0].name, images[:STRICT_IMAGES], images_per_call(images)
+    parts = [np.ascontiguousarray(few[start : start + size]) for start in range(0, len(few), size)]
     logits: Logits = np.concatenate([session.run(None, {name: part})[0] for part in parts])
     return logits
 
