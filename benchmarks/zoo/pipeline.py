@@ -30,12 +30,13 @@ _composing = threading.Lock()
 
 
 class StageError(Exception):
-    """A stage that ended with an error: which, and its last words."""
+    """A stage that ended with an error: which, and its last words, without where this checkout lies."""
 
     def __init__(self, stage: str, done: Ran) -> None:
         lines = [line for line in done.errors.splitlines() if line.strip()]
         first = next((i for i, line in enumerate(lines) if line.startswith("error:")), -8)
-        super().__init__(f"{stage}: exit code {done.code}: {' '.join(' '.join(lines[first:]).split())[:1500]}")
+        words = " ".join(" ".join(lines[first:]).split()).replace(f"{ROOT}/", "")
+        super().__init__(f"{stage}: exit code {done.code}: {words[:1500]}")
 
 
 @dataclass

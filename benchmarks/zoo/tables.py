@@ -82,7 +82,8 @@ def _middles(rows: list[Row]) -> str:
         "trained": [row for row in timed if row["network"] not in LAYER_NETS],
         "around one layer": [row for row in timed if row["network"] in LAYER_NETS],
     }
-    cells = {f"{cell}, batch {size}": (cell, size) for cell in (OURS, "int8/litert") for size in BATCHES}
+    shown = {OURS: OURS, RIVAL: "quantize_static", "int8/litert": "int8/litert"}
+    cells = {f"{name}, batch {size}": (cell, size) for cell, name in shown.items() for size in BATCHES}
     lines = _head("times FP32 in the median, of so many networks", *cells)
     for name, members in groups.items():
         lines.append(_line(name, *(_middle(members, cell, size) for cell, size in cells.values())))

@@ -46,6 +46,11 @@ def test_a_peer_that_cannot_or_does_not_quantize_is_refused_in_words(run, monkey
     assert run.given == {"given": NETWORKS["torchvision_shufflenet"].given}
 
 
+def test_an_error_does_not_say_where_the_checkout_lies():
+    error = StageError("build", Ran(1, "", f"loading\nerror: {pipeline.ROOT}/build/vit.onnx\n is float", 1.0, 1.0))
+    assert str(error) == "build: exit code 1: error: build/vit.onnx is float"
+
+
 def test_a_draw_keeps_fp32_alone(run):
     for name in ("models/engines/fp32", "models/engines/int8", "given"):
         (run.folder / name).mkdir(parents=True)
