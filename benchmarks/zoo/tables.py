@@ -18,6 +18,7 @@ PEERS = {
     "onnxruntime/given_modelopt_max": "Model Optimizer, max",
     "onnxruntime/given_nncf": "NNCF",
     "litert/given_tflite": "TFLite converter",
+    "onnxruntime/given": "given",
 }
 
 
