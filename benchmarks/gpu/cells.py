@@ -22,7 +22,7 @@ from benchmarks.gpu.targets import PEER, wilson
 from roundoff.backend.torch_compile.backend import TorchCompile
 from roundoff.backend.trt.library import OUT_OF_MEMORY
 from roundoff.errors import Unavailable
-from roundoff.measurement.effective_precision import label, tf32_error
+from roundoff.measurement.effective_precision import Rounding, label
 from roundoff.results.build import BuildInfo
 from roundoff.results.checked import as_json
 from roundoff.system.files import sha256_of, whole_file
@@ -137,7 +137,7 @@ class Bench:
 
     def _label(self, model: str, precision: str, error: float) -> str:
         """What it computes in, by its error."""
-        rounding = partial(tf32_error, Path(self.options.onnx[model]), self.images, self._expected(model))
+        rounding = Rounding(Path(self.options.onnx[model]), self.images, self._expected(model))
         return label(precision, error, f"{model}/{precision}", precision_named(precision).full_width, rounding)
 
     def _accuracy(self, model: str, infer: Callable[[np.ndarray], np.ndarray]) -> tuple[dict[str, Any], np.ndarray]:

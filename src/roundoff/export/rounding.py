@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
-from onnx import numpy_helper
 
 from roundoff.dataset.base import Images
 from roundoff.export.parity import onnx_logits
 from roundoff.graph.difference import relative_error
+from roundoff.graph.rounding import round_weights, to_neighbours
 
 IMAGES = 32
 
@@ -24,16 +23,5 @@ def rounding_error(graph: Path, images: Images) -> float:
     """
     model, few = onnx.load(graph), np.ascontiguousarray(images[:IMAGES])
     exact = onnx_logits(graph, few)
-    random = np.random.default_rng(0)
-    for weights in model.graph.initializer:
-        if weights.data_type == onnx.TensorProto.FLOAT:
-            moved = _moved(numpy_helper.to_array(weights), random)
-            weights.CopyFrom(numpy_helper.from_array(moved, weights.name))
+    round_weights(model, to_neighbours())
     return relative_error(onnx_logits(model.SerializeToString(), few), exact)
-
-
-def _moved(values: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
-    """Each up or down to the next float32, at random; 0 and what is not finite stay."""
-    towards = np.where(random.random(values.shape) < 0.5, np.float32(-np.inf), np.float32(np.inf))
-    keeps = (values == 0) | ~np.isfinite(values)
-    return np.where(keeps, values, np.nextafter(values, towards))

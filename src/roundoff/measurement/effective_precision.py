@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,17 +14,13 @@ from roundoff.backend.cpu import images_per_call
 from roundoff.dataset.base import Images
 from roundoff.errors import GateError
 from roundoff.results.message import message
-
-if TYPE_CHECKING:
-    import onnx
+from roundoff.system.slots import FULL_WIDTH
 
 # Strict FP32 lands under 1e-5 of another strict FP32 run; ten bits of mantissa (TF32, FP16) cannot get under 1e-4.
 FP32_ERROR = 3e-5
 TF32_ERROR = 5e-3
-MOST_OF_ROUNDING = 4  # times what rounding the weights alone costs: TF32 rounds what they are multiplied with, too
-DROPPED_BITS = 13  # of float32's 23 bits of mantissa, TF32 keeps 10
-FULL_WIDTH = ("fp32", "tf32")  # the names that an error proves
-STRICT_IMAGES = 512
+MOST_OF_ROUNDING = 4  # times what rounding the weights alone costs: what they are multiplied with is rounded, too
+STRICT_IMAGES, FEW_IMAGES = 512, 32
 
 
 def strict_fp32(graph: Path, images: Images) -> Logits:
@@ -35,38 +31,40 @@ def strict_fp32(graph: Path, images: Images) -> Logits:
     return _answers(str(graph), images)
 
 
-def tf32_error(graph: Path, images: Images, exact: Logits) -> float:
-    """What TF32's ten bits cost this network: ‖z' − z‖ ÷ ‖z‖, z' with the weights alone rounded to them.
+@dataclass(frozen=True)
+class Rounding:
+    """What rounding its weights alone costs a network: ‖z' − z‖ ÷ ‖z‖ of the logits, by ONNX Runtime on the CPU.
 
-    On the first images uint8 [N, H, W, C], whose strict logits are `exact` [n, classes]. Some networks, deep ones with
-    random weights among them, enlarge what rounding does.
+    On the first images uint8 [N, H, W, C], whose strict logits through the FP32 `graph` are `exact`
+    float32 [n, classes]. Some networks, deep ones with random weights among them, enlarge what rounding does.
     """
-    import onnx
 
-    from roundoff.graph.difference import relative_error
+    graph: Path
+    images: Images
+    exact: Logits
 
-    model = onnx.load(str(graph))
-    for weights in model.graph.initializer:
-        if weights.data_type == onnx.TensorProto.FLOAT:
-            _round_weights(weights)
-    found = _answers(model.SerializeToString(), images)
-    return relative_error(found, exact[: len(found)])
+    def float32(self) -> float:
+        """Of each weight moved to the next float32, on at most 32: two that compute in full FP32 differ by as much."""
+        from roundoff.graph.rounding import to_neighbours
 
+        return self._error(to_neighbours(), FEW_IMAGES)
 
-def _round_weights(weights: onnx.TensorProto) -> None:
-    from onnx import numpy_helper
+    def tf32(self) -> float:
+        """Of each weight rounded to ten bits of mantissa, on at most 512."""
+        from roundoff.graph.rounding import to_tf32
 
-    values = numpy_helper.to_array(weights)
-    weights.CopyFrom(numpy_helper.from_array(rounded_to_tf32(values), weights.name))
+        return self._error(to_tf32, STRICT_IMAGES)
 
+    def _error(self, rounded: Callable[[NDArray[np.float32]], NDArray[np.float32]], most: int) -> float:
+        import onnx
 
-def rounded_to_tf32(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Finite float32 rounded to ten bits of mantissa, to the nearest, ties to even; what is not finite stays."""
-    bits = np.ascontiguousarray(values).view(np.uint32).astype(np.uint64)
-    half, odd = (1 << (DROPPED_BITS - 1)) - 1, (bits >> np.uint64(DROPPED_BITS)) & np.uint64(1)
-    cut = ((bits + np.uint64(half) + odd) >> np.uint64(DROPPED_BITS)) << np.uint64(DROPPED_BITS)
-    rounded = cut.astype(np.uint32).view(np.float32).reshape(values.shape)
-    return np.where(np.isfinite(values), rounded, values)
+        from roundoff.graph.difference import relative_error
+        from roundoff.graph.rounding import round_weights
+
+        model = onnx.load(str(self.graph))
+        round_weights(model, rounded)
+        found = _answers(model.SerializeToString(), self.images[:most])
+        return relative_error(found, self.exact[: len(found)])
 
 
 def _answers(graph: str | bytes, images: Images) -> Logits:
@@ -79,13 +77,11 @@ def _answers(graph: str | bytes, images: Images) -> Logits:
     return logits
 
 
-def label(
-    precision: str, error: float | None, cell: str, full_width: bool, rounding: Callable[[], float | None]
-) -> str:
+def label(precision: str, error: float | None, cell: str, full_width: bool, rounding: Rounding | None) -> str:
     """The name for the row: `fp32` or `tf32` where the error against strict FP32 says so, else the one asked for.
 
-    `rounding` is asked what TF32 costs this network, where its error is above what it costs most. Raises GateError
-    where a precision of `full_width` errs by more than that: it is another network.
+    `rounding` is asked what float32 and TF32 cost this network, where the error is above what they cost most. Raises
+    GateError where a precision of `full_width` errs by more than TF32 may: it is another network.
     """
     if error is None:
         return precision
@@ -93,7 +89,11 @@ def label(
         return FULL_WIDTH[0]
     if not full_width:
         return precision
-    most = TF32_ERROR if error <= TF32_ERROR else max(TF32_ERROR, MOST_OF_ROUNDING * (rounding() or 0.0))
+    if rounding and error <= min(TF32_ERROR, MOST_OF_ROUNDING * rounding.float32()):
+        return FULL_WIDTH[0]
+    most = TF32_ERROR
+    if rounding and error > most:
+        most = max(most, MOST_OF_ROUNDING * rounding.tf32())
     if error > most:
         raise GateError(
             message("neither_fp32_nor_tf32", cell=cell),

@@ -19,7 +19,13 @@ from roundoff.measurement.anytime import FEWEST_FOR_SEQUENCE
 from roundoff.measurement.origin import origin_of
 from roundoff.measurement.plan import SpeedPlan
 from roundoff.measurement.put_together import Parts, accuracies_of, merged_speeds, put_together, refuse_empty
-from roundoff.measurement.reference import StrictAnswers, choose_reference, no_reference, with_effective_precision
+from roundoff.measurement.reference import (
+    StrictAnswers,
+    choose_reference,
+    no_reference,
+    rounding_of,
+    with_effective_precision,
+)
 from roundoff.measurement.saving import save_predictions, save_timings
 from roundoff.measurement.statistics import FEWEST_FOR_MEDIAN_INTERVAL
 from roundoff.measurement.stopping import EarlyStop
@@ -185,7 +191,8 @@ class Evaluation:
         answered += infer(later, test.images, run, missing, spread, stop) if stop else []
         against = reference.logits if exact is None else exact
         others = [each for each in answered if each.name not in {reference.name, *missing}]
-        labelled = [with_effective_precision(each, against, test.images, missing, self.strict) for each in others]
+        rounding = rounding_of(reference.cell, test.images, against)
+        labelled = [with_effective_precision(each, against, rounding, missing, self.strict) for each in others]
         return [reference, *(each for each in labelled if each is not None)], reference.name, stop
 
     def _early_stop(self, test: Split, reference: Logits, chance: float) -> EarlyStop | None:

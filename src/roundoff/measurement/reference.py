@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ from roundoff.dataset.base import Images
 from roundoff.errors import GateError
 from roundoff.graph.difference import relative_error
 from roundoff.measurement.answered import Answered, Missing
-from roundoff.measurement.effective_precision import label, strict_fp32, tf32_error
+from roundoff.measurement.effective_precision import Rounding, label, strict_fp32
 from roundoff.results.message import message
 from roundoff.results.shortfall import tolerated
 from roundoff.system.slots import REFERENCE_PRECISION
@@ -79,20 +78,26 @@ def choose_reference(
     candidates = [each for each in answered if each.cell.precision == REFERENCE_PRECISION]
     for candidate in sorted(candidates, key=lambda each: not each.cell.loader.strict_fp32):
         exact = exactly.against(candidate)
-        labelled = with_effective_precision(candidate, exact, exactly.images, missing, strict)
+        rounding = rounding_of(candidate.cell, exactly.images, exact)
+        labelled = with_effective_precision(candidate, exact, rounding, missing, strict)
         if labelled is not None:
             return labelled, exact
     return None
 
 
+def rounding_of(cell: Cell, images: Images, exact: Logits | None) -> Rounding | None:
+    """What rounding costs the network of an FP32 cell, which answers `exact`; None where there is no graph of it."""
+    graph = cell.directory / GRAPH
+    return Rounding(graph, images, exact) if exact is not None and graph.exists() else None
+
+
 def with_effective_precision(
-    answered: Answered, exact: Logits | None, images: Images, missing: Missing, strict: bool = False
+    answered: Answered, exact: Logits | None, rounding: Rounding | None, missing: Missing, strict: bool = False
 ) -> Answered | None:
     """With the error against `exact` and what it says of the type; None for a cell that is not what it claims."""
     with missing.note(answered.name, message("doing_comparing"), strict):
         error = None if exact is None else _error(*_of_the_same(answered, exact))
-        cell, graph = answered.cell, answered.cell.directory / GRAPH
-        rounding = partial(tf32_error, graph, images, exact) if exact is not None and graph.exists() else lambda: None
+        cell = answered.cell
         computes_in = label(cell.precision, error, cell.name, cell.full_width, rounding)
         return replace(answered, relative_error=error, effective_precision=computes_in)
     return None

@@ -8,6 +8,7 @@ mixed ones, whose names end with `_mixed`: their stage depends on what another o
 from __future__ import annotations
 
 REFERENCE_PRECISION = "fp32"  # speed-ups are over it, and others' answers are held against one of its cells
+FULL_WIDTH = (REFERENCE_PRECISION, "tf32")  # names that a cell's measured error proves, whatever it was asked for
 STAGED = (REFERENCE_PRECISION, "fp16", "int8")
 MORE = "more"
 GIVEN = "given"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from roundoff.measurement.effective_precision import FULL_WIDTH
 from roundoff.results.cell import Numerics
 from roundoff.results.message import Words, message
 from roundoff.results.precision import type_bits
 from roundoff.revisions.read import Cell
+from roundoff.system.slots import FULL_WIDTH
 
 QUANTIZED_BITS = 8
 
