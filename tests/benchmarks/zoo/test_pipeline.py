@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from benchmarks.commands import ROOT
 from benchmarks.process import Ran
 from benchmarks.zoo import pipeline
 from benchmarks.zoo.networks import NETWORKS
@@ -47,7 +48,7 @@ def test_a_peer_that_cannot_or_does_not_quantize_is_refused_in_words(run, monkey
 
 
 def test_an_error_does_not_say_where_the_checkout_lies():
-    error = StageError("build", Ran(1, "", f"loading\nerror: {pipeline.ROOT}/build/vit.onnx\n is float", 1.0, 1.0))
+    error = StageError("build", Ran(1, "", f"loading\nerror: {ROOT}/build/vit.onnx\n is float", 1.0, 1.0))
     assert str(error) == "build: exit code 1: error: build/vit.onnx is float"
 
 
