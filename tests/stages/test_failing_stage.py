@@ -89,3 +89,27 @@ def test_a_strict_build_stops_with_an_error_and_no_traceback(stage, tmp_path):
     assert "no kernel for node 7" in built.stdout + built.stderr
     assert TRACED or "Traceback" not in built.stdout + built.stderr
     assert not (tmp_path / "metrics/build-fp32.json").exists()
+
+
+def test_a_library_that_ends_the_process_in_a_build_is_a_row(stage, tmp_path):
+    built = stage("build", "build.precision=fp32", "++backends.failing._target_=crashing.CrashesBuilding")
+    assert built.returncode == 0, built.stdout + built.stderr
+    said = "the build ended the process by SIGABRT: a library's machine code failed"
+    assert built.stdout.splitlines()[-1].startswith(f"failed: fp32/failing ({said})")
+    assert "warning: building fp32/failing: a library's machine code failed" in built.stderr
+    rows = json.loads((tmp_path / "metrics/build-fp32.json").read_text())
+    assert (rows["failing"]["status"], rows["onnxruntime"]["status"]) == ("failed", "built")
+    assert not list(tmp_path.rglob(".partial.*"))
+
+
+def test_a_library_that_ends_the_process_while_it_is_measured_is_a_row(stage, tmp_path):
+    crashing = "++backends.failing._target_=crashing.CrashesLoading"
+    assert stage("build", "build.precision=fp32", crashing).returncode == 0
+    evaluated = stage("evaluate", crashing)
+    assert evaluated.returncode == 0, evaluated.stdout + evaluated.stderr
+    cells = json.loads((tmp_path / "metrics/fp32.json").read_text())
+    reason = cells["failing"]["reason"]
+    assert (cells["failing"]["status"], reason["code"]) == ("failed", "library_crashed")
+    assert (reason["values"]["doing"]["code"], reason["values"]["signal"]) == ("doing_loading", "SIGSEGV")
+    assert cells["onnxruntime"]["batch_1"]["device_p50_ms"] > 0
+    assert not list(tmp_path.rglob(".partial.*"))

@@ -28,6 +28,7 @@ from roundoff.results.message import Message, as_message, message
 from roundoff.results.platform import Platform
 from roundoff.results.shortfall import Shortfall, tolerated
 from roundoff.system import own
+from roundoff.system.at_work import at_work
 from roundoff.system.files import whole_directory
 from roundoff.system.slots import build_stage
 
@@ -84,7 +85,11 @@ def build_or_tell(
     With `strict` a failure is raised, and the directory stays as it was.
     """
     cell, missing = f"{precision_name}/{backend_name}", list[Shortfall]()
-    with tolerated(message("doing_build"), missing.append, strict), noted(f"while building {cell}"):
+    with (
+        tolerated(message("doing_build"), missing.append, strict),
+        at_work(f"building {cell}"),
+        noted(f"while building {cell}"),
+    ):
         return build_cell(backend_name, backend, precision_name, precision, inputs, directory)
     why = missing[0]
     sidecar = replace(

@@ -23,6 +23,7 @@ from roundoff.results.cell import Numerics
 from roundoff.results.message import Message, message
 from roundoff.results.platform import Platform
 from roundoff.results.shortfall import Shortfall, tolerated
+from roundoff.system.at_work import at_work
 from roundoff.system.device_lock import Locking, shared_device
 from roundoff.system.progress import Bar
 
@@ -114,12 +115,12 @@ class Part:
 
 def answer(cell: Cell, run: AccuracyRun, part: Part, missing: Missing, bar: Bar) -> Answered | None:
     """Run a part of the test set through a cell; None where that fails, and `missing` then says why."""
-    with missing.note(cell.name, message("doing_loading"), run.strict):
+    with missing.note(cell.name, message("doing_loading"), run.strict), at_work(f"loading {cell.name}"):
         runner = cell.open(run.platform)
         with missing.note(cell.name, message("doing_test_set"), run.strict):
             # not timed, but it would spoil what another job times on this device
             locked = shared_device(runner.device, run.locking)
-            with runner, noted(f"while {cell.name} ran the test set"), locked:
+            with runner, at_work(f"the test set in {cell.name}"), noted(f"while {cell.name} ran the test set"), locked:
                 layers, written = _layer_types(runner), run.file_of(cell, len(part.images))
                 rows = run_images(runner, part, written, bar, cell.name)
                 return Answered(cell, runner.device, written, layers, rows=rows)

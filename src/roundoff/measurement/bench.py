@@ -24,6 +24,7 @@ from roundoff.measurement.samples import turn
 from roundoff.results.cell import BindingInfo, Energy
 from roundoff.results.message import Message, message
 from roundoff.results.shortfall import Shortfall, ends_all, raise_strictly, shortfall, tolerated
+from roundoff.system.at_work import at_work
 
 
 @dataclass
@@ -117,7 +118,7 @@ class Bench:
     def _opened(self, name: str, build: Path, sizes: Sequence[int], stack: ExitStack) -> dict[str, Binding]:
         """Loaded and bound to the batch sizes that fit, each as an entry; the others' rows say why they do not."""
         entries, bounds = [entry_name(name, size) for size in sizes], dict[str, Binding]()
-        with self._tolerated(entries, message("doing_loading"), build):
+        with self._tolerated(entries, message("doing_loading"), build), at_work(f"loading {name} to time it"):
             runner = self._loaded(name, build)
             stack.callback(self._free, entries, runner)
             bounds = self._bind(name, build, runner, sizes, stack)
@@ -141,7 +142,7 @@ class Bench:
         bounds = {}
         for size in sizes:
             entry = entry_name(name, size)
-            with self._tolerated([entry], message("doing_inputs"), build):
+            with self._tolerated([entry], message("doing_inputs"), build), at_work(f"timing {entry}"):
                 bounds[entry] = bound = runner.bind(self._batches(size))
                 stack.callback(self._free, [entry], bound)
         return bounds
@@ -178,7 +179,7 @@ class Bench:
         return [np.ascontiguousarray(self.images[row]) for row in self.inputs[size]]
 
     def _check_outputs(self, entry: str, answered: Answered, bound: Binding) -> None:
-        with self._tolerated([entry], message("doing_outputs")):
+        with self._tolerated([entry], message("doing_outputs")), at_work(f"timing {entry}"):
             expected = np.concatenate([answered.logits[row] for row in self.inputs[bound.batch_size]])
             answers = check_outputs(answered.name, bound, expected, answered.relative_error)
             self.answers[entry] = answers.worst(self.answers.get(entry))
@@ -203,7 +204,8 @@ class Bench:
             self.energy[name] = Energy(reason=message("no_batch_size_runs"))
             return
         # another process may have taken the memory since, and a counter may be lost
-        with tolerated(message("doing_energy"), partial(self._note_energy, name), self.plan.strict):
+        doing = message("doing_energy")
+        with tolerated(doing, partial(self._note_energy, name), self.plan.strict), at_work(f"energy of {name}"):
             self.energy[name] = self._energy(name, size, meter)
 
     def _note_energy(self, name: str, why: Shortfall) -> None:

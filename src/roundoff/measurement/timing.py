@@ -19,6 +19,7 @@ from roundoff.backend.base import Binding, Milliseconds
 from roundoff.measurement.enough import Enough, Schedule
 from roundoff.measurement.race import Entrants
 from roundoff.measurement.samples import Block, Timing
+from roundoff.system.at_work import at_work
 from roundoff.system.gc_pause import collector_paused
 
 Clock = Callable[[], float]
@@ -111,7 +112,8 @@ class Interleaved(Enough):
     def _attempt(self, bounds: dict[str, Binding], name: str, run: Callable[[str, Binding], Found]) -> Found | None:
         """What `run` returns; None where it raises, and the entry then takes part in `bounds` no more."""
         try:
-            return run(name, bounds[name])
+            with at_work(f"timing {name}"):
+                return run(name, bounds[name])
         except Exception as error:
             del bounds[name]
             self.on_error(name, error)

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from roundoff.errors import RoundoffError
 from roundoff.pipeline.starter import are_there, starters
-from roundoff.system import held_output
+from roundoff.system import at_work, held_output
 from roundoff.system.refusal import refusal_of
 from roundoff.system.scratch import scratch_folder
 from roundoff.system.stopping import end_where_stopped
@@ -30,6 +30,8 @@ TIDY_S = 1.0  # for what is half written to go; the next DVC has not come to a s
 SWEEPING = frozenset({"-m", "--multirun"})
 
 CRASHED = "a library's machine code failed; report it with the lines above"
+# of one cell's own making: the stage can begin again without it
+CRASHES = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL})
 CAUSES = {
     signal.SIGKILL: (
         "mostly the system's answer to a lack of memory; give the machine or the container more, or lower "
@@ -52,7 +54,7 @@ def surviving(main: Callable[[], object]) -> None:
     Where a signal ends it, say which and what to try, after what TensorFlow wrote last; the exit code is then 128 plus
     the signal's number. An end at once, as by `os._exit`, is an error whatever its code. SIGINT, SIGTERM and SIGHUP are
     passed on; the child ends when this process is killed, and both when DVC has started them and ends, or a shell
-    between.
+    between. Where a library's machine code failed in work that was named (`at_work`), it begins again without that.
     """
     end_where_stopped()
     open_streams()
@@ -62,8 +64,16 @@ def surviving(main: Callable[[], object]) -> None:
         held_output.held = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - both processes use it to their end
         before = signal.pthread_sigmask(signal.SIG_BLOCK, heard)
         came_to_its_end = mmap.mmap(-1, 1)  # both processes' own
-        scratch = None if SWEEPING.intersection(sys.argv) else scratch_folder()
+        sweeps = SWEEPING.intersection(sys.argv)  # of which no job is to be done twice
+        at_work.ledger = None if sweeps else at_work.Ledger()
+        scratch = None if sweeps else scratch_folder()
         parent, child = os.getpid(), os.fork()
+        while child:
+            status, stopped = _waited_for(child, heard, above)
+            code = os.waitstatus_to_exitcode(status)
+            if stopped or not _begins_again(code):
+                break
+            child = os.fork()
     except OSError as error:
         sys.exit(f"error: {refusal_of(error) or error}")
     if child == 0:
@@ -74,16 +84,25 @@ def surviving(main: Callable[[], object]) -> None:
         finally:
             came_to_its_end[0] = 1
         return
-    status = _waited_for(child, heard, above)
     if scratch:
         shutil.rmtree(scratch, ignore_errors=True)
-    code = os.waitstatus_to_exitcode(status)
     if code < 0 and -code not in PASSED_ON:
-        _tell(_by_signal(signal.Signals(-code)))
+        _tell(f"error: {_by_signal(signal.Signals(-code))}")
     if code >= 0 and not came_to_its_end[0]:
-        _tell(_at_once(code))
+        _tell(f"error: {_at_once(code)}")
         sys.exit(code or 1)
     sys.exit(code if code >= 0 else 128 - code)
+
+
+def _begins_again(code: int) -> bool:
+    """Whether the stage died of a crash in work that has a name, and is new; that name is then fatal."""
+    ledger = at_work.ledger
+    if ledger is None or not ledger.name or ledger.name in ledger.fatal or -code not in CRASHES:
+        return False
+    ledger.fatal[ledger.name] = fatal = signal.Signals(-code)
+    _tell(f"warning: {ledger.name}: {at_work.EndedByLibrary(fatal)}; the stage begins again and leaves that out")
+    ledger.name = ""
+    return True
 
 
 def open_streams() -> None:
@@ -104,19 +123,22 @@ def die_with(parent: int) -> None:
         os._exit(1)
 
 
-def _waited_for(child: int, heard: set[signal.Signals], above: Sequence[int]) -> int:
+def _waited_for(child: int, heard: set[signal.Signals], above: Sequence[int]) -> tuple[int, bool]:
+    """How the child ended, and whether it was to stop."""
+    stopped = False
     while not above or are_there(above):
         came = signal.sigtimedwait(heard, LOOK_S) if above else signal.sigwaitinfo(heard)
         if came is None:
             continue
         if came.si_signo != signal.SIGCHLD:
+            stopped = True
             if came.si_code != FROM_KERNEL:
                 os.kill(child, came.si_signo)
             continue
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
-            return status
-    return _ended_alone(child)
+            return status, stopped
+    return _ended_alone(child), True
 
 
 def _ended_alone(child: int) -> int:
@@ -127,10 +149,11 @@ def _ended_alone(child: int) -> int:
     return os.waitpid(child, 0)[1]
 
 
-def _tell(error: RoundoffError) -> None:
+def _tell(words: str) -> None:
     with suppress(OSError):
         sys.stderr.write(held_output.last_words())
-    print(f"error: {error}", file=sys.stderr)
+        held_output.forget()
+    print(words, file=sys.stderr, flush=True)
 
 
 def _by_signal(fatal: signal.Signals) -> RoundoffError:

@@ -13,6 +13,7 @@ from roundoff.results.layers import CellLayers, LayerRow
 from roundoff.results.message import message
 from roundoff.results.platform import Platform
 from roundoff.results.shortfall import Shortfall, tolerated
+from roundoff.system.at_work import at_work
 
 
 @dataclass
@@ -31,7 +32,7 @@ class Looking:
         if not cell.built.measured:
             self._leave_out(cell, Shortfall("unavailable", cell.built.reason or message("unknown")))
             return
-        with tolerated(message("doing_layers"), missing.append):
+        with tolerated(message("doing_layers"), missing.append), at_work(f"layers of {cell.name}"):
             told, layers = measured(cell, self.platform, self.batches, self.effort)
             rows = list(rows_of(cell, layers, len(self.batches[0])))
             self.told[cell.name] = told

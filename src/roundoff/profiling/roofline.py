@@ -24,6 +24,7 @@ from roundoff.results.layers import LayerRow, Profile, Roofline
 from roundoff.results.message import message
 from roundoff.results.platform import Platform
 from roundoff.results.shortfall import Shortfall, tolerated
+from roundoff.system.at_work import at_work
 from roundoff.system.progress import track
 from roundoff.system.slots import REFERENCE_PRECISION
 
@@ -133,7 +134,7 @@ class Rooflines:
     def _looked_at(self, cell: Cell, images: Images) -> Iterator[tuple[str, Sequence[LayerRow]]]:
         """Its device and layers; nothing where it does not run, which the cells of the real network say, too."""
         missing: list[Shortfall] = []
-        with tolerated(message("doing_layers"), missing.append):
+        with tolerated(message("doing_layers"), missing.append), at_work(f"peaks of {cell.name}"):
             told, layers = measured(cell, self.platform, [images], self.effort)
             yield str(told.device), list(rows_of(cell, layers, len(images)))
 

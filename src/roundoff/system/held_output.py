@@ -59,6 +59,13 @@ def last_words() -> str:
     return log.read().decode(errors="replace")
 
 
+def forget() -> None:
+    """Drop what was held back so far, which has been shown."""
+    log = _log()
+    log.seek(0)
+    log.truncate()
+
+
 class _Current(io.TextIOBase):
     """Standard output as it is while a line is written, so that progress bars know of the line."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import onnx
 import pytest
 
@@ -19,7 +20,12 @@ from roundoff.backend.torch_compile.checking import check, widened
 from roundoff.backend.torch_compile.compiled import Compiled, multiplying
 from roundoff.backend.torch_compile.operators.table import TABLE
 
+SHAPE = (8, 8, 3)
 ONE_TYPE = {onnx.TensorProto.FLOAT}
+
+
+def calibration_images(count=3):
+    return np.random.default_rng(1).integers(0, 256, (count, *SHAPE), dtype=np.uint8)
 
 
 @pytest.fixture
@@ -32,21 +38,29 @@ def interpreted(monkeypatch):
 @pytest.mark.parametrize("precision", [Fp32(), Fp16(), Bf16()])
 def test_a_right_network_passes(interpreted, graph, tmp_path, precision):
     path = graph(precision)
-    check(path, Compiled(path, "cpu", False, "default"), [1, 8], precision.activations, tmp_path)
+    check(path, Compiled(path, "cpu", False, "default"), calibration_images(), [1, 8], precision.activations, tmp_path)
+
+
+def test_the_datasets_own_images_are_what_it_is_held_against(interpreted, graph, tmp_path, monkeypatch):
+    path, seen, own = graph(Fp32()), [], Compiled.logits
+    monkeypatch.setattr(Compiled, "logits", lambda compiled, images: seen.append(images) or own(compiled, images))
+    check(path, Compiled(path, "cpu", False, "default"), calibration_images(3), [1, 8], "float32", tmp_path)
+    expected = calibration_images(3)[[0, 1, 2, 0, 1, 2, 0, 1]]
+    assert [images.tolist() for images in seen] == [expected[:1].tolist(), expected.tolist()]
 
 
 def test_a_wrong_translation_is_found(interpreted, graph, tmp_path, monkeypatch):
     monkeypatch.setitem(TABLE, "Relu", TABLE["Sigmoid"])
     path = graph(Fp32())
     with pytest.raises(GateError, match=r"something else than ONNX Runtime \(the translation of the graph\)"):
-        check(path, Compiled(path, "cpu", False, "default"), [1], "float32", tmp_path)
+        check(path, Compiled(path, "cpu", False, "default"), calibration_images(), [1], "float32", tmp_path)
 
 
 def test_wrong_compiled_code_is_found(interpreted, graph, tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda module, **_: lambda *inputs: module(*inputs) * 1.01)
     path = graph(Fp32())
     with pytest.raises(GateError, match=r"ONNX Runtime \(batch size 8\)\n  received: relative error 0.01"):
-        check(path, Compiled(path, "cpu", False, "default"), [8], "float32", tmp_path)
+        check(path, Compiled(path, "cpu", False, "default"), calibration_images(), [8], "float32", tmp_path)
 
 
 @pytest.mark.parametrize("precision", [Fp16(), Bf16()])
@@ -70,5 +84,5 @@ def test_tf32_is_allowed_inside_and_as_before_outside(tf32):
 def test_what_torch_compile_makes_of_it_passes(graph, tmp_path, precision):
     path = graph(precision)
     compiled = Compiled(path, "cpu", False, "default")
-    check(path, compiled, [4], precision.activations, tmp_path)
+    check(path, compiled, calibration_images(), [4], precision.activations, tmp_path)
     assert compiled.types() == {precision.weights: 3}

@@ -19,7 +19,6 @@ from tests.support.networks import pictures, run
 
 pytest.importorskip("torch")
 
-from roundoff.backend.torch_compile import backend as torch_backend
 from roundoff.backend.torch_compile import running
 from roundoff.backend.torch_compile.backend import TorchCompile
 from roundoff.backend.torch_compile.compiled import Compiled
@@ -118,12 +117,12 @@ class OnHost(TorchCompile):
 
     device = "cpu"
 
+    def absence(self):
+        return None
+
 
 @pytest.mark.parametrize(("precision", "kind"), [(Fp32(), "float32"), (Tf32(), "float32"), (Fp16(), "float16")])
-def test_what_is_built_is_checked_stored_as_data_and_loaded(
-    torch_on_fake_gpu, graph, tmp_path, monkeypatch, precision, kind
-):
-    monkeypatch.setattr(torch_backend, "_absence", lambda: None)
+def test_what_is_built_is_checked_stored_as_data_and_loaded(torch_on_fake_gpu, graph, tmp_path, precision, kind):
     backend, folder = OnHost(batch_sizes=[2, 8]), tmp_path / "cell"
     folder.mkdir()
     info = backend.build(Source("test", precision, graph(precision), None, pictures(1)), folder)

@@ -69,7 +69,8 @@ class TorchCompile(GpuFloats):
         with TemporaryDirectory() as scratch:
             compiled = self._compiled(directory, precision.allows_tf32)
             types = compiled.types()
-            check(source.graph, compiled, self.batch_sizes, precision.activations, Path(scratch))
+            images, kind = source.calibration, precision.activations
+            check(source.graph, compiled, images, self.batch_sizes, kind, Path(scratch))
             compiled.close()
         info = BuildInfo(
             layer_types=types,

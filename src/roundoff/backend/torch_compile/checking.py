@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from roundoff.backend.torch_compile.compiled import Compiled
+from roundoff.dataset.base import Images
 from roundoff.errors import GateError
 from roundoff.graph.difference import relative_error
 from roundoff.results.message import Message, message
@@ -22,14 +23,18 @@ COMPUTED = {"float32": 5e-4, "tf32": 2e-2, "float16": 5e-2, "bfloat16": 0.3}  # 
 FLOATS = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
 
 
-def check(graph: Path, compiled: Compiled, batches: Sequence[int], kind: str, directory: Path) -> None:
+def check(
+    graph: Path, compiled: Compiled, calibration: Images, batches: Sequence[int], kind: str, directory: Path
+) -> None:
     """Hold the translation, in float32, and what was compiled for each batch size against ONNX Runtime.
 
-    On random images. `kind` is the precision's type; `directory` a place for a file. Raises GateError where one is off.
+    On the dataset's own images `calibration`, uint8 [N, H, W, C], over again where a batch has more: a network may
+    enlarge the rounding of what is unlike them without end. `kind` is the precision's type; `directory` a place for a
+    file. Raises GateError where one is off.
     """
     wide = directory / "wide.onnx"
     onnx.save(widened(onnx.load(graph)), wide)
-    images = np.random.default_rng(0).integers(0, 256, (max(batches), *compiled.image_shape), dtype=np.uint8)
+    images = np.ascontiguousarray(calibration[np.arange(max(batches)) % len(calibration)])
     expected = _onnxruntime(wide, images[:IMAGES])
     given = torch.from_numpy(images).to(compiled.device)
     translated = Compiled(wide, compiled.device, tf32=False, mode=compiled.mode).uncompiled(given[: len(expected)])
@@ -75,7 +80,7 @@ def _compare(step: Message, received: Any, expected: NDArray[np.float32], most: 
     if not error <= most:
         raise GateError(
             message("torch_differs", step=step),
-            received=f"relative error {error:.3g} over {len(expected)} random images",
+            received=f"relative error {error:.3g} over {len(expected)} calibration images",
             expected=f"at most {most:.0e}",
             fix="leave this precision out for this backend, or try another version of PyTorch",
         )

@@ -1,0 +1,38 @@
+"""Backends whose library ends the whole process."""
+
+import os
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from roundoff.backend.base import Backend
+from roundoff.results.build import BuildInfo
+
+
+@dataclass(frozen=True)
+class CrashesBuilding(Backend):
+    """As a compiler does that has no case for a layer."""
+
+    artifact: ClassVar[str] = "model.bin"
+
+    def refusal(self, precision):
+        return None
+
+    def build(self, source, directory):
+        os.kill(os.getpid(), signal.SIGABRT)
+
+    def load(self, directory):
+        raise AssertionError("it was never built")
+
+
+@dataclass(frozen=True)
+class CrashesLoading(CrashesBuilding):
+    """As TensorRT-RTX 1.6.1 does with an EfficientNet in FP8."""
+
+    def build(self, source, directory):
+        Path(directory, self.artifact).write_bytes(b"machine code")
+        return BuildInfo(layer_types={"float32": 3}, weights="float32", activations="float32")
+
+    def load(self, directory):
+        os.kill(os.getpid(), signal.SIGSEGV)
