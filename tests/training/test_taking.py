@@ -11,7 +11,7 @@ from roundoff.dataset.base import Prepared
 from roundoff.errors import GateError
 from roundoff.model.onnx_file import OnnxFile
 from roundoff.model.taking.preprocessing import Preprocessing
-from roundoff.training.preprocessings import USUAL, candidates
+from roundoff.training.preprocessings import USUAL, better_preprocessing, candidates
 from roundoff.training.taking import take
 
 CLASSES = ("blue", "dark", "green", "red")
@@ -130,3 +130,24 @@ def test_candidates_are_the_usual_ones_less_ones_own():
     gray = candidates(Preprocessing(), 1, takes_pixels=False)
     assert list(gray) == ["÷ 255", "−1 to 1"]
     assert candidates(Preprocessing(), 1, takes_pixels=True) == {}
+
+
+def images_given_to(own_right, other_right, count=1000):
+    """How many images another preprocessing answers, where so many of each hundred are right by the two."""
+    labels, chosen = np.zeros(count, np.int64), np.arange(count)
+    tried: list[int] = []
+
+    def answers(_, some):
+        tried.append(len(some))
+        return (some * 37 % 100 >= other_right).astype(np.int64)
+
+    right = chosen * 37 % 100 < own_right
+    better_preprocessing(Preprocessing(), right, {"other": Preprocessing(scale=(2.0,))}, answers, chosen, labels)
+    return sum(tried)
+
+
+def test_what_is_clearly_worse_is_not_tried_for_long():
+    assert images_given_to(own_right=60, other_right=20) == 64
+    assert images_given_to(own_right=60, other_right=59) == 256
+    assert images_given_to(own_right=60, other_right=61) == 1000
+    assert images_given_to(own_right=60, other_right=20, count=50) == 50

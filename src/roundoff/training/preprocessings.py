@@ -15,7 +15,7 @@ from roundoff.model.taking.preprocessing import Preprocessing
 
 LEAST_GAIN, LEVEL = 0.02, 0.001
 LEAST_SENSE = 0.5  # of the images right in the other order: an untrained model also has a best one
-SCREENED = 256  # images on which a candidate must not be worse, before it gets them all
+FEW, SCREENED = 64, 256  # images on which a candidate must not be clearly worse, and not worse, to get more
 MOST_IMAGES = 2048
 
 USUAL: Mapping[str, Preprocessing] = {
@@ -83,16 +83,18 @@ def better_preprocessing(
     `answers` gives the classes of the training images at indices: those of all `chosen` ones are `labels`.
 
     At p < 0.001 by McNemar's exact test, with Holm's correction for all of `others`. Those that are worse on the first
-    images are not tried on the rest.
+    images, or clearly worse on the very first, are not tried on the rest.
     """
     outcomes: dict[str, tuple[float, float]] = {}
     for name, each in others.items():
-        first = answers(each, chosen[:SCREENED]) == labels[:SCREENED]
-        if first.sum() <= right[:SCREENED].sum():
-            continue
-        rest = answers(each, chosen[SCREENED:]) == labels[SCREENED:]
-        theirs = np.concatenate([first, rest])
-        outcomes[name] = _p_value(right, theirs), float(theirs.mean() - right.mean())
+        theirs = np.zeros(0, np.bool_)
+        for end in (FEW, SCREENED, len(chosen)):
+            part = slice(len(theirs), end)
+            theirs = np.concatenate([theirs, answers(each, chosen[part]) == labels[part]])
+            if _screened_out(right[: len(theirs)], theirs, end):
+                break
+        else:
+            outcomes[name] = _p_value(right, theirs), float(theirs.mean() - right.mean())
     better = _holm(outcomes, len(others))
     if not better:
         return None
@@ -105,6 +107,12 @@ def better_preprocessing(
         fix=f"set {others[name].words(own)}; or go on as it is with model.check_preprocessing=false",
     )
     return Finding(float(right.mean()) + gain, error)
+
+
+def _screened_out(ours: NDArray[np.bool_], theirs: NDArray[np.bool_], end: int) -> bool:
+    if end == FEW:
+        return theirs.sum() < ours.sum() and _p_value(ours, theirs) < LEVEL
+    return end == SCREENED and theirs.sum() <= ours.sum()
 
 
 def _holm(outcomes: Mapping[str, tuple[float, float]], tests: int) -> list[str]:
