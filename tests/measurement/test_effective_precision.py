@@ -3,11 +3,9 @@
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from roundoff.errors import GateError
-from roundoff.graph.rounding import to_neighbours, to_tf32
 from roundoff.measurement.effective_precision import Rounding, label, strict_fp32
 from tests.support import onnx_files
 
@@ -67,22 +65,6 @@ def test_one_that_makes_noise_of_rounding_shows_no_fp32():
 
 def test_float32_arithmetic_over_other_weights_is_no_wrong_fp32():
     assert label("coarse", 0.2, "coarse/x", False, costing()) == "coarse"
-
-
-def test_tf32_keeps_ten_bits_of_mantissa():
-    values = np.array([1, 1 + 2**-10, 1 + 2**-11, 1 + 3 * 2**-11, -(1 + 2**-12), 3e38, np.inf], np.float32)
-    expected = np.array([1, 1 + 2**-10, 1, 1 + 2 * 2**-10, -1, 3e38, np.inf], np.float32)
-    np.testing.assert_allclose(to_tf32(values), expected, rtol=2**-11)
-    np.testing.assert_array_equal(to_tf32(values)[:5], expected[:5])
-    some = np.random.default_rng(0).normal(size=1000).astype(np.float32)
-    assert 0 < np.abs(to_tf32(some) / some - 1).max() <= 2**-11
-    assert not (to_tf32(some).view(np.uint32) & 0x1FFF).any()
-
-
-def test_a_neighbour_is_the_next_float32():
-    values = np.array([1, -3e-5, 0, 7e30, np.inf], np.float32)
-    moved = to_neighbours()(values)
-    np.testing.assert_array_equal(np.abs(moved.view(np.int32) - values.view(np.int32)), [1, 1, 0, 1, 0])
 
 
 def test_what_rounding_costs_a_network_is_its_own(tmp_path):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from roundoff.dataset.base import Images
 from roundoff.errors import GateError
 from roundoff.graph.difference import relative_error
+from roundoff.graph.rounding import MOST_OF_ROUNDING
 from roundoff.model.base import INPUT_NAME, OUTPUT_NAME
 from roundoff.system.progress import track
 
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 Logits = NDArray[np.float32]
-MOST_OF_ROUNDING, MOST_ERROR = 4, 1e-2
-"""Times what moving the weights alone by one float32 costs: sums are rounded, too. Trained networks stay below 1."""
+MOST_ERROR = 1e-2  # whatever rounding explains
 # What is computed at once: Keras holds all of a network's activations until the last is there.
 BATCH_IMAGES, BATCH_PIXELS = 64, 1 << 17
 

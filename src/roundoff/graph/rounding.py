@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 Weights = NDArray[np.float32]
-DROPPED_BITS = 13  # of float32's 23 bits of mantissa, TF32 keeps 10
+MANTISSA, MAGNITUDE = 23, np.uint32(0x7FFFFFFF)  # float32's bits
+DROPPED_BITS = 13  # of these TF32 keeps 10
+MOST_OF_ROUNDING = 4
+"""Times what rounding the weights alone costs: what they are multiplied with, and sums, are rounded, too."""
 
 
 def round_weights(model: onnx.ModelProto, rounded: Callable[[Weights], Weights]) -> None:
@@ -20,14 +23,21 @@ def round_weights(model: onnx.ModelProto, rounded: Callable[[Weights], Weights])
             weights.CopyFrom(numpy_helper.from_array(rounded(numpy_helper.to_array(weights)), weights.name))
 
 
-def to_neighbours() -> Callable[[Weights], Weights]:
-    """Each up or down to the next float32, at random; 0 and what is not finite stay."""
+def to_neighbours(bits: int = MANTISSA) -> Callable[[Weights], Weights]:
+    """Each up or down by a unit of the last of `bits` bits of mantissa, at random; 0 and what is not finite stay.
+
+    With float32's own 23 bits this is the next float32.
+    """
     random = np.random.default_rng(0)
+    unit = np.uint32(1 << (MANTISSA - bits))
 
     def moved(values: Weights) -> Weights:
-        towards = np.where(random.random(values.shape) < 0.5, np.float32(-np.inf), np.float32(np.inf))
-        keeps = (values == 0) | ~np.isfinite(values)
-        return np.where(keeps, values, np.nextafter(values, towards))
+        code = np.ascontiguousarray(values).view(np.uint32)  # sign and magnitude
+        up = random.random(values.shape) < 0.5
+        shrinks = ~up & ((code & MAGNITUDE) >= unit)
+        other = np.where(up, code + unit, np.where(shrinks, code - unit, code)).view(np.float32)
+        keeps = (values == 0) | ~np.isfinite(values) | ~np.isfinite(other)
+        return np.where(keeps, values, other).astype(np.float32)
 
     return moved
 

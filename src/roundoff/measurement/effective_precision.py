@@ -19,7 +19,6 @@ from roundoff.system.slots import FULL_WIDTH
 # Strict FP32 lands under 1e-5 of another strict FP32 run; ten bits of mantissa (TF32, FP16) cannot get under 1e-4.
 FP32_ERROR = 3e-5
 TF32_ERROR = 5e-3
-MOST_OF_ROUNDING = 4  # times what rounding the weights alone costs: what they are multiplied with is rounded, too
 STRICT_IMAGES, FEW_IMAGES = 512, 32
 
 
@@ -89,6 +88,8 @@ def label(precision: str, error: float | None, cell: str, full_width: bool, roun
         return FULL_WIDTH[0]
     if not full_width:
         return precision
+    from roundoff.graph.rounding import MOST_OF_ROUNDING
+
     if rounding and error <= min(TF32_ERROR, MOST_OF_ROUNDING * rounding.float32()):
         return FULL_WIDTH[0]
     most = TF32_ERROR

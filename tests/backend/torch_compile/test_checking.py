@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import onnx
+import onnxruntime as ort
 import pytest
 
 from roundoff.errors import GateError
@@ -54,6 +57,34 @@ def test_a_wrong_translation_is_found(interpreted, graph, tmp_path, monkeypatch)
     path = graph(Fp32())
     with pytest.raises(GateError, match=r"something else than ONNX Runtime \(the translation of the graph\)"):
         check(path, Compiled(path, "cpu", False, "default"), calibration_images(), [1], "float32", tmp_path)
+
+
+def with_head(model, head):
+    """The network with another last product."""
+    dense = next(each for each in model.graph.initializer if each.name == "dense")
+    dense.CopyFrom(onnx.numpy_helper.from_array(head.astype(np.float32), "dense"))
+    model.graph.output[0].type.tensor_type.shape.dim[1].dim_param = "C"
+    return model
+
+
+def enlarging(model, images):
+    """The network with a head that all but cancels what it is fed: what is left of its answers is mostly rounding."""
+    session = ort.InferenceSession(with_head(model, np.eye(16)).SerializeToString())
+    features = session.run(None, {session.get_inputs()[0].name: images})[0].mean(axis=0, dtype=np.float64)
+    head = np.random.default_rng(2).normal(size=(16, 10))
+    return with_head(model, head - np.outer(features, features @ head) / (features @ features))
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "fits"), [(0.08, "float16", True), (1.2, "float16", False), (0.08, "float32", False)]
+)
+def test_what_rounding_costs_a_network_is_allowed_to_it(interpreted, graph, tmp_path, monkeypatch, error, kind, fits):
+    path, images, right = graph(Fp32()), calibration_images(2), Compiled.logits
+    onnx.save(enlarging(onnx.load(path), images), path)
+    compiled = Compiled(path, "cpu", False, "default")
+    monkeypatch.setattr(Compiled, "logits", lambda self, images: right(self, images) * (1 + error))
+    with nullcontext() if fits else pytest.raises(GateError, match="batch size 2"):
+        check(path, compiled, images, [2], kind, tmp_path)
 
 
 def test_wrong_compiled_code_is_found(interpreted, graph, tmp_path, monkeypatch):

@@ -1,0 +1,35 @@
+"""Weights rounded on purpose."""
+
+import numpy as np
+
+from roundoff.graph.rounding import to_neighbours, to_tf32
+
+
+def test_a_neighbour_is_the_next_float32():
+    values = np.array([1, -3e-5, 0, 7e30, np.inf], np.float32)
+    moved = to_neighbours()(values)
+    np.testing.assert_array_equal(np.abs(moved.view(np.int32) - values.view(np.int32)), [1, 1, 0, 1, 0])
+
+
+def test_a_neighbour_of_few_bits_is_a_unit_of_the_last_away():
+    values = np.array([1, -1.5, 1.75, 0, 1e-45, 3.4e38, -np.inf], np.float32)
+    moved = [to_neighbours(10)(np.full(50, value)) for value in values]
+    unit = np.float32(2**-10)
+    assert set(moved[0]) == {1 + unit, 1 - unit / 2}
+    assert set(moved[1]) == {-1.5 - unit, -1.5 + unit}
+    assert set(moved[2]) == {1.75 - unit, 1.75 + unit}
+    assert set(moved[3]) == {0}
+    assert np.isfinite(moved[4]).all()
+    assert (moved[4] > 0).all()  # it does not change its sign
+    assert np.isfinite(moved[5]).all()
+    assert set(moved[6]) == {-np.inf}
+
+
+def test_tf32_keeps_ten_bits_of_mantissa():
+    values = np.array([1, 1 + 2**-10, 1 + 2**-11, 1 + 3 * 2**-11, -(1 + 2**-12), 3e38, np.inf], np.float32)
+    expected = np.array([1, 1 + 2**-10, 1, 1 + 2 * 2**-10, -1, 3e38, np.inf], np.float32)
+    np.testing.assert_allclose(to_tf32(values), expected, rtol=2**-11)
+    np.testing.assert_array_equal(to_tf32(values)[:5], expected[:5])
+    some = np.random.default_rng(0).normal(size=1000).astype(np.float32)
+    assert 0 < np.abs(to_tf32(some) / some - 1).max() <= 2**-11
+    assert not (to_tf32(some).view(np.uint32) & 0x1FFF).any()
