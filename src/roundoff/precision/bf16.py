@@ -31,5 +31,7 @@ class Bf16(Precision):
     def convert(self, model: onnx.ModelProto, grid: Grid, table: CalibrationTable | None) -> onnx.ModelProto:
         """The graph in bfloat16, at operator set 22 or newer."""
         from roundoff.precision.rewriting.cast import at_least_opset, lower
+        from roundoff.precision.rewriting.spelled_out import spelled_out
 
-        return lower(at_least_opset(model, FIRST_OPSET), BFLOAT16, self.keep_float32)
+        lowered = lower(at_least_opset(model, FIRST_OPSET), BFLOAT16, self.keep_float32)
+        return spelled_out(lowered, BFLOAT16.code)
