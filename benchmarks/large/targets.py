@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.export.targets import memory_limit_mb
@@ -9,7 +10,10 @@ from benchmarks.export.targets import memory_limit_mb
 Result = dict[str, Any]
 LIMIT_MB, ABOVE_CHANCE = 6000, 10
 """The peak, where the weights do not ask for more; times chance, below which a network's answers mean nothing."""
-STAGES = ("prepare", "export", "calibrate", "build int8", "evaluate")
+STAGES = (
+    *("prepare", "probe", "train", "export", "calibrate"),
+    *("build fp32", "build fp16", "build int8", "evaluate", "report"),
+)
 CELLS = ("int8/onnxruntime", "int8/litert")
 
 
@@ -32,34 +36,35 @@ def limit_mb(row: dict[str, Any]) -> float:
 
 
 def table(result: Result) -> str:
-    """Markdown: a row for each network."""
-    stages = [f"{name} (s, MB)" for name in STAGES]
-    shown = [
-        "ONNX (MB)",
-        "top-1, FP32 (%)",
-        "INT8 agrees (%)",
-        "LiteRT",
-        "INT8 × FP32, batch 1",
-        "LiteRT",
-    ]
-    lines = [_line("224 × 224, 1,000 classes", *shown, *stages), _line("---", *["---:"] * (len(shown) + len(stages)))]
-    return "\n".join([*lines, *(_row(row) for row in result["rows"])])
+    """Markdown: a row for each network, and another with the seconds and the peak of each stage."""
+    shown = ["ONNX (MB)", "top-1, FP32 (%)", "INT8 agrees (%)", "LiteRT", "INT8 × FP32, batch 1", "LiteRT"]
+    done = [row for row in result["rows"] if "failed" not in row]
+    found = [*_head("224 × 224, 1,000 classes", shown), *map(_found, result["rows"])]
+    costs = [*_head("seconds, MB", STAGES), *map(_costs, done)]
+    return "\n".join([*found, "", *costs])
 
 
-def _row(row: dict[str, Any]) -> str:
+def _head(first: str, others: Sequence[str]) -> list[str]:
+    return [_line(first, *others), _line("---", *["---:"] * len(others))]
+
+
+def _found(row: dict[str, Any]) -> str:
     if "failed" in row:
         return _line(row["network"], row["failed"].replace("|", "/"))
     found = [row["cells"].get(name, {}).get("agreement") for name in CELLS]
     ratios = [row["speed"]["over_fp32"].get(name, {}).get("1") for name in CELLS]
-    costs = [row["costs"][name] for name in STAGES]
     return _line(
         row["network"],
         f"{row['weights_mb']:.1f}",
         f"{100 * row['top1']:.1f}",
         *("" if each is None else f"{100 * each:.2f}" for each in found),
-        *("" if each is None else f"{each[0]:.2f}" for each in ratios),
-        *(f"{each['seconds']:.0f}, {each['peak_mb']:.0f}" for each in costs),
+        *("" if each is None else f"{each[0]:.2f} ({each[1]:.2f} to {each[2]:.2f})" for each in ratios),
     )
+
+
+def _costs(row: dict[str, Any]) -> str:
+    costs = [row["costs"][name] for name in STAGES]
+    return _line(row["network"], *(f"{each['seconds']:.0f}, {each['peak_mb']:.0f}" for each in costs))
 
 
 def _peaks(row: dict[str, Any]) -> dict[str, float]:
