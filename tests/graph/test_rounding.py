@@ -1,8 +1,13 @@
 """Weights rounded on purpose."""
 
-import numpy as np
+import math
 
-from roundoff.graph.rounding import to_neighbours, to_tf32
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper, parser
+
+from roundoff.graph.rounding import explained, round_weights, to_neighbours, to_tf32
 
 
 def test_a_neighbour_is_the_next_float32():
@@ -33,3 +38,31 @@ def test_tf32_keeps_ten_bits_of_mantissa():
     some = np.random.default_rng(0).normal(size=1000).astype(np.float32)
     assert 0 < np.abs(to_tf32(some) / some - 1).max() <= 2**-11
     assert not (to_tf32(some).view(np.uint32) & 0x1FFF).any()
+
+
+def test_no_other_shape_comes_back():
+    assert to_neighbours()(np.array(1.0, np.float32)).shape == ()
+    assert to_neighbours(10)(np.ones((2, 1, 3), np.float32)).shape == (2, 1, 3)
+
+
+def test_what_is_no_weight_stays():
+    """An exponent of 1.9999 makes NaN of what is negative, factors of 1.9999 make a smaller picture."""
+    graph = parser.parse_model("""
+        <ir_version: 10, opset_import: ["" : 19]>
+        g (float[2,1,3,3] x) => (float[n,1,h,w] y)
+        <float square = {2.0}, float[4] factors = {1.0, 1.0, 2.0, 2.0}, float[1,1,1,1] kernel = {0.5}> {
+            a = Conv(x, kernel)
+            b = Pow(a, square)
+            y = Resize<mode="nearest">(b, , factors)
+        }
+    """)
+    before = {each.name: numpy_helper.to_array(each) for each in graph.graph.initializer}
+    round_weights(graph, to_neighbours(10))
+    onnx.checker.check_model(graph)
+    after = {each.name: numpy_helper.to_array(each) for each in graph.graph.initializer}
+    assert {name for name in before if not np.array_equal(before[name], after[name])} == {"kernel"}
+
+
+@pytest.mark.parametrize(("cost", "expected"), [(1e-3, 4e-3), (1.0, 0.1), (math.nan, 0.0), (math.inf, 0.0)])
+def test_a_cost_explains_four_times_itself_up_to_the_most(cost, expected):
+    assert explained(cost, 0.1) == pytest.approx(expected)

@@ -279,3 +279,22 @@ def test_a_stage_that_was_to_stop_does_not_begin_again():
     """)
     assert (code, output) == (128 + signal.SIGABRT, ["begun"])
     assert "begins again" not in errors
+
+
+def test_after_the_fifth_crash_the_stage_ends():
+    code, output, errors = ended_at_work("""
+        for number in range(9):
+            one(f"cell {number}", signal.SIGABRT)
+    """)
+    assert code == 128 + signal.SIGABRT
+    assert len({line.split(" a library")[0] for line in output}) == 5
+    assert errors.count("begins again") == 5
+    assert "error: The stage was ended by SIGABRT" in errors
+
+
+@pytest.mark.parametrize("asked", ["-m", "--multirun", "--multi", "hydra.mode=MULTIRUN"])
+def test_a_sweep_does_not_begin_again(asked):
+    program = CRASHING + PROGRAM.format(body="one('a/b', signal.SIGSEGV)")
+    done = subprocess.run([sys.executable, "-c", program, asked], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 128 + signal.SIGSEGV
+    assert "begins again" not in done.stderr

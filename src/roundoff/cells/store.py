@@ -79,15 +79,16 @@ def build_or_tell(
     inputs: Inputs,
     directory: Path,
     strict: bool = False,
+    network: str = "",
 ) -> BuildMetrics:
     """As `build_cell`; of a build that fails, the directory holds the sidecar alone, which says so, and no engine.
 
-    With `strict` a failure is raised, and the directory stays as it was.
+    With `strict` a failure is raised, and the directory stays as it was. `network` tells builds of several apart.
     """
     cell, missing = f"{precision_name}/{backend_name}", list[Shortfall]()
     with (
         tolerated(message("doing_build"), missing.append, strict),
-        at_work(f"building {cell}"),
+        at_work(f"building {cell}{network and f' of {network}'}"),
         noted(f"while building {cell}"),
     ):
         return build_cell(backend_name, backend, precision_name, precision, inputs, directory)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from roundoff.dataset.base import Images
 from roundoff.errors import GateError
 from roundoff.graph.difference import relative_error
-from roundoff.graph.rounding import MOST_OF_ROUNDING
+from roundoff.graph.rounding import explained
 from roundoff.model.base import INPUT_NAME, OUTPUT_NAME
 from roundoff.system.progress import track
 
@@ -55,12 +55,13 @@ def parity(
     mismatches, ties = argmax_differences(received, expected, tolerance)
     if mismatches or not error <= tolerance:
         own = rounding()
-        tolerance = max(tolerance, min(MOST_OF_ROUNDING * own, MOST_ERROR))
+        allowed = explained(own, MOST_ERROR)
+        tolerance = max(tolerance, allowed)
         mismatches, ties = argmax_differences(received, expected, tolerance)
         log.warning(
             "warning: the graph's logits are %.1e from those of %s; float32's own rounding explains up to %.1e: "
             "moving each weight to the next float32 changes this network's logits by %.1e",
-            *(error, source, MOST_OF_ROUNDING * own, own),
+            *(error, source, allowed, own),
         )
     # Negated, so that a NaN fails too.
     if mismatches or not error <= tolerance:

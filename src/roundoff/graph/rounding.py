@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -12,14 +13,25 @@ from onnx import numpy_helper
 Weights = NDArray[np.float32]
 MANTISSA, MAGNITUDE = 23, np.uint32(0x7FFFFFFF)  # float32's bits
 DROPPED_BITS = 13  # of these TF32 keeps 10
-MOST_OF_ROUNDING = 4
-"""Times what rounding the weights alone costs: what they are multiplied with, and sums, are rounded, too."""
+RANK = 2  # that a weight has at least
+MOST_OF_ROUNDING = 4  # times what rounding the weights alone costs: what they are multiplied with is rounded, too
+
+
+def explained(cost: float, most: float) -> float:
+    """The error that rounding explains where rounding the weights alone has this `cost`: 4 times it, at most `most`.
+
+    Nothing where the cost is no finite number.
+    """
+    return min(MOST_OF_ROUNDING * cost, most) if math.isfinite(cost) else 0.0
 
 
 def round_weights(model: onnx.ModelProto, rounded: Callable[[Weights], Weights]) -> None:
-    """Put `rounded` of each float32 initializer in its place."""
+    """Put `rounded` of each float32 initializer of two or more dimensions in its place.
+
+    Others are no weights, but may be an exponent or the factors of a Resize, of which other values are another network.
+    """
     for weights in model.graph.initializer:
-        if weights.data_type == onnx.TensorProto.FLOAT:
+        if weights.data_type == onnx.TensorProto.FLOAT and len(weights.dims) >= RANK:
             weights.CopyFrom(numpy_helper.from_array(rounded(numpy_helper.to_array(weights)), weights.name))
 
 
@@ -37,7 +49,7 @@ def to_neighbours(bits: int = MANTISSA) -> Callable[[Weights], Weights]:
         shrinks = ~up & ((code & MAGNITUDE) >= unit)
         other = np.where(up, code + unit, np.where(shrinks, code - unit, code)).view(np.float32)
         keeps = (values == 0) | ~np.isfinite(values) | ~np.isfinite(other)
-        return np.where(keeps, values, other).astype(np.float32)
+        return np.where(keeps, values, other).reshape(values.shape)
 
     return moved
 

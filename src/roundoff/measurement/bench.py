@@ -109,7 +109,7 @@ class Bench:
     def _look_after(self, name: str, build: Path, bound: Binding) -> None:
         """What a binding tells of itself, and its outputs after it was timed."""
         if name not in self.info:
-            with self._tolerated([name], message("doing_looking")):
+            with self._tolerated([name], message("doing_looking")), at_work(f"looking at {name}"):
                 self.info[name] = bound.info()
         if name not in self.missing and (name, build) not in self.checked_after:
             self._check_outputs(name, self.loaders[name.rsplit("/batch_", 1)[0]], bound)
@@ -127,7 +127,7 @@ class Bench:
         return {entry: bound for entry, bound in bounds.items() if entry not in self.missing}
 
     def _free(self, entries: Sequence[str], resource: Runner | Binding) -> None:
-        with self._tolerated(entries, message("doing_freeing")):
+        with self._tolerated(entries, message("doing_freeing")), at_work(f"freeing {', '.join(entries)}"):
             resource.close()
 
     def _loaded(self, name: str, build: Path) -> Runner:
@@ -142,7 +142,7 @@ class Bench:
         bounds = {}
         for size in sizes:
             entry = entry_name(name, size)
-            with self._tolerated([entry], message("doing_inputs"), build), at_work(f"timing {entry}"):
+            with self._tolerated([entry], message("doing_inputs"), build), at_work(f"laying out the inputs of {entry}"):
                 bounds[entry] = bound = runner.bind(self._batches(size))
                 stack.callback(self._free, [entry], bound)
         return bounds
@@ -179,7 +179,7 @@ class Bench:
         return [np.ascontiguousarray(self.images[row]) for row in self.inputs[size]]
 
     def _check_outputs(self, entry: str, answered: Answered, bound: Binding) -> None:
-        with self._tolerated([entry], message("doing_outputs")), at_work(f"timing {entry}"):
+        with self._tolerated([entry], message("doing_outputs")), at_work(f"checking the outputs of {entry}"):
             expected = np.concatenate([answered.logits[row] for row in self.inputs[bound.batch_size]])
             answers = check_outputs(answered.name, bound, expected, answered.relative_error)
             self.answers[entry] = answers.worst(self.answers.get(entry))

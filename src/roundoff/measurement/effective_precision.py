@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,13 +89,13 @@ def label(precision: str, error: float | None, cell: str, full_width: bool, roun
         return FULL_WIDTH[0]
     if not full_width:
         return precision
-    from roundoff.graph.rounding import MOST_OF_ROUNDING
+    from roundoff.graph.rounding import explained
 
-    if rounding and error <= min(TF32_ERROR, MOST_OF_ROUNDING * rounding.float32()):
+    if rounding and error <= explained(rounding.float32(), TF32_ERROR):
         return FULL_WIDTH[0]
     most = TF32_ERROR
     if rounding and error > most:
-        most = max(most, MOST_OF_ROUNDING * rounding.tf32())
+        most = max(most, explained(rounding.tf32(), math.inf))
     if error > most:
         raise GateError(
             message("neither_fp32_nor_tf32", cell=cell),

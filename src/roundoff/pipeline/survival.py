@@ -1,4 +1,4 @@
-"""A stage's death by a signal, told by the process that outlives it."""
+"""A stage's death by a signal: who outlives it tells of it, or begins the stage again without the cause."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from roundoff.errors import RoundoffError
 from roundoff.pipeline.starter import are_there, starters
 from roundoff.system import at_work, held_output
 from roundoff.system.refusal import refusal_of
-from roundoff.system.scratch import scratch_folder
+from roundoff.system.scratch import emptied, scratch_folder
 from roundoff.system.stopping import end_where_stopped
 
 PASSED_ON = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -27,11 +27,11 @@ LOOK_S = 0.25  # how often whether DVC still runs
 TIDY_S = 1.0  # for what is half written to go; the next DVC has not come to a stage by then
 
 # Hydra's words for many jobs: their launcher may look for daemons where temporary files lie for all (Ray's cluster)
-SWEEPING = frozenset({"-m", "--multirun"})
+SWEEPING = ("-m", "--mult", "hydra.mode=MULTIRUN")
 
 CRASHED = "a library's machine code failed; report it with the lines above"
-# of one cell's own making: the stage can begin again without it
-CRASHES = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL})
+# of one cell's own making: the stage can begin again without it, but a process whose memory was spoilt may blame others
+CRASHES, MOST_CRASHES = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL}), 5
 CAUSES = {
     signal.SIGKILL: (
         "mostly the system's answer to a lack of memory; give the machine or the container more, or lower "
@@ -64,15 +64,17 @@ def surviving(main: Callable[[], object]) -> None:
         held_output.held = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - both processes use it to their end
         before = signal.pthread_sigmask(signal.SIG_BLOCK, heard)
         came_to_its_end = mmap.mmap(-1, 1)  # both processes' own
-        sweeps = SWEEPING.intersection(sys.argv)  # of which no job is to be done twice
+        sweeps = any(argument.startswith(SWEEPING) for argument in sys.argv[1:])  # of which no job is to be done twice
         at_work.ledger = None if sweeps else at_work.Ledger()
         scratch = None if sweeps else scratch_folder()
         parent, child = os.getpid(), os.fork()
         while child:
             status, stopped = _waited_for(child, heard, above)
             code = os.waitstatus_to_exitcode(status)
-            if stopped or not _begins_again(code):
+            if stopped or not _is_laid_to_work(code):
                 break
+            if scratch:
+                emptied(scratch)
             child = os.fork()
     except OSError as error:
         sys.exit(f"error: {refusal_of(error) or error}")
@@ -94,13 +96,18 @@ def surviving(main: Callable[[], object]) -> None:
     sys.exit(code if code >= 0 else 128 - code)
 
 
-def _begins_again(code: int) -> bool:
-    """Whether the stage died of a crash in work that has a name, and is new; that name is then fatal."""
+def _is_laid_to_work(code: int) -> bool:
+    """Whether the stage died of a crash in work that has a name; that is then fatal, and a warning says so."""
     ledger = at_work.ledger
-    if ledger is None or not ledger.name or ledger.name in ledger.fatal or -code not in CRASHES:
+    if ledger is None or -code not in CRASHES or len(ledger.fatal) >= MOST_CRASHES:
+        return False
+    if not ledger.name or ledger.name in ledger.fatal:
         return False
     ledger.fatal[ledger.name] = fatal = signal.Signals(-code)
-    _tell(f"warning: {ledger.name}: {at_work.EndedByLibrary(fatal)}; the stage begins again and leaves that out")
+    _tell(
+        f"warning: {ledger.name}: {at_work.EndedByLibrary(fatal)}; the stage begins again and leaves that out "
+        f"({CAUSES[fatal]})"
+    )
     ledger.name = ""
     return True
 

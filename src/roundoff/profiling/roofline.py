@@ -126,7 +126,8 @@ class Rooflines:
         engines = folder / "engines"
         for name, precision in precisions.items():
             for backend_name, backend in backends.items():
-                build_or_tell(backend_name, backend, name, precision, inputs, engines / name / backend_name)
+                place = engines / name / backend_name
+                build_or_tell(backend_name, backend, name, precision, inputs, place, network=folder.name)
         for cell in find_cells(engines, precisions, backends):
             if cell.built.measured:
                 yield cell, images
@@ -134,7 +135,10 @@ class Rooflines:
     def _looked_at(self, cell: Cell, images: Images) -> Iterator[tuple[str, Sequence[LayerRow]]]:
         """Its device and layers; nothing where it does not run, which the cells of the real network say, too."""
         missing: list[Shortfall] = []
-        with tolerated(message("doing_layers"), missing.append), at_work(f"peaks of {cell.name}"):
+        with (
+            tolerated(message("doing_layers"), missing.append),
+            at_work(f"peaks of {cell.name} in {cell.directory.parents[2].name}"),
+        ):
             told, layers = measured(cell, self.platform, [images], self.effort)
             yield str(told.device), list(rows_of(cell, layers, len(images)))
 

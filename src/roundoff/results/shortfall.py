@@ -15,7 +15,7 @@ from roundoff.results.message import Message, message, verbatim
 from roundoff.system.at_work import EndedByLibrary
 from roundoff.system.refusal import is_exhausted, words_of
 
-CRASHED = "fix: try another version of that library, or leave this precision out for this backend"
+OTHER_LIBRARY = "fix: try another version of that library, or leave this precision out for this backend"
 NO_MEMORY = re.compile(r"out.?of.?memory|bad_alloc|failed to allocate memory|cannot allocate memory", re.IGNORECASE)
 
 
@@ -46,7 +46,7 @@ def shortfall(doing: Message, error: Exception) -> Shortfall:
         spread = getattr(error, "repeat_spread", None)
         return Shortfall("failed", _said(error.what, error), encodable(detail), spread)
     if isinstance(error, EndedByLibrary):
-        return Shortfall("failed", message("library_crashed", doing=doing, signal=error.signal.name), CRASHED)
+        return Shortfall("failed", message("library_crashed", doing=doing, signal=error.signal.name), OTHER_LIBRARY)
     words = _printable(error)
     if isinstance(error, MemoryError) or NO_MEMORY.search(words) or getattr(error, "is_out_of_memory", False):
         return Shortfall("unavailable", message("no_memory", doing=doing, words=words or type(error).__name__))

@@ -45,7 +45,7 @@ ledger: Ledger | None = None
 
 @contextmanager
 def at_work(name: str) -> Iterator[None]:
-    """Name what goes on inside, once for each name and stage; EndedByLibrary where that has ended the stage before."""
+    """Names what goes on inside; EndedByLibrary where work of that name has ended this stage's process before."""
     if ledger is None:
         yield
         return

@@ -24,6 +24,12 @@ def scratch_folder() -> Path:
     return Path(folder)
 
 
+def emptied(folder: Path) -> None:
+    """Leave the next process of this one nothing of what the one before it had there."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def _remove_left(shared: Path) -> None:
     """Remove this user's folders whose process, of this machine, has ended."""
     with os.scandir(shared) as entries:

@@ -76,7 +76,7 @@ def enlarging(model, images):
 
 
 @pytest.mark.parametrize(
-    ("error", "kind", "fits"), [(0.08, "float16", True), (1.2, "float16", False), (0.08, "float32", False)]
+    ("error", "kind", "fits"), [(0.06, "float16", True), (1.2, "float16", False), (0.06, "float32", False)]
 )
 def test_what_rounding_costs_a_network_is_allowed_to_it(interpreted, graph, tmp_path, monkeypatch, error, kind, fits):
     path, images, right = graph(Fp32()), calibration_images(2), Compiled.logits

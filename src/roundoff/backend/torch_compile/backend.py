@@ -69,8 +69,8 @@ class TorchCompile(GpuFloats):
         with TemporaryDirectory() as scratch:
             compiled = self._compiled(directory, precision.allows_tf32)
             types = compiled.types()
-            images, kind = source.calibration, precision.activations
-            check(source.graph, compiled, images, self.batch_sizes, kind, Path(scratch))
+            images = source.calibration
+            check(source.graph, compiled, images, self.batch_sizes, precision.activations, Path(scratch))
             compiled.close()
         info = BuildInfo(
             layer_types=types,
