@@ -20,6 +20,7 @@ EXEMPT = {
     "model/taking/keras_reading.py": "refuses a Keras file that is broken",
     "model/taking/quantized.py": "refuses a model that is quantized",
     "system/arrays.py": "reads arrays as they stand in their files, or refuses them",
+    "system/at_work.py": "leaves out work that ended the process before",
     "system/held_output.py": "shows what a library said where a stage ends badly",
     "system/own.py": "refuses to replace a folder with files of others",
     "system/processes.py": "tells whether who left something half written still runs",
