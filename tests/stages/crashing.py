@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from roundoff.backend.base import Backend
+from roundoff.backend.onnxrt.backend import OnnxRuntime
 from roundoff.results.build import BuildInfo
+
+CRASHING_BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -36,3 +39,23 @@ class CrashesLoading(CrashesBuilding):
 
     def load(self, directory):
         os.kill(os.getpid(), signal.SIGSEGV)
+
+
+@dataclass(frozen=True)
+class CrashesTimed(OnnxRuntime):
+    """Does all that it should, but for one thing at the batch size of 8: `where`."""
+
+    where: str = "device_only"
+
+    def load(self, directory):
+        runner = super().load(directory)
+        bind = runner.bind
+
+        def bound(batches):
+            made = bind(batches)
+            if len(batches[0]) == CRASHING_BATCH:
+                setattr(made, self.where, lambda *_: os.kill(os.getpid(), signal.SIGSEGV))
+            return made
+
+        runner.bind = bound
+        return runner

@@ -113,3 +113,17 @@ def test_a_library_that_ends_the_process_while_it_is_measured_is_a_row(stage, tm
     assert (reason["values"]["doing"]["code"], reason["values"]["signal"]) == ("doing_loading", "SIGSEGV")
     assert cells["onnxruntime"]["batch_1"]["device_p50_ms"] > 0
     assert not list(tmp_path.rglob(".partial.*"))
+
+
+@pytest.mark.parametrize(
+    ("where", "doing"), [("device_only", "doing_timed_run"), ("outputs", "doing_outputs"), ("close", "doing_freeing")]
+)
+def test_a_library_that_ends_the_process_at_one_batch_size_leaves_the_others(stage, tmp_path, where, doing):
+    settings = "++backends.failing._target_=crashing.CrashesTimed", f"+backends.failing.where={where}"
+    assert stage("build", "build.precision=fp32", *settings).returncode == 0
+    evaluated = stage("evaluate", *settings, "evaluate.batch_sizes=[1,8]")
+    assert evaluated.returncode == 0, evaluated.stdout + evaluated.stderr
+    cell = json.loads((tmp_path / "metrics/fp32.json").read_text())["failing"]
+    assert (cell["status"], cell["batch_1"]["status"], cell["batch_8"]["status"]) == ("measured", "measured", "failed")
+    reason = cell["batch_8"]["reason"]
+    assert (reason["code"], reason["values"]["doing"]["code"]) == ("library_crashed", doing)
