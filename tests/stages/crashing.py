@@ -4,7 +4,7 @@ import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from roundoff.backend.base import Backend
 from roundoff.backend.onnxrt.backend import OnnxRuntime
@@ -48,7 +48,7 @@ class CrashesTimed(OnnxRuntime):
     where: str = "device_only"
 
     def load(self, directory):
-        runner = super().load(directory)
+        runner: Any = super().load(directory)
         bind = runner.bind
 
         def bound(batches):
