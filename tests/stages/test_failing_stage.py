@@ -92,7 +92,7 @@ def test_a_strict_build_stops_with_an_error_and_no_traceback(stage, tmp_path):
 
 
 def test_a_library_that_ends_the_process_in_a_build_is_a_row(stage, tmp_path):
-    built = stage("build", "build.precision=fp32", "++backends.failing._target_=crashing.CrashesBuilding")
+    built = stage("build", "build.precision=fp32", "++backends.failing._target_=failing.CrashesBuilding")
     assert built.returncode == 0, built.stdout + built.stderr
     said = "the build ended the process by SIGABRT: a library's machine code failed"
     assert built.stdout.splitlines()[-1].startswith(f"failed: fp32/failing ({said})")
@@ -103,7 +103,7 @@ def test_a_library_that_ends_the_process_in_a_build_is_a_row(stage, tmp_path):
 
 
 def test_a_library_that_ends_the_process_while_it_is_measured_is_a_row(stage, tmp_path):
-    crashing = "++backends.failing._target_=crashing.CrashesLoading"
+    crashing = "++backends.failing._target_=failing.CrashesLoading"
     assert stage("build", "build.precision=fp32", crashing).returncode == 0
     evaluated = stage("evaluate", crashing)
     assert evaluated.returncode == 0, evaluated.stdout + evaluated.stderr
@@ -119,7 +119,7 @@ def test_a_library_that_ends_the_process_while_it_is_measured_is_a_row(stage, tm
     ("where", "doing"), [("device_only", "doing_timed_run"), ("outputs", "doing_outputs"), ("close", "doing_freeing")]
 )
 def test_a_library_that_ends_the_process_at_one_batch_size_leaves_the_others(stage, tmp_path, where, doing):
-    settings = "++backends.failing._target_=crashing.CrashesTimed", f"+backends.failing.where={where}"
+    settings = "++backends.failing._target_=failing.CrashesTimed", f"+backends.failing.where={where}"
     assert stage("build", "build.precision=fp32", *settings).returncode == 0
     evaluated = stage("evaluate", *settings, "evaluate.batch_sizes=[1,8]")
     assert evaluated.returncode == 0, evaluated.stdout + evaluated.stderr

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper
+
+from roundoff.graph.difference import relative_error
 
 Weights = NDArray[np.float32]
 MANTISSA, MAGNITUDE = 23, np.uint32(0x7FFFFFFF)  # float32's bits
@@ -23,6 +26,15 @@ def explained(cost: float, most: float) -> float:
     Nothing where the cost is no finite number.
     """
     return min(MOST_OF_ROUNDING * cost, most) if math.isfinite(cost) else 0.0
+
+
+def cost(
+    graph: Path, rounded: Callable[[Weights], Weights], answers: Callable[[bytes], Weights], exact: Weights
+) -> float:
+    """‖z' − z‖ ÷ ‖z‖ of the logits: z is `exact`, z' what the graph `answers` with its weights `rounded`."""
+    model = onnx.load(graph)
+    round_weights(model, rounded)
+    return relative_error(answers(model.SerializeToString()), exact)
 
 
 def round_weights(model: onnx.ModelProto, rounded: Callable[[Weights], Weights]) -> None:

@@ -56,15 +56,10 @@ class Rounding:
         return self._error(to_tf32, STRICT_IMAGES)
 
     def _error(self, rounded: Callable[[NDArray[np.float32]], NDArray[np.float32]], most: int) -> float:
-        import onnx
+        from roundoff.graph.rounding import cost
 
-        from roundoff.graph.difference import relative_error
-        from roundoff.graph.rounding import round_weights
-
-        model = onnx.load(str(self.graph))
-        round_weights(model, rounded)
-        found = _answers(model.SerializeToString(), self.images[:most])
-        return relative_error(found, self.exact[: len(found)])
+        few = self.images[: min(most, len(self.exact))]
+        return cost(self.graph, rounded, lambda moved: _answers(moved, few), self.exact[: len(few)])
 
 
 def _answers(graph: str | bytes, images: Images) -> Logits:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
@@ -16,16 +16,27 @@ from roundoff.backend.torch_compile.compiled import Compiled
 from roundoff.dataset.base import Images
 from roundoff.errors import GateError
 from roundoff.graph.difference import relative_error
-from roundoff.graph.rounding import explained, round_weights, to_neighbours
+from roundoff.graph.rounding import cost, explained, to_neighbours
 from roundoff.results.message import Message, message
 
 IMAGES = 4
-TRANSLATED = 5e-4  # operator by operator, float32 in full: cuDNN's algorithms differ by 1e-4 in a deep network
-COMPUTED = {"float32": 5e-4, "tf32": 2e-2, "float16": 5e-2, "bfloat16": 0.3}  # compiled, by the precision's type
-# Some networks enlarge rounding: to each is allowed what rounding costs it, but no more than this.
-BITS = {"float32": 23, "tf32": 10, "float16": 10, "bfloat16": 7}  # of mantissa
-MOST = {"float32": 1e-2, "tf32": 0.75, "float16": 0.75, "bfloat16": 0.75}  # answers of another network: some 1.4
 FLOATS = (onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16)
+
+
+class Limit(NamedTuple):
+    """The error that a type of so many bits of mantissa may have, and the most where a network enlarges rounding."""
+
+    error: float
+    bits: int
+    most: float
+
+
+LIMITS = {
+    "float32": Limit(5e-4, 23, 1e-2),  # cuDNN's algorithms differ by 1e-4 in a deep network
+    "tf32": Limit(2e-2, 10, 0.75),  # answers of another network are some 1.4 away
+    "float16": Limit(5e-2, 10, 0.75),
+    "bfloat16": Limit(0.3, 7, 0.75),
+}
 
 
 def check(
@@ -44,24 +55,16 @@ def check(
     expected = _onnxruntime(str(wide), few)
 
     @cache
-    def cost(count: int, bits: int) -> float:
-        model = onnx.load(wide)
-        round_weights(model, to_neighbours(bits))
-        return relative_error(_onnxruntime(model.SerializeToString(), few[:count]), expected[:count])
+    def rounding(count: int, bits: int) -> float:
+        answers = partial(_onnxruntime, images=few[:count])
+        return cost(wide, to_neighbours(bits), answers, expected[:count])
 
     given = torch.from_numpy(images).to(compiled.device)
     translated = Compiled(wide, compiled.device, tf32=False, mode=compiled.mode).uncompiled(given[: len(few)])
-    _compare(
-        message("doing_translation"),
-        translated,
-        expected,
-        TRANSLATED,
-        partial(cost, bits=BITS["float32"]),
-        MOST["float32"],
-    )
+    _compare(message("doing_translation"), translated, expected, LIMITS["float32"], rounding)
     for batch in batches:
         step, received = message("doing_batch_size", batch=batch), compiled.logits(given[:batch])[: len(few)]
-        _compare(step, received, expected[:batch], COMPUTED[kind], partial(cost, bits=BITS[kind]), MOST[kind])
+        _compare(step, received, expected[:batch], LIMITS[kind], rounding)
 
 
 def widened(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -95,18 +98,13 @@ def _onnxruntime(graph: str | bytes, images: NDArray[np.uint8]) -> NDArray[np.fl
 
 
 def _compare(
-    step: Message,
-    received: Any,
-    expected: NDArray[np.float32],
-    tolerance: float,
-    cost: Callable[[int], float],
-    most: float,
+    step: Message, received: Any, expected: NDArray[np.float32], limit: Limit, rounding: Callable[[int, int], float]
 ) -> None:
-    """GateError where the error is above the tolerance and what rounding explains: its `cost` on so many images."""
-    found = received.float().cpu().numpy()
+    """GateError where the error is above the limit's and what `rounding` so many images to so many bits explains."""
+    found, tolerance = received.float().cpu().numpy(), limit.error
     error = relative_error(found, expected) if found.shape == expected.shape else float("inf")
-    if tolerance < error <= most:
-        tolerance = max(tolerance, explained(cost(len(expected)), most))
+    if tolerance < error <= limit.most:
+        tolerance = max(tolerance, explained(rounding(len(expected), limit.bits), limit.most))
     if not error <= tolerance:
         raise GateError(
             message("torch_differs", step=step),
